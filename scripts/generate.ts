@@ -1,0 +1,61 @@
+/**
+ * `npm run generate`: makes gen/ and test/gen/ from the contracts. Needs no network.
+ * With --check it generates aside and fails, naming the files, when the committed ones differ.
+ */
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type { DescFile } from '@bufbuild/protobuf';
+import { writeHandlerRegistries } from './handler-registry.ts';
+import { vendorProto } from './vendor-proto.ts';
+
+async function generate(root: string): Promise<void> {
+  vendorProto('vendor-proto');
+  for (const template of ['buf.gen.yaml', 'test/buf.gen.yaml']) {
+    execFileSync('buf', ['generate', '--template', template, '--output', root], { stdio: 'inherit' });
+  }
+  writeHandlerRegistries(await descriptors('gen', root), join(root, 'gen/handlers'));
+}
+
+/** The file descriptors of our own contracts, read from the code just generated. */
+async function descriptors(folder: string, root: string): Promise<DescFile[]> {
+  const files: DescFile[] = [];
+  for (const path of filesBelow(join(root, folder)).filter((name) => name.endsWith('_pb.js')).sort()) {
+    const source = resolve(root, folder, path);
+    const generated = (await import(pathToFileURL(source).href)) as Record<string, unknown>;
+    for (const [name, value] of Object.entries(generated)) if (name.startsWith('file_')) files.push(value as DescFile);
+  }
+  return files;
+}
+
+function filesBelow(folder: string): string[] {
+  if (!existsSync(folder)) return [];
+  const entries = readdirSync(folder, { recursive: true, withFileTypes: true });
+  return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1));
+}
+
+function differences(folder: string, fresh: string): string[] {
+  const paths = new Set([...filesBelow(folder), ...filesBelow(join(fresh, folder))]);
+  return [...paths].filter((path) => read(join(folder, path)) !== read(join(fresh, folder, path))).map((path) => join(folder, path));
+}
+
+const read = (path: string): string | undefined => (existsSync(path) ? readFileSync(path, 'utf8') : undefined);
+
+if (process.argv.includes('--check')) {
+  // Below the project, so that the generated code finds node_modules.
+  const fresh = mkdtempSync(join(existsSync('node_modules') ? 'node_modules' : tmpdir(), '.generate-'));
+  try {
+    await generate(fresh);
+    const stale = ['gen', 'test/gen'].flatMap((folder) => differences(folder, fresh));
+    if (stale.length > 0) {
+      console.error(`Not what the contracts generate; run \`npm run generate\`:\n  ${stale.join('\n  ')}`);
+      process.exitCode = 1;
+    }
+  } finally {
+    rmSync(fresh, { recursive: true });
+  }
+} else {
+  await generate('.');
+}

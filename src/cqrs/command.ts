@@ -1,0 +1,31 @@
+import type { DescMethodUnary } from '@bufbuild/protobuf';
+import type { UnaryHandle, UnaryHandler } from './handler.ts';
+import type { Principal } from './principal.ts';
+
+/**
+ * What every command handler is given; a module adds its repositories.
+ * Time and ids come from here and from nowhere else, so that a recorded command can be run again with the same result.
+ */
+export interface CommandContext {
+  readonly principal: Principal;
+  /** The time of the command, the same at every call. */
+  readonly now: Date;
+  /** A new UUIDv7 (RFC 9562). */
+  readonly newId: () => string;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Joins a handler to the command it executes.
+ *
+ * The handler decides by the request and the state, changes at most one aggregate, and answers. Its changes are kept when it
+ * returns `Ok` and forgotten when it returns `Err` or throws. It may run more than once when commands collide, so it has no effect
+ * of its own: it opens no transaction, publishes nothing, calls no network, and reads no clock.
+ *
+ * ```ts
+ * export const changeName = command(CommandService.method.changeName, async (request, { users, now }: UsersContext) => { … });
+ * ```
+ */
+export function command<M extends DescMethodUnary, C extends CommandContext>(method: M, handle: UnaryHandle<M, C>): UnaryHandler<M, C> {
+  return { method, handle };
+}

@@ -1,0 +1,25 @@
+import { createContextKey } from '@connectrpc/connect';
+import { ANONYMOUS, type Principal } from './principal.ts';
+
+/** Who calls, from the authentication middleware on. An in-process caller may set it beforehand and needs no token then. */
+export const principalKey = createContextKey<Principal | undefined>(undefined, { description: 'principal' });
+
+/** Trace context of the call (W3C Trace Context). */
+export interface TraceContext {
+  /** 32 hex digits. */
+  readonly traceId: string;
+  /** What to send on and to store beside events, in the format of the `traceparent` header. */
+  readonly traceparent: string;
+}
+export const traceKey = createContextKey<TraceContext | undefined>(undefined, { description: 'trace context' });
+
+/** Identity and time of a command, fixed before its first attempt so that every attempt sees the same. */
+export interface CommandIdentity {
+  readonly id: string;
+  readonly now: Date;
+}
+export const commandKey = createContextKey<CommandIdentity | undefined>(undefined, { description: 'command' });
+
+export function principalOf(call: { contextValues: { get<T>(key: { id: symbol; defaultValue: T }): T } }): Principal {
+  return call.contextValues.get(principalKey) ?? ANONYMOUS;
+}

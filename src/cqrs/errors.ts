@@ -1,0 +1,117 @@
+/** What went wrong, in words free of any transport; `middleware/errors.ts` is the one place that maps them to codes. */
+export type ErrorKind =
+  | 'invalid'
+  | 'unauthenticated'
+  | 'denied'
+  | 'not-found'
+  | 'already-exists'
+  | 'precondition'
+  | 'conflict'
+  | 'overloaded'
+  | 'unavailable'
+  | 'deadline'
+  | 'canceled';
+
+/** One broken rule about one field of the request, named by its path in the message. */
+export interface FieldViolation {
+  readonly field: string;
+  readonly description: string;
+  /** The id of the rule in the contract, e.g. `string.email`. */
+  readonly rule?: string;
+}
+
+/**
+ * An outcome that is planned for and that the caller can act on. Handlers return it in an `Err`; middleware throws it.
+ *
+ * `reason` is stable for ever (AIP-193). Every part of the message that varies is also in `metadata`; neither may hold a secret.
+ */
+export abstract class DomainError extends Error {
+  abstract readonly reason: string;
+  abstract readonly kind: ErrorKind;
+  /** The proto package the reason belongs to; undefined is the package of the rpc that was called. */
+  readonly domain: string | undefined = undefined;
+  readonly metadata: Readonly<Record<string, string>> = {};
+  /** Kind `invalid`: what is wrong with which field. */
+  readonly violations: readonly FieldViolation[] = [];
+  /** Kinds `not-found` and `already-exists`: what was looked for. */
+  readonly resource: { readonly type: string; readonly name: string } | undefined = undefined;
+  /** Kinds `overloaded` and `unavailable`: when to come back. */
+  readonly retryAfterMs: number | undefined = undefined;
+
+  override get name(): string {
+    return this.constructor.name;
+  }
+}
+
+/** A reason of the bus itself and not of one module. */
+export abstract class BusError extends DomainError {
+  override readonly domain = 'cqrs.v1';
+}
+
+/** The request breaks rules of its contract; all of them are listed. */
+export class InvalidRequest extends BusError {
+  readonly reason = 'INVALID_REQUEST';
+  readonly kind = 'invalid';
+  override readonly violations: readonly FieldViolation[];
+  constructor(violations: readonly FieldViolation[]) {
+    super(violations.map(({ field, description }) => (field ? `${field}: ${description}` : description)).join('; '));
+    this.violations = violations;
+  }
+}
+
+/** The bytes received are no message of the rpc's request type. */
+export class MalformedRequest extends BusError {
+  readonly reason = 'MALFORMED_REQUEST';
+  readonly kind = 'invalid';
+  constructor(cause?: unknown) {
+    super('the request is not a valid message of its type', { cause });
+  }
+}
+
+export class DeadlinePassed extends BusError {
+  readonly reason = 'DEADLINE_PASSED';
+  readonly kind = 'deadline';
+  constructor() {
+    super('the deadline passed before the call was done');
+  }
+}
+
+export class CallCanceled extends BusError {
+  readonly reason = 'CALL_CANCELED';
+  readonly kind = 'canceled';
+  constructor() {
+    super('the caller canceled the call');
+  }
+}
+
+/** Too much is waiting already; nothing was done. */
+export class Overloaded extends BusError {
+  readonly reason = 'OVERLOADED';
+  readonly kind = 'overloaded';
+  override readonly retryAfterMs: number;
+  override readonly metadata: Readonly<Record<string, string>>;
+  constructor(resource: string, retryAfterMs = 1000) {
+    super(`too many calls are waiting for ${resource}`);
+    this.metadata = { resource };
+    this.retryAfterMs = retryAfterMs;
+  }
+}
+
+/** The database cannot be reached or is starting; the transaction, if there was one, is rolled back or its outcome is unknown. */
+export class DatabaseUnavailable extends BusError {
+  readonly reason = 'DATABASE_UNAVAILABLE';
+  readonly kind = 'unavailable';
+  override readonly retryAfterMs = 1000;
+  constructor(cause?: unknown) {
+    super('the database is not available', { cause });
+  }
+}
+
+/** Concurrent commands on the same data kept winning; the command can be sent again. */
+export class Conflict extends BusError {
+  readonly reason = 'CONFLICT';
+  readonly kind = 'conflict';
+  constructor(cause?: unknown) {
+    super('other commands changed the same data at the same time; try again', { cause });
+  }
+}

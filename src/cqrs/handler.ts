@@ -1,0 +1,41 @@
+import type { DescMethod, DescMethodServerStreaming, DescMethodUnary, DescService, MessageInitShape, MessageShape } from '@bufbuild/protobuf';
+import type { Result } from 'neverthrow';
+import type { DomainError } from './errors.ts';
+
+/** A function that answers a unary rpc: what it returns in an `Err` becomes a typed error, what it throws an INTERNAL one. */
+export type UnaryHandle<M extends DescMethodUnary, C> = (
+  request: MessageShape<M['input']>,
+  context: C,
+) => Promise<Result<MessageInitShape<M['output']>, DomainError>>;
+
+/** A function that answers a server-streaming rpc. It throws a `DomainError` to end the stream with it. */
+export type StreamHandle<M extends DescMethodServerStreaming, C> = (
+  request: MessageShape<M['input']>,
+  context: C,
+) => AsyncIterable<MessageInitShape<M['output']>>;
+
+/** An rpc joined to the function that answers it. Made by `command`, `query` and `streamQuery`. */
+export interface UnaryHandler<M extends DescMethodUnary, C> {
+  readonly method: M;
+  readonly handle: UnaryHandle<M, C>;
+}
+
+export interface StreamHandler<M extends DescMethodServerStreaming, C> {
+  readonly method: M;
+  readonly handle: StreamHandle<M, C>;
+}
+
+/** A handler of any rpc, as registered. `C` is the context that its module gives it. */
+export interface AnyHandler<C = never> {
+  readonly method: DescMethod;
+  readonly handle: (request: never, context: C) => unknown;
+}
+
+/** One handler for each rpc of a service, under the rpc's name: what the generated registries must satisfy. */
+export type HandlersOf<S extends DescService> = {
+  readonly [Name in keyof S['method']]: S['method'][Name] extends DescMethodUnary
+    ? UnaryHandler<S['method'][Name], never>
+    : S['method'][Name] extends DescMethodServerStreaming
+      ? StreamHandler<S['method'][Name], never>
+      : never;
+};

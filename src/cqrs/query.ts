@@ -1,0 +1,19 @@
+import type { DescMethodServerStreaming, DescMethodUnary } from '@bufbuild/protobuf';
+import type { StreamHandle, StreamHandler, UnaryHandle, UnaryHandler } from './handler.ts';
+import type { Principal } from './principal.ts';
+
+/** What every query handler is given; a module adds its read-only database handle. */
+export interface QueryContext {
+  readonly principal: Principal;
+  readonly signal: AbortSignal;
+}
+
+/** Joins a handler to the query it answers. It reads named columns of one read model on the connection that was chosen for it. */
+export function query<M extends DescMethodUnary, C extends QueryContext>(method: M, handle: UnaryHandle<M, C>): UnaryHandler<M, C> {
+  return { method, handle };
+}
+
+/** Joins a handler to a query with a stream of answers. */
+export function streamQuery<M extends DescMethodServerStreaming, C extends QueryContext>(method: M, handle: StreamHandle<M, C>): StreamHandler<M, C> {
+  return { method, handle };
+}
