@@ -22,7 +22,9 @@ async function generate(root: string): Promise<void> {
 /** The file descriptors of our own contracts, read from the code just generated. */
 async function descriptors(folder: string, root: string): Promise<DescFile[]> {
   const files: DescFile[] = [];
-  for (const path of filesBelow(join(root, folder)).filter((name) => name.endsWith('_pb.js')).sort()) {
+  for (const path of filesBelow(join(root, folder))
+    .filter((name) => name.endsWith('_pb.js'))
+    .sort()) {
     const source = resolve(root, folder, path);
     const generated = (await import(pathToFileURL(source).href)) as Record<string, unknown>;
     for (const [name, value] of Object.entries(generated)) if (name.startsWith('file_')) files.push(value as DescFile);
@@ -38,7 +40,9 @@ function filesBelow(folder: string): string[] {
 
 function differences(folder: string, fresh: string): string[] {
   const paths = new Set([...filesBelow(folder), ...filesBelow(join(fresh, folder))]);
-  return [...paths].filter((path) => read(join(folder, path)) !== read(join(fresh, folder, path))).map((path) => join(folder, path));
+  return [...paths]
+    .filter((path) => read(join(folder, path)) !== read(join(fresh, folder, path)))
+    .map((path) => join(folder, path));
 }
 
 const read = (path: string): string | undefined => (existsSync(path) ? readFileSync(path, 'utf8') : undefined);

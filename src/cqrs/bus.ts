@@ -62,7 +62,11 @@ export function createBus(modules: readonly Module[], pipelines: Pipelines): Bus
 
 function compose(handler: AnyHandler, module: Module, interceptors: readonly Interceptor[]): Route['dispatch'] {
   type Next = (request: UnaryRequest | StreamRequest) => Promise<ConnectResponse>;
-  const answer = (handler.method.methodKind === 'unary' ? answerUnary : answerStream) as (handler: AnyHandler, call: Call, context: never) => Promise<Answer>;
+  const answer = (handler.method.methodKind === 'unary' ? answerUnary : answerStream) as (
+    handler: AnyHandler,
+    call: Call,
+    context: never,
+  ) => Promise<Answer>;
   const innermost: Next = async (request) => {
     const call = callOf(request);
     return toResponse(await answer(handler, call, module.context(call) as never));
@@ -98,7 +102,8 @@ function methodProblems(method: DescMethod, handler: AnyHandler | undefined): st
   const name = methodName(method);
   const problems: string[] = [];
   if (!handler) problems.push(`${name} has no handler: export \`${method.localName}\` from ${handlerPath(method)}`);
-  else if (handler.method !== method) problems.push(`${handlerPath(method)} handles ${methodName(handler.method)} instead of ${name}`);
+  else if (handler.method !== method)
+    problems.push(`${handlerPath(method)} handles ${methodName(handler.method)} instead of ${name}`);
 
   if (method.methodKind === 'client_streaming' || method.methodKind === 'bidi_streaming') {
     problems.push(`${name} streams requests, which is not supported: make it unary or server-streaming`);

@@ -28,7 +28,13 @@ export class Call {
   #header: Headers | undefined;
   #contextValues: ContextValues | undefined;
 
-  constructor(call: { method: DescMethod; request: Message; origin: CallOrigin; header: () => Headers; contextValues?: ContextValues | undefined }) {
+  constructor(call: {
+    method: DescMethod;
+    request: Message;
+    origin: CallOrigin;
+    header: () => Headers;
+    contextValues?: ContextValues | undefined;
+  }) {
     this.method = call.method;
     this.request = call.request;
     this.origin = call.origin;

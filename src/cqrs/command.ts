@@ -26,6 +26,9 @@ export interface CommandContext {
  * export const changeName = command(CommandService.method.changeName, async (request, { users, now }: UsersContext) => { … });
  * ```
  */
-export function command<M extends DescMethodUnary, C extends CommandContext>(method: M, handle: UnaryHandle<M, C>): UnaryHandler<M, C> {
+export function command<M extends DescMethodUnary, C extends CommandContext>(
+  method: M,
+  handle: UnaryHandle<M, C>,
+): UnaryHandler<M, C> {
   return { method, handle };
 }

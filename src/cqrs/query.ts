@@ -9,11 +9,17 @@ export interface QueryContext {
 }
 
 /** Joins a handler to the query it answers. It reads named columns of one read model on the connection that was chosen for it. */
-export function query<M extends DescMethodUnary, C extends QueryContext>(method: M, handle: UnaryHandle<M, C>): UnaryHandler<M, C> {
+export function query<M extends DescMethodUnary, C extends QueryContext>(
+  method: M,
+  handle: UnaryHandle<M, C>,
+): UnaryHandler<M, C> {
   return { method, handle };
 }
 
 /** Joins a handler to a query with a stream of answers. */
-export function streamQuery<M extends DescMethodServerStreaming, C extends QueryContext>(method: M, handle: StreamHandle<M, C>): StreamHandler<M, C> {
+export function streamQuery<M extends DescMethodServerStreaming, C extends QueryContext>(
+  method: M,
+  handle: StreamHandle<M, C>,
+): StreamHandler<M, C> {
   return { method, handle };
 }
