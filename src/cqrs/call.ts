@@ -1,3 +1,4 @@
+import { randomUUIDv7 } from 'node:crypto';
 import type { DescMessage, DescMethod, DescService, MessageShape } from '@bufbuild/protobuf';
 import { type ContextValues, createContextValues, type StreamRequest, type UnaryRequest } from '@connectrpc/connect';
 import { Cancellation } from './cancellation.ts';
@@ -24,9 +25,13 @@ export class Call {
   readonly request: Message;
   readonly origin: CallOrigin;
   readonly cancellation = new Cancellation();
+  /** A new UUIDv7 (RFC 9562); every id that the call gives out comes from here. */
+  readonly newId: () => string;
   readonly #makeHeader: () => Headers;
   #header: Headers | undefined;
   #contextValues: ContextValues | undefined;
+  #id: string | undefined;
+  #receivedAt: Date | undefined;
 
   constructor(call: {
     method: DescMethod;
@@ -34,12 +39,28 @@ export class Call {
     origin: CallOrigin;
     header: () => Headers;
     contextValues?: ContextValues | undefined;
+    newId?: () => string;
+    receivedAt?: Date;
   }) {
     this.method = call.method;
     this.request = call.request;
     this.origin = call.origin;
     this.#makeHeader = call.header;
     this.#contextValues = call.contextValues;
+    this.newId = call.newId ?? newUuid;
+    this.#receivedAt = call.receivedAt;
+  }
+
+  /** The id of this call: of a command, what its events and its record name. */
+  get id(): string {
+    this.#id ??= this.newId();
+    return this.#id;
+  }
+
+  /** The time of the call, the same for every attempt and every reader. */
+  get receivedAt(): Date {
+    this.#receivedAt ??= new Date();
+    return this.#receivedAt;
   }
 
   get stream(): boolean {
@@ -82,6 +103,8 @@ export function callOf(request: UnaryRequest | StreamRequest): Call {
   if (!((request as unknown) instanceof Call)) throw new TypeError('not a call of the bus');
   return request as unknown as Call;
 }
+
+const newUuid = (): string => randomUUIDv7();
 
 async function* once(message: Message): AsyncGenerator<Message> {
   yield message;

@@ -1,11 +1,13 @@
 /**
  * The end of a call before its answer: the caller gave up or the deadline passed.
  *
- * The AbortSignal is made when somebody asks for it, because most calls end without one being needed.
+ * The AbortSignal is made when somebody asks for it, because most calls end without one being needed; code on the way of every
+ * call uses `onCancel`.
  */
 export class Cancellation {
   #controller: AbortController | undefined;
   #reason: Error | undefined;
+  #listeners: Set<(reason: Error) => void> | undefined;
 
   get reason(): Error | undefined {
     return this.#reason;
@@ -20,10 +22,18 @@ export class Cancellation {
     return this.#controller.signal;
   }
 
+  /** Calls the listener once, when the call is canceled. Answers the function that takes it back. */
+  onCancel(listener: (reason: Error) => void): () => void {
+    const listeners = (this.#listeners ??= new Set());
+    listeners.add(listener);
+    return () => listeners.delete(listener);
+  }
+
   /** The first reason stays. */
   cancel(reason: Error): void {
     if (this.#reason) return;
     this.#reason = reason;
     this.#controller?.abort(reason);
+    for (const listener of this.#listeners ?? []) listener(reason);
   }
 }

@@ -13,13 +13,6 @@ export interface TraceContext {
 }
 export const traceKey = createContextKey<TraceContext | undefined>(undefined, { description: 'trace context' });
 
-/** Identity and time of a command, fixed before its first attempt so that every attempt sees the same. */
-export interface CommandIdentity {
-  readonly id: string;
-  readonly now: Date;
-}
-export const commandKey = createContextKey<CommandIdentity | undefined>(undefined, { description: 'command' });
-
 export function principalOf(call: { contextValues: { get<T>(key: { id: symbol; defaultValue: T }): T } }): Principal {
   return call.contextValues.get(principalKey) ?? ANONYMOUS;
 }

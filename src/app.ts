@@ -1,0 +1,140 @@
+import { randomUUIDv7 } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import type { Logger } from 'pino';
+import { createAccessTokenIssuer } from './auth/access-token.ts';
+import { readEndedSessions } from './auth/ended-sessions.ts';
+import { startRevocationWatch } from './auth/revocations.ts';
+import { loadOrCreateSigningKey, loadSigningKey } from './auth/signing-key.ts';
+import { createTokenVerifier } from './auth/token-verifier.ts';
+import type { Config } from './config.ts';
+import { type Bus, createBus } from './cqrs/bus.ts';
+import { createPageTokens } from './cqrs/page-token.ts';
+import type { UnexpectedErrors } from './middleware/errors.ts';
+import { createPipelines } from './middleware/pipeline.ts';
+import { validation } from './middleware/validation.ts';
+import { createGuessEstimate } from './modules/users/domain/common-passwords.ts';
+import { createPasswordPolicy } from './modules/users/domain/password-policy.ts';
+import { usersModule } from './modules/users/module.ts';
+import { createPasswordHasher } from './modules/users/persistence/password-hasher.ts';
+import { UserMapping } from './modules/users/persistence/user-mapping.ts';
+import { migrate } from './postgres/migrate.ts';
+import { openDatabase } from './postgres/open-database.ts';
+import { createReadSide } from './postgres/reader/read-side.ts';
+import { createWriteSide } from './postgres/writer/write-side.ts';
+import { createConnectDoor } from './transport/connect/door.ts';
+import { createGrpcDoor } from './transport/grpc/door.ts';
+import { Readiness } from './transport/readiness.ts';
+import type { TlsFiles } from './transport/tls-files.ts';
+
+/** How long calls in flight get to finish when the program stops, in milliseconds. */
+const GRACE = 10_000;
+
+/** The running program. */
+export interface App {
+  /** For callers in this process: see `inProcessTransport`. */
+  readonly bus: Bus;
+  readonly grpcPort: number;
+  readonly httpPort: number;
+  /** Stops serving, lets calls in flight finish, and closes the database. */
+  readonly stop: () => Promise<void>;
+}
+
+/** Puts the program together and opens its doors. What was started is stopped again when a later part fails. */
+export async function startApp(config: Config, { logger, onProgress = () => {} }: { logger: Logger; onProgress?: (step: string) => void }): Promise<App> {
+  const stops: (() => Promise<unknown>)[] = [];
+  const stopAll = async (): Promise<void> => {
+    for (const stop of stops.splice(0).reverse()) await stop();
+  };
+  try {
+    return await assemble(config, { logger, onProgress, stops, stopAll });
+  } catch (error) {
+    await stopAll();
+    throw error;
+  }
+}
+
+interface Assembly {
+  readonly logger: Logger;
+  readonly onProgress: (step: string) => void;
+  /** What to do at the end, in reverse. */
+  readonly stops: (() => Promise<unknown>)[];
+  readonly stopAll: () => Promise<void>;
+}
+
+async function assemble(config: Config, { logger, onProgress, stops, stopAll }: Assembly): Promise<App> {
+  const database = await openDatabase(config.database, { onProgress, logger });
+  stops.push(database.close);
+  const { owner, writer, reader, replicas } = database.connections;
+  const migrations = await migrate(owner);
+  if (migrations.length > 0) logger.info({ migrations }, 'migrated');
+
+  const writes = await createWriteSide(writer, [UserMapping]);
+  stops.push(writes.close);
+  const reads = await createReadSide({
+    primary: reader,
+    replicas,
+    onChange: (name, healthy) => logger[healthy ? 'info' : 'warn']({ database: name }, healthy ? 'database is up' : 'database is away'),
+  });
+  stops.push(reads.close);
+
+  const key = config.signingKey.create ? await loadOrCreateSigningKey(config.signingKey.file) : await loadSigningKey(config.signingKey.file);
+  const revocations = startRevocationWatch({ read: readEndedSessions(reads.primary.pool), logger, now: Date.now });
+  stops.push(revocations.stop);
+  await revocations.refresh();
+
+  const unexpected: UnexpectedErrors = {
+    newId: randomUUIDv7,
+    report: ({ error, errorId, method }) => logger.error({ err: error, error_id: errorId, method }, 'unexpected error'),
+  };
+  const rules = validation();
+  const bus = createBus(
+    [
+      usersModule({
+        passwords: await createPasswordHasher(),
+        passwordPolicy: createPasswordPolicy(createGuessEstimate([])),
+        accessTokens: createAccessTokenIssuer(key),
+        pageTokens: createPageTokens(key.deriveKey('page tokens')),
+      }),
+    ],
+    createPipelines({
+      logger,
+      unexpected,
+      tokens: createTokenVerifier({ key, foreign: config.foreignIssuer, now: Date.now }),
+      revocations,
+      validation: rules.interceptor,
+      writes,
+      reads,
+    }),
+  );
+  const routes = [...bus.values()];
+  rules.warmUp(routes.map(({ method }) => method));
+
+  const tls = config.tls && (await readTlsFiles(config.tls));
+  const grpcDoor = createGrpcDoor({ bus, unexpected, tls });
+  const readiness = new Readiness({
+    services: [...new Set(routes.map(({ method }) => method.parent))],
+    dependencies: {
+      primaryIsUp: () => reads.monitor.isHealthy(reads.primary.name),
+      someDatabaseIsUp: reads.isAvailable,
+      databases: () => Object.fromEntries(reads.all.map(({ name }) => [name, reads.monitor.isHealthy(name)])),
+    },
+    tell: grpcDoor.setServing,
+  });
+  const jwks = { path: '/.well-known/jwks.json', handle: () => ({ status: 200, body: { keys: [key.publicJwk] } }) };
+  const connectDoor = createConnectDoor({ bus, unexpected, tls, routes: [...readiness.routes(), jwks] });
+
+  stops.push(() => Promise.all([grpcDoor.close({ graceMs: GRACE }), connectDoor.close({ graceMs: GRACE })]));
+  const [grpcPort, httpPort] = await Promise.all([grpcDoor.listen(config.grpcAddress), connectDoor.listen(config.httpAddress)]);
+  readiness.start();
+  stops.push(async () => readiness.drain());
+  return { bus, grpcPort, httpPort, stop: stopAll };
+}
+
+async function readTlsFiles(files: NonNullable<Config['tls']>): Promise<TlsFiles> {
+  const [cert, key, clientCa] = await Promise.all([
+    readFile(files.certFile),
+    readFile(files.keyFile),
+    files.clientCaFile === undefined ? undefined : readFile(files.clientCaFile),
+  ]);
+  return { cert, key, clientCa };
+}

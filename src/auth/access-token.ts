@@ -1,0 +1,52 @@
+import { SignJWT } from 'jose';
+import type { SigningKey } from './signing-key.ts';
+
+/** `iss` and `aud` of the tokens this service makes for itself. A foreign issuer (AUTH_ISSUER) cannot have this name. */
+export const OWN_ISSUER = 'bicameral';
+
+/** `typ` of our tokens: no other kind of JWT signed with the same key is taken for one (RFC 9068, 2.1). */
+export const ACCESS_TOKEN_TYPE = 'at+jwt';
+
+/** A token ends 15 minutes after the second it was issued in. */
+export const TOKEN_LIFETIME_MS = 15 * 60 * 1000;
+
+/** What a token says. */
+export interface AccessTokenClaims {
+  readonly subject: string;
+  readonly roles: readonly string[];
+  /** How often the user's sessions had been ended when this one began, see `Revocations`. */
+  readonly sessionEpoch: number;
+  readonly now: Date;
+  /** `jti`: names the session. */
+  readonly id: string;
+}
+
+export interface AccessToken {
+  readonly token: string;
+  readonly expiresAt: Date;
+}
+
+/** Makes access tokens. The same claims give the same token: Ed25519 signatures are deterministic (RFC 8032). */
+export interface AccessTokenIssuer {
+  readonly issue: (claims: AccessTokenClaims) => Promise<AccessToken>;
+}
+
+export function createAccessTokenIssuer(key: SigningKey): AccessTokenIssuer {
+  const header = { alg: key.publicJwk.alg, typ: ACCESS_TOKEN_TYPE, kid: key.publicJwk.kid };
+  return {
+    async issue({ subject, roles, sessionEpoch, now, id }) {
+      const issuedAt = Math.floor(now.getTime() / 1000);
+      const expiresAt = issuedAt + TOKEN_LIFETIME_MS / 1000;
+      const token = await new SignJWT({ roles: [...roles], epoch: sessionEpoch })
+        .setProtectedHeader(header)
+        .setIssuer(OWN_ISSUER)
+        .setAudience(OWN_ISSUER)
+        .setSubject(subject)
+        .setIssuedAt(issuedAt)
+        .setExpirationTime(expiresAt)
+        .setJti(id)
+        .sign(key.privateKey);
+      return { token, expiresAt: new Date(expiresAt * 1000) };
+    },
+  };
+}

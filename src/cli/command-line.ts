@@ -1,0 +1,54 @@
+import { Command } from 'commander';
+import type { Environment } from '../config.ts';
+import { explain } from './explain.ts';
+
+/** Parses the command line and runs the subcommand; each is loaded only when it is called. Exits with 1 when it fails. */
+export async function runCommandLine(argv: readonly string[], environment: Environment): Promise<void> {
+  const program = new Command('bicameral')
+    .description('A CQRS gRPC service on PostgreSQL.')
+    .showHelpAfterError()
+    .addHelpText('after', '\nSettings come from the environment; docs/configuration.md lists them all.');
+
+  program
+    .command('serve')
+    .description('Run the service until SIGTERM or SIGINT.')
+    .addHelpText('after', '\nWithout DATABASE_URL it runs a PostgreSQL primary and replica of its own, under DATA_DIR (default .data).')
+    .action(async () => (await import('./serve.ts')).serve(environment));
+
+  program
+    .command('migrate')
+    .description('Bring the database schema up to date, and stop.')
+    .option('--json', 'print the names of the migrations that were run as JSON')
+    .addHelpText('after', '\nUses DATABASE_OWNER_URL, else DATABASE_URL. Any number may run at once.')
+    .action(async (options: { json?: true }) => (await import('./migrate.ts')).migrateDatabase(environment, options));
+
+  program
+    .command('token')
+    .description('Print an access token, signed with the local key, good for 15 minutes.')
+    .option('--role <role...>', 'roles that the token holds: admin, auditor, operator', [])
+    .option('--subject <id>', 'who the token is for', 'operator')
+    .option('--json', 'print the token and its end as JSON')
+    .addHelpText('after', '\nWhoever can read the key file (AUTH_SIGNING_KEY_FILE) is the operator.')
+    .action(async (options: { role: string[]; subject: string; json?: true }) =>
+      (await import('./token.ts')).printToken(environment, options),
+    );
+
+  program
+    .command('status')
+    .description('Ask a running service how it is. Exits with 1 unless all of it serves.')
+    .option('--json', 'print JSON')
+    .option('--ca <file>', 'PEM certificate to trust; TLS_CERT_FILE when the service speaks TLS')
+    .option('--cert <file>', 'PEM client certificate, for mutual TLS')
+    .option('--key <file>', 'PEM key of the client certificate')
+    .addHelpText('after', '\nAsks at GRPC_ADDRESS and HTTP_ADDRESS.')
+    .action(async (options: { json?: true; ca?: string; cert?: string; key?: string }) =>
+      (await import('./status.ts')).printStatus(environment, options),
+    );
+
+  try {
+    await program.parseAsync(argv);
+  } catch (error) {
+    process.stderr.write(`${explain(error)}\n`);
+    process.exitCode = 1;
+  }
+}

@@ -1,0 +1,30 @@
+import type { App } from '../app.ts';
+import type { Config } from '../config.ts';
+
+/** What listens where, and what to paste first. The same lines stand in the README. */
+export function welcome(config: Config, app: Pick<App, 'grpcPort' | 'httpPort'>): string {
+  const scheme = config.tls ? 'https' : 'http';
+  const grpc = withPort(config.grpcAddress, app.grpcPort);
+  const http = `${scheme}://${withPort(config.httpAddress, app.httpPort)}`;
+  const curl = config.tls ? `curl -s --cacert ${config.tls.certFile}` : 'curl -s';
+  const json = "-H 'content-type: application/json'";
+  const database =
+    config.database.kind === 'embedded' ? `PostgreSQL primary and replica in ${config.database.dataDir}` : 'PostgreSQL at DATABASE_URL';
+  return `
+  Bicameral is serving.
+
+    gRPC      ${grpc}
+    Connect   ${http}
+    data      ${database}
+
+  Create a user, log in, read the user, list the services:
+
+${curl} ${http}/users.v1.CommandService/CreateUser ${json} -d '{"email":"ada@example.org","name":"Ada Lovelace","password":"seven green lamps hum"}'; echo
+LOGIN=$(${curl} ${http}/users.v1.CommandService/LogIn ${json} -d '{"email":"ada@example.org","password":"seven green lamps hum"}'); TOKEN=$(echo "$LOGIN" | sed 's/.*"accessToken":"\\([^"]*\\)".*/\\1/'); USER_ID=$(echo "$LOGIN" | sed 's/.*"user":{"id":"\\([^"]*\\)".*/\\1/')
+${curl} ${http}/users.v1.QueryService/GetUser ${json} -H "authorization: Bearer $TOKEN" -d "{\\"userId\\":\\"$USER_ID\\"}"; echo
+npx buf curl ${config.tls ? `--cacert ${config.tls.certFile}` : '--http2-prior-knowledge'} --protocol grpc --list-services ${scheme}://${grpc}
+
+`;
+}
+
+const withPort = (address: string, port: number): string => address.replace(/:\d+$/, `:${port}`);

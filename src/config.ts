@@ -1,0 +1,119 @@
+import { join, resolve } from 'node:path';
+import type { Connection } from './postgres/connection.ts';
+import type { DatabaseConfig } from './postgres/open-database.ts';
+import { parseAddress } from './transport/address.ts';
+
+/** Everything the program is told by its environment. */
+export interface Config {
+  readonly grpcAddress: string;
+  readonly httpAddress: string;
+  readonly database: DatabaseConfig;
+  readonly signingKey: { readonly file: string; readonly create: boolean };
+  readonly foreignIssuer: { readonly jwksUrl: string; readonly issuer: string; readonly audience: string } | undefined;
+  readonly tls: { readonly certFile: string; readonly keyFile: string; readonly clientCaFile: string | undefined } | undefined;
+  readonly logLevel: string;
+}
+
+/** The environment cannot be used; the message names every bad variable at once, and what it should be. */
+export class ConfigError extends Error {
+  constructor(problems: readonly string[]) {
+    super(`The configuration cannot be used:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`);
+    this.name = 'ConfigError';
+  }
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
+
+/** Reads the environment. An empty variable counts as unset. Throws ConfigError. */
+export function readConfig(environment: Environment): Config {
+  const problems: string[] = [];
+  const text = (name: string): string | undefined => environment[name] || undefined;
+  const checked = (name: string, fallback: string, isGood: (value: string) => boolean, wanted: string): string => {
+    const value = text(name) ?? fallback;
+    if (!isGood(value)) problems.push(`${name} is ${JSON.stringify(value)}, but ${wanted}`);
+    return value;
+  };
+  const address = (name: string, fallback: string): string => checked(name, fallback, isAddress, 'has to be host:port, e.g. 127.0.0.1:50051');
+
+  const dataDir = resolve(text('DATA_DIR') ?? '.data');
+  const database = readDatabase({ text, problems, dataDir });
+  const keyFile = text('AUTH_SIGNING_KEY_FILE');
+  if (database.kind === 'external' && keyFile === undefined) {
+    problems.push('AUTH_SIGNING_KEY_FILE is not set; with DATABASE_URL it has to name an Ed25519 key (PKCS#8 PEM) that all instances share');
+  }
+  const config: Config = {
+    grpcAddress: address('GRPC_ADDRESS', '127.0.0.1:50051'),
+    httpAddress: address('HTTP_ADDRESS', '127.0.0.1:8080'),
+    database,
+    signingKey: { file: resolve(keyFile ?? join(dataDir, 'signing-key.pem')), create: keyFile === undefined },
+    foreignIssuer: together({ text, problems, names: ['AUTH_JWKS_URL', 'AUTH_ISSUER', 'AUTH_AUDIENCE'] }, ([jwksUrl, issuer, audience]) => {
+      if (!isUrl(jwksUrl, ['https:', 'http:'])) problems.push('AUTH_JWKS_URL has to be an http or https URL');
+      return { jwksUrl, issuer, audience };
+    }),
+    tls: together({ text, problems, names: ['TLS_CERT_FILE', 'TLS_KEY_FILE'] }, ([certFile, keyFile]) => ({
+      certFile: resolve(certFile),
+      keyFile: resolve(keyFile),
+      clientCaFile: text('TLS_CLIENT_CA_FILE'),
+    })),
+    logLevel: checked('LOG_LEVEL', 'info', (value) => LOG_LEVELS.includes(value), `has to be one of ${LOG_LEVELS.join(', ')}`),
+  };
+  if (!config.tls && text('TLS_CLIENT_CA_FILE')) problems.push('TLS_CLIENT_CA_FILE is set, but TLS_CERT_FILE and TLS_KEY_FILE are not');
+  if (problems.length > 0) throw new ConfigError(problems);
+  return Object.freeze(config);
+}
+
+interface Source {
+  readonly text: (name: string) => string | undefined;
+  readonly problems: string[];
+}
+
+function readDatabase({ text, problems, dataDir }: Source & { dataDir: string }): DatabaseConfig {
+  const connection = (name: string, url: string): Connection => {
+    // The value may hold a password: it is not repeated.
+    if (!isUrl(url, ['postgres:', 'postgresql:'])) problems.push(`${name} has to be a URL, e.g. postgresql://user@host:5432/database`);
+    return { connectionString: url };
+  };
+  const url = text('DATABASE_URL');
+  const replicaUrls = (text('DATABASE_REPLICA_URLS') ?? '').split(',').filter((replica) => replica.trim() !== '');
+  if (url === undefined) {
+    for (const name of ['DATABASE_REPLICA_URLS', 'DATABASE_OWNER_URL']) {
+      if (text(name)) problems.push(`${name} is set, but DATABASE_URL is not`);
+    }
+    return { kind: 'embedded', dataDir };
+  }
+  return {
+    kind: 'external',
+    owner: connection('DATABASE_OWNER_URL', text('DATABASE_OWNER_URL') ?? url),
+    writer: connection('DATABASE_URL', url),
+    replicas: replicaUrls.map((replica) => connection('DATABASE_REPLICA_URLS', replica.trim())),
+  };
+}
+
+/** Variables that mean something only together: undefined when none is set, a problem when some are. */
+function together<const Names extends readonly string[], T>(
+  { text, problems, names }: Source & { names: Names },
+  read: (values: { [Index in keyof Names]: string }) => T,
+): T | undefined {
+  const missing = names.filter((name) => text(name) === undefined);
+  if (missing.length === 0) return read(names.map((name) => text(name)) as never);
+  if (missing.length < names.length) {
+    const set = names.filter((name) => text(name) !== undefined);
+    problems.push(`${missing.join(' and ')} ${missing.length > 1 ? 'are' : 'is'} not set, but ${set.join(' and ')} ${set.length > 1 ? 'are' : 'is'}`);
+  }
+  return undefined;
+}
+
+function isAddress(value: string): boolean {
+  try {
+    parseAddress(value);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function isUrl(value: string, protocols: readonly string[]): boolean {
+  return URL.canParse(value) && protocols.includes(new URL(value).protocol);
+}

@@ -1,0 +1,49 @@
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { BusError, type FieldViolation } from './errors.ts';
+
+const NONCE = 12;
+const TAG = 16;
+
+/** The token is garbage, of another server, or of a list with another filter or order. */
+export class PageTokenInvalid extends BusError {
+  readonly reason = 'PAGE_TOKEN_INVALID';
+  readonly kind = 'invalid';
+  override readonly violations: readonly FieldViolation[] = [
+    { field: 'page_token', description: 'is not a token of this list with this filter and this order; start again without it' },
+  ];
+  constructor() {
+    super('the page token does not belong to this list');
+  }
+}
+
+/** Makes and reads page tokens: opaque, tamper-proof and bound to one list (AIP-158). A token grants no right. */
+export interface PageTokens {
+  /** `list` says which rows in which order, `position` the last row given. */
+  readonly seal: (list: readonly unknown[], position: readonly string[]) => string;
+  /** The position sealed for the same list. Throws PageTokenInvalid. */
+  readonly open: (list: readonly unknown[], token: string) => string[];
+}
+
+/** Tokens are encrypted (AES-256-GCM), since a position can hold personal data, and authenticated together with their list. */
+export function createPageTokens(key: Buffer): PageTokens {
+  return {
+    seal(list, position) {
+      const nonce = randomBytes(NONCE);
+      const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(Buffer.from(JSON.stringify(list)));
+      const sealed = [nonce, cipher.update(JSON.stringify(position)), cipher.final(), cipher.getAuthTag()];
+      return Buffer.concat(sealed).toString('base64url');
+    },
+    open(list, token) {
+      const bytes = Buffer.from(token, 'base64url');
+      if (bytes.length <= NONCE + TAG || bytes.toString('base64url') !== token) throw new PageTokenInvalid();
+      const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, NONCE), { authTagLength: TAG })
+        .setAAD(Buffer.from(JSON.stringify(list)))
+        .setAuthTag(bytes.subarray(-TAG));
+      try {
+        return JSON.parse(Buffer.concat([decipher.update(bytes.subarray(NONCE, -TAG)), decipher.final()]).toString());
+      } catch {
+        throw new PageTokenInvalid();
+      }
+    },
+  };
+}

@@ -1,0 +1,135 @@
+import type { DescMethod } from '@bufbuild/protobuf';
+import { Code, ConnectError, type Interceptor } from '@connectrpc/connect';
+import {
+  BadRequestSchema,
+  ErrorInfoSchema,
+  PreconditionFailureSchema,
+  ResourceInfoSchema,
+  RetryInfoSchema,
+} from '#gen/google/rpc/error_details_pb.js';
+import { type Answer, answerOf, toResponse } from '../cqrs/answer.ts';
+import type { Message } from '../cqrs/call.ts';
+import { methodName } from '../cqrs/convention.ts';
+import { DomainError, type ErrorKind } from '../cqrs/errors.ts';
+
+type Detail = NonNullable<ConstructorParameters<typeof ConnectError>[3]>[number];
+
+/** What becomes of an error that nobody planned. The caller learns its id, the log the rest. */
+export interface UnexpectedErrors {
+  readonly newId: () => string;
+  /** Called once for each. `method` is undefined when the call never came as far as an rpc. */
+  readonly report: (unexpected: { error: unknown; errorId: string; method: string | undefined }) => void;
+}
+
+/**
+ * Answers every failure below it, also one in the middle of a stream, with a typed error: see `toConnectError`.
+ * What is outside of it (logs, metrics, traces) sees the error as the caller does.
+ */
+export function errors(unexpected: UnexpectedErrors): Interceptor {
+  return (next) => async (request) => {
+    try {
+      const response = await next(request);
+      if (!response.stream) return response;
+      const answer = answerOf(response) as Answer<AsyncIterable<Message>>;
+      return toResponse(answer.withMessage(typedErrors(answer.message, request.method, unexpected)));
+    } catch (error) {
+      throw toConnectError(error, request.method, unexpected);
+    }
+  };
+}
+
+async function* typedErrors(
+  messages: AsyncIterable<Message>,
+  method: DescMethod,
+  unexpected: UnexpectedErrors,
+): AsyncGenerator<Message> {
+  try {
+    yield* messages;
+  } catch (error) {
+    throw toConnectError(error, method, unexpected);
+  }
+}
+
+const CODES: Readonly<Record<ErrorKind, Code>> = {
+  invalid: Code.InvalidArgument,
+  unauthenticated: Code.Unauthenticated,
+  denied: Code.PermissionDenied,
+  'not-found': Code.NotFound,
+  'already-exists': Code.AlreadyExists,
+  precondition: Code.FailedPrecondition,
+  conflict: Code.Aborted,
+  overloaded: Code.ResourceExhausted,
+  unavailable: Code.Unavailable,
+  deadline: Code.DeadlineExceeded,
+  canceled: Code.Canceled,
+};
+
+/** The domain of reasons that belong to the bus and to no module. */
+export const BUS_DOMAIN = 'cqrs.v1';
+
+/**
+ * The error as callers see it (AIP-193): a code and `google.rpc.ErrorInfo`, for a DomainError with all that it says.
+ * An error that already carries ErrorInfo stays as it is. Any other becomes INTERNAL with nothing but an id, and is reported.
+ */
+export function toConnectError(error: unknown, method: DescMethod | undefined, unexpected: UnexpectedErrors): ConnectError {
+  if (error instanceof ConnectError && hasErrorInfo(error)) return error;
+  if (error instanceof DomainError) return domainError(error, method);
+  const errorId = unexpected.newId();
+  unexpected.report({ error, errorId, method: method && methodName(method) });
+  const info = errorInfo({ reason: 'INTERNAL', domain: BUS_DOMAIN, metadata: { error_id: errorId } });
+  return new ConnectError('internal error', Code.Internal, undefined, [info], error);
+}
+
+export function hasErrorInfo(error: ConnectError): boolean {
+  return error.details.some((detail) => ('desc' in detail ? detail.desc.typeName : detail.type) === ErrorInfoSchema.typeName);
+}
+
+export function errorInfo(info: { reason: string; domain: string; metadata?: Readonly<Record<string, string>> }): Detail {
+  const metadata = Object.entries(info.metadata ?? {}).map(([key, value]) => [key, bounded(value, MAX_TEXT)]);
+  return { desc: ErrorInfoSchema, value: { ...info, metadata: Object.fromEntries(metadata) } };
+}
+
+function domainError(error: DomainError, method: DescMethod | undefined): ConnectError {
+  const { reason, metadata, resource, retryAfterMs } = error;
+  const domain = error.domain ?? method?.parent.file.proto.package ?? BUS_DOMAIN;
+  const message = bounded(error.message, MAX_TEXT);
+  const details = [errorInfo({ reason, domain, metadata })];
+  if (error.kind === 'invalid' && error.violations.length > 0) details.push(badRequest(error));
+  if (error.kind === 'precondition') {
+    const subject = resource ? `${resource.type}/${resource.name}` : '';
+    const violations = [{ type: reason, subject, description: message }];
+    details.push({ desc: PreconditionFailureSchema, value: { violations } });
+  }
+  if (resource) {
+    const value = { resourceType: resource.type, resourceName: bounded(resource.name, MAX_TEXT), description: message };
+    details.push({ desc: ResourceInfoSchema, value });
+  }
+  if (retryAfterMs !== undefined) {
+    const retryDelay = { seconds: BigInt(Math.floor(retryAfterMs / 1000)), nanos: Math.round((retryAfterMs % 1000) * 1e6) };
+    details.push({ desc: RetryInfoSchema, value: { retryDelay } });
+  }
+  return new ConnectError(message, CODES[error.kind], undefined, details, error);
+}
+
+/**
+ * An error travels in HTTP/2 trailers, and some clients accept no more than 8 to 16 KiB of those: parts that repeat what the caller
+ * sent are cut. Well-formed, because a lone surrogate cannot be written in a header.
+ */
+const MAX_TEXT = 500;
+const MAX_VIOLATIONS = 20;
+
+function bounded(text: string, length: number): string {
+  return (text.length > length ? `${text.slice(0, length)}…` : text).toWellFormed();
+}
+
+function badRequest({ violations }: DomainError): Detail {
+  const fieldViolations = violations.slice(0, MAX_VIOLATIONS).map(({ field, description, rule }) => ({
+    field: bounded(field, 100),
+    description: bounded(description, 200),
+    reason: rule === undefined ? '' : upperSnake(rule),
+  }));
+  return { desc: BadRequestSchema, value: { fieldViolations } };
+}
+
+/** `string.min_len` as `STRING_MIN_LEN`, the form that BadRequest asks for. */
+const upperSnake = (rule: string): string => rule.toUpperCase().replaceAll(/[^A-Z0-9]+/g, '_');

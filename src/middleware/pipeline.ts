@@ -1,0 +1,49 @@
+import type { Interceptor } from '@connectrpc/connect';
+import type { Revocations } from '../auth/revocations.ts';
+import type { TokenVerifier } from '../auth/token-verifier.ts';
+import type { Pipelines } from '../cqrs/bus.ts';
+import type { ReadSide } from '../postgres/reader/read-side.ts';
+import type { WriteSide } from '../postgres/writer/write-side.ts';
+import type { Logger } from 'pino';
+import { authentication } from './authentication.ts';
+import { authorization } from './authorization.ts';
+import { consistency } from './consistency.ts';
+import { deadline } from './deadline.ts';
+import { errors, type UnexpectedErrors } from './errors.ts';
+import { logging } from './logging.ts';
+import { retry } from './retry.ts';
+import { tracing } from './tracing.ts';
+import { unitOfWork } from './unit-of-work.ts';
+
+/** What the middleware is made of. */
+export interface PipelineParts {
+  readonly logger: Logger;
+  readonly unexpected: UnexpectedErrors;
+  readonly tokens: TokenVerifier;
+  readonly revocations: Revocations;
+  readonly validation: Interceptor;
+  readonly writes: Pick<WriteSide, 'unitOfWork'>;
+  readonly reads: Pick<ReadSide, 'primary' | 'candidates' | 'monitor'>;
+}
+
+/**
+ * THE list: what every command and every query passes, outermost first.
+ *
+ * Errors stand inside logging, so that the log has the code the caller got, and outside everything that can fail. Nothing is known of
+ * the caller before authentication, and nothing is looked up before authorization.
+ */
+export function createPipelines(parts: PipelineParts): Pipelines {
+  const everyCall = [
+    tracing(),
+    logging(parts.logger),
+    errors(parts.unexpected),
+    deadline(),
+    authentication(parts.tokens, parts.revocations),
+    parts.validation,
+    authorization(),
+  ];
+  return {
+    command: [...everyCall, retry(), unitOfWork(parts.writes.unitOfWork)],
+    query: [...everyCall, consistency(parts.reads)],
+  };
+}

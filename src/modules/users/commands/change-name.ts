@@ -1,0 +1,14 @@
+import { err } from 'neverthrow';
+import { CommandService } from '#gen/users/v1/command_service_pb.js';
+import { command } from '../../../cqrs/command.ts';
+import { UserNotFound } from '../user-not-found.ts';
+import type { UsersContext } from './context.ts';
+import { toUser } from './to-user.ts';
+
+/** Renames a user. */
+export const changeName = command(CommandService.method.changeName, async (request, { users, now }: UsersContext) => {
+  const user = await users.find(request.userId);
+  if (!user) return err(new UserNotFound(request.userId));
+
+  return user.changeName(request.name, { at: now, expectedVersion: request.expectedVersion }).map(() => ({ user: toUser(user) }));
+});

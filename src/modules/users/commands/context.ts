@@ -1,0 +1,13 @@
+import type { CommandContext } from '../../../cqrs/command.ts';
+import type { PasswordPolicy } from '../domain/password-policy.ts';
+import type { User } from '../domain/user.ts';
+import type { Passwords, Users } from '../domain/users.ts';
+
+/** What the commands of this module are given. */
+export interface UsersContext extends CommandContext {
+  readonly users: Users;
+  readonly passwords: Passwords;
+  readonly passwordPolicy: PasswordPolicy;
+  /** Issues the access token of a log-in. */
+  readonly issueToken: (user: User) => Promise<{ readonly token: string; readonly expiresAt: Date }>;
+}

@@ -1,0 +1,99 @@
+import { err, ok, type Result } from 'neverthrow';
+import { DomainError, type FieldViolation } from '../../../cqrs/errors.ts';
+import type { GuessEstimate } from './common-passwords.ts';
+
+/** Bounds in Unicode characters after normalization (NIST SP 800-63B-4, 3.1.1.2). */
+export const MIN_PASSWORD_LENGTH = 15;
+export const MAX_PASSWORD_LENGTH = 128;
+
+/** What a password must not be made of. */
+export interface PasswordOwner {
+  readonly name: string;
+  readonly email: string;
+}
+
+/** The field of the request that holds the password. */
+export type PasswordField = 'password' | 'new_password';
+
+export type PasswordRefusal = PasswordTooShort | PasswordTooLong | PasswordCommon | PasswordPersonal;
+
+/** Answers the password as it is to be hashed, or why it is refused. There are no rules of composition. */
+export type PasswordPolicy = (password: string, owner: PasswordOwner, field: PasswordField) => Result<string, PasswordRefusal>;
+
+/**
+ * One text for one password, however a keyboard composes its characters (NFKC, as NIST SP 800-63B-4 recommends). Passwords are
+ * hashed and compared in this form. A lone surrogate, which has no encoding, becomes U+FFFD.
+ */
+export const normalizePassword = (password: string): string => password.toWellFormed().normalize('NFKC');
+
+/** The policy with what is known of common passwords. */
+export function createPasswordPolicy(estimate: GuessEstimate): PasswordPolicy {
+  return (password, owner, field) => {
+    const normalized = normalizePassword(password);
+    const length = [...normalized].length;
+    if (length < MIN_PASSWORD_LENGTH) return err(new PasswordTooShort(field));
+    if (length > MAX_PASSWORD_LENGTH) return err(new PasswordTooLong(field));
+    if (holdsPersonalData(normalized, owner)) return err(new PasswordPersonal(field));
+    if (estimate(normalized) < MIN_GUESSES_LOG10) return err(new PasswordCommon(field));
+    return ok(normalized);
+  };
+}
+
+/**
+ * A password found within 10^8 guesses is common. Two frequent words and a year are; four words, or any fifteen
+ * characters without a pattern, are far from it.
+ */
+const MIN_GUESSES_LOG10 = 8;
+
+/** Shorter parts of a name are in too many words. */
+const MIN_PERSONAL_LENGTH = 4;
+
+function holdsPersonalData(password: string, { name, email }: PasswordOwner): boolean {
+  const text = password.toLowerCase();
+  const address = normalizePassword(email).toLowerCase();
+  const localPart = address.slice(0, Math.max(0, address.lastIndexOf('@')));
+  const words = normalizePassword(name)
+    .toLowerCase()
+    .split(/[^\p{L}\p{M}\p{N}]+/u);
+  return [address, localPart, ...words].some((part) => [...part].length >= MIN_PERSONAL_LENGTH && text.includes(part));
+}
+
+abstract class PasswordRefused extends DomainError {
+  readonly kind = 'invalid';
+  override readonly violations: readonly FieldViolation[];
+  constructor(field: PasswordField, problem: string) {
+    super(`the password ${problem}`);
+    this.violations = [{ field, description: problem }];
+  }
+}
+
+/** Fewer than 15 characters once normalized, which can be fewer than were sent. */
+export class PasswordTooShort extends PasswordRefused {
+  readonly reason = 'PASSWORD_TOO_SHORT';
+  constructor(field: PasswordField) {
+    super(field, `must be at least ${MIN_PASSWORD_LENGTH} characters`);
+  }
+}
+
+/** More than 128 characters once normalized, which can be more than were sent. */
+export class PasswordTooLong extends PasswordRefused {
+  readonly reason = 'PASSWORD_TOO_LONG';
+  constructor(field: PasswordField) {
+    super(field, `must be at most ${MAX_PASSWORD_LENGTH} characters`);
+  }
+}
+
+/** On the list of common passwords, or put together from a few of them, runs and repetitions. */
+export class PasswordCommon extends PasswordRefused {
+  readonly reason = 'PASSWORD_COMMON';
+  constructor(field: PasswordField) {
+    super(field, 'is among the first to be guessed; four unrelated words make a good one');
+  }
+}
+
+export class PasswordPersonal extends PasswordRefused {
+  readonly reason = 'PASSWORD_PERSONAL';
+  constructor(field: PasswordField) {
+    super(field, 'must not hold the name or the e-mail address');
+  }
+}

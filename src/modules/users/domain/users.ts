@@ -1,0 +1,32 @@
+import type { User } from './user.ts';
+
+/** The users as commands see them: bound to the command's transaction. */
+export interface Users {
+  find(id: string): Promise<User | undefined>;
+  /** Whether somebody has the e-mail, compared without regard to case. The unique index is the guarantee; this gives the kinder error. */
+  holdsEmail(email: string): Promise<boolean>;
+  /** Whether the system keeps an active admin without this user. Concurrent commands that ask wait for each other. */
+  hasActiveAdminBesides(id: string): Promise<boolean>;
+  add(user: User): Promise<void>;
+  /** Read outside the transaction, so that none is held open while passwords are hashed. */
+  storedPassword(by: { readonly email: string } | { readonly userId: string }): Promise<StoredPassword | undefined>;
+}
+
+/** What a password is checked against. */
+export interface StoredPassword {
+  readonly userId: string;
+  /** PHC string. */
+  readonly hash: string;
+  readonly email: string;
+  readonly name: string;
+}
+
+/** Hashes passwords slowly, off the event loop, in turn. The signal ends the wait. */
+export interface Passwords {
+  /** Answers a PHC string. */
+  hash(password: string, signal: AbortSignal): Promise<string>;
+  /** `outdated`: the hash was made with lower parameters than are used now. */
+  verify(hash: string, password: string, signal: AbortSignal): Promise<{ readonly matches: boolean; readonly outdated: boolean }>;
+  /** Takes the time of a wrong password. */
+  verifyNothing(password: string, signal: AbortSignal): Promise<void>;
+}

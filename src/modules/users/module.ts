@@ -1,0 +1,55 @@
+import { services } from '#gen/handlers/users.ts';
+import type { AccessTokenIssuer } from '../../auth/access-token.ts';
+import { principalOf } from '../../cqrs/context-keys.ts';
+import { defineModule, type Module } from '../../cqrs/module.ts';
+import type { PageTokens } from '../../cqrs/page-token.ts';
+import { readerKey } from '../../postgres/reader/reader.ts';
+import { unitOfWorkKey } from '../../postgres/writer/unit-of-work.ts';
+import type { UsersContext } from './commands/context.ts';
+import type { PasswordPolicy } from './domain/password-policy.ts';
+import type { Passwords } from './domain/users.ts';
+import { userRepository } from './persistence/user-repository.ts';
+import type { UsersQueryContext } from './queries/context.ts';
+
+/** User accounts: people sign up, log in and keep their data; operators look after them. */
+export function usersModule(parts: {
+  passwords: Passwords;
+  passwordPolicy: PasswordPolicy;
+  accessTokens: AccessTokenIssuer;
+  pageTokens: PageTokens;
+}): Module {
+  const { passwords, passwordPolicy, accessTokens, pageTokens } = parts;
+  return defineModule<UsersContext, UsersQueryContext>({
+    name: 'users',
+    services,
+    commandContext: (call) => {
+      const work = call.contextValues.get(unitOfWorkKey);
+      if (!work) throw new Error('the pipeline has no unit of work');
+      return {
+        principal: principalOf(call),
+        now: call.receivedAt,
+        newId: call.newId,
+        get signal() {
+          return call.signal;
+        },
+        users: userRepository(work),
+        passwords,
+        passwordPolicy,
+        issueToken: (user) =>
+          accessTokens.issue({ subject: user.id, roles: user.roles, sessionEpoch: user.sessionEpoch, now: call.receivedAt, id: call.newId() }),
+      };
+    },
+    queryContext: (call) => {
+      const read = call.contextValues.get(readerKey);
+      if (!read) throw new Error('the pipeline chose no database');
+      return {
+        principal: principalOf(call),
+        get signal() {
+          return call.signal;
+        },
+        read,
+        pageTokens,
+      };
+    },
+  });
+}

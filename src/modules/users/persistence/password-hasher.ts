@@ -1,0 +1,56 @@
+import { randomBytes } from 'node:crypto';
+import { availableParallelism } from 'node:os';
+import { hash, parseOptions, verify } from '@node-rs/argon2';
+import { normalizePassword } from '../domain/password-policy.ts';
+import { boundedQueue } from './bounded-queue.ts';
+
+/** argon2id in the second of the equivalent settings of the OWASP Password Storage Cheat Sheet: 19 MiB, two passes, one lane. */
+const CURRENT = { memoryCost: 19_456, timeCost: 2, parallelism: 1 };
+
+/** argon2id in the numbers of @node-rs/argon2, whose enum exists at compile time only. */
+const ARGON2ID = 2;
+
+export interface PasswordMatch {
+  readonly matches: boolean;
+  /** The hash was made with weaker parameters than today's: hash the password again. */
+  readonly outdated: boolean;
+}
+
+/**
+ * Hashes and compares passwords, normalized, in threads of their own. Work beyond the concurrency waits in a queue of bounded length:
+ * a call rejects with Overloaded when it is full, and with the signal's reason when that aborts before its turn.
+ */
+export interface PasswordHasher {
+  /** A PHC string with a new salt, `$argon2id$v=19$m=…,t=…,p=…$salt$hash`. */
+  readonly hash: (password: string, signal?: AbortSignal) => Promise<string>;
+  /** Rejects when `phc` is no PHC string of argon2. */
+  readonly verify: (phc: string, password: string, signal?: AbortSignal) => Promise<PasswordMatch>;
+  /** Takes as long as a wrong password does: for log-ins of users that do not exist. */
+  readonly verifyNothing: (password: string, signal?: AbortSignal) => Promise<void>;
+}
+
+export interface PasswordHasherOptions {
+  /** Defaults to the cores, at most 4: the work runs in libuv's threads, of which there are 4 by default. */
+  readonly concurrency?: number;
+  readonly maxWaiting?: number;
+}
+
+export async function createPasswordHasher(options: PasswordHasherOptions = {}): Promise<PasswordHasher> {
+  const { concurrency = Math.min(4, availableParallelism()), maxWaiting = 64 } = options;
+  const inTurn = boundedQueue({ resource: 'password hashing', concurrency, maxWaiting });
+  const nobodys = await hash(randomBytes(32), CURRENT);
+  return {
+    hash: (password, signal) => inTurn(() => hash(normalizePassword(password), CURRENT), signal),
+    verify: (phc, password, signal) =>
+      inTurn(async () => ({ matches: await verify(phc, normalizePassword(password)), outdated: isOutdated(phc) }), signal),
+    verifyNothing: (password, signal) =>
+      inTurn(async () => {
+        await verify(nobodys, normalizePassword(password));
+      }, signal),
+  };
+}
+
+function isOutdated(phc: string): boolean {
+  const { algorithm, memoryCost, timeCost } = parseOptions(phc);
+  return algorithm !== ARGON2ID || memoryCost < CURRENT.memoryCost || timeCost < CURRENT.timeCost;
+}

@@ -1,0 +1,26 @@
+import type { InlineProjection } from '../../../postgres/writer/aggregate-type.ts';
+
+/** What GetUser, FindUserByEmail and ListUsers read: a user as it is answered, with the text that is searched. */
+export const userDirectory: InlineProjection = {
+  name: 'user_directory',
+  statement: `insert into read.user_directory
+      (id, email, name, status, roles, created_at, updated_at, last_login_at, version)
+    select id, coalesce(email, ''), name, status, roles, created_at, updated_at, last_login_at, version
+    from users."user" where id = $1
+    on conflict (id) do update set
+      email = excluded.email, name = excluded.name, status = excluded.status, roles = excluded.roles,
+      updated_at = excluded.updated_at, last_login_at = excluded.last_login_at, version = excluded.version`,
+};
+
+/** What every instance watches to refuse the tokens of sessions that have ended. */
+export const endedSessions: InlineProjection = {
+  name: 'ended_session',
+  statement: `insert into read.ended_session (user_id, epoch, kept_session, ended_at, transaction_id)
+    select id, session_epoch, kept_session, now(), pg_current_xact_id()
+    from users."user" u
+    where id = $1 and session_epoch > 1
+      and not exists (select from read.ended_session e where e.user_id = u.id and e.epoch >= u.session_epoch)
+    on conflict (user_id) do update set
+      epoch = excluded.epoch, kept_session = excluded.kept_session, ended_at = excluded.ended_at,
+      transaction_id = excluded.transaction_id`,
+};

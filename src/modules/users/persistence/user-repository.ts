@@ -1,0 +1,46 @@
+import type { UnitOfWork } from '../../../postgres/writer/unit-of-work.ts';
+import type { StoredPassword, Users } from '../domain/users.ts';
+import { UserMapping } from './user-mapping.ts';
+import { UserType } from './user-type.ts';
+
+/** The users, kept in PostgreSQL by a unit of work. */
+export function userRepository(work: UnitOfWork): Users {
+  return {
+    async find(id) {
+      const manager = await work.manager();
+      const user = await manager.findOne(UserMapping, { _id: id } as never);
+      if (!user) return undefined;
+      work.track(UserType, user);
+      return user;
+    },
+
+    async storedPassword(by) {
+      const [where, value] = 'email' in by ? ['lower(email) = lower($1)', by.email] : ['id = $1', by.userId];
+      const [row] = await work.queryOutside<StoredPassword>(
+        `select id as "userId", password_hash as hash, email, name from users."user" where ${where} and password_hash is not null`,
+        [value],
+      );
+      return row;
+    },
+
+    async holdsEmail(email) {
+      const rows = await work.query('select from users."user" where lower(email) = lower($1)', [email]);
+      return rows.length > 0;
+    },
+
+    async hasActiveAdminBesides(id) {
+      // The lock makes concurrent commands that each remove one of the last two admins see each other.
+      const admins = await work.query<{ id: string }>(
+        `select id from users."user" where roles @> '{admin}' and status = 'active' order by id for update`,
+        [],
+      );
+      return admins.some((admin) => admin.id !== id);
+    },
+
+    async add(user) {
+      const manager = await work.manager();
+      manager.persist(user);
+      work.track(UserType, user);
+    },
+  };
+}

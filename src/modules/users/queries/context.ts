@@ -1,0 +1,9 @@
+import type { PageTokens } from '../../../cqrs/page-token.ts';
+import type { QueryContext } from '../../../cqrs/query.ts';
+import type { Reader } from '../../../postgres/reader/reader.ts';
+
+/** What the queries of this module are given. */
+export interface UsersQueryContext extends QueryContext {
+  readonly read: Reader;
+  readonly pageTokens: PageTokens;
+}

@@ -1,0 +1,13 @@
+import { DomainError } from '../../cqrs/errors.ts';
+
+/** No user has the id or the e-mail asked for: the one error that commands and queries share. */
+export class UserNotFound extends DomainError {
+  readonly reason = 'USER_NOT_FOUND';
+  readonly kind = 'not-found';
+  override readonly resource: { readonly type: string; readonly name: string };
+  /** `name` is the id or the e-mail that was asked for. */
+  constructor(name: string) {
+    super('there is no such user');
+    this.resource = { type: 'users.v1.User', name };
+  }
+}

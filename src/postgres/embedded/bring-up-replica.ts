@@ -1,0 +1,72 @@
+import type { ClusterHome } from './cluster-home.ts';
+import type { ClusterLogger } from './cluster-logger.ts';
+import { dataFolderVersion, systemIdentifier } from './data-folder.ts';
+import { ReplicaCannotBeMade } from './errors.ts';
+import type { Executables } from './executables.ts';
+import { makeReplicaFolder } from './replica-folder.ts';
+import { ensureReplicationSlot, whyNotReplicating } from './replication.ts';
+import type { Server } from './server.ts';
+
+export interface ReplicaOptions {
+  readonly primary: Server;
+  readonly replica: Server;
+  readonly home: ClusterHome;
+  readonly executables: Executables;
+  readonly durable: boolean;
+  readonly logger: ClusterLogger;
+  readonly onProgress: (step: string) => void;
+}
+
+/**
+ * Starts the replica, and makes it again from the primary when what is there cannot be used.
+ *
+ * While the primary is away a replica is only started: it answers queries with what it has. Throws when it cannot be started or made,
+ * or when the signal says that it is no longer wanted.
+ */
+export async function bringUpReplica(options: ReplicaOptions, signal: AbortSignal): Promise<void> {
+  const { primary, replica, home, executables, durable, logger, onProgress } = options;
+  const slot = await ensureReplicationSlot(primary.superuser).catch(() => undefined);
+  if (slot === undefined) return replica.start();
+
+  if (await dataFolderVersion(replica.folder)) {
+    const fault = (slot ? undefined : 'it fell too far behind') ?? (await whyUnusable(options)) ?? (await whyNotStarted(options));
+    if (!fault) return;
+    signal.throwIfAborted();
+    logger.warn({ fault }, 'the replica cannot be used and is made again');
+    await replica.stop();
+  }
+  onProgress('copying the primary to make the replica');
+  await makeReplicaFolder({
+    folder: replica.folder,
+    primaryFolder: primary.folder,
+    primary: primary.superuser,
+    home,
+    executables,
+    durable,
+  });
+  signal.throwIfAborted();
+  onProgress('starting the replica');
+  await replica.start();
+  const stillNot = await whyNotReplicating(primary.superuser, replica.superuser);
+  if (!stillNot) return;
+  await replica.stop();
+  throw new ReplicaCannotBeMade(stillNot);
+}
+
+async function whyUnusable({ primary, replica, executables }: ReplicaOptions): Promise<string | undefined> {
+  const version = await dataFolderVersion(replica.folder);
+  if (version !== executables.majorVersion) return `it was made by PostgreSQL ${version}`;
+  const [ours, theirs] = await Promise.all([systemIdentifier(replica.folder), systemIdentifier(primary.folder)]);
+  return ours === theirs ? undefined : 'it is a copy of another primary';
+}
+
+async function whyNotStarted({ primary, replica, onProgress }: ReplicaOptions): Promise<string | undefined> {
+  onProgress('starting the replica');
+  try {
+    await replica.start();
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+  // A server that goes away in between is brought back by its keeper; the replica's folder is not to blame.
+  return whyNotReplicating(primary.superuser, replica.superuser).catch(() => undefined);
+}

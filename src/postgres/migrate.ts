@@ -1,0 +1,83 @@
+import { Migrator } from '@mikro-orm/migrations';
+import { MikroORM } from '@mikro-orm/postgresql';
+import pg from 'pg';
+import type { Connection } from './connection.ts';
+import { Migration20261123000000Users } from './migrations/20261123000000-users.ts';
+import { errorCode } from './sql-errors.ts';
+
+/** Every change of the schema, oldest first. One that has shipped is never edited. */
+const MIGRATIONS = [{ name: '20261123000000-users', class: Migration20261123000000Users }];
+
+/** Any number that nothing else in the database locks by: it makes instances that start at once wait for each other. */
+const LOCK = 6_206_141_020n;
+
+/** The schema cannot be brought up to date; the message says what to do. */
+export class MigrationError extends Error {
+  constructor(message: string, cause: unknown) {
+    super(message, { cause });
+    this.name = 'MigrationError';
+  }
+}
+
+/** Names of the migrations that have not been run, oldest first. Needs no right to change anything. */
+export async function pendingMigrations(client: pg.ClientBase): Promise<string[]> {
+  const { rows: tables } = await client.query<{ exists: boolean }>(`select to_regclass('cqrs.migration') is not null as exists`);
+  if (!tables[0]?.exists) return MIGRATIONS.map(({ name }) => name);
+  const { rows } = await client.query<{ name: string }>('select name from cqrs.migration');
+  const executed = new Set(rows.map(({ name }) => name));
+  return MIGRATIONS.map(({ name }) => name).filter((name) => !executed.has(name));
+}
+
+/** Brings the schema up to date and answers the names of the migrations it ran. Any number of instances may call it at once. */
+export async function migrate(owner: Connection): Promise<string[]> {
+  const client = new pg.Client({ ...owner, application_name: 'bicameral migrations' });
+  await client.connect();
+  try {
+    if ((await pendingMigrations(client)).length === 0) return [];
+    await client.query('select pg_advisory_lock($1)', [LOCK]);
+    const pending = await pendingMigrations(client);
+    if (pending.length > 0) await runMigrations(client, owner);
+    return pending;
+  } catch (error) {
+    if (errorCode(error) !== '42501') throw error;
+    const needed = 'run `bicameral migrate` with DATABASE_OWNER_URL set to a role that owns the database, see docs/database.md';
+    throw new MigrationError(`The role of the database URL may not change the schema: ${needed}.`, error);
+  } finally {
+    // The lock ends with the connection.
+    await client.end();
+  }
+}
+
+async function runMigrations(client: pg.Client, owner: Connection): Promise<void> {
+  await createRoles(client);
+  await client.query('create schema if not exists cqrs');
+  const orm = await MikroORM.init({
+    dbName: client.database ?? '',
+    driverOptions: { ...owner },
+    extensions: [Migrator],
+    discovery: { warnWhenNoEntities: false },
+    entities: [],
+    migrations: { tableName: 'cqrs.migration', migrationsList: MIGRATIONS, snapshot: false, disableForeignKeys: false },
+    logger: () => {},
+  });
+  try {
+    await orm.migrator.up();
+  } finally {
+    await orm.close(true);
+  }
+}
+
+/** Roles belong to the whole server: another database's migration may make them at the same time. */
+async function createRoles(client: pg.Client): Promise<void> {
+  for (const role of ['bicameral_writer', 'bicameral_reader']) {
+    await client.query(`do $$ begin
+      if not exists (select from pg_roles where rolname = '${role}') then create role ${role} nologin; end if;
+    exception when duplicate_object or unique_violation then null;
+    end $$`);
+  }
+  const { rows } = await client.query<{ member: boolean }>(
+    `select pg_has_role(current_user, 'bicameral_reader', 'member') and pg_has_role(current_user, 'bicameral_writer', 'member')
+       or not (select rolsuper or rolcreaterole from pg_roles where rolname = current_user) as member`,
+  );
+  if (!rows[0]?.member) await client.query('grant bicameral_reader, bicameral_writer to current_user');
+}

@@ -1,0 +1,40 @@
+import { createHash } from 'node:crypto';
+import pg from 'pg';
+
+/** Statement texts that may be prepared on one connection; past it (a text that varies without bound), a statement goes unnamed. */
+const MOST_NAMES = 1000;
+const names = new Map<string, string>();
+
+/** A name for a statement, the same for the same text, that tells a reader of pg_stat_activity or a trace what it does. */
+export function statementName(text: string): string | undefined {
+  const known = names.get(text);
+  if (known !== undefined || names.size >= MOST_NAMES) return known;
+  const [verb = 'statement'] = text.trimStart().split(/\s/, 1);
+  const table = /\b(?:from|into|update)\s+((?:"?\w+"?\.)?"?\w+"?)/i.exec(text)?.[1]?.replaceAll('"', '') ?? '';
+  const digest = createHash('sha256').update(text).digest('hex').slice(0, 12);
+  const name = [verb.toLowerCase(), table, digest].filter(Boolean).join(' ').slice(0, 63);
+  names.set(text, name);
+  return name;
+}
+
+/** Sees every statement text that goes out, for tests and tracing. */
+export type StatementListener = (text: string) => void;
+
+/**
+ * A `pg` client that sends every statement with values by name, so that PostgreSQL parses and plans it once a connection.
+ * Whoever issues the statement (MikroORM, Kysely, the pool) need not know.
+ */
+export class NamedStatementClient extends pg.Client {
+  static listener: StatementListener | undefined;
+
+  override query(...parameters: never[]): never {
+    const [text, values, callback] = parameters as unknown[];
+    NamedStatementClient.listener?.(typeof text === 'string' ? text : String((text as { text?: string } | undefined)?.text));
+    if (typeof text === 'string' && Array.isArray(values) && values.length > 0) {
+      const name = statementName(text);
+      const named = { text, values, ...(name === undefined ? {} : { name }) };
+      return super.query(named as never, callback as never) as never;
+    }
+    return super.query(...(parameters as [never])) as never;
+  }
+}

@@ -1,0 +1,36 @@
+import type { DescMessage, MessageShape } from '@bufbuild/protobuf';
+import type { EntitySchema } from '@mikro-orm/core';
+import type { DomainError } from '../../cqrs/errors.ts';
+
+/** An event in the form in which it is stored. */
+export interface EventMessage {
+  readonly schema: DescMessage;
+  readonly message: MessageShape<DescMessage>;
+}
+
+/** A read model kept in the command's own transaction, so that it is current on the primary when the command is answered. */
+export interface InlineProjection {
+  /** Names the projection inside the statement it is part of. */
+  readonly name: string;
+  /**
+   * A data-modifying statement whose only parameter, `$1`, is the id (uuid) of the aggregate that changed. It runs after the
+   * aggregate has been written.
+   */
+  readonly statement: string;
+}
+
+/** How the unit of work keeps one kind of aggregate: what it needs to know and the domain must not. */
+export interface AggregateType<A extends object> {
+  /** As stored in cqrs.event, e.g. `users.v1.User`. */
+  readonly name: string;
+  readonly mapping: EntitySchema<A>;
+  readonly id: (aggregate: A) => string;
+  /** The version at which the aggregate will be committed. */
+  readonly version: (aggregate: A) => number;
+  readonly events: (aggregate: A) => readonly EventMessage[];
+  /** Whether what its stored events hold of personal data is to be erased. */
+  readonly erasesPersonalData: (aggregate: A) => boolean;
+  readonly projections: readonly InlineProjection[];
+  /** What the violation of a unique constraint means, by the constraint's name. */
+  readonly constraints: Readonly<Record<string, () => DomainError>>;
+}

@@ -1,0 +1,54 @@
+import type pg from 'pg';
+import type { Cancellation } from '../../cqrs/cancellation.ts';
+import { cancellableQuery } from '../cancellable-query.ts';
+
+/** The one transaction of a command, on a connection of its own until it ends. */
+export class WriteTransaction {
+  readonly #pool: pg.Pool;
+  readonly #client: pg.PoolClient;
+  readonly #cancellation: Cancellation;
+
+  private constructor(pool: pg.Pool, client: pg.PoolClient, cancellation: Cancellation) {
+    this.#pool = pool;
+    this.#client = client;
+    this.#cancellation = cancellation;
+  }
+
+  static async begin(pool: pg.Pool, cancellation: Cancellation): Promise<WriteTransaction> {
+    const client = await pool.connect();
+    try {
+      await client.query('begin');
+    } catch (error) {
+      client.release(true);
+      throw error;
+    }
+    return new WriteTransaction(pool, client, cancellation);
+  }
+
+  query<Row extends pg.QueryResultRow>(text: string, values: readonly unknown[]): Promise<pg.QueryResult<Row>> {
+    return cancellableQuery<Row>(this.#pool, this.#client, { text, values }, this.#cancellation);
+  }
+
+  /** Ignores cancellation: a COMMIT that is stopped half-way may stand all the same. */
+  async commit(): Promise<void> {
+    try {
+      const { command } = await this.#client.query('commit');
+      // PostgreSQL answers so, without an error, when a statement of the transaction has failed.
+      if (command === 'ROLLBACK') throw new Error('the transaction was rolled back instead of committed');
+    } catch (error) {
+      this.#client.release(true);
+      throw error;
+    }
+    this.#client.release();
+  }
+
+  /** Never fails: a connection that cannot roll back is closed, which does. */
+  async rollback(): Promise<void> {
+    try {
+      await this.#client.query('rollback');
+      this.#client.release();
+    } catch {
+      this.#client.release(true);
+    }
+  }
+}

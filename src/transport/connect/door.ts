@@ -1,0 +1,107 @@
+import { Code, ConnectError, createConnectRouter, createContextValues } from '@connectrpc/connect';
+import type { UniversalHandler } from '@connectrpc/connect/protocol';
+import { errorToJson } from '@connectrpc/connect/protocol-connect';
+import {
+  compressionBrotli,
+  compressionGzip,
+  universalRequestFromNodeRequest,
+  universalResponseToNodeResponse,
+} from '@connectrpc/connect-node';
+import { MalformedRequest } from '../../cqrs/errors.ts';
+import { toConnectError, type UnexpectedErrors } from '../../middleware/errors.ts';
+import { CallsInFlight } from '../calls-in-flight.ts';
+import { type Door, type DoorOptions, MAX_MESSAGE_BYTES } from '../door.ts';
+import { unknownMethod } from '../refusal.ts';
+import { boundTimeouts } from './bound-timeouts.ts';
+import { type HttpRequest, type HttpResponse, type HttpRoute, sendJson, serveHttpRoute } from './http-route.ts';
+import { HttpServer } from './http-server.ts';
+import { requestGate } from './request-gate.ts';
+import { addRpcs, wireKey } from './rpc.ts';
+
+export interface ConnectDoorOptions extends DoorOptions {
+  /** Pages beside the rpcs. */
+  readonly routes?: readonly HttpRoute[] | undefined;
+  /** Calls at once on one HTTP/2 connection. */
+  readonly maxConcurrentStreams?: number | undefined;
+}
+
+/** How long a closing connection gets to send its last answers. */
+const LAST_WORDS_MS = 250;
+
+/** The bus over Connect, gRPC-Web and gRPC as connect-node speaks them, on HTTP/1.1 and HTTP/2, and a few plain pages. */
+export function createConnectDoor(options: ConnectDoorOptions): Door {
+  const { unexpected } = options;
+  const inFlight = new CallsInFlight();
+  const rpcs = new Map(handlersOf(options, inFlight).map((handler) => [handler.requestPath, handler]));
+  const routes = new Map((options.routes ?? []).map((route) => [route.path, route]));
+
+  const server = new HttpServer(
+    (request, response) => {
+      const [path = ''] = (request.url ?? '').split('?', 1);
+      const rpc = rpcs.get(path);
+      const route = routes.get(path);
+      const served = rpc
+        ? serveRpc(rpc, request, response, unexpected)
+        : route
+          ? serveHttpRoute(route, request, response)
+          : Promise.resolve(sendError(response, 404, unknownMethod(path)));
+      served.catch((error) => failed(error, response, unexpected));
+    },
+    { tls: options.tls, maxConcurrentStreams: options.maxConcurrentStreams ?? 1000 },
+  );
+
+  return {
+    listen: (address) => server.listen(address),
+    async close({ graceMs }) {
+      const graceOver = setTimeout(() => inFlight.cancelAll(), graceMs);
+      const end = setTimeout(() => server.destroy(), graceMs + LAST_WORDS_MS);
+      await server.close();
+      clearTimeout(graceOver);
+      clearTimeout(end);
+    },
+  };
+}
+
+function handlersOf({ bus, unexpected, ...options }: ConnectDoorOptions, inFlight: CallsInFlight): readonly UniversalHandler[] {
+  const maxMessageBytes = options.maxMessageBytes ?? MAX_MESSAGE_BYTES;
+  const router = createConnectRouter({
+    readMaxBytes: maxMessageBytes,
+    acceptCompression: [compressionGzip, compressionBrotli],
+    jsonOptions: { ignoreUnknownFields: false },
+    requestGate: requestGate({ maxMessageBytes, unexpected }),
+  });
+  addRpcs(router, bus, { inFlight, unexpected });
+  return router.handlers;
+}
+
+async function serveRpc(
+  rpc: UniversalHandler,
+  request: HttpRequest,
+  response: HttpResponse,
+  unexpected: UnexpectedErrors,
+): Promise<void> {
+  const values = createContextValues();
+  boundTimeouts(request.headers);
+  let universal: ReturnType<typeof universalRequestFromNodeRequest>;
+  try {
+    universal = universalRequestFromNodeRequest(request, response, undefined, values);
+  } catch (error) {
+    // The authority or the path make no URL.
+    sendError(response, 400, toConnectError(new MalformedRequest(error), rpc.method, unexpected));
+    return;
+  }
+  const { remoteAddress = '', remotePort = '' } = request.socket;
+  values.set(wireKey, { peer: `${remoteAddress}:${remotePort}`, signal: universal.signal });
+  await universalResponseToNodeResponse(await rpc(universal), response);
+}
+
+function failed(error: unknown, response: HttpResponse, unexpected: UnexpectedErrors): void {
+  // Connect's code for a caller that hung up.
+  if (error instanceof ConnectError && error.code === Code.Aborted) return;
+  sendError(response, 500, toConnectError(error, undefined, unexpected));
+  response.destroy();
+}
+
+function sendError(response: HttpResponse, status: number, error: ConnectError): void {
+  sendJson(response, { status, body: errorToJson(error, undefined) });
+}

@@ -1,0 +1,105 @@
+import { once } from 'node:events';
+import { createServer as createHttp1Server, type Server as Http1Server } from 'node:http';
+import {
+  createServer as createHttp2Server,
+  createSecureServer,
+  type Http2SecureServer,
+  type Http2ServerRequest,
+  type Http2ServerResponse,
+  type ServerHttp2Session,
+} from 'node:http2';
+import type { AddressInfo, Socket } from 'node:net';
+import { AddressInUse, parseAddress } from '../address.ts';
+import type { TlsFiles } from '../tls-files.ts';
+import type { HttpRequest, HttpResponse } from './http-route.ts';
+import { speaksHttp2 } from './speaks-http2.ts';
+
+type Listener = (request: HttpRequest, response: HttpResponse) => void;
+
+/** How long a TLS handshake may take. */
+const HANDSHAKE_MS = 10_000;
+/** How often connections that have become idle are closed while the server stops. */
+const IDLE_CHECK_MS = 50;
+
+/** HTTP/1.1 and HTTP/2 on one port: told apart by ALPN with TLS, by the connection preface without (RFC 9113, 3.3 and 3.4). */
+export class HttpServer {
+  readonly #server: Http1Server | Http2SecureServer;
+  readonly #sockets = new Set<Socket>();
+  readonly #sessions = new Set<ServerHttp2Session>();
+
+  constructor(listener: Listener, options: { tls?: TlsFiles | undefined; maxConcurrentStreams: number }) {
+    const settings = { maxConcurrentStreams: options.maxConcurrentStreams };
+    this.#server = options.tls
+      ? this.#watchSessions(secureServer(listener, options.tls, settings))
+      : this.#clearTextServer(listener, settings);
+    this.#server.on('connection', (socket: Socket) => {
+      this.#sockets.add(socket);
+      socket.once('close', () => this.#sockets.delete(socket));
+    });
+  }
+
+  async listen(address: string): Promise<number> {
+    const { host, port } = parseAddress(address);
+    try {
+      this.#server.listen({ host, port });
+      await once(this.#server, 'listening');
+    } catch (error) {
+      throw (error as NodeJS.ErrnoException).code === 'EADDRINUSE' ? new AddressInUse(address) : error;
+    }
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  /** Takes no more connections and no more calls on those that are open. Resolves when all are closed. */
+  async close(): Promise<void> {
+    if (!this.#server.listening) return;
+    const closed = once(this.#server, 'close');
+    this.#server.close();
+    for (const session of this.#sessions) session.close();
+    const idle = setInterval(() => (this.#server as Http1Server).closeIdleConnections(), IDLE_CHECK_MS);
+    await closed;
+    clearInterval(idle);
+  }
+
+  /** Cuts what is still open. */
+  destroy(): void {
+    for (const session of this.#sessions) session.destroy();
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  #watchSessions<S extends NodeJS.EventEmitter>(server: S): S {
+    server.on('session', (session: ServerHttp2Session) => {
+      this.#sessions.add(session);
+      session.once('close', () => this.#sessions.delete(session));
+    });
+    return server;
+  }
+
+  #clearTextServer(listener: Listener, settings: { maxConcurrentStreams: number }): Http1Server {
+    const http1 = createHttp1Server(listener);
+    const http2 = this.#watchSessions(
+      createHttp2Server({ settings }, listener as (..._: [Http2ServerRequest, Http2ServerResponse]) => void),
+    );
+    // The HTTP/1.1 server owns the port, because its time limits for slow requests start with `listen`.
+    const acceptHttp1 = http1.listeners('connection');
+    http1.removeAllListeners('connection');
+    http1.on('connection', (socket: Socket) =>
+      speaksHttp2(socket, (http2Spoken) => {
+        if (http2Spoken) http2.emit('connection', socket);
+        else for (const accept of acceptHttp1) accept.call(http1, socket);
+      }),
+    );
+    return http1;
+  }
+}
+
+function secureServer(listener: Listener, tls: TlsFiles, settings: { maxConcurrentStreams: number }): Http2SecureServer {
+  const { cert, key, clientCa } = tls;
+  const mutual = clientCa ? { ca: clientCa, requestCert: true, rejectUnauthorized: true } : {};
+  const server = createSecureServer(
+    { allowHTTP1: true, cert, key, ...mutual, settings, handshakeTimeout: HANDSHAKE_MS },
+    listener,
+  );
+  // An error after the handshake has nobody else to take it.
+  server.on('secureConnection', (socket) => socket.on('error', () => socket.destroy()));
+  return server;
+}

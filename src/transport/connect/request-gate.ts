@@ -1,0 +1,55 @@
+import { base64Decode } from '@bufbuild/protobuf/wire';
+import { Code, ConnectError, type HandlerContext } from '@connectrpc/connect';
+import { MalformedRequest } from '../../cqrs/errors.ts';
+import { hasErrorInfo, toConnectError, type UnexpectedErrors } from '../../middleware/errors.ts';
+import { refusal } from '../refusal.ts';
+import { wireKey } from './rpc.ts';
+
+/** The texts by which Connect calls the caller's bytes INTERNAL. */
+const MALFORMED = /^(parse binary|decompression failed|received compressed envelope)/;
+
+/** Looks at a request before Connect reads its message. */
+export function requestGate(options: {
+  maxMessageBytes: number;
+  unexpected: UnexpectedErrors;
+}): (context: HandlerContext) => void {
+  return (context) => {
+    typeLibraryErrors(context, options);
+    if (context.requestMethod !== 'GET') return;
+    // Answers depend on who asks and are out of date at once.
+    context.responseHeader.set('cache-control', 'private, no-store');
+    checkBase64(context, options.unexpected);
+  };
+}
+
+/**
+ * Gives the errors that Connect makes on its own (a message too large or not readable) the code and the details they have at
+ * every door. Connect hands each error to the call's signal just before it encodes it, in whatever protocol.
+ */
+function typeLibraryErrors(
+  { signal, values }: HandlerContext,
+  options: { maxMessageBytes: number; unexpected: UnexpectedErrors },
+): void {
+  const wire = values.get(wireKey);
+  const type = (): void => {
+    const error: unknown = signal.reason;
+    // When the connection broke there is nobody to answer.
+    if (!(error instanceof ConnectError) || hasErrorInfo(error) || error === wire.signal.reason) return;
+    const { code, rawMessage: message } = error;
+    const malformed = code === Code.Internal && MALFORMED.test(message);
+    const typed = refusal({ code, message }, { ...options, malformed });
+    Object.assign(error, { code: typed.code, rawMessage: typed.rawMessage, details: typed.details });
+  };
+  signal.addEventListener('abort', type, { once: true });
+}
+
+/** Connect would let the exception of a bad base64 text become INTERNAL. */
+function checkBase64({ url }: HandlerContext, unexpected: UnexpectedErrors): void {
+  const { searchParams } = new URL(url);
+  if (searchParams.get('base64') !== '1') return;
+  try {
+    base64Decode(searchParams.get('message') ?? '');
+  } catch (error) {
+    throw toConnectError(new MalformedRequest(error), undefined, unexpected);
+  }
+}

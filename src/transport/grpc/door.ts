@@ -1,0 +1,143 @@
+import {
+  type handleBidiStreamingCall,
+  logVerbosity,
+  Server,
+  ServerCredentials,
+  type ServiceDefinition,
+  setLogVerbosity,
+  type UntypedServiceImplementation,
+} from '@grpc/grpc-js';
+import type { Bus } from '../../cqrs/bus.ts';
+import { AddressInUse, parseAddress } from '../address.ts';
+import { CallsInFlight } from '../calls-in-flight.ts';
+import { type Door, type DoorOptions, MAX_MESSAGE_BYTES } from '../door.ts';
+import { unknownMethod } from '../refusal.ts';
+import type { TlsFiles } from '../tls-files.ts';
+import { type HandlerOptions, streamHandler, unaryHandler } from './handlers.ts';
+import { Health } from './health.ts';
+import { Http2Edge, UNKNOWN_PATH, UNKNOWN_PATH_KEY } from './http2-edge.ts';
+import { typedLibraryErrors } from './library-errors.ts';
+import { PING_RULES, type PingRules } from './ping-police.ts';
+import { addReflection } from './reflection.ts';
+import { toStatus } from './status.ts';
+
+/** Where a service is added to a server. */
+type Registrar = Pick<Server, 'addService'>;
+
+export interface GrpcDoorOptions extends DoorOptions {
+  /** Calls at once on one connection. */
+  readonly maxConcurrentStreams?: number | undefined;
+  /** Connections older than this are closed when their calls are done, so that callers spread over new instances (gRFC A9). */
+  readonly maxConnectionAgeMs?: number | undefined;
+  readonly pings?: PingRules | undefined;
+}
+
+export interface GrpcDoor extends Door {
+  /** What the health service says of a service, `''` for the whole server. Nothing is serving at first. */
+  setServing(name: string, serving: boolean): void;
+}
+
+/** Connections on which nothing comes are probed after 2 hours and cut when the probe stays unanswered for 20 s (gRFC A9). */
+const KEEPALIVE = { 'grpc.keepalive_time_ms': 2 * 60 * 60_000, 'grpc.keepalive_timeout_ms': 20_000 };
+/** How long a closing connection gets to send its last answers. */
+const LAST_WORDS_MS = 250;
+
+/** The bus over gRPC, with reflection and the standard health service. */
+export function createGrpcDoor(options: GrpcDoorOptions): GrpcDoor {
+  const { bus, unexpected, maxMessageBytes = MAX_MESSAGE_BYTES } = options;
+  const inFlight = new CallsInFlight();
+  const server = createServer(options, maxMessageBytes);
+  const busPaths = addRoutes(server, bus, { inFlight, unexpected });
+
+  const otherPaths = new Set<string>();
+  const others: Registrar = {
+    addService(service, implementation) {
+      for (const { path } of Object.values(service)) otherPaths.add(path);
+      server.addService(service, implementation);
+    },
+  };
+  const services = [...new Set([...bus.values()].map(({ method }) => method.parent))];
+  const serviceNames = services.map((service) => service.typeName);
+  others.addService(UNKNOWN_SERVICE, { refuse: refuseUnknown });
+  addReflection(others, services);
+  const health = new Health(others, serviceNames);
+  const edge = new Http2Edge({ busPaths, otherPaths, pings: options.pings ?? PING_RULES });
+
+  let bound: string | undefined;
+  return {
+    async listen(address) {
+      const port = await bind(server, address, credentials(options.tls));
+      bound = address.replace(/:\d+$/, `:${port}`);
+      edge.guard(server);
+      return port;
+    },
+    async close({ graceMs }) {
+      edge.endOtherStreams();
+      const graceOver = setTimeout(() => inFlight.cancelAll(), graceMs);
+      // Before tryShutdown, which would have it believe that the connections are closed already.
+      if (bound) server.drain(bound, graceMs + LAST_WORDS_MS);
+      await new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
+      clearTimeout(graceOver);
+    },
+    setServing: (name, serving) => health.setServing(name, serving),
+  };
+}
+
+function createServer({ unexpected, ...options }: GrpcDoorOptions, maxMessageBytes: number): Server {
+  // What grpc-js logs repeats what callers send; what matters reaches us as errors.
+  setLogVerbosity(logVerbosity.NONE);
+  return new Server({
+    ...KEEPALIVE,
+    'grpc.enable_channelz': 0,
+    'grpc.max_receive_message_length': maxMessageBytes,
+    'grpc.max_concurrent_streams': options.maxConcurrentStreams ?? 1000,
+    ...(options.maxConnectionAgeMs === undefined ? {} : { 'grpc.max_connection_age_ms': options.maxConnectionAgeMs }),
+    interceptors: [typedLibraryErrors({ maxMessageBytes, unexpected })],
+  });
+}
+
+/** Messages pass grpc-js as bytes: what cannot be decoded is then our error and not its INTERNAL. */
+const BYTES = {
+  requestSerialize: (bytes: Buffer) => bytes,
+  requestDeserialize: (bytes: Buffer) => bytes,
+  responseSerialize: (bytes: Buffer) => bytes,
+  responseDeserialize: (bytes: Buffer) => bytes,
+};
+
+function addRoutes(server: Server, bus: Bus, options: HandlerOptions): ReadonlySet<string> {
+  const service: Record<string, ServiceDefinition[string]> = {};
+  const implementation: UntypedServiceImplementation = {};
+  for (const [name, route] of bus) {
+    const responseStream = route.method.methodKind === 'server_streaming';
+    service[name] = { path: `/${name}`, requestStream: false, responseStream, ...BYTES };
+    implementation[name] = responseStream ? streamHandler(route, options) : unaryHandler(route, options);
+  }
+  server.addService(service, implementation);
+  return new Set(Object.values(service).map(({ path }) => path));
+}
+
+/** Takes any number of messages, because nobody knows what kind of call it was to be. */
+const UNKNOWN_SERVICE: ServiceDefinition = {
+  refuse: { path: UNKNOWN_PATH, requestStream: true, responseStream: true, ...BYTES },
+};
+
+const refuseUnknown: handleBidiStreamingCall<Buffer, Buffer> = (wire) => {
+  const [path = ''] = wire.metadata.get(UNKNOWN_PATH_KEY);
+  wire.emit('error', toStatus(unknownMethod(String(path))));
+};
+
+function credentials(tls: TlsFiles | undefined): ServerCredentials {
+  if (!tls) return ServerCredentials.createInsecure();
+  const pair = { private_key: tls.key, cert_chain: tls.cert };
+  return ServerCredentials.createSsl(tls.clientCa ?? null, [pair], tls.clientCa !== undefined);
+}
+
+async function bind(server: Server, address: string, creds: ServerCredentials): Promise<number> {
+  parseAddress(address);
+  return new Promise((resolve, reject) => {
+    server.bindAsync(address, creds, (error, port) => {
+      if (!error) resolve(port);
+      else reject(error.message.includes('EADDRINUSE') ? new AddressInUse(address) : error);
+    });
+  });
+}

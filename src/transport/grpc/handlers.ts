@@ -1,0 +1,99 @@
+import { toBinary } from '@bufbuild/protobuf';
+import type { handleServerStreamingCall, handleUnaryCall, ServerWritableStream, StatusObject } from '@grpc/grpc-js';
+import { Metadata } from '@grpc/grpc-js';
+import type { Answer } from '../../cqrs/answer.ts';
+import type { Route } from '../../cqrs/bus.ts';
+import type { Message } from '../../cqrs/call.ts';
+import { toConnectError, type UnexpectedErrors } from '../../middleware/errors.ts';
+import type { CallsInFlight } from '../calls-in-flight.ts';
+import { toMetadata } from './metadata.ts';
+import { receive } from './receive.ts';
+import { toStatus } from './status.ts';
+
+export interface HandlerOptions {
+  readonly inFlight: CallsInFlight;
+  readonly unexpected: UnexpectedErrors;
+}
+
+export function unaryHandler(route: Route, { inFlight, unexpected }: HandlerOptions): handleUnaryCall<Buffer, Buffer> {
+  return (wire, respond) => {
+    const refuse = (error: unknown): void => respond(statusOf(error, route, unexpected));
+    try {
+      const call = receive(route, wire, inFlight);
+      route.dispatch(call).then(
+        (answer) => {
+          inFlight.delete(call);
+          try {
+            const { headerIfAny, trailerIfAny } = answer;
+            const bytes = encode(answer.method, answer.message as Message);
+            const trailer = trailerIfAny && toMetadata(trailerIfAny);
+            if (headerIfAny) wire.sendMetadata(toMetadata(headerIfAny));
+            respond(null, bytes, trailer);
+          } catch (error) {
+            refuse(error);
+          }
+        },
+        (error) => {
+          inFlight.delete(call);
+          refuse(error);
+        },
+      );
+    } catch (error) {
+      refuse(error);
+    }
+  };
+}
+
+export function streamHandler(route: Route, { inFlight, unexpected }: HandlerOptions): handleServerStreamingCall<Buffer, Buffer> {
+  return async (wire) => {
+    try {
+      const call = receive(route, wire, inFlight);
+      try {
+        const answer = (await route.dispatch(call)) as Answer<AsyncIterable<Message>>;
+        // At once: the first message may take its time, and the caller wants to know that it is served.
+        wire.sendMetadata(answer.headerIfAny ? toMetadata(answer.headerIfAny) : new Metadata());
+        await writeAll(answer, wire);
+        wire.end(answer.trailerIfAny && toMetadata(answer.trailerIfAny));
+      } finally {
+        inFlight.delete(call);
+      }
+    } catch (error) {
+      if (!wire.cancelled) wire.emit('error', statusOf(error, route, unexpected));
+    }
+  };
+}
+
+async function writeAll(answer: Answer<AsyncIterable<Message>>, wire: ServerWritableStream<Buffer, Buffer>): Promise<void> {
+  for await (const message of answer.message) {
+    if (wire.cancelled) return;
+    if (!wire.write(encode(answer.method, message))) await writable(wire);
+  }
+}
+
+/** A slow reader holds the handler back, so that no more than a few messages wait in memory. */
+function writable(wire: ServerWritableStream<Buffer, Buffer>): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      wire.off('drain', done);
+      wire.off('close', done);
+      resolve();
+    };
+    wire.once('drain', done);
+    wire.once('close', done);
+    if (wire.destroyed) done();
+  });
+}
+
+function encode(method: Answer['method'], message: Message): Buffer {
+  const bytes = toBinary(method.output, message);
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** The error as a status. One whose metadata gRPC cannot carry is itself an unexpected error. */
+function statusOf(error: unknown, { method }: Route, unexpected: UnexpectedErrors): StatusObject {
+  try {
+    return toStatus(toConnectError(error, method, unexpected));
+  } catch (cause) {
+    return toStatus(toConnectError(cause, method, unexpected));
+  }
+}

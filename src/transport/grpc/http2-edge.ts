@@ -1,0 +1,79 @@
+import {
+  constants,
+  type Http2Server,
+  type IncomingHttpHeaders,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from 'node:http2';
+import type { Server } from '@grpc/grpc-js';
+import { parseGrpcTimeout } from '../grpc-timeout.ts';
+import { PingPolice, type PingRules } from './ping-police.ts';
+
+/** Metadata that only this file sets: when the caller stops waiting, in milliseconds since the epoch, `NaN` for a bad grpc-timeout. */
+export const DEADLINE_KEY = 'grpc-deadline';
+/** Metadata that only this file sets: the path of a call that no handler has. */
+export const UNKNOWN_PATH_KEY = 'grpc-unknown-path';
+/** Where such a call goes instead. */
+export const UNKNOWN_PATH = '/cqrs.v1/Unknown';
+
+/**
+ * Puts right, before grpc-js sees a call, what it does not let its users decide:
+ *
+ * - A deadline is ours alone. grpc-js would answer it itself, without details, by a second timer for each call; it overflows on
+ *   timeouts over 24 days, and calls a malformed one INTERNAL.
+ * - An unknown method gets a handler, so that its error has details too.
+ * - A caller that pings too often is sent away (gRFC A8), which grpc-js leaves out.
+ */
+export class Http2Edge {
+  readonly #busPaths: ReadonlySet<string>;
+  readonly #otherPaths: ReadonlySet<string>;
+  readonly #pings: PingRules;
+  readonly #police = new WeakMap<object, PingPolice>();
+  readonly #otherStreams = new Set<ServerHttp2Stream>();
+
+  constructor(edge: { busPaths: ReadonlySet<string>; otherPaths: ReadonlySet<string>; pings: PingRules }) {
+    this.#busPaths = edge.busPaths;
+    this.#otherPaths = edge.otherPaths;
+    this.#pings = edge.pings;
+  }
+
+  /** Takes its place before grpc-js; the server is bound by now. */
+  guard(server: Server): void {
+    for (const http2Server of http2ServersOf(server)) {
+      http2Server.on('session', (session: ServerHttp2Session) => this.#police.set(session, new PingPolice(session, this.#pings)));
+      http2Server.prependListener('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) =>
+        this.#onStream(stream, headers),
+      );
+    }
+  }
+
+  /** Ends the calls of other services than the bus, such as a health watch, which has no end of its own. */
+  endOtherStreams(): void {
+    for (const stream of this.#otherStreams) stream.close(constants.NGHTTP2_CANCEL);
+  }
+
+  #onStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
+    if (stream.session) this.#police.get(stream.session)?.watch(stream);
+    const timeout = headers['grpc-timeout'];
+    headers['grpc-timeout'] = undefined;
+    headers[DEADLINE_KEY] = typeof timeout === 'string' ? deadlineAfter(timeout) : undefined;
+
+    headers[UNKNOWN_PATH_KEY] = undefined;
+    const path = headers[':path'] ?? '';
+    if (this.#busPaths.has(path)) return;
+    this.#otherStreams.add(stream);
+    stream.once('close', () => this.#otherStreams.delete(stream));
+    if (this.#otherPaths.has(path)) return;
+    headers[UNKNOWN_PATH_KEY] = encodeURI(path);
+    headers[':path'] = UNKNOWN_PATH;
+  }
+}
+
+const deadlineAfter = (timeout: string): string => String(Date.now() + (parseGrpcTimeout(timeout) ?? Number.NaN));
+
+/** grpc-js keeps its HTTP/2 servers to itself; the version is pinned, and a test fails if they are gone. */
+function http2ServersOf(server: Server): Iterable<Http2Server> {
+  const servers = (server as unknown as { http2Servers?: ReadonlyMap<Http2Server, unknown> }).http2Servers;
+  if (!servers?.size) throw new Error('@grpc/grpc-js has changed: its HTTP/2 servers are not where they were');
+  return servers.keys();
+}

@@ -1,0 +1,64 @@
+import type { EventEmitter } from 'node:events';
+import { fromBinary } from '@bufbuild/protobuf';
+import type { ServerUnaryCall, ServerWritableStream } from '@grpc/grpc-js';
+import type { Route } from '../../cqrs/bus.ts';
+import { Call, type CallOrigin, type Message } from '../../cqrs/call.ts';
+import { CallCanceled, MalformedRequest } from '../../cqrs/errors.ts';
+import type { CallsInFlight } from '../calls-in-flight.ts';
+import { DEADLINE_KEY } from './http2-edge.ts';
+import { toHeaders } from './metadata.ts';
+
+/** A call as grpc-js hands it over, its messages still bytes. */
+export type WireCall = ServerUnaryCall<Buffer, Buffer> | ServerWritableStream<Buffer, Buffer>;
+
+class GrpcOrigin implements CallOrigin {
+  readonly door = 'grpc';
+  readonly requestMethod = 'POST';
+  readonly deadline: number | undefined;
+  readonly #wire: WireCall;
+
+  constructor(wire: WireCall, deadline: number | undefined) {
+    this.#wire = wire;
+    this.deadline = deadline;
+  }
+
+  get peer(): string {
+    return this.#wire.getPeer();
+  }
+}
+
+/**
+ * The call that the wire carries, in flight until it is taken out of `inFlight`; until then its caller can cancel it.
+ * Throws MalformedRequest.
+ */
+export function receive(route: Route, wire: WireCall, inFlight: CallsInFlight): Call {
+  const { metadata } = wire;
+  let deadline: number | undefined;
+  const [received] = metadata.get(DEADLINE_KEY);
+  if (received !== undefined) {
+    deadline = Number(received);
+    if (Number.isNaN(deadline)) throw new MalformedRequest(new Error('grpc-timeout'));
+    metadata.remove(DEADLINE_KEY);
+  }
+  const call = new Call({
+    method: route.method,
+    request: decode(route, wire.request),
+    origin: new GrpcOrigin(wire, deadline),
+    header: () => toHeaders(metadata),
+  });
+  inFlight.add(call);
+  // Emitted at the end of every call, answered or not.
+  const ending: EventEmitter = wire;
+  ending.on('cancelled', () => {
+    if (inFlight.has(call)) call.cancellation.cancel(new CallCanceled());
+  });
+  return call;
+}
+
+function decode(route: Route, bytes: Buffer): Message {
+  try {
+    return fromBinary(route.method.input, bytes);
+  } catch (error) {
+    throw new MalformedRequest(error);
+  }
+}

@@ -1,0 +1,109 @@
+import { create, type DescMessage, type DescMethod, type MessageInitShape } from '@bufbuild/protobuf';
+import {
+  Code,
+  ConnectError,
+  type ContextValues,
+  type StreamResponse,
+  type Transport,
+  type UnaryResponse,
+} from '@connectrpc/connect';
+import type { Answer } from '../cqrs/answer.ts';
+import type { Bus, Route } from '../cqrs/bus.ts';
+import { Call, type Message } from '../cqrs/call.ts';
+import { methodName } from '../cqrs/convention.ts';
+import { CallCanceled } from '../cqrs/errors.ts';
+import { unknownMethod } from './refusal.ts';
+
+/** How a caller in this process calls: the parameters of Connect's `Transport`, by name. */
+interface LocalCall {
+  readonly signal: AbortSignal | undefined;
+  readonly timeoutMs: number | undefined;
+  readonly header: Parameters<Transport['unary']>[3];
+  readonly contextValues: ContextValues | undefined;
+}
+
+/**
+ * A Connect `Transport` that calls the bus directly, without a network and without serialization:
+ *
+ * ```ts
+ * const users = createClient(CommandService, inProcessTransport(bus));
+ * ```
+ *
+ * Messages are passed on, not copied: the caller leaves a request alone until it is answered. `contextValues` reach the middleware
+ * as they are, so that the caller can set the principal beforehand. Errors are those of the other doors.
+ */
+export function inProcessTransport(bus: Bus): Transport {
+  return {
+    async unary<I extends DescMessage, O extends DescMessage>(
+      ...[method, signal, timeoutMs, header, input, contextValues]: Parameters<Transport['unary']>
+    ) {
+      const route = routeOf(bus, method);
+      const local = { signal, timeoutMs, header, contextValues };
+      const { call, release } = receive(route, input, local);
+      try {
+        const answer = await route.dispatch(call);
+        return answer as unknown as UnaryResponse<I, O>;
+      } finally {
+        release();
+      }
+    },
+    async stream<I extends DescMessage, O extends DescMessage>(
+      ...[method, signal, timeoutMs, header, input, contextValues]: Parameters<Transport['stream']>
+    ) {
+      const route = routeOf(bus, method);
+      const local = { signal, timeoutMs, header, contextValues };
+      const { call, release } = receive(route, await firstOf(input), local);
+      try {
+        const answer = (await route.dispatch(call)) as Answer<AsyncIterable<Message>>;
+        return answer.withMessage(released(answer.message, release)) as unknown as StreamResponse<I, O>;
+      } catch (error) {
+        release();
+        throw error;
+      }
+    },
+  };
+}
+
+function routeOf(bus: Bus, method: DescMethod): Route {
+  const name = methodName(method);
+  const route = bus.get(name);
+  if (!route) throw unknownMethod(name);
+  return route;
+}
+
+function receive(
+  { method }: Route,
+  message: MessageInitShape<DescMessage>,
+  { signal, timeoutMs, header, contextValues }: LocalCall,
+): { call: Call; release: () => void } {
+  const call = new Call({
+    method,
+    request: create(method.input, message),
+    origin: {
+      door: 'in-process',
+      peer: '',
+      deadline: timeoutMs === undefined ? undefined : Date.now() + timeoutMs,
+      requestMethod: 'POST',
+    },
+    header: () => new Headers(header),
+    contextValues,
+  });
+  const cancel = (): void => call.cancellation.cancel(new CallCanceled());
+  if (signal?.aborted) cancel();
+  signal?.addEventListener('abort', cancel);
+  return { call, release: () => signal?.removeEventListener('abort', cancel) };
+}
+
+/** The bus has no rpc that takes more than one message. */
+async function firstOf(messages: AsyncIterable<MessageInitShape<DescMessage>>): Promise<MessageInitShape<DescMessage>> {
+  for await (const message of messages) return message;
+  throw new ConnectError('a server-streaming call needs one request message', Code.InvalidArgument);
+}
+
+async function* released(messages: AsyncIterable<Message>, release: () => void): AsyncGenerator<Message> {
+  try {
+    yield* messages;
+  } finally {
+    release();
+  }
+}

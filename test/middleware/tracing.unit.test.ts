@@ -1,0 +1,66 @@
+import { describe, expect, it } from '@jest/globals';
+import { QueryService } from '#gen/users/v1/query_service_pb.js';
+import { traceKey } from '../../src/cqrs/context-keys.ts';
+import { tracing } from '../../src/middleware/tracing.ts';
+import { callTo, pass } from './test-call.ts';
+
+const traceId = '4bf92f3577b34da6a3ce929d0e0e4736';
+const parentId = '00f067aa0ba902b7';
+
+async function traceOf(header: Record<string, string>, interceptor = tracing()) {
+  const call = callTo(QueryService.method.getUser, { header });
+  await pass(interceptor, call);
+  return call.contextValues.get(traceKey);
+}
+
+describe('tracing', () => {
+  it.each(['00', '01'])('takes the trace of the caller, flags %s included', async (flags) => {
+    const traceparent = `00-${traceId}-${parentId}-${flags}`;
+    const trace = await traceOf({ traceparent });
+    expect(trace?.traceId).toBe(traceId);
+    expect(trace?.traceparent).toBe(traceparent);
+  });
+
+  it('takes what it knows of a later version', async () => {
+    const trace = await traceOf({ traceparent: `cc-${traceId}-${parentId}-01-what-the-future-brings` });
+    expect(trace?.traceparent).toBe(`00-${traceId}-${parentId}-01`);
+  });
+
+  it.each([
+    '',
+    'garbage',
+    `00-${traceId}-${parentId}`,
+    `00-${traceId}-${parentId}-01-more`,
+    `00-${traceId}-${parentId}-01-`,
+    `cc-${traceId}-${parentId}-01more`,
+    `ff-${traceId}-${parentId}-01`,
+    `00-${'0'.repeat(32)}-${parentId}-01`,
+    `00-${traceId}-${'0'.repeat(16)}-01`,
+    `00-${traceId.toUpperCase()}-${parentId}-01`,
+    `00-${traceId}-${parentId}-0g`,
+    `00-${traceId}-${parentId}-01, 00-${traceId}-${parentId}-01`,
+  ])('begins a trace instead of %j', async (traceparent) => {
+    const trace = await traceOf({ traceparent });
+    expect(trace?.traceparent).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-00$/);
+    expect(trace?.traceparent).not.toContain(traceId);
+  });
+
+  it('begins another trace for each call, the same however often it is asked', async () => {
+    const interceptor = tracing();
+    const traces = await Promise.all(Array.from({ length: 600 }, () => traceOf({}, interceptor)));
+
+    expect(new Set(traces.map((trace) => trace?.traceId)).size).toBe(600);
+    for (const trace of traces) expect(trace?.traceparent.slice(3, 35)).toBe(trace?.traceId);
+  });
+
+  it('draws no randomness for a call that nobody asks the trace of', async () => {
+    let drawn = 0;
+    await traceOf(
+      {},
+      tracing(() => {
+        drawn++;
+      }),
+    );
+    expect(drawn).toBe(0);
+  });
+});

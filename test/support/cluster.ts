@@ -1,0 +1,11 @@
+import type { ClusterConnections } from '../../src/postgres/embedded/embedded-cluster.ts';
+
+/** Where global-setup.ts leaves the connection settings for the workers, as JSON. */
+export const CLUSTER_VARIABLE = 'BICAMERAL_TEST_CLUSTER';
+
+/** The ways into the cluster, primary and replica, that all integration tests of this run share. */
+export function clusterForTests(environment: NodeJS.ProcessEnv = process.env): ClusterConnections {
+  const text = environment[CLUSTER_VARIABLE];
+  if (!text) throw new Error('no cluster runs for the tests: is global-setup.ts the globalSetup of this jest project?');
+  return JSON.parse(text);
+}

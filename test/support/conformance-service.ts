@@ -1,0 +1,119 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Interceptor } from '@connectrpc/connect';
+import { err, ok } from 'neverthrow';
+import { type Bus, createBus } from '../../src/cqrs/bus.ts';
+import type { Call } from '../../src/cqrs/call.ts';
+import { type CommandContext, command } from '../../src/cqrs/command.ts';
+import { DomainError, type ErrorKind } from '../../src/cqrs/errors.ts';
+import { defineModule } from '../../src/cqrs/module.ts';
+import { ANONYMOUS } from '../../src/cqrs/principal.ts';
+import { type QueryContext, query, streamQuery } from '../../src/cqrs/query.ts';
+import { deadline } from '../../src/middleware/deadline.ts';
+import { errors, type UnexpectedErrors } from '../../src/middleware/errors.ts';
+import { CommandService, QueryService } from '../gen/conformance/v1/conformance_pb.js';
+
+/** The error that `fail_with: <kind>` asks for, with everything an error can say. */
+export class Failure extends DomainError {
+  readonly reason = 'FAILURE';
+  readonly kind: ErrorKind;
+  override readonly metadata: Readonly<Record<string, string>> = { flavour: 'sour' };
+  override readonly violations = [{ field: 'text', description: 'must be sweet', rule: 'string.sweet' }];
+  override readonly resource: DomainError['resource'];
+  override readonly retryAfterMs: number | undefined;
+
+  constructor(kind: ErrorKind) {
+    super(`failed: ${kind}`);
+    this.kind = kind;
+    this.resource = kind === 'not-found' || kind === 'already-exists' ? { type: 'fruit', name: 'lemon' } : undefined;
+    this.retryAfterMs = kind === 'overloaded' || kind === 'unavailable' ? 1500 : undefined;
+  }
+}
+
+/** The services that the doors are tested with, and what happened inside. */
+export interface Conformance {
+  readonly bus: Bus;
+  readonly unexpected: UnexpectedErrors;
+  /** What was reported as unexpected. */
+  readonly reported: { error: unknown; errorId: string; method: string | undefined }[];
+  /** Names of the reasons with which signals of handlers were aborted. */
+  readonly aborted: string[];
+  /** The calls as the handlers saw them. */
+  readonly calls: Call[];
+  /** How many answers of a stream were made. */
+  produced: number;
+}
+
+interface Inside {
+  readonly call: Call;
+}
+
+export function conformanceService(): Conformance {
+  const reported: Conformance['reported'] = [];
+  const unexpected: UnexpectedErrors = {
+    newId: () => `error-${reported.length + 1}`,
+    report: (error) => reported.push(error),
+  };
+  const aborted: string[] = [];
+  const calls: Call[] = [];
+
+  async function wait(ms: number, signal: AbortSignal): Promise<void> {
+    if (ms === 0) return;
+    try {
+      await sleep(ms, undefined, { signal });
+    } catch {
+      aborted.push((signal.reason as Error).name);
+      throw signal.reason;
+    }
+  }
+
+  const echo = command(CommandService.method.echo, async (request, { call, signal }: CommandContext & Inside) => {
+    calls.push(call);
+    await wait(request.delayMs, signal);
+    if (request.failWith === 'bug') throw new Error('secret: the password is 123');
+    if (request.failWith) return err(new Failure(request.failWith as ErrorKind));
+    const { deadline: until } = call.origin;
+    const timeoutMs = BigInt(until === undefined ? 0 : Math.round(until - Date.now()));
+    return ok({ text: request.text, payload: request.payload, timeoutMs, metadata: Object.fromEntries(call.header) });
+  });
+
+  const ask = query(QueryService.method.ask, async (request, { call, signal }: QueryContext & Inside) => {
+    calls.push(call);
+    await wait(request.delayMs, signal);
+    if (request.failWith) return err(new Failure(request.failWith as ErrorKind));
+    return ok({ text: request.text });
+  });
+
+  const count = streamQuery(QueryService.method.count, async function* (request, { call, signal }: QueryContext & Inside) {
+    calls.push(call);
+    for (let value = 1; value <= request.upTo; value += 1) {
+      await wait(request.delayMs, signal);
+      conformance.produced += 1;
+      yield { value };
+      if (value === request.failAfter) throw request.failWith === 'bug' ? new Error('secret') : new Failure('conflict');
+    }
+  });
+
+  const module = defineModule<CommandContext & Inside, QueryContext & Inside>({
+    name: 'conformance',
+    services: [
+      { service: CommandService, handlers: { echo } },
+      { service: QueryService, handlers: { ask, count } },
+    ],
+    commandContext: (call) => ({ call, principal: ANONYMOUS, now: call.receivedAt, newId: call.newId, signal: call.signal }),
+    queryContext: (call) => ({ call, principal: ANONYMOUS, signal: call.signal }),
+  });
+  const pipeline = [errors(unexpected), deadline({ maxUnaryMs: 5000 }), reflectMetadata];
+  const bus = createBus([module], { command: pipeline, query: pipeline });
+  const conformance: Conformance = { bus, unexpected, reported, aborted, calls, produced: 0 };
+  return conformance;
+}
+
+/** Sends request headers back: `echo-…` among the headers, `trail-…` among the trailers. */
+const reflectMetadata: Interceptor = (next) => async (request) => {
+  const response = await next(request);
+  for (const [key, value] of request.header) {
+    if (key.startsWith('echo-')) response.header.set(key, value);
+    if (key.startsWith('trail-')) response.trailer.set(key, value);
+  }
+  return response;
+};

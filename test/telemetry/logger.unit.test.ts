@@ -1,0 +1,41 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { describe, expect, it } from '@jest/globals';
+
+/** Runs a program that logs, because the logger writes to the standard output of the process. */
+async function output(options: { level: string; pretty: boolean }, program: string): Promise<string> {
+  const logger = new URL('../../src/telemetry/logger.ts', import.meta.url);
+  const code = `import { createLogger } from '${logger}'; const logger = await createLogger(${JSON.stringify(options)}); ${program}`;
+  const env = { PATH: process.env.PATH };
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', code], { env });
+  return stdout;
+}
+
+describe('logger', () => {
+  it('writes JSON lines, the last ones before the process exits', async () => {
+    const lines = (
+      await output(
+        { level: 'info', pretty: false },
+        'for (let n = 0; n < 1000; n++) logger.info({ n }, "call"); process.exit(0);',
+      )
+    )
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(lines).toHaveLength(1000);
+    expect(lines[999]).toEqual({ level: 'info', time: expect.any(Number), n: 999, msg: 'call' });
+  });
+
+  it('leaves out what is below its level', async () => {
+    expect(await output({ level: 'warn', pretty: false }, 'logger.info("no"); logger.warn("yes");')).not.toContain('no');
+  });
+
+  it('writes a call as one line for people', async () => {
+    const call = '{ method: "users.v1.QueryService/GetUser", code: "NOT_FOUND", duration_ms: 1.5, reason: "USER_NOT_FOUND" }';
+    const text = await output({ level: 'info', pretty: true }, `logger.info(${call}, "call"); logger.info("started");`);
+    const lines = text.trimEnd().split('\n');
+    expect(lines).toHaveLength(2);
+    expect(lines[0]).toMatch(/INFO.*users\.v1\.QueryService\/GetUser NOT_FOUND 1\.5 ms.*USER_NOT_FOUND/);
+    expect(lines[1]).toMatch(/INFO.*started/);
+  });
+});
