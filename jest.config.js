@@ -1,13 +1,27 @@
-/** Levels by suffix: *.unit.test.ts (milliseconds, no database), *.integration.test.ts (real PostgreSQL), *.e2e.test.ts (the program itself). */
-export default {
+/**
+ * Three levels by suffix: *.unit.test.ts (milliseconds, no database), *.integration.test.ts (real PostgreSQL, primary and replica,
+ * one cluster a run), *.e2e.test.ts (the program itself). One level alone: npm test -- --selectProjects unit
+ */
+const level = (name) => ({
+  displayName: name,
   testEnvironment: 'node',
   extensionsToTreatAsEsm: ['.ts'],
-  testMatch: ['<rootDir>/test/**/*.test.ts'],
+  testMatch: [`<rootDir>/test/**/*.${name}.test.ts`],
   transform: {
     '^.+\\.ts$': [
       '@swc/jest',
       { jsc: { target: 'es2024', parser: { syntax: 'typescript' } }, module: { type: 'es6' }, sourceMaps: 'inline' },
     ],
   },
+});
+
+const cluster = {
+  globalSetup: '<rootDir>/test/global-setup.ts',
+  globalTeardown: '<rootDir>/test/global-teardown.ts',
+};
+
+export default {
+  projects: [level('unit'), { ...level('integration'), ...cluster }, level('e2e')],
+  maxWorkers: 2,
   testTimeout: 30_000,
 };

@@ -1,5 +1,6 @@
 import { randomUUIDv7 } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { dictionary } from '@zxcvbn-ts/language-common';
 import type { Logger } from 'pino';
 import { createAccessTokenIssuer } from './auth/access-token.ts';
 import { readEndedSessions } from './auth/ended-sessions.ts';
@@ -40,7 +41,10 @@ export interface App {
 }
 
 /** Puts the program together and opens its doors. What was started is stopped again when a later part fails. */
-export async function startApp(config: Config, { logger, onProgress = () => {} }: { logger: Logger; onProgress?: (step: string) => void }): Promise<App> {
+export async function startApp(
+  config: Config,
+  { logger, onProgress = () => {} }: { logger: Logger; onProgress?: (step: string) => void },
+): Promise<App> {
   const stops: (() => Promise<unknown>)[] = [];
   const stopAll = async (): Promise<void> => {
     for (const stop of stops.splice(0).reverse()) await stop();
@@ -73,11 +77,14 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
   const reads = await createReadSide({
     primary: reader,
     replicas,
-    onChange: (name, healthy) => logger[healthy ? 'info' : 'warn']({ database: name }, healthy ? 'database is up' : 'database is away'),
+    onChange: (name, healthy) =>
+      logger[healthy ? 'info' : 'warn']({ database: name }, healthy ? 'database is up' : 'database is away'),
   });
   stops.push(reads.close);
 
-  const key = config.signingKey.create ? await loadOrCreateSigningKey(config.signingKey.file) : await loadSigningKey(config.signingKey.file);
+  const key = config.signingKey.create
+    ? await loadOrCreateSigningKey(config.signingKey.file)
+    : await loadSigningKey(config.signingKey.file);
   const revocations = startRevocationWatch({ read: readEndedSessions(reads.primary.pool), logger, now: Date.now });
   stops.push(revocations.stop);
   await revocations.refresh();
@@ -91,7 +98,7 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     [
       usersModule({
         passwords: await createPasswordHasher(),
-        passwordPolicy: createPasswordPolicy(createGuessEstimate([])),
+        passwordPolicy: createPasswordPolicy(createGuessEstimate(dictionary['passwords-common'])),
         accessTokens: createAccessTokenIssuer(key),
         pageTokens: createPageTokens(key.deriveKey('page tokens')),
       }),

@@ -9,7 +9,7 @@ export interface Config {
   readonly httpAddress: string;
   readonly database: DatabaseConfig;
   readonly signingKey: { readonly file: string; readonly create: boolean };
-  readonly foreignIssuer: { readonly jwksUrl: string; readonly issuer: string; readonly audience: string } | undefined;
+  readonly foreignIssuer: { readonly jwksUrl: URL; readonly issuer: string; readonly audience: string } | undefined;
   readonly tls: { readonly certFile: string; readonly keyFile: string; readonly clientCaFile: string | undefined } | undefined;
   readonly logLevel: string;
 }
@@ -35,23 +35,30 @@ export function readConfig(environment: Environment): Config {
     if (!isGood(value)) problems.push(`${name} is ${JSON.stringify(value)}, but ${wanted}`);
     return value;
   };
-  const address = (name: string, fallback: string): string => checked(name, fallback, isAddress, 'has to be host:port, e.g. 127.0.0.1:50051');
+  const address = (name: string, fallback: string): string =>
+    checked(name, fallback, isAddress, 'has to be host:port, e.g. 127.0.0.1:50051');
 
   const dataDir = resolve(text('DATA_DIR') ?? '.data');
   const database = readDatabase({ text, problems, dataDir });
   const keyFile = text('AUTH_SIGNING_KEY_FILE');
   if (database.kind === 'external' && keyFile === undefined) {
-    problems.push('AUTH_SIGNING_KEY_FILE is not set; with DATABASE_URL it has to name an Ed25519 key (PKCS#8 PEM) that all instances share');
+    problems.push(
+      'AUTH_SIGNING_KEY_FILE is not set; with DATABASE_URL it has to name an Ed25519 key (PKCS#8 PEM) that all instances share',
+    );
   }
   const config: Config = {
     grpcAddress: address('GRPC_ADDRESS', '127.0.0.1:50051'),
     httpAddress: address('HTTP_ADDRESS', '127.0.0.1:8080'),
     database,
     signingKey: { file: resolve(keyFile ?? join(dataDir, 'signing-key.pem')), create: keyFile === undefined },
-    foreignIssuer: together({ text, problems, names: ['AUTH_JWKS_URL', 'AUTH_ISSUER', 'AUTH_AUDIENCE'] }, ([jwksUrl, issuer, audience]) => {
-      if (!isUrl(jwksUrl, ['https:', 'http:'])) problems.push('AUTH_JWKS_URL has to be an http or https URL');
-      return { jwksUrl, issuer, audience };
-    }),
+    foreignIssuer: together(
+      { text, problems, names: ['AUTH_JWKS_URL', 'AUTH_ISSUER', 'AUTH_AUDIENCE'] },
+      ([jwksUrl, issuer, audience]) => {
+        if (!isKeySource(jwksUrl)) problems.push('AUTH_JWKS_URL has to be an https URL; http only on this machine');
+        if (issuer === 'bicameral') problems.push('AUTH_ISSUER cannot be bicameral: that is this service itself');
+        return { jwksUrl: URL.parse(jwksUrl) ?? new URL('https://invalid'), issuer, audience };
+      },
+    ),
     tls: together({ text, problems, names: ['TLS_CERT_FILE', 'TLS_KEY_FILE'] }, ([certFile, keyFile]) => ({
       certFile: resolve(certFile),
       keyFile: resolve(keyFile),
@@ -59,7 +66,8 @@ export function readConfig(environment: Environment): Config {
     })),
     logLevel: checked('LOG_LEVEL', 'info', (value) => LOG_LEVELS.includes(value), `has to be one of ${LOG_LEVELS.join(', ')}`),
   };
-  if (!config.tls && text('TLS_CLIENT_CA_FILE')) problems.push('TLS_CLIENT_CA_FILE is set, but TLS_CERT_FILE and TLS_KEY_FILE are not');
+  if (!config.tls && text('TLS_CLIENT_CA_FILE'))
+    problems.push('TLS_CLIENT_CA_FILE is set, but TLS_CERT_FILE and TLS_KEY_FILE are not');
   if (problems.length > 0) throw new ConfigError(problems);
   return Object.freeze(config);
 }
@@ -72,7 +80,8 @@ interface Source {
 function readDatabase({ text, problems, dataDir }: Source & { dataDir: string }): DatabaseConfig {
   const connection = (name: string, url: string): Connection => {
     // The value may hold a password: it is not repeated.
-    if (!isUrl(url, ['postgres:', 'postgresql:'])) problems.push(`${name} has to be a URL, e.g. postgresql://user@host:5432/database`);
+    if (!isUrl(url, ['postgres:', 'postgresql:']))
+      problems.push(`${name} has to be a URL, e.g. postgresql://user@host:5432/database`);
     return { connectionString: url };
   };
   const url = text('DATABASE_URL');
@@ -100,7 +109,9 @@ function together<const Names extends readonly string[], T>(
   if (missing.length === 0) return read(names.map((name) => text(name)) as never);
   if (missing.length < names.length) {
     const set = names.filter((name) => text(name) !== undefined);
-    problems.push(`${missing.join(' and ')} ${missing.length > 1 ? 'are' : 'is'} not set, but ${set.join(' and ')} ${set.length > 1 ? 'are' : 'is'}`);
+    problems.push(
+      `${missing.join(' and ')} ${missing.length > 1 ? 'are' : 'is'} not set, but ${set.join(' and ')} ${set.length > 1 ? 'are' : 'is'}`,
+    );
   }
   return undefined;
 }
@@ -116,4 +127,10 @@ function isAddress(value: string): boolean {
 
 function isUrl(value: string, protocols: readonly string[]): boolean {
   return URL.canParse(value) && protocols.includes(new URL(value).protocol);
+}
+
+/** Keys that came over an open network could be anybody's. */
+function isKeySource(value: string): boolean {
+  if (isUrl(value, ['https:'])) return true;
+  return isUrl(value, ['http:']) && ['127.0.0.1', 'localhost', '[::1]'].includes(new URL(value).hostname);
 }

@@ -1,5 +1,6 @@
 import { startEmbeddedCluster } from '../src/postgres/embedded/start-embedded-cluster.ts';
 import { CLUSTER_VARIABLE } from './support/cluster.ts';
+import { createTemplate } from './support/database.ts';
 import { temporaryDataDir } from './support/temporary-data-dir.ts';
 
 /** How global-teardown.ts finds what this began: the two run in one process. */
@@ -12,6 +13,7 @@ export default async function globalSetup(): Promise<void> {
     dataDir: dataDir.path,
     settings: { fsync: 'off', full_page_writes: 'off', max_connections: '200' },
   });
+  await createTemplate(cluster.connections);
   process.env[CLUSTER_VARIABLE] = JSON.stringify(cluster.connections);
   Object.assign(globalThis, {
     [END_CLUSTER]: async () => {

@@ -12,7 +12,10 @@ export async function runCommandLine(argv: readonly string[], environment: Envir
   program
     .command('serve')
     .description('Run the service until SIGTERM or SIGINT.')
-    .addHelpText('after', '\nWithout DATABASE_URL it runs a PostgreSQL primary and replica of its own, under DATA_DIR (default .data).')
+    .addHelpText(
+      'after',
+      '\nWithout DATABASE_URL it runs a PostgreSQL primary and replica of its own, under DATA_DIR (default .data).',
+    )
     .action(async () => (await import('./serve.ts')).serve(environment));
 
   program

@@ -13,7 +13,8 @@ export function explain(error: unknown): string {
 /** A handler's file that the generated registry names and that is not there, in the words of the contract. */
 function missingHandler(error: Error): string | undefined {
   if (!('code' in error) || error.code !== 'ERR_MODULE_NOT_FOUND') return undefined;
-  const [, path, module, folder, file = ''] = /(src\/modules\/([\w-]+)\/(commands|queries)\/([\w-]+)\.ts)' imported/.exec(error.message) ?? [];
+  const [, path, module, folder, file = ''] =
+    /(src\/modules\/([\w-]+)\/(commands|queries)\/([\w-]+)\.ts)' imported/.exec(error.message) ?? [];
   if (!path) return undefined;
   const method = file.replace(/(?:^|-)(\w)/g, (_, letter: string) => letter.toUpperCase());
   const service = folder === 'commands' ? 'CommandService' : 'QueryService';

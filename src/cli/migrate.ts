@@ -1,7 +1,7 @@
-import { readConfig, type Environment } from '../config.ts';
-import { createConsoleProgress } from './progress.ts';
+import { type Environment, readConfig } from '../config.ts';
 import { migrate } from '../postgres/migrate.ts';
 import { openDatabase } from '../postgres/open-database.ts';
+import { createConsoleProgress } from './progress.ts';
 
 /** `bicameral migrate` */
 export async function migrateDatabase(environment: Environment, { json = false }: { json?: boolean }): Promise<void> {
@@ -11,7 +11,10 @@ export async function migrateDatabase(environment: Environment, { json = false }
     const names = await migrate(opened.connections.owner);
     if (json) process.stdout.write(`${JSON.stringify({ migrations: names })}\n`);
     else if (names.length === 0) process.stdout.write('The schema is up to date.\n');
-    else process.stdout.write(`Ran ${names.length} ${names.length === 1 ? 'migration' : 'migrations'}:\n${names.map((name) => `  ${name}\n`).join('')}`);
+    else
+      process.stdout.write(
+        `Ran ${names.length} ${names.length === 1 ? 'migration' : 'migrations'}:\n${names.map((name) => `  ${name}\n`).join('')}`,
+      );
   } finally {
     await opened.close();
   }

@@ -12,7 +12,10 @@ class UnknownRole extends Error {
 }
 
 /** `bicameral token` */
-export async function printToken(environment: Environment, options: { role: string[]; subject: string; json?: boolean }): Promise<void> {
+export async function printToken(
+  environment: Environment,
+  options: { role: string[]; subject: string; json?: boolean },
+): Promise<void> {
   const unknown = options.role.filter((role) => !(role in ROLES));
   if (unknown.length > 0) throw new UnknownRole(unknown);
   const { signingKey } = readConfig(environment);

@@ -9,7 +9,9 @@ export function welcome(config: Config, app: Pick<App, 'grpcPort' | 'httpPort'>)
   const curl = config.tls ? `curl -s --cacert ${config.tls.certFile}` : 'curl -s';
   const json = "-H 'content-type: application/json'";
   const database =
-    config.database.kind === 'embedded' ? `PostgreSQL primary and replica in ${config.database.dataDir}` : 'PostgreSQL at DATABASE_URL';
+    config.database.kind === 'embedded'
+      ? `PostgreSQL primary and replica in ${config.database.dataDir}`
+      : 'PostgreSQL at DATABASE_URL';
   return `
   Bicameral is serving.
 

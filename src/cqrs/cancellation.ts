@@ -24,7 +24,8 @@ export class Cancellation {
 
   /** Calls the listener once, when the call is canceled. Answers the function that takes it back. */
   onCancel(listener: (reason: Error) => void): () => void {
-    const listeners = (this.#listeners ??= new Set());
+    this.#listeners ??= new Set();
+    const listeners = this.#listeners;
     listeners.add(listener);
     return () => listeners.delete(listener);
   }

@@ -1,9 +1,9 @@
-import { type Interceptor } from '@connectrpc/connect';
+import type { Interceptor } from '@connectrpc/connect';
 import { answerOf } from '../cqrs/answer.ts';
 import { type Call, callOf } from '../cqrs/call.ts';
 import { DatabaseUnavailable, DomainError } from '../cqrs/errors.ts';
-import { Reader, readerKey } from '../postgres/reader/reader.ts';
 import type { ReadPool, ReadSide } from '../postgres/reader/read-side.ts';
+import { Reader, readerKey } from '../postgres/reader/reader.ts';
 import { errorCode, translateSqlError } from '../postgres/sql-errors.ts';
 
 /** serialization_failure: on a standby, a query that was in the way of replay (PostgreSQL manual 26.4.2). */

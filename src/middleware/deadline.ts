@@ -13,37 +13,37 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
  * A unary call gets `maxUnaryMs` at most, whatever its deadline. A stream may run as long as its caller wants.
  */
 export function deadline({ maxUnaryMs = 30_000 }: { maxUnaryMs?: number } = {}): Interceptor {
-  return (next) => async (request) => {
+  return (next) => (request) => {
     const call = callOf(request);
-    const now = Date.now();
-    const asked = call.origin.deadline ?? Number.POSITIVE_INFINITY;
-    if (asked <= now) call.cancellation.cancel(new DeadlinePassed());
-    if (call.cancellation.reason) throw call.cancellation.reason;
-
-    const limitMs = call.stream ? asked - now : Math.min(asked - now, maxUnaryMs);
-    const timer = limitMs > LONGEST_TIMER_MS ? undefined : setTimeout(passDeadline, limitMs, call);
-    try {
-      const response = await unlessCanceled(call, next(request));
-      if (!response.stream) clearTimeout(timer);
-      else return toResponse(limited(call, answerOf(response) as Answer<AsyncIterable<Message>>, timer));
-      return response;
-    } catch (error) {
-      clearTimeout(timer);
-      throw error;
-    }
+    const remainingMs = (call.origin.deadline ?? Number.POSITIVE_INFINITY) - Date.now();
+    if (remainingMs <= 0) call.cancellation.cancel(new DeadlinePassed());
+    if (call.cancellation.reason) return Promise.reject(call.cancellation.reason);
+    const limitMs = call.stream ? remainingMs : Math.min(remainingMs, maxUnaryMs);
+    return answeredWithin(limitMs, call, () => next(request));
   };
+}
+
+function answeredWithin(limitMs: number, call: Call, answer: () => Promise<ConnectResponse>): Promise<ConnectResponse> {
+  return new Promise((resolve, reject) => {
+    const timer = limitMs > LONGEST_TIMER_MS ? undefined : setTimeout(passDeadline, limitMs, call);
+    const fail = (reason: unknown): void => {
+      clearTimeout(timer);
+      reject(reason);
+    };
+    call.cancellation.onCancel(fail);
+    answer().then((response) => {
+      if (response.stream) {
+        resolve(toResponse(limited(call, answerOf(response) as Answer<AsyncIterable<Message>>, timer)));
+      } else {
+        clearTimeout(timer);
+        resolve(response);
+      }
+    }, fail);
+  });
 }
 
 function passDeadline(call: Call): void {
   call.cancellation.cancel(new DeadlinePassed());
-}
-
-function unlessCanceled(call: Call, response: Promise<ConnectResponse>): Promise<ConnectResponse> {
-  return new Promise((resolve, reject) => {
-    call.cancellation.onCancel(reject);
-    if (call.cancellation.reason) reject(call.cancellation.reason);
-    response.then(resolve, reject);
-  });
 }
 
 /** The stream, ended by the call's cancellation even while its next message is awaited. */
@@ -52,31 +52,36 @@ function limited(
   answer: Answer<AsyncIterable<Message>>,
   timer: NodeJS.Timeout | undefined,
 ): Answer<AsyncIterable<Message>> {
+  const { cancellation } = call;
   const source = answer.message[Symbol.asyncIterator]();
   let rejectPending: ((reason: Error) => void) | undefined;
-  call.cancellation.onCancel((reason) => {
-    clearTimeout(timer);
+  const end = (reason: Error): void => {
     rejectPending?.(reason);
     // A generator that awaits something returns only after that; nobody waits for it, and the caller has its answer.
     source.return?.().catch(() => undefined);
-  });
+  };
+  cancellation.onCancel(end);
+  if (cancellation.reason) end(cancellation.reason);
 
   const next = (): Promise<IteratorResult<Message>> =>
     new Promise((resolve, reject) => {
-      if (call.cancellation.reason) return reject(call.cancellation.reason);
+      if (cancellation.reason) return reject(cancellation.reason);
       rejectPending = reject;
-      source.next().then((result) => {
-        if (result.done) clearTimeout(timer);
-        resolve(result);
-      }, reject);
+      source.next().then(
+        (result) => {
+          if (result.done) clearTimeout(timer);
+          resolve(result);
+        },
+        (error) => {
+          clearTimeout(timer);
+          reject(error);
+        },
+      );
     });
-  const iterator: AsyncIterator<Message> = {
-    next,
-    return: async (value) => {
-      clearTimeout(timer);
-      await source.return?.();
-      return { done: true, value };
-    },
+  const leave = async (value: unknown): Promise<IteratorResult<Message>> => {
+    clearTimeout(timer);
+    await source.return?.();
+    return { done: true, value };
   };
-  return answer.withMessage({ [Symbol.asyncIterator]: () => iterator });
+  return answer.withMessage({ [Symbol.asyncIterator]: () => ({ next, return: leave }) });
 }

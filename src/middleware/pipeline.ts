@@ -1,10 +1,10 @@
 import type { Interceptor } from '@connectrpc/connect';
+import type { Logger } from 'pino';
 import type { Revocations } from '../auth/revocations.ts';
 import type { TokenVerifier } from '../auth/token-verifier.ts';
 import type { Pipelines } from '../cqrs/bus.ts';
 import type { ReadSide } from '../postgres/reader/read-side.ts';
 import type { WriteSide } from '../postgres/writer/write-side.ts';
-import type { Logger } from 'pino';
 import { authentication } from './authentication.ts';
 import { authorization } from './authorization.ts';
 import { consistency } from './consistency.ts';

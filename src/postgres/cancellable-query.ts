@@ -35,7 +35,11 @@ export async function cancellableQuery<Row extends pg.QueryResultRow>(
 async function stopStatement(pool: pg.Pool, client: pg.PoolClient, isRunning: () => boolean): Promise<void> {
   const { processID } = client as unknown as { processID: number };
   // The pool keeps the password where a spread does not see it.
-  const control = new pg.Client({ ...pool.options, password: pool.options.password, connectionTimeoutMillis: 2_000 } as pg.ClientConfig);
+  const control = new pg.Client({
+    ...pool.options,
+    password: pool.options.password,
+    connectionTimeoutMillis: 2_000,
+  } as pg.ClientConfig);
   control.on('error', () => {});
   try {
     await control.connect();

@@ -18,7 +18,8 @@ export interface Connections {
 /** The same connection with run-time settings for each of its sessions, besides those it has (PostgreSQL manual 19.1.4). */
 export function withSettings(connection: Connection, settings: Readonly<Record<string, string>>): Connection {
   const added = Object.entries(settings).map(([name, value]) => `-c ${name}=${value}`);
-  if (connection.connectionString === undefined) return { ...connection, options: [connection.options ?? '', ...added].join(' ').trim() };
+  if (connection.connectionString === undefined)
+    return { ...connection, options: [connection.options ?? '', ...added].join(' ').trim() };
   // What the URL says goes before what is said beside it.
   const url = new URL(connection.connectionString);
   url.searchParams.set('options', [url.searchParams.get('options') ?? '', ...added].join(' ').trim());

@@ -1,10 +1,15 @@
-import type { ClusterLogger } from './embedded/cluster-logger.ts';
 import { type Connection, type Connections, withSettings } from './connection.ts';
+import type { ClusterLogger } from './embedded/cluster-logger.ts';
 
 /** Where the database is: under `dataDir`, run by the program itself, or elsewhere. */
 export type DatabaseConfig =
   | { readonly kind: 'embedded'; readonly dataDir: string }
-  | { readonly kind: 'external'; readonly owner: Connection; readonly writer: Connection; readonly replicas: readonly Connection[] };
+  | {
+      readonly kind: 'external';
+      readonly owner: Connection;
+      readonly writer: Connection;
+      readonly replicas: readonly Connection[];
+    };
 
 /** The database, reachable; `close` also stops it when it is the program's own. */
 export interface OpenedDatabase {
@@ -25,6 +30,10 @@ export async function openDatabase(
   }
   // Loaded only here: a service with a database of its own elsewhere need not have the binaries.
   const { startEmbeddedCluster } = await import('./embedded/start-embedded-cluster.ts');
-  const cluster = await startEmbeddedCluster({ dataDir: database.dataDir, ...(onProgress && { onProgress }), ...(logger && { logger }) });
+  const cluster = await startEmbeddedCluster({
+    dataDir: database.dataDir,
+    ...(onProgress && { onProgress }),
+    ...(logger && { logger }),
+  });
   return { connections: cluster.connections, close: cluster.stop };
 }

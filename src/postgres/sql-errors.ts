@@ -12,10 +12,22 @@ const UNAVAILABLE = new Set(['57P01', '57P02', '57P03', '25006', '08000', '08001
 
 const TOO_MANY_CONNECTIONS = '53300';
 
-const SOCKET_ERRORS = new Set(['ECONNREFUSED', 'ECONNRESET', 'ENOENT', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH', 'ENOTFOUND', 'EAI_AGAIN', 'EACCES']);
+const SOCKET_ERRORS = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ENOENT',
+  'EPIPE',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EACCES',
+]);
 
 /** What `pg` says, without a code, when the connection breaks or none comes free in time. */
-const BROKEN = /^(Connection terminated|Client has encountered a connection error|Client was closed|Cannot use a pool after calling end|driver has already been destroyed)/;
+const BROKEN =
+  /^(Connection terminated|Client has encountered a connection error|Client was closed|Cannot use a pool after calling end|driver has already been destroyed)/;
 const NONE_FREE = /^timeout exceeded when trying to connect/;
 
 /** The SQLSTATE or the errno of the first error in the chain of causes that has one. */

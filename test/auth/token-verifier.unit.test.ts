@@ -59,8 +59,8 @@ describe('verification of own tokens', () => {
     verifier = createTokenVerifier({ key, now: () => now });
   });
 
-  function signed(payload: JWTPayload, header: Record<string, unknown> = {}, privateKey: KeyObject = key.privateKey) {
-    return new SignJWT(payload).setProtectedHeader({ ...ownHeader, ...header }).sign(privateKey);
+  function signed(payload: object, header: Record<string, unknown> = {}, privateKey: KeyObject = key.privateKey) {
+    return new SignJWT(payload as JWTPayload).setProtectedHeader({ ...ownHeader, ...header }).sign(privateKey);
   }
 
   it('answers who the token is for', async () => {
@@ -218,8 +218,8 @@ describe('verification of foreign tokens', () => {
     await new Promise((resolve) => stopping.close(resolve));
   }
 
-  const signed = (payload: JWTPayload, kid = 'one') =>
-    new SignJWT(payload).setProtectedHeader({ alg: 'ES256', kid }).sign(privateKey);
+  const signed = (payload: object, kid = 'one') =>
+    new SignJWT(payload as JWTPayload).setProtectedHeader({ alg: 'ES256', kid }).sign(privateKey);
 
   it('answers who the token is for, with what its known roles permit', async () => {
     const token = await signed({ ...claims, roles: ['operator', 'janitor', 7] });

@@ -83,10 +83,20 @@ describe('logging', () => {
     expect(lines).toMatchObject([{ level: 'error', code: 'UNKNOWN' }]);
   });
 
-  it('writes errors only when the level asks for no more', async () => {
+  it('does no work for what is below the level', async () => {
     const { lines, interceptor } = setUp('error');
-    await pass(interceptor, logIn());
-    await pass(interceptor, logIn(), new ConnectError('', Code.Internal)).catch(() => undefined);
+    const call = logIn();
+    let asked = 0;
+    call.contextValues.set(traceKey, {
+      get traceId() {
+        asked++;
+        return '';
+      },
+      traceparent: '',
+    });
+    await pass(interceptor, call);
+    expect(asked).toBe(0);
+    await pass(interceptor, call, new ConnectError('', Code.Internal)).catch(() => undefined);
     expect(lines).toMatchObject([{ code: 'INTERNAL' }]);
   });
 

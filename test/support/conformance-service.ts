@@ -56,19 +56,20 @@ export function conformanceService(): Conformance {
   const aborted: string[] = [];
   const calls: Call[] = [];
 
-  async function wait(ms: number, signal: AbortSignal): Promise<void> {
-    if (ms === 0) return;
-    try {
-      await sleep(ms, undefined, { signal });
-    } catch {
-      aborted.push((signal.reason as Error).name);
-      throw signal.reason;
-    }
-  }
+  const noteAbort = (signal: AbortSignal): void => {
+    if (signal.aborted) aborted.push((signal.reason as Error).name);
+  };
+  const wait = async (ms: number, signal: AbortSignal): Promise<void> => {
+    if (ms > 0) await sleep(ms, undefined, { signal });
+  };
 
   const echo = command(CommandService.method.echo, async (request, { call, signal }: CommandContext & Inside) => {
     calls.push(call);
-    await wait(request.delayMs, signal);
+    try {
+      await wait(request.delayMs, signal);
+    } finally {
+      noteAbort(signal);
+    }
     if (request.failWith === 'bug') throw new Error('secret: the password is 123');
     if (request.failWith) return err(new Failure(request.failWith as ErrorKind));
     const { deadline: until } = call.origin;
@@ -85,11 +86,15 @@ export function conformanceService(): Conformance {
 
   const count = streamQuery(QueryService.method.count, async function* (request, { call, signal }: QueryContext & Inside) {
     calls.push(call);
-    for (let value = 1; value <= request.upTo; value += 1) {
-      await wait(request.delayMs, signal);
-      conformance.produced += 1;
-      yield { value };
-      if (value === request.failAfter) throw request.failWith === 'bug' ? new Error('secret') : new Failure('conflict');
+    try {
+      for (let value = 1; value <= request.upTo; value += 1) {
+        await wait(request.delayMs, signal);
+        conformance.produced += 1;
+        yield { value };
+        if (value === request.failAfter) throw request.failWith === 'bug' ? new Error('secret') : new Failure('conflict');
+      }
+    } finally {
+      noteAbort(signal);
     }
   });
 

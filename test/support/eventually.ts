@@ -1,9 +1,9 @@
 /** Runs the expectation until it holds; throws its last failure after two seconds. */
-export async function eventually(expectation: () => void): Promise<void> {
+export async function eventually(expectation: () => void | Promise<void>): Promise<void> {
   const end = Date.now() + 2000;
   for (;;) {
     try {
-      expectation();
+      await expectation();
       return;
     } catch (error) {
       if (Date.now() > end) throw error;

@@ -62,7 +62,7 @@ export function grpcJsTransport(
       });
       const responseHeader = await new Promise<Headers>((resolve, reject) => {
         call.once('metadata', (metadata: Metadata) => resolve(toHeaders(metadata)));
-        call.once('error', (error: ServiceError) => reject(toConnectError(error)));
+        call.on('error', (error: ServiceError) => reject(toConnectError(error)));
       });
       async function* messages() {
         try {
@@ -91,6 +91,8 @@ function callOptions(timeoutMs: number | undefined): CallOptions {
 }
 
 function toConnectError(error: ServiceError): ConnectError {
+  // Of the client's own stream, when its reader left.
+  if (!error.metadata) return ConnectError.from(error);
   const connectError = new ConnectError(error.details, error.code as number as Code, toHeaders(error.metadata));
   const [bytes] = error.metadata.get('grpc-status-details-bin');
   if (bytes instanceof Buffer) {

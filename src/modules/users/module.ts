@@ -36,7 +36,13 @@ export function usersModule(parts: {
         passwords,
         passwordPolicy,
         issueToken: (user) =>
-          accessTokens.issue({ subject: user.id, roles: user.roles, sessionEpoch: user.sessionEpoch, now: call.receivedAt, id: call.newId() }),
+          accessTokens.issue({
+            subject: user.id,
+            roles: user.roles,
+            sessionEpoch: user.sessionEpoch,
+            now: call.receivedAt,
+            id: call.newId(),
+          }),
       };
     },
     queryContext: (call) => {

@@ -8,6 +8,7 @@ import { UNFINISHED } from './data-folder.ts';
 import { ReplicaCannotBeMade } from './errors.ts';
 import type { Executables } from './executables.ts';
 import { run } from './operating-system-user.ts';
+import { REPLICATION_SLOT } from './server-settings.ts';
 
 /**
  * Makes a replica's folder from the running primary's, in place of the one that is there; the primary goes on working.
@@ -30,7 +31,11 @@ export async function makeReplicaFolder(options: {
   try {
     if (runAs) await chown(unfinished, runAs.uid, runAs.gid);
     const label = await administer(primary, async (client) => {
-      await client.query(`select pg_backup_start('replica', fast => true)`);
+      await client.query('select pg_terminate_backend(active_pid, 5000) from pg_replication_slots where slot_name = $1', [
+        REPLICATION_SLOT,
+      ]);
+      // The slot's limit counts from here: what the copy needs no longer is let go.
+      await client.query(`select pg_replication_slot_advance($1, pg_backup_start('replica', fast => true))`, [REPLICATION_SLOT]);
       await copyDataFolder(primaryFolder, unfinished, runAs);
       const { rows } = await client.query<{ labelfile: string }>(
         'select labelfile from pg_backup_stop(wait_for_archive => false)',

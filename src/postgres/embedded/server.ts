@@ -3,12 +3,16 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { administer } from './administer.ts';
 import type { ConnectionSettings } from './connection-settings.ts';
+import { errorCode } from './error-code.ts';
 import { PostgresDidNotStart } from './errors.ts';
 import type { RunAs } from './operating-system-user.ts';
 import { describeEnd, type Postmaster, type PostmasterEnd, spawnPostmaster } from './postmaster.ts';
 import { endProcesses, freeDataFolder, runningPostmaster } from './running-postmaster.ts';
 import type { ServerLog } from './server-log.ts';
 import type { ServerSettings } from './server-settings.ts';
+
+/** SQLSTATE classes of a refusal that does not pass: system and internal errors, a missing database, a missing role. */
+const HOPELESS = /^(58|XX|3D|28)...$/;
 
 export interface ServerOptions {
   readonly name: 'primary' | 'replica';
@@ -21,7 +25,7 @@ export interface ServerOptions {
   readonly runAs: RunAs;
   /** How long a start may take, in milliseconds. Recovery after a crash is part of it. */
   readonly patience: number;
-  /** Called when a server that was ready ends without `stop`. */
+  /** Called when a server ends without `stop`: one that was ready in any way, one that was not in order (code 0). */
   readonly onUnexpectedEnd: (end: PostmasterEnd) => void;
 }
 
@@ -80,15 +84,23 @@ export class Server {
   }
 
   async #untilReady(postmaster: Postmaster): Promise<void> {
-    const { patience, superuser } = this.#options;
+    const { patience, superuser, onUnexpectedEnd } = this.#options;
     const deadline = performance.now() + patience;
     for (let pause = 15; ; pause = Math.min(pause * 1.2, 250)) {
       const refusal = await administer(superuser, (client) => client.query('select')).then(
         () => undefined,
         (error: unknown) => error ?? 'refused',
       );
-      if (postmaster.hasEnded()) throw await this.#failed(describeEnd(await postmaster.ended), refusal);
+      if (postmaster.hasEnded()) {
+        const end = await postmaster.ended;
+        if (end.code === 0 && !this.#stopping) onUnexpectedEnd(end);
+        throw await this.#failed(describeEnd(end), refusal);
+      }
       if (!refusal) return;
+      if (HOPELESS.test(String(errorCode(refusal)))) {
+        await this.stop();
+        throw await this.#failed(String(refusal), refusal);
+      }
       if (performance.now() > deadline) {
         await this.stop();
         throw await this.#failed(`it took no connections for ${patience / 1000} s`, refusal);

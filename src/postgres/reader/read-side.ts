@@ -40,7 +40,8 @@ export async function createReadSide(parts: {
   const monitor = new ReplicaMonitor({ primary, replicas, onChange: parts.onChange });
   await monitor.start();
 
-  const freshestFirst = (one: ReadPool, other: ReadPool): number => (monitor.position(one.name) > monitor.position(other.name) ? -1 : 1);
+  const freshestFirst = (one: ReadPool, other: ReadPool): number =>
+    monitor.position(one.name) > monitor.position(other.name) ? -1 : 1;
   return {
     primary,
     monitor,

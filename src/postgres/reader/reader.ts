@@ -20,12 +20,18 @@ export class Reader {
     const client = await pool.connect();
     let broken = true;
     try {
-      const { rows } = await cancellableQuery<Row & object>(pool, client, { text: statement.sql, values: parameters }, this.#cancellation);
+      const { rows } = await cancellableQuery<Row & object>(
+        pool,
+        client,
+        { text: statement.sql, values: parameters },
+        this.#cancellation,
+      );
       broken = false;
       return rows;
     } catch (error) {
       // An error of the statement itself (it has an SQLSTATE) leaves the connection usable.
-      broken = !(error instanceof Error && 'severity' in error && error.severity === 'ERROR') && this.#cancellation.reason === undefined;
+      broken =
+        !(error instanceof Error && 'severity' in error && error.severity === 'ERROR') && this.#cancellation.reason === undefined;
       throw error;
     } finally {
       client.release(broken);

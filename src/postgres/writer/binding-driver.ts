@@ -20,7 +20,8 @@ class BindingConnection extends PostgreSqlConnection {
     method: 'all' | 'get' | 'run' = 'all',
     transaction?: Parameters<Execute>[3],
   ): Promise<T> {
-    if (typeof query !== 'string' || !Array.isArray(params)) throw new TypeError('expected a statement with positional parameters');
+    if (typeof query !== 'string' || !Array.isArray(params))
+      throw new TypeError('expected a statement with positional parameters');
     if (!((transaction as unknown) instanceof WriteTransaction)) throw new TypeError('the ORM works inside a unit of work only');
 
     const { text, values } = this.#bind(query, params);

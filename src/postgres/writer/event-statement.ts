@@ -21,7 +21,11 @@ const texts = new WeakMap<object, string>();
  * One statement that stores an aggregate's events and brings its inline read models up to date. Its text is the same for every
  * aggregate of a type, whatever the number of events.
  */
-export function eventStatement<A extends object>(type: AggregateType<A>, aggregate: A, origin: EventOrigin): { text: string; values: unknown[] } {
+export function eventStatement<A extends object>(
+  type: AggregateType<A>,
+  aggregate: A,
+  origin: EventOrigin,
+): { text: string; values: unknown[] } {
   const stored = type.events(aggregate).map(split);
   return {
     text: textFor(type),
@@ -62,8 +66,14 @@ function split({ schema, message }: EventMessage): { type: string; payload: Buff
   if (fields.length === 0) return { type: schema.typeName, payload: bytes(schema, message), personal: null };
   return {
     type: schema.typeName,
-    payload: bytes(schema, pick(schema, message, (field) => !fields.includes(field))),
-    personal: bytes(schema, pick(schema, message, (field) => fields.includes(field))),
+    payload: bytes(
+      schema,
+      pick(schema, message, (field) => !fields.includes(field)),
+    ),
+    personal: bytes(
+      schema,
+      pick(schema, message, (field) => fields.includes(field)),
+    ),
   };
 }
 
@@ -78,7 +88,11 @@ function personalFields(schema: DescMessage): readonly DescField[] {
   return fields;
 }
 
-function pick(schema: DescMessage, message: MessageShape<DescMessage>, include: (field: DescField) => boolean): MessageShape<DescMessage> {
+function pick(
+  schema: DescMessage,
+  message: MessageShape<DescMessage>,
+  include: (field: DescField) => boolean,
+): MessageShape<DescMessage> {
   const values = message as unknown as Record<string, unknown>;
   const kept = schema.fields.filter(include).map((field) => [field.localName, values[field.localName]]);
   return create(schema, Object.fromEntries(kept));

@@ -35,12 +35,18 @@ function typeLibraryErrors(
     const error: unknown = signal.reason;
     // When the connection broke there is nobody to answer.
     if (!(error instanceof ConnectError) || hasErrorInfo(error) || error === wire.signal.reason) return;
-    const { code, rawMessage: message } = error;
+    const { rawMessage: message } = error;
+    const code = isTooLarge(error.cause) ? Code.ResourceExhausted : error.code;
     const malformed = code === Code.Internal && MALFORMED.test(message);
     const typed = refusal({ code, message }, { ...options, malformed });
     Object.assign(error, { code: typed.code, rawMessage: typed.rawMessage, details: typed.details });
   };
   signal.addEventListener('abort', type, { once: true });
+}
+
+/** How zlib stops at the limit; Connect misses it when the error is of another JavaScript context. */
+function isTooLarge(cause: unknown): boolean {
+  return (cause as NodeJS.ErrnoException | undefined)?.code === 'ERR_BUFFER_TOO_LARGE';
 }
 
 /** Connect would let the exception of a bad base64 text become INTERNAL. */

@@ -93,7 +93,7 @@ describe('the replica of the embedded cluster', () => {
       const faults: unknown[] = [];
       await using cluster = await startForTest({ dataDir: dataDir.path, logger: loggerOf(faults) });
       expect(await ask(replicaOf(cluster), 'select place from t')).toEqual([{ place: dataDir.path }]);
-      expect(faults).toEqual(fault === undefined ? [] : [{ fault }]);
+      expect({ faults }).toEqual({ faults: fault === undefined ? [] : [{ fault }] });
       expect((await readdir(home)).filter((name) => name.includes('unfinished'))).toEqual([]);
     }
   });

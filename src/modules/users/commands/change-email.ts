@@ -13,5 +13,7 @@ export const changeEmail = command(CommandService.method.changeEmail, async (req
   const isOwn = user.email.toLowerCase() === request.email.toLowerCase();
   if (!isOwn && (await users.holdsEmail(request.email))) return err(new EmailTaken());
 
-  return user.changeEmail(request.email, { at: now, expectedVersion: request.expectedVersion }).map(() => ({ user: toUser(user) }));
+  return user
+    .changeEmail(request.email, { at: now, expectedVersion: request.expectedVersion })
+    .map(() => ({ user: toUser(user) }));
 });

@@ -10,5 +10,7 @@ export const reactivateUser = command(CommandService.method.reactivateUser, asyn
   const user = await users.find(request.userId);
   if (!user) return err(new UserNotFound(request.userId));
 
-  return user.reactivate(request.reason, { at: now, expectedVersion: request.expectedVersion }).map(() => ({ user: toUser(user) }));
+  return user
+    .reactivate(request.reason, { at: now, expectedVersion: request.expectedVersion })
+    .map(() => ({ user: toUser(user) }));
 });

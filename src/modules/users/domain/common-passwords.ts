@@ -75,7 +75,7 @@ function cost(text: string, costs: Costs, longest: number): number {
     for (let end = start + runLength(text, start); end > start; end--) reach(end, before + RUN_COST);
     if (isYear(text, start)) reach(start + 4, before + YEAR_COST);
     for (let end = start + MIN_COMMON_LENGTH; end <= Math.min(text.length, start + longest); end++) {
-      const word = Math.min(...spellings.map((spelling) => costs.get(spelling.slice(start, end)) ?? Infinity));
+      const word = cheapestSpelling(spellings, start, end, costs);
       if (word === Infinity) continue;
       const part = text.slice(start, end);
       let repetitions = 1;
@@ -84,6 +84,12 @@ function cost(text: string, costs: Costs, longest: number): number {
     }
   }
   return cheapest[text.length] ?? Infinity;
+}
+
+function cheapestSpelling(spellings: readonly string[], start: number, end: number, costs: Costs): number {
+  let cheapest = Infinity;
+  for (const spelling of spellings) cheapest = Math.min(cheapest, costs.get(spelling.slice(start, end)) ?? Infinity);
+  return cheapest;
 }
 
 /** The length of what the text repeats at least twice, the last time perhaps in part; the length of the text when it does not. */

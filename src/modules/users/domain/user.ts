@@ -27,10 +27,11 @@ export class User {
   private _updatedAt: Date;
   private _lastLoginAt: Date | null;
   private _sessionEpoch: number;
-  private _keptSession: string | null;
+  // Protected where only the mapping reads them.
+  protected _keptSession: string | null;
   private _version: number;
   /** Counted by whoever stores the user: tells two commands apart that changed it at the same time. */
-  private readonly _writes?: number;
+  protected readonly _writes?: number;
   // Not stored. Undefined until the first event: loaded users do not pass the constructor.
   private _events?: UserEvent[];
   private _changed?: boolean;
@@ -124,69 +125,73 @@ export class User {
   }
 
   changeEmail(email: string, change: Change): Result<void, UserDeleted | VersionMismatch> {
-    return this.guard(change).map(() => {
-      if (email === this._email) return;
+    return this.decide(change, () => {
+      if (email === this._email) return undefined;
       this._email = email;
-      this.change(change.at, { type: 'UserEmailChanged', email });
+      return { type: 'UserEmailChanged', email };
     });
   }
 
   changeName(name: string, change: Change): Result<void, UserDeleted | VersionMismatch> {
-    return this.guard(change).map(() => {
-      if (name === this._name) return;
+    return this.decide(change, () => {
+      if (name === this._name) return undefined;
       this._name = name;
-      this.change(change.at, { type: 'UserNameChanged', name });
+      return { type: 'UserNameChanged', name };
     });
   }
 
   /** Ends every session but `keptSession`. */
-  changePassword(passwordHash: string, keptSession: string, change: Change): Result<void, UserDeleted | UserSuspended | VersionMismatch> {
+  changePassword(
+    passwordHash: string,
+    keptSession: string,
+    change: Change,
+  ): Result<void, UserDeleted | UserSuspended | VersionMismatch> {
     if (this._status === 'suspended') return err(new UserSuspended());
-    return this.guard(change).map(() => {
+    return this.decide(change, () => {
       this._passwordHash = passwordHash;
       this.endSessions(keptSession);
-      this.change(change.at, { type: 'UserPasswordChanged' });
+      return { type: 'UserPasswordChanged' };
     });
   }
 
   suspend(reason: string, change: Change): Result<void, UserDeleted | VersionMismatch> {
-    return this.guard(change).map(() => {
-      if (this._status === 'suspended') return;
+    return this.decide(change, () => {
+      if (this._status === 'suspended') return undefined;
       this._status = 'suspended';
       this.endSessions();
-      this.change(change.at, { type: 'UserSuspended', reason });
+      return { type: 'UserSuspended', reason };
     });
   }
 
   reactivate(reason: string, change: Change): Result<void, UserDeleted | VersionMismatch> {
-    return this.guard(change).map(() => {
-      if (this._status === 'active') return;
+    return this.decide(change, () => {
+      if (this._status === 'active') return undefined;
       this._status = 'active';
-      this.change(change.at, { type: 'UserReactivated', reason });
+      return { type: 'UserReactivated', reason };
     });
   }
 
   grantRole(role: string, change: Change): Result<void, UserDeleted | VersionMismatch> {
-    return this.guard(change).map(() => {
-      if (this._roles.includes(role)) return;
+    return this.decide(change, () => {
+      if (this._roles.includes(role)) return undefined;
       this._roles = [...this._roles, role].sort();
-      this.change(change.at, { type: 'UserRoleGranted', role });
+      return { type: 'UserRoleGranted', role };
     });
   }
 
   /** Ends the sessions, because their tokens still name the role. */
   revokeRole(role: string, change: Change): Result<void, UserDeleted | VersionMismatch> {
-    return this.guard(change).map(() => {
-      if (!this._roles.includes(role)) return;
+    return this.decide(change, () => {
+      if (!this._roles.includes(role)) return undefined;
       this._roles = this._roles.filter((held) => held !== role);
       this.endSessions();
-      this.change(change.at, { type: 'UserRoleRevoked', role });
+      return { type: 'UserRoleRevoked', role };
     });
   }
 
   /** Erases what is personal; the id, the times and the status stay. */
   delete(change: Change): Result<void, UserDeleted | VersionMismatch> {
-    return this.guard(change).map(() => {
+    return this.decide(change, () => {
       this._email = null;
       this._name = '';
       this._passwordHash = null;
@@ -194,15 +199,18 @@ export class User {
       this._roles = [];
       this._status = 'deleted';
       this.endSessions();
-      this.change(change.at, { type: 'UserDeleted' });
+      return { type: 'UserDeleted' };
     });
   }
 
-  private guard(change: Change): Result<void, UserDeleted | VersionMismatch> {
+  /** Applies a change unless something stands against it. Nothing is recorded when there is nothing to change. */
+  private decide(change: Change, apply: () => UserEvent | undefined): Result<void, UserDeleted | VersionMismatch> {
     if (this._status === 'deleted') return err(new UserDeleted());
     if (change.expectedVersion !== undefined && change.expectedVersion !== BigInt(this._version)) {
       return err(new VersionMismatch(this._version));
     }
+    const event = apply();
+    if (event) this.change(change.at, event);
     return ok();
   }
 

@@ -48,9 +48,7 @@ export function pageStatement(list: UserList, start: PageStart, limit: number): 
 
 /** How many users the list holds. */
 export function countStatement(list: UserList): CompiledQuery<{ total: string }> {
-  return filtered(list)
-    .select(sql<string>`count(*)`.as('total'))
-    .compile();
+  return filtered(list).select(sql<string>`count(*)`.as('total')).compile();
 }
 
 function filtered(list: UserList): SelectQueryBuilder<{ 'read.user_directory': never }, 'read.user_directory', object> {

@@ -18,7 +18,7 @@ describe('character run', () => {
     expect(runLength(text, 0)).toBe(length);
   });
 
-  it.each(['', 'a', 'ab', 'abd', 'qa', 'hello', 'q1w2', 'lamp', '🦊🦊'])('is not seen in %j', (text) => {
+  it.each(['', 'a', 'ab', 'abd', 'qa', 'hello', 'q1w2', '1wdv', 'lamp', '🦊🦊'])('is not seen in %j', (text) => {
     expect(runLength(text, 0)).toBe(0);
   });
 

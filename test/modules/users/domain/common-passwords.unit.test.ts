@@ -35,6 +35,7 @@ describe('guess estimate', () => {
     ['mixed case', 'PassWordDRAGON1'],
     ['leetspeak', 'P@55w0rd-m0nk3y'],
     ['leetspeak with another reading of 1', '1l0v3y0u1l0v3you!'],
+    ['leetspeak with yet another', 'we1c0me-5un5h1ne'],
     ['separators between all characters', 'p.a.s.s.w.o.r.d.1.2.3'],
     ['two frequent words', 'chocolate elephant'],
     ['a phrase that everybody knows', 'correct horse battery staple'],
@@ -62,6 +63,13 @@ describe('guess estimate', () => {
   it('counts a word by its rank', () => {
     expect(estimate('123456')).toBeCloseTo(Math.log10(2));
     expect(estimate('dragon')).toBeCloseTo(Math.log10(5));
+    expect(estimate('we1come')).toBeCloseTo(Math.log10(11));
+  });
+
+  it('counts a year for two digits, and a repeated word for little more than one', () => {
+    expect(estimate('dragon1987')).toBeCloseTo(Math.log10(5) + 2);
+    expect(estimate('dragon1887')).toBeCloseTo(Math.log10(5) + 4);
+    expect(estimate('monkeymonkeymonkeyzx')).toBeCloseTo(Math.log10(6) + Math.log10(3) + 2);
   });
 
   it('works without a list', () => {

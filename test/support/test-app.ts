@@ -1,0 +1,74 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { DescService } from '@bufbuild/protobuf';
+import { type Client, createClient, createContextValues, type Transport } from '@connectrpc/connect';
+import { pino } from 'pino';
+import { type App, startApp } from '../../src/app.ts';
+import { permissionsOf } from '../../src/auth/roles.ts';
+import type { Config } from '../../src/config.ts';
+import { principalKey } from '../../src/cqrs/context-keys.ts';
+import { inProcessTransport } from '../../src/transport/in-process.ts';
+import { createTestDatabase, type TestDatabase } from './database.ts';
+
+/** The whole program in this process, on a database of its own. */
+export interface TestApp {
+  readonly app: App;
+  readonly database: TestDatabase;
+  readonly config: Config;
+  /** A client of the bus, as somebody with these roles or as a user with a token; with neither, as nobody. */
+  readonly client: <S extends DescService>(service: S, caller?: Caller) => Client<S>;
+  /** Everything logged so far, as text. */
+  readonly log: () => string;
+  readonly stop: () => Promise<void>;
+}
+
+export type Caller = { readonly roles: readonly string[]; readonly id?: string } | { readonly token: string };
+
+/** With `beside`, another instance of the same installation: same database, same keys. */
+export async function startTestApp({ beside }: { beside?: TestApp } = {}): Promise<TestApp> {
+  const database = beside?.database ?? (await createTestDatabase());
+  const keys = beside ? undefined : await mkdtemp(join(tmpdir(), 'bicameral-keys-'));
+  const { owner, writer, replicas } = database.connections;
+  const config: Config = beside?.config ?? {
+    grpcAddress: '127.0.0.1:0',
+    httpAddress: '127.0.0.1:0',
+    database: { kind: 'external', owner, writer, replicas },
+    signingKey: { file: join(keys ?? '', 'signing-key.pem'), create: true },
+    foreignIssuer: undefined,
+    tls: undefined,
+    logLevel: 'info',
+  };
+  const lines: string[] = [];
+  const logger = pino({ level: config.logLevel }, { write: (line: string) => lines.push(line) });
+  const app = await startApp(config, { logger });
+  const transport = inProcessTransport(app.bus);
+  return {
+    app,
+    database,
+    config,
+    client: (service, caller) => createClient(service, caller ? calledBy(transport, caller) : transport),
+    log: () => lines.join(''),
+    stop: async () => {
+      await app.stop();
+      if (beside) return;
+      await database.drop();
+      await rm(keys ?? '', { recursive: true, force: true });
+    },
+  };
+}
+
+function calledBy(transport: Transport, caller: Caller): Transport {
+  return {
+    unary(method, signal, timeoutMs, header, input, contextValues = createContextValues()) {
+      const headers = new Headers(header);
+      if ('token' in caller) headers.set('authorization', `Bearer ${caller.token}`);
+      else {
+        const { roles, id = 'tester' } = caller;
+        contextValues.set(principalKey, { id, roles, permissions: permissionsOf(roles), session: '' });
+      }
+      return transport.unary(method, signal, timeoutMs, headers, input, contextValues);
+    },
+    stream: transport.stream,
+  };
+}
