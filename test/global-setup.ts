@@ -8,17 +8,15 @@ export const END_CLUSTER = Symbol.for('bicameral.test.endCluster');
 
 /** Starts the one cluster that all integration tests of a run share. It forgets its data in a power cut, and is faster for it. */
 export default async function globalSetup(): Promise<void> {
-  const dataDir = temporaryDataDir();
+  await using resources = new AsyncDisposableStack();
+  const dataDir = resources.use(temporaryDataDir());
   const cluster = await startEmbeddedCluster({
     dataDir: dataDir.path,
     settings: { fsync: 'off', full_page_writes: 'off', max_connections: '200' },
   });
+  resources.defer(() => cluster.stop());
   await createTemplate(cluster.connections);
   process.env[CLUSTER_VARIABLE] = JSON.stringify(cluster.connections);
-  Object.assign(globalThis, {
-    [END_CLUSTER]: async () => {
-      await cluster.stop();
-      await dataDir[Symbol.asyncDispose]();
-    },
-  });
+  const kept = resources.move();
+  Object.assign(globalThis, { [END_CLUSTER]: () => kept.disposeAsync() });
 }

@@ -11,13 +11,13 @@ import { type EndedSessions, REMEMBERED_MS } from './revocations.ts';
 export function readEndedSessions(primary: pg.Pool) {
   return async (afterXid: string | undefined): Promise<{ rows: readonly EndedSessions[]; nextXid: string }> => {
     const isNew = afterXid === undefined ? `ended_at > now() - $1 * interval '1 millisecond'` : 'transaction_id >= $1::xid8';
-    const { rows } = await primary.query<{ rows: EndedSessions[]; nextXid: string }>(
-      `select pg_snapshot_xmin(pg_current_snapshot())::text as "nextXid",
+    const text = `select pg_snapshot_xmin(pg_current_snapshot())::text as "nextXid",
          coalesce(json_agg(json_build_object('userId', user_id, 'epoch', epoch, 'keptSession', kept_session))
            filter (where user_id is not null), '[]') as rows
-       from (values (1)) as one left join (select * from read.ended_session where ${isNew}) as ended on true`,
-      [afterXid ?? REMEMBERED_MS],
-    );
+       from (values (1)) as one left join (select * from read.ended_session where ${isNew}) as ended on true`;
+    // Bounded, because the next read waits for this one.
+    const bounded = { text, values: [afterXid ?? REMEMBERED_MS], query_timeout: 2_000 };
+    const { rows } = await primary.query<{ rows: EndedSessions[]; nextXid: string }>(bounded);
     const [read] = rows;
     if (!read) throw new Error('an aggregate answers one row');
     return read;

@@ -1,7 +1,7 @@
 import type { Interceptor } from '@connectrpc/connect';
 import { answerOf } from '../cqrs/answer.ts';
 import { type Call, callOf } from '../cqrs/call.ts';
-import { DatabaseUnavailable, DomainError } from '../cqrs/errors.ts';
+import { DatabaseUnavailable, DomainError, Overloaded } from '../cqrs/errors.ts';
 import type { ReadPool, ReadSide } from '../postgres/reader/read-side.ts';
 import { Reader, readerKey } from '../postgres/reader/reader.ts';
 import { errorCode, translateSqlError } from '../postgres/sql-errors.ts';
@@ -41,7 +41,7 @@ function isStrong(call: Call): boolean {
 function worthAsking(error: unknown, source: ReadPool, reads: Pick<ReadSide, 'monitor'>): boolean {
   if (error instanceof DomainError) return error.kind === 'not-found';
   if (errorCode(error) === CANCELED_BY_REPLAY) return true;
-  const isAway = translateSqlError(error) instanceof DatabaseUnavailable;
-  if (isAway) reads.monitor.reportFailure(source.name);
-  return isAway;
+  const translated = translateSqlError(error);
+  if (translated instanceof DatabaseUnavailable) reads.monitor.reportFailure(source.name);
+  return translated instanceof DatabaseUnavailable || translated instanceof Overloaded;
 }

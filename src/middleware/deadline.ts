@@ -57,7 +57,7 @@ function limited(
   let rejectPending: ((reason: Error) => void) | undefined;
   const end = (reason: Error): void => {
     rejectPending?.(reason);
-    // A generator that awaits something returns only after that; nobody waits for it, and the caller has its answer.
+    // A generator that awaits something returns only after that, so nobody waits for it once the call is canceled.
     source.return?.().catch(() => undefined);
   };
   cancellation.onCancel(end);
@@ -80,7 +80,7 @@ function limited(
     });
   const leave = async (value: unknown): Promise<IteratorResult<Message>> => {
     clearTimeout(timer);
-    await source.return?.();
+    if (!cancellation.reason) await source.return?.();
     return { done: true, value };
   };
   return answer.withMessage({ [Symbol.asyncIterator]: () => ({ next, return: leave }) });

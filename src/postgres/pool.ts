@@ -7,24 +7,49 @@ const CONNECTION_TIMEOUT = 5_000;
 /** A statement may not outlive the longest call by much, in milliseconds: what is left when a cancellation is lost. */
 const STATEMENT_TIMEOUT = 60_000;
 
+export interface PoolSettings {
+  /** What the connections are for, as the server shows it after `bicameral`. */
+  readonly name: string;
+  readonly max: number;
+  readonly readOnly: boolean;
+  /** How long a call may wait for a free connection, in milliseconds. Default 5 s. */
+  readonly connectionTimeoutMs?: number;
+  readonly types?: pg.CustomTypesConfig;
+}
+
 /** A pool of connections that survives the loss of any of them. */
-export function createPool(
-  connection: Connection,
-  settings: { name: string; max: number; readOnly: boolean; types?: pg.CustomTypesConfig },
-): pg.Pool {
+export class ConnectionPool extends pg.Pool {
+  readonly #open = new Set<pg.PoolClient>();
+
+  constructor(config: pg.PoolConfig) {
+    super(config);
+    // A connection that breaks is dropped by the pool and its statement rejects; without listeners the event would end the process.
+    this.on('error', () => {});
+    this.on('connect', (client) => {
+      this.#open.add(client);
+      client.on('error', () => {});
+      client.once('end', () => this.#open.delete(client));
+    });
+  }
+
+  /** Breaks every open connection, in use or not: what waits on one fails at once. For a server that neither answers nor fails. */
+  cut(): void {
+    for (const client of this.#open) {
+      (client as unknown as { connection: { stream: NodeJS.WritableStream & { destroy(): void } } }).connection.stream.destroy();
+    }
+  }
+}
+
+export function createPool(connection: Connection, settings: PoolSettings): ConnectionPool {
   const session = settings.readOnly ? withSettings(connection, { default_transaction_read_only: 'on' }) : connection;
-  const pool = new pg.Pool({
+  return new ConnectionPool({
     ...session,
     application_name: `bicameral ${settings.name}`,
     Client: NamedStatementClient,
     max: settings.max,
-    connectionTimeoutMillis: CONNECTION_TIMEOUT,
+    connectionTimeoutMillis: settings.connectionTimeoutMs ?? CONNECTION_TIMEOUT,
     statement_timeout: STATEMENT_TIMEOUT,
     idle_in_transaction_session_timeout: STATEMENT_TIMEOUT,
     ...(settings.types ? { types: settings.types } : {}),
   });
-  // A connection that breaks is dropped by the pool and its statement rejects; without listeners the event would end the process.
-  pool.on('error', () => {});
-  pool.on('connect', (client) => client.on('error', () => {}));
-  return pool;
 }

@@ -25,8 +25,8 @@ export async function createTemplate(cluster: ClusterConnections): Promise<void>
   await migrate({ ...cluster.owner, database: TEMPLATE });
 }
 
-export async function createTestDatabase(): Promise<TestDatabase> {
-  const cluster = clusterForTests();
+/** On the cluster that the tests of this run share, or on another one that `createTemplate` has prepared. */
+export async function createTestDatabase(cluster: ClusterConnections = clusterForTests()): Promise<TestDatabase> {
   const database = `test_${randomBytes(6).toString('hex')}`;
   const admin = await connect(cluster.superuser);
   // Copying by WAL needs no checkpoint.
@@ -50,6 +50,7 @@ export async function createTestDatabase(): Promise<TestDatabase> {
 
 async function connect(connection: Connection): Promise<pg.Client> {
   const client = new pg.Client(connection);
+  client.on('error', () => {});
   await client.connect();
   return client;
 }

@@ -25,9 +25,9 @@ export interface TestApp {
 
 export type Caller = { readonly roles: readonly string[]; readonly id?: string } | { readonly token: string };
 
-/** With `beside`, another instance of the same installation: same database, same keys. */
-export async function startTestApp({ beside }: { beside?: TestApp } = {}): Promise<TestApp> {
-  const database = beside?.database ?? (await createTestDatabase());
+/** With `beside`, another instance of the same installation: same database, same keys. With `on`, the program on that database. */
+export async function startTestApp({ beside, on }: { beside?: TestApp; on?: TestDatabase } = {}): Promise<TestApp> {
+  const database = beside?.database ?? on ?? (await createTestDatabase());
   const keys = beside ? undefined : await mkdtemp(join(tmpdir(), 'bicameral-keys-'));
   const { owner, writer, replicas } = database.connections;
   const config: Config = beside?.config ?? {

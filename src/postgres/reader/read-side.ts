@@ -1,10 +1,17 @@
 import type pg from 'pg';
 import type { Connection } from '../connection.ts';
 import { createPool } from '../pool.ts';
+import { Probe } from './probe.ts';
 import { ReplicaMonitor } from './replica-monitor.ts';
 
 /** Connections that queries share, on one instance, to each database. */
 const POOL_SIZE = 10;
+/** How long a query waits for a connection to a replica before it asks the next database, in milliseconds. */
+const REPLICA_CONNECTION_TIMEOUT = 1_000;
+/** A primary that does not answer within this time counts as away, in milliseconds. */
+const PRIMARY_PATIENCE = 2_000;
+/** The same for a replica, in milliseconds. Shorter, because there is somebody else to ask. */
+const REPLICA_PATIENCE = 1_000;
 
 /** A database that queries can be answered from. `name` is `primary` or `replica-N`, as in the header `cqrs-served-by`. */
 export interface ReadPool {
@@ -30,12 +37,14 @@ export async function createReadSide(parts: {
   replicas: readonly Connection[];
   onChange: (name: string, healthy: boolean) => void;
 }): Promise<ReadSide> {
-  const pool = (name: string, connection: Connection): ReadPool => ({
-    name,
-    pool: createPool(connection, { name: `queries ${name}`, max: POOL_SIZE, readOnly: true }),
-  });
-  const primary = pool('primary', parts.primary);
-  const replicas = parts.replicas.map((connection, index) => pool(`replica-${index + 1}`, connection));
+  const open = (name: string, connection: Connection, limits: { connectionTimeoutMs?: number; patienceMs: number }) => {
+    const { patienceMs, ...wait } = limits;
+    const pool = createPool(connection, { name: `queries ${name}`, max: POOL_SIZE, readOnly: true, ...wait });
+    return { name, pool, probe: new Probe({ connection, name, patienceMs }), cut: () => pool.cut() };
+  };
+  const primary = open('primary', parts.primary, { patienceMs: PRIMARY_PATIENCE });
+  const limits = { connectionTimeoutMs: REPLICA_CONNECTION_TIMEOUT, patienceMs: REPLICA_PATIENCE };
+  const replicas = parts.replicas.map((connection, index) => open(`replica-${index + 1}`, connection, limits));
   const all = [primary, ...replicas];
   const monitor = new ReplicaMonitor({ primary, replicas, onChange: parts.onChange });
   await monitor.start();
@@ -50,7 +59,7 @@ export async function createReadSide(parts: {
     isAvailable: () => all.some(({ name }) => monitor.isHealthy(name)),
     close: async () => {
       monitor.stop();
-      await Promise.all(all.map(({ pool }) => pool.end()));
+      await Promise.all(all.flatMap(({ pool, probe }) => [pool.end(), probe.close()]));
     },
   };
 }

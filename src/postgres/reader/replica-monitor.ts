@@ -1,15 +1,16 @@
-import type pg from 'pg';
+import { LATE, type Sighting } from './probe.ts';
 
-/** How often each database is asked, in milliseconds. */
+/** How often each database is looked at, in milliseconds. */
 const INTERVAL = 500;
-/** A database that does not answer within this time counts as away, in milliseconds. */
-const PATIENCE = 2_000;
 /** A replica that is further behind the primary than this is not read from, in milliseconds. */
 const MOST_LAG = 10_000;
 
-interface Monitored {
+/** A database under watch. */
+export interface Monitored {
   readonly name: string;
-  readonly pool: pg.Pool;
+  readonly probe: { readonly look: () => Promise<Sighting | typeof LATE | undefined> };
+  /** Breaks the connections of queries, so that those that wait on them can go elsewhere. */
+  readonly cut: () => void;
 }
 
 interface State {
@@ -22,7 +23,8 @@ interface State {
  * Knows which databases can be read from, and how far each replica has come.
  *
  * A replica is healthy when it answers, is a standby, and has applied all that the primary had written ten seconds ago. With the
- * primary away, lag cannot be told and a replica that answers is healthy.
+ * primary away, lag cannot be told and a replica that answers is healthy. A replica that hangs is cut off: its queries fail and can
+ * be asked of another database, instead of waiting for an answer until their deadline.
  */
 export class ReplicaMonitor {
   readonly #primary: Monitored;
@@ -67,19 +69,33 @@ export class ReplicaMonitor {
     this.#set(name, { healthy: false, position: this.position(name) });
   }
 
+  /** Looks at every database at once: one that hangs does not hold up the others. */
   async refresh(): Promise<void> {
+    const due = this.#lookAtPrimary();
+    await Promise.all(this.#replicas.map((replica) => this.#lookAtReplica(replica, due)));
+    await due;
+  }
+
+  /** Answers what a replica must have applied by now. */
+  async #lookAtPrimary(): Promise<bigint> {
     const now = performance.now();
-    const primary = await probe(this.#primary.pool);
-    this.#set(this.#primary.name, { healthy: primary?.standby === false, position: primary?.position ?? 0n });
-    if (primary) this.#remember(now, primary.position);
-    const due = primary ? this.#due(now) : 0n;
-    await Promise.all(
-      this.#replicas.map(async ({ name, pool }) => {
-        const replica = await probe(pool);
-        const healthy = replica?.standby === true && replica.position >= due;
-        this.#set(name, { healthy, position: replica?.position ?? this.position(name) });
-      }),
-    );
+    const { name, probe } = this.#primary;
+    const seen = await probe.look();
+    const primary = seen === LATE ? undefined : seen;
+    this.#set(name, { healthy: primary?.isStandby === false, position: primary?.position ?? 0n });
+    if (!primary) return 0n;
+    this.#remember(now, primary.position);
+    return this.#due(now);
+  }
+
+  async #lookAtReplica({ name, probe, cut }: Monitored, due: Promise<bigint>): Promise<void> {
+    const seen = await probe.look();
+    if (seen === LATE || !seen) {
+      this.#set(name, { healthy: false, position: this.position(name) });
+      if (seen === LATE) cut();
+      return;
+    }
+    this.#set(name, { healthy: seen.isStandby && seen.position >= (await due), position: seen.position });
   }
 
   /** Keeps the newest position that is as old as the lag allowed, and all that came after it. */
@@ -98,26 +114,5 @@ export class ReplicaMonitor {
     const before = this.#states.get(name)?.healthy;
     this.#states.set(name, state);
     if (before !== state.healthy) this.#onChange(name, state.healthy);
-  }
-}
-
-async function probe(pool: pg.Pool): Promise<{ standby: boolean; position: bigint } | undefined> {
-  let patience: NodeJS.Timeout | undefined;
-  const answer = pool.query<{ standby: boolean; position: string }>(
-    `select pg_is_in_recovery() as standby,
-       pg_wal_lsn_diff(case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_lsn() end, '0/0') as position`,
-  );
-  try {
-    const late = new Promise<undefined>((resolve) => {
-      patience = setTimeout(() => resolve(undefined), PATIENCE).unref();
-    });
-    const result = await Promise.race([answer, late]);
-    const row = result?.rows[0];
-    return row && { standby: row.standby, position: BigInt(row.position ?? '0') };
-  } catch {
-    return undefined;
-  } finally {
-    clearTimeout(patience);
-    answer.catch(() => {});
   }
 }

@@ -28,6 +28,9 @@ export interface ConnectDoorOptions extends DoorOptions {
 /** How long a closing connection gets to send its last answers. */
 const LAST_WORDS_MS = 250;
 
+/** What is not of the contract is refused. `textDecoder` is an option that Connect's types do not name. */
+const JSON_OPTIONS = { ignoreUnknownFields: false, textDecoder: new TextDecoder('utf-8', { fatal: true }) };
+
 /** The bus over Connect, gRPC-Web and gRPC as connect-node speaks them, on HTTP/1.1 and HTTP/2, and a few plain pages. */
 export function createConnectDoor(options: ConnectDoorOptions): Door {
   const { unexpected } = options;
@@ -67,7 +70,7 @@ function handlersOf({ bus, unexpected, ...options }: ConnectDoorOptions, inFligh
   const router = createConnectRouter({
     readMaxBytes: maxMessageBytes,
     acceptCompression: [compressionGzip, compressionBrotli],
-    jsonOptions: { ignoreUnknownFields: false },
+    jsonOptions: JSON_OPTIONS,
     requestGate: requestGate({ maxMessageBytes, unexpected }),
   });
   addRpcs(router, bus, { inFlight, unexpected });

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer as createHttp1Server, type Server as Http1Server } from 'node:http';
+import { createServer as createHttp1Server, type Server as Http1Server, ServerResponse } from 'node:http';
 import {
   createServer as createHttp2Server,
   createSecureServer,
@@ -26,8 +26,14 @@ export class HttpServer {
   readonly #server: Http1Server | Http2SecureServer;
   readonly #sockets = new Set<Socket>();
   readonly #sessions = new Set<ServerHttp2Session>();
+  /** Answers over HTTP/1.1 that are not finished. */
+  readonly #answers = new Set<ServerResponse>();
 
-  constructor(listener: Listener, options: { tls?: TlsFiles | undefined; maxConcurrentStreams: number }) {
+  constructor(handle: Listener, options: { tls?: TlsFiles | undefined; maxConcurrentStreams: number }) {
+    const listener: Listener = (request, response) => {
+      if (response instanceof ServerResponse) this.#watchAnswer(response);
+      handle(request, response);
+    };
     const settings = { maxConcurrentStreams: options.maxConcurrentStreams };
     this.#server = options.tls
       ? this.#watchSessions(secureServer(listener, options.tls, settings))
@@ -55,6 +61,7 @@ export class HttpServer {
     const closed = once(this.#server, 'close');
     this.#server.close();
     for (const session of this.#sessions) session.close();
+    for (const answer of this.#answers) answer.shouldKeepAlive = false;
     const idle = setInterval(() => (this.#server as Http1Server).closeIdleConnections(), IDLE_CHECK_MS);
     await closed;
     clearInterval(idle);
@@ -64,6 +71,12 @@ export class HttpServer {
   destroy(): void {
     for (const session of this.#sessions) session.destroy();
     for (const socket of this.#sockets) socket.destroy();
+  }
+
+  #watchAnswer(answer: ServerResponse): void {
+    this.#answers.add(answer);
+    answer.once('close', () => this.#answers.delete(answer));
+    if (!this.#server.listening) answer.shouldKeepAlive = false;
   }
 
   #watchSessions<S extends NodeJS.EventEmitter>(server: S): S {

@@ -5,8 +5,9 @@ import { hasErrorInfo, toConnectError, type UnexpectedErrors } from '../../middl
 import { refusal } from '../refusal.ts';
 import { wireKey } from './rpc.ts';
 
-/** The texts by which Connect calls the caller's bytes INTERNAL. */
-const MALFORMED = /^(parse binary|decompression failed|received compressed envelope)/;
+/** The texts by which Connect calls the caller's bytes INTERNAL or UNIMPLEMENTED. */
+const MALFORMED =
+  /^(parse binary|decompression failed|received compressed envelope|protocol error: (missing|received extra) input message)/;
 
 /** Looks at a request before Connect reads its message. */
 export function requestGate(options: {
@@ -37,7 +38,7 @@ function typeLibraryErrors(
     if (!(error instanceof ConnectError) || hasErrorInfo(error) || error === wire.signal.reason) return;
     const { rawMessage: message } = error;
     const code = isTooLarge(error.cause) ? Code.ResourceExhausted : error.code;
-    const malformed = code === Code.Internal && MALFORMED.test(message);
+    const malformed = code !== Code.ResourceExhausted && MALFORMED.test(message);
     const typed = refusal({ code, message }, { ...options, malformed });
     Object.assign(error, { code: typed.code, rawMessage: typed.rawMessage, details: typed.details });
   };

@@ -6,8 +6,8 @@ import { STATUS_DETAILS, toStatus } from './status.ts';
 
 type Status = Parameters<ServerInterceptingCallInterface['sendStatus']>[0];
 
-/** The texts by which grpc-js calls the caller's bytes INTERNAL. */
-const MALFORMED = /^(Failed to decompress message|Error deserializing request)/;
+/** The texts by which grpc-js calls the caller's bytes INTERNAL, and a truncated message UNIMPLEMENTED. */
+const MALFORMED = /^(Failed to decompress|Error deserializing|Received no request message|Received a second request message)/;
 /** Codes under which grpc-js itself ends a call; any other is an answer of a handler of its own services. */
 const LIBRARY_CODES: ReadonlySet<status> = new Set([
   status.INTERNAL,

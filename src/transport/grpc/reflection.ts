@@ -10,10 +10,7 @@ const HEALTH_SERVICE = 'grpc.health.v1.Health';
 export function addReflection(server: Pick<Server, 'addService'>, services: readonly DescService[]): void {
   const files = new Map<string, Buffer>();
   for (const service of services) collect(service.file, files);
-  const contracts = {
-    ...healthService,
-    services: { fileDescriptorProtos: [...files.values()] },
-  };
+  const contracts = [{ fileDescriptorProtos: [...files.values()] }, healthService.Check?.requestType];
   const listed = [...services.map((service) => service.typeName), HEALTH_SERVICE];
   const reflection = new ReflectionService(contracts as never, { services: listed });
   keepOptions(reflection, files);

@@ -56,9 +56,12 @@ describe('the replica of the embedded cluster', () => {
         writes += 1;
       }
     })();
-    await cluster.replica?.start();
-    ready = true;
-    await writing;
+    try {
+      await cluster.replica?.start();
+    } finally {
+      ready = true;
+      await writing;
+    }
     expect(writes).toBeGreaterThan(1);
     const digest = `select count(*)::int, sum(n)::int, md5(string_agg(n || padding, ',' order by ctid)) from t`;
     const [wanted] = await ask(owner, digest);

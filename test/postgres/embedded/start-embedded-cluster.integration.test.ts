@@ -60,6 +60,12 @@ describe('startEmbeddedCluster', () => {
     const home = join(dataDir.path, 'postgres');
     {
       await using cluster = await startForTest({ dataDir: dataDir.path });
+      const [reading] = cluster.connections.replicas;
+      if (!reading) throw new Error('there is no replica');
+      const [receiver] = await ask<{ pid: number }>({ ...reading, user: 'postgres' }, 'select pid from pg_stat_wal_receiver');
+      if (!receiver) throw new Error('the replica receives nothing');
+      process.kill(receiver.pid, 'SIGSTOP');
+      setTimeout(() => process.kill(receiver.pid, 'SIGCONT'), 500);
       await ask(cluster.connections.owner, 'create table t as select generate_series(1, 10000) as n');
       const pids = [await cluster.primary.pid(), await cluster.replica?.pid()];
       await cluster.stop();

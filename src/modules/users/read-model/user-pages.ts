@@ -57,11 +57,11 @@ function filtered(list: UserList): SelectQueryBuilder<{ 'read.user_directory': n
   else rows = rows.where('status', '=', list.status);
   // Says in words that the planner can prove that the partial indexes of these few users hold all of them.
   if (list.status === 'suspended' || list.status === 'deleted') rows = rows.where('status', '<>', sql.lit('active'));
-  if (list.search !== '') rows = rows.where('search_text', 'like', sql<string>`${likePattern(list.search)}`);
+  if (list.search !== '') rows = rows.where('search_text', 'like', sql<string>`lower(${likePattern(list.search)})`);
   return rows as never;
 }
 
 /** Matches the text anywhere; what LIKE reads as a wildcard stands for itself. */
 function likePattern(search: string): string {
-  return `%${search.toLowerCase().replace(/[\\%_]/g, '\\$&')}%`;
+  return `%${search.replace(/[\\%_]/g, '\\$&')}%`;
 }

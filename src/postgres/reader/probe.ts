@@ -1,0 +1,49 @@
+import type { Connection } from '../connection.ts';
+import { type ConnectionPool, createPool } from '../pool.ts';
+
+/** What a database says of itself. */
+export interface Sighting {
+  readonly isStandby: boolean;
+  /** Bytes of WAL that it has applied (the primary: written). */
+  readonly position: bigint;
+}
+
+/** A database that did not answer in time; one that answered with an error is `undefined`. */
+export const LATE = Symbol('late');
+
+const LOOK = `select pg_is_in_recovery() as standby,
+  pg_wal_lsn_diff(case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_lsn() end, '0/0') as position`;
+
+/** Looks at one database over a connection of its own, which no query can keep busy. */
+export class Probe {
+  readonly #pool: ConnectionPool;
+  readonly #patienceMs: number;
+
+  constructor({ connection, name, patienceMs }: { connection: Connection; name: string; patienceMs: number }) {
+    this.#pool = createPool(connection, { name: `monitor ${name}`, max: 1, readOnly: true, connectionTimeoutMs: patienceMs });
+    this.#patienceMs = patienceMs;
+  }
+
+  /** Never rejects. */
+  async look(): Promise<Sighting | typeof LATE | undefined> {
+    const sighting = this.#ask().catch(() => undefined);
+    let patience: NodeJS.Timeout | undefined;
+    const late = new Promise<typeof LATE>((resolve) => {
+      // An answer that has arrived while this process was busy is read before it is called late.
+      patience = setTimeout(() => setImmediate(resolve, LATE), this.#patienceMs);
+    });
+    const seen = await Promise.race([sighting, late]);
+    clearTimeout(patience);
+    if (seen === LATE) this.#pool.cut();
+    return seen;
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.end();
+  }
+
+  async #ask(): Promise<Sighting | undefined> {
+    const { rows } = await this.#pool.query<{ standby: boolean; position: string | null }>(LOOK);
+    return rows[0] && { isStandby: rows[0].standby, position: BigInt(rows[0].position ?? '0') };
+  }
+}

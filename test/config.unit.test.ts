@@ -1,0 +1,86 @@
+import { describe, expect, it } from '@jest/globals';
+import { ConfigError, readConfig } from '../src/config.ts';
+
+const problemsOf = (environment: Record<string, string>): string => {
+  try {
+    readConfig(environment);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message;
+    throw error;
+  }
+  return '';
+};
+
+describe('readConfig', () => {
+  it('needs nothing', () => {
+    const config = readConfig({});
+    expect(config).toMatchObject({
+      grpcAddress: '127.0.0.1:50051',
+      httpAddress: '127.0.0.1:8080',
+      logLevel: 'info',
+      tls: undefined,
+    });
+    expect(config.database).toMatchObject({ kind: 'embedded', dataDir: expect.stringMatching(/\/\.data$/) });
+    expect(config.signingKey).toMatchObject({ create: true });
+    expect(Object.isFrozen(config)).toBe(true);
+  });
+
+  it('takes an empty variable for an unset one', () => {
+    expect(readConfig({ GRPC_ADDRESS: '', DATABASE_URL: '' })).toEqual(readConfig({}));
+  });
+
+  it('takes databases of its own elsewhere', () => {
+    const { database } = readConfig({
+      DATABASE_URL: 'postgresql://writer@db/app',
+      DATABASE_REPLICA_URLS: 'postgresql://reader@r1/app, postgresql://reader@r2/app',
+      AUTH_SIGNING_KEY_FILE: 'key.pem',
+    });
+    expect(database).toEqual({
+      kind: 'external',
+      owner: { connectionString: 'postgresql://writer@db/app' },
+      writer: { connectionString: 'postgresql://writer@db/app' },
+      replicas: [{ connectionString: 'postgresql://reader@r1/app' }, { connectionString: 'postgresql://reader@r2/app' }],
+    });
+  });
+
+  it('names every bad variable at once', () => {
+    const message = problemsOf({
+      GRPC_ADDRESS: 'here',
+      HTTP_ADDRESS: '127.0.0.1:99999',
+      DATABASE_URL: 'mysql://db',
+      AUTH_JWKS_URL: 'https://issuer.example/jwks',
+      TLS_KEY_FILE: 'key.pem',
+      LOG_LEVEL: 'loud',
+    });
+    for (const name of [
+      'GRPC_ADDRESS',
+      'HTTP_ADDRESS',
+      'DATABASE_URL',
+      'AUTH_SIGNING_KEY_FILE',
+      'AUTH_ISSUER',
+      'AUTH_AUDIENCE',
+      'TLS_CERT_FILE',
+      'LOG_LEVEL',
+    ]) {
+      expect(message).toContain(name);
+    }
+  });
+
+  it('repeats no password', () => {
+    expect(problemsOf({ DATABASE_URL: 'mysql://user:hunter2@db', AUTH_SIGNING_KEY_FILE: 'k' })).not.toContain('hunter2');
+  });
+
+  it('takes keys of another issuer over https, and over http from this machine only', () => {
+    const others = { AUTH_ISSUER: 'https://issuer.example', AUTH_AUDIENCE: 'users' };
+    expect(problemsOf({ ...others, AUTH_JWKS_URL: 'http://issuer.example/jwks' })).toContain('AUTH_JWKS_URL');
+    expect(readConfig({ ...others, AUTH_JWKS_URL: 'http://127.0.0.1:1/jwks' }).foreignIssuer?.audience).toBe('users');
+    expect(problemsOf({ ...others, AUTH_ISSUER: 'bicameral', AUTH_JWKS_URL: 'https://issuer.example/jwks' })).toContain(
+      'AUTH_ISSUER',
+    );
+  });
+
+  it('refuses settings that would be silently ignored', () => {
+    expect(problemsOf({ DATABASE_REPLICA_URLS: 'postgresql://r/app' })).toContain('DATABASE_REPLICA_URLS');
+    expect(problemsOf({ TLS_CLIENT_CA_FILE: 'ca.pem' })).toContain('TLS_CLIENT_CA_FILE');
+  });
+});

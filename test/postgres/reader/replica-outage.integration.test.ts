@@ -1,0 +1,13 @@
+import { createClient } from '@connectrpc/connect';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { CommandService } from '#gen/users/v1/command_service_pb.js';
+import { QueryService } from '#gen/users/v1/query_service_pb.js';
+import type { EmbeddedCluster } from '../../../src/postgres/embedded/embedded-cluster.ts';
+import { startEmbeddedCluster } from '../../../src/postgres/embedded/start-embedded-cluster.ts';
+import { createTemplate, createTestDatabase } from '../../support/database.ts';
+import { grpcJsTransport } from '../../support/grpc-js-transport.ts';
+import { signUp } from '../../support/people.ts';
+import { postgresProcesses } from '../../support/processes.ts';
+import { temporaryDataDir } from '../../support/temporary-data-dir.ts';
+import { startTestApp, type TestApp } from '../../support/test-app.ts';
+import { until } from '../embedded/cluster-harness.ts';
