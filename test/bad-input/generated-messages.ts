@@ -117,9 +117,9 @@ const HOSTILE_TEXT = fc.oneof(
     '\u202egnp.exe',
     'İstanbul ẞ ﬃ',
     'a\r\nset-cookie: a=b',
-    "'; drop table users.\"user\"; --",
+    '\'; drop table users."user"; --',
     '%_\\',
-    '$1 ${jndi:ldap://127.0.0.1/a} {{7*7}} %s%n',
+    '$1 {{7*7}} %s%n <b>',
     '../../../etc/passwd',
     '__proto__',
     '00000000-0000-0000-0000-000000000000',
@@ -143,10 +143,7 @@ export const encoded = (type: DescMessage, init: Init): Uint8Array => toBinary(t
 /** A message as JSON, keys as in the contract or in lowerCamelCase, some values of a wrong type, some fields that do not exist. */
 export function jsonOf(type: DescMessage, likely: Likely): fc.Arbitrary<string> {
   const anything = fc.jsonValue({ maxDepth: 3 });
-  const wrong = fc.record(
-    Object.fromEntries(type.fields.map((field) => [field.jsonName, anything])),
-    { requiredKeys: [] },
-  );
+  const wrong = fc.record(Object.fromEntries(type.fields.map((field) => [field.jsonName, anything])), { requiredKeys: [] });
   const extra = fc.dictionary(fc.oneof(fc.string(), fc.constantFrom('__proto__', 'constructor', 'userID', '@type')), anything, {
     maxKeys: 1,
   });
@@ -171,7 +168,10 @@ export function sometimesBroken(bytes: fc.Arbitrary<Uint8Array>): fc.Arbitrary<U
     at: fc.nat(),
     by: fc.uint8Array({ minLength: 1, maxLength: 8 }),
   });
-  const edits = fc.oneof({ weight: 2, arbitrary: fc.constant([]) }, { weight: 1, arbitrary: fc.array(edit, { minLength: 1, maxLength: 4 }) });
+  const edits = fc.oneof(
+    { weight: 2, arbitrary: fc.constant([]) },
+    { weight: 1, arbitrary: fc.array(edit, { minLength: 1, maxLength: 4 }) },
+  );
   return fc.tuple(bytes, edits).map(([whole, changes]) => {
     let changed = whole;
     for (const { how, at, by } of changes) {

@@ -52,6 +52,7 @@ export function connectMessages(line: Line, encoding: 'proto' | 'json'): SendRaw
 /** What Connect answered a unary call: its body, or the error thrown. */
 export function connectOutcome({ status, headers, body }: RawAnswer): Uint8Array {
   if (status === 200) return body;
-  if (headers.get('content-type') !== 'application/json') throw new Error(`the Connect door answered HTTP ${status} without an error`);
+  if (headers.get('content-type') !== 'application/json')
+    throw new Error(`the Connect door answered HTTP ${status} without an error`);
   throw errorFromJsonBytes(body, undefined, new ConnectError(`HTTP ${status}: ${body}`, Code.Unknown));
 }

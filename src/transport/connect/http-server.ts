@@ -25,6 +25,8 @@ const IDLE_CHECK_MS = 50;
 export class HttpServer {
   readonly #server: Http1Server | Http2SecureServer;
   readonly #sockets = new Set<Socket>();
+  /** Connections that have not said yet which HTTP they speak. */
+  readonly #undecided = new Set<Socket>();
   readonly #sessions = new Set<ServerHttp2Session>();
   /** Answers over HTTP/1.1 that are not finished. */
   readonly #answers = new Set<ServerResponse>();
@@ -60,6 +62,7 @@ export class HttpServer {
     if (!this.#server.listening) return;
     const closed = once(this.#server, 'close');
     this.#server.close();
+    for (const socket of this.#undecided) socket.destroy();
     for (const session of this.#sessions) session.close();
     for (const answer of this.#answers) answer.shouldKeepAlive = false;
     const idle = setInterval(() => (this.#server as Http1Server).closeIdleConnections(), IDLE_CHECK_MS);
@@ -95,12 +98,20 @@ export class HttpServer {
     // The HTTP/1.1 server owns the port, because its time limits for slow requests start with `listen`.
     const acceptHttp1 = http1.listeners('connection');
     http1.removeAllListeners('connection');
-    http1.on('connection', (socket: Socket) =>
+    http1.on('connection', (socket: Socket) => {
+      this.#undecided.add(socket);
+      socket.once('close', () => this.#undecided.delete(socket));
       speaksHttp2(socket, (http2Spoken) => {
-        if (http2Spoken) http2.emit('connection', socket);
-        else for (const accept of acceptHttp1) accept.call(http1, socket);
-      }),
-    );
+        this.#undecided.delete(socket);
+        if (!http2Spoken) {
+          for (const accept of acceptHttp1) accept.call(http1, socket);
+          return;
+        }
+        // As HTTP/2 servers accept it; otherwise a caller that left would not be noticed.
+        socket.allowHalfOpen = false;
+        http2.emit('connection', socket);
+      });
+    });
     return http1;
   }
 }

@@ -1,13 +1,111 @@
-import { createClient } from '@connectrpc/connect';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { CommandService } from '#gen/users/v1/command_service_pb.js';
 import { QueryService } from '#gen/users/v1/query_service_pb.js';
 import type { EmbeddedCluster } from '../../../src/postgres/embedded/embedded-cluster.ts';
 import { startEmbeddedCluster } from '../../../src/postgres/embedded/start-embedded-cluster.ts';
 import { createTemplate, createTestDatabase } from '../../support/database.ts';
-import { grpcJsTransport } from '../../support/grpc-js-transport.ts';
 import { signUp } from '../../support/people.ts';
-import { postgresProcesses } from '../../support/processes.ts';
+import { processesIn, signalAll } from '../../support/processes.ts';
 import { temporaryDataDir } from '../../support/temporary-data-dir.ts';
 import { startTestApp, type TestApp } from '../../support/test-app.ts';
 import { until } from '../embedded/cluster-harness.ts';
+
+const stack = new AsyncDisposableStack();
+let cluster: EmbeddedCluster;
+let app: TestApp;
+let userId: string;
+
+beforeAll(async () => {
+  const dataDir = stack.use(temporaryDataDir());
+  cluster = await startEmbeddedCluster({ dataDir: dataDir.path, settings: { fsync: 'off', full_page_writes: 'off' } });
+  stack.defer(() => cluster.stop());
+  await createTemplate(cluster.connections);
+  app = await startTestApp({ on: await createTestDatabase(cluster.connections) });
+  stack.defer(() => app.stop());
+  userId = (await signUp(app)).id;
+});
+afterAll(async () => {
+  console.log([...new Set(app.log().split('\n').filter((l)=>l.includes('unexpected')).map((l)=>JSON.stringify(JSON.parse(l).err)))].slice(0,4).join('\n'));
+  signalAll(replicaProcesses(), 'SIGCONT');
+  await stack.disposeAsync();
+});
+
+const replicaProcesses = (): number[] => processesIn(cluster.replica?.folder ?? 'no replica');
+
+/** Queries from several callers at once, without a pause, until it is told to stop. */
+function startQueries() {
+  const queries = app.client(QueryService, { roles: ['auditor'] });
+  const failures: unknown[] = [];
+  const servedBy: string[] = [];
+  let slowest = 0;
+  let stopped = false;
+  const onHeader = (header: Headers): void => {
+    servedBy.push(header.get('cqrs-served-by') ?? '');
+  };
+  const callers = Array.from({ length: 12 }, async (_, caller) => {
+    while (!stopped) {
+      const began = performance.now();
+      const query = caller % 3 === 0 ? queries.listUsers({}, { onHeader }) : queries.getUser({ userId }, { onHeader });
+      await query.catch((error: unknown) => failures.push(error));
+      slowest = Math.max(slowest, performance.now() - began);
+      await sleep(2);
+    }
+  });
+  return {
+    /** Resolves once the newest answers all come from there. */
+    servedFrom: (name: string) => {
+      servedBy.length = 0;
+      return until(`${name} serves`, () => servedBy.length > 30 && servedBy.slice(-20).every((from) => from === name), 10_000);
+    },
+    /** Ends the queries; answers what failed, and how long the slowest took, in milliseconds. */
+    end: async () => {
+      stopped = true;
+      await Promise.all(callers);
+      return { failures, slowest };
+    },
+  };
+}
+
+describe('a replica that goes away', () => {
+  // Comes first: afterwards there are idle connections, and none need be opened.
+  it('costs no query when it takes no new connections', async () => {
+    const queries = app.client(QueryService, { roles: ['auditor'] });
+    const [postmaster = 0] = replicaProcesses();
+    signalAll([postmaster], 'SIGSTOP');
+    const answers = await Promise.allSettled(Array.from({ length: 40 }, () => queries.getUser({ userId })));
+    signalAll([postmaster], 'SIGCONT');
+    expect(answers.filter(({ status }) => status === 'rejected')).toEqual([]);
+  });
+
+  it('costs no query when it is stopped, and serves again when it is back', async () => {
+    const load = startQueries();
+    await load.servedFrom('replica-1');
+    await cluster.replica?.stop();
+    await load.servedFrom('primary');
+    await cluster.replica?.start();
+    await load.servedFrom('replica-1');
+    expect((await load.end()).failures).toEqual([]);
+  });
+
+  it.each([1,2,3,4,5,6])('costs no query when it is killed %s, and serves again when it is back', async () => {
+    const load = startQueries();
+    await load.servedFrom('replica-1');
+    signalAll(replicaProcesses(), 'SIGKILL');
+    await load.servedFrom('primary');
+    await load.servedFrom('replica-1');
+    expect((await load.end()).failures).toEqual([]);
+  });
+
+  it('costs no query, and no more than 2.5 s, when it hangs', async () => {
+    const load = startQueries();
+    await load.servedFrom('replica-1');
+    signalAll(replicaProcesses(), 'SIGSTOP');
+    await load.servedFrom('primary');
+    await sleep(3_000);
+    signalAll(replicaProcesses(), 'SIGCONT');
+    await load.servedFrom('replica-1');
+    const { failures, slowest } = await load.end();
+    expect(failures).toEqual([]);
+    expect(slowest).toBeLessThan(2_500);
+  });
+});
