@@ -1,8 +1,8 @@
 import type { DescField } from '@bufbuild/protobuf';
 import fc from 'fast-check';
-import { loadSigningKey } from '../../src/auth/signing-key.ts';
 import { CommandService } from '../../gen/users/v1/command_service_pb.js';
 import { QueryService } from '../../gen/users/v1/query_service_pb.js';
+import { loadSigningKey } from '../../src/auth/signing-key.ts';
 import { asAdmin, logIn, PASSWORD, signUp } from '../support/people.ts';
 import type { TestApp } from '../support/test-app.ts';
 import { FORGED_TOKENS } from './forged-tokens.ts';
@@ -35,7 +35,11 @@ export async function newCast(app: TestApp): Promise<Cast> {
 
   const ids = [me.id, me.id, other.id, suspended.id, deleted.id, nobody, me.id.toUpperCase()];
   const emails = [me.email, other.email.toUpperCase(), suspended.email, admin.email, `nobody-${nobody}@example.org`];
-  const forge = { key: await loadSigningKey(app.config.signingKey.file), subject: me.id, jwksUrl: 'http://127.0.0.1:9/jwks.json' };
+  const forge = {
+    key: await loadSigningKey(app.config.signingKey.file),
+    subject: me.id,
+    jwksUrl: 'http://127.0.0.1:9/jwks.json',
+  };
   const forged = Object.values(FORGED_TOKENS).map(({ make }) => make(forge));
 
   return {

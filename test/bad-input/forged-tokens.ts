@@ -92,7 +92,10 @@ export const FORGED_TOKENS: Readonly<Record<string, ForgedToken>> = {
   'a token without an issuer': { make: altered({ body: { iss: undefined } }), cause: 'UNTRUSTED' },
   'a token for another audience': { make: altered({ body: { aud: 'https://api.example.org' } }), cause: 'UNTRUSTED' },
   'a token of another type': { make: altered({ head: { typ: 'JWT' } }), cause: 'UNTRUSTED' },
-  'a token with a critical extension': { make: altered({ head: { crit: ['http://127.0.0.1/policy'], 'http://127.0.0.1/policy': 1 } }), cause: 'UNTRUSTED' },
+  'a token with a critical extension': {
+    make: altered({ head: { crit: ['http://127.0.0.1/policy'], 'http://127.0.0.1/policy': 1 } }),
+    cause: 'UNTRUSTED',
+  },
   'a token that never expires': { make: altered({ body: { exp: undefined } }), cause: 'UNTRUSTED' },
   'a token without a subject': { make: altered({ body: { sub: undefined } }), cause: 'UNTRUSTED' },
   'a token whose subject is empty': { make: altered({ body: { sub: '' } }), cause: 'UNTRUSTED' },

@@ -4,8 +4,8 @@ import { findTrailerError } from '@connectrpc/connect/protocol-grpc';
 import { Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
 import fc from 'fast-check';
 import type { App } from '../../src/app.ts';
-import { inProcessTransport } from '../../src/transport/in-process.ts';
 import { toHeaders } from '../../src/transport/grpc/metadata.ts';
+import { inProcessTransport } from '../../src/transport/in-process.ts';
 import { type Cast, ODD_METADATA } from './cast.ts';
 import { encoded, jsonOf, messageOf, sometimesBroken } from './generated-messages.ts';
 import { connectOutcome, pathOf } from './raw-calls.ts';
@@ -30,7 +30,10 @@ function attempt<T>(request: T, send: (request: T) => Promise<unknown>): Attempt
   return { send: () => send(request), [fc.toStringMethod]: () => fc.stringify(request) };
 }
 
-function metadataOf({ authorization }: Cast, protocol: Readonly<Record<string, fc.Arbitrary<string>>> = {}): fc.Arbitrary<Metadatas> {
+function metadataOf(
+  { authorization }: Cast,
+  protocol: Readonly<Record<string, fc.Arbitrary<string>>> = {},
+): fc.Arbitrary<Metadatas> {
   const parts = fc.tuple(authorization, sometimes(ODD_METADATA), sometimes(fc.record(protocol, { requiredKeys: [] })));
   return parts.map(([token, odd, ofProtocol]) => ({ ...odd, ...ofProtocol, ...(token && { authorization: token }) }));
 }
@@ -100,7 +103,10 @@ export function overConnect({ httpPort }: App, connections: number): WayIn {
     'accept-encoding': fc.constantFrom('gzip', 'br', 'identity', 'nonsense', '*;q=0'),
   };
 
-  function requests(method: DescMethod, cast: Cast): fc.Arbitrary<{ encoding: string; body: Uint8Array; inUrl: boolean; base64: string }> {
+  function requests(
+    method: DescMethod,
+    cast: Cast,
+  ): fc.Arbitrary<{ encoding: string; body: Uint8Array; inUrl: boolean; base64: string }> {
     const json = jsonOf(method.input, cast.likely).map((text) => Buffer.from(text));
     const proto = messageOf(method.input, cast.likely).map((message) => encoded(method.input, message));
     const bodies = fc.oneof(
