@@ -17,19 +17,20 @@ const CANCELED_BY_REPLAY = '40001';
 export function consistency(reads: Pick<ReadSide, 'primary' | 'candidates' | 'monitor'>): Interceptor {
   return (next) => async (request) => {
     const call = callOf(request);
-    const candidates = isStrong(call) ? [reads.primary] : reads.candidates();
-    for (const [index, source] of candidates.entries()) {
+    let candidates = isStrong(call) ? [reads.primary] : reads.candidates();
+    for (;;) {
+      const [source, ...others] = candidates;
+      if (!source) throw new DatabaseUnavailable();
       call.contextValues.set(readerKey, new Reader(source, call.cancellation));
       try {
         const response = await next(request);
         answerOf(response).header.set('cqrs-served-by', source.name);
         return response;
       } catch (error) {
-        const isLast = index === candidates.length - 1;
-        if (isLast || !worthAsking(error, source, reads)) throw translateSqlError(error);
+        candidates = worthAsking(error, { source, others, reads });
+        if (candidates.length === 0) throw translateSqlError(error);
       }
     }
-    throw new DatabaseUnavailable();
   };
 }
 
@@ -37,11 +38,15 @@ function isStrong(call: Call): boolean {
   return call.header.get('cqrs-consistency') === 'strong';
 }
 
-/** Whether another database may answer what this one could not. */
-function worthAsking(error: unknown, source: ReadPool, reads: Pick<ReadSide, 'monitor'>): boolean {
-  if (error instanceof DomainError) return error.kind === 'not-found';
-  if (errorCode(error) === CANCELED_BY_REPLAY) return true;
+/** Who of the others may answer what this database could not. */
+function worthAsking(
+  error: unknown,
+  { source, others, reads }: { source: ReadPool; others: readonly ReadPool[]; reads: Pick<ReadSide, 'monitor'> },
+): readonly ReadPool[] {
+  // Another replica may be as far behind; the primary knows.
+  if (error instanceof DomainError) return error.kind === 'not-found' ? others.slice(-1) : [];
+  if (errorCode(error) === CANCELED_BY_REPLAY) return others;
   const translated = translateSqlError(error);
   if (translated instanceof DatabaseUnavailable) reads.monitor.reportFailure(source.name);
-  return translated instanceof DatabaseUnavailable || translated instanceof Overloaded;
+  return translated instanceof DatabaseUnavailable || translated instanceof Overloaded ? others : [];
 }

@@ -1,6 +1,5 @@
 import type { DescField } from '@bufbuild/protobuf';
 import fc from 'fast-check';
-import { CommandService } from '../../gen/users/v1/command_service_pb.js';
 import { QueryService } from '../../gen/users/v1/query_service_pb.js';
 import { loadSigningKey } from '../../src/auth/signing-key.ts';
 import { asAdmin, logIn, PASSWORD, signUp } from '../support/people.ts';

@@ -463,16 +463,17 @@ export declare const DeleteUserResponseSchema: GenMessage<DeleteUserResponse>;
 /**
  * Intentions to change user accounts. One call is one transaction.
  *
- * Besides the reasons listed at each rpc, every call can answer INVALID_REQUEST (INVALID_ARGUMENT),
+ * Besides the reasons listed at each rpc, every call can answer MALFORMED_REQUEST and INVALID_REQUEST (INVALID_ARGUMENT),
  * TOKEN_MISSING or TOKEN_INVALID (UNAUTHENTICATED), PERMISSION_MISSING (PERMISSION_DENIED), OVERLOADED (RESOURCE_EXHAUSTED),
- * DATABASE_UNAVAILABLE (UNAVAILABLE), DEADLINE_PASSED (DEADLINE_EXCEEDED) and CONFLICT (ABORTED).
+ * DATABASE_UNAVAILABLE and ISSUER_UNAVAILABLE (UNAVAILABLE), DEADLINE_PASSED (DEADLINE_EXCEEDED) and CONFLICT (ABORTED).
  *
  * @generated from service users.v1.CommandService
  */
 export declare const CommandService: GenService<{
   /**
    * Opens an account.
-   * Reasons: EMAIL_TAKEN (ALREADY_EXISTS), PASSWORD_COMMON and PASSWORD_PERSONAL (INVALID_ARGUMENT).
+   * Reasons: EMAIL_TAKEN (ALREADY_EXISTS), PASSWORD_COMMON, PASSWORD_PERSONAL, PASSWORD_TOO_SHORT and PASSWORD_TOO_LONG
+   * (INVALID_ARGUMENT; the length counts after NFKC).
    *
    * @generated from rpc users.v1.CommandService.CreateUser
    */
@@ -519,7 +520,7 @@ export declare const CommandService: GenService<{
   /**
    * Replaces the caller's own password and ends every other session of theirs.
    * Reasons: USER_NOT_FOUND (NOT_FOUND), CURRENT_PASSWORD_WRONG (FAILED_PRECONDITION), USER_DELETED and USER_SUSPENDED (FAILED_PRECONDITION),
-   * PASSWORD_COMMON and PASSWORD_PERSONAL (INVALID_ARGUMENT).
+   * PASSWORD_COMMON, PASSWORD_PERSONAL, PASSWORD_TOO_SHORT and PASSWORD_TOO_LONG (INVALID_ARGUMENT).
    *
    * @generated from rpc users.v1.CommandService.ChangePassword
    */

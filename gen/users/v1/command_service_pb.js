@@ -157,9 +157,9 @@ export const DeleteUserResponseSchema = /*@__PURE__*/
 /**
  * Intentions to change user accounts. One call is one transaction.
  *
- * Besides the reasons listed at each rpc, every call can answer INVALID_REQUEST (INVALID_ARGUMENT),
+ * Besides the reasons listed at each rpc, every call can answer MALFORMED_REQUEST and INVALID_REQUEST (INVALID_ARGUMENT),
  * TOKEN_MISSING or TOKEN_INVALID (UNAUTHENTICATED), PERMISSION_MISSING (PERMISSION_DENIED), OVERLOADED (RESOURCE_EXHAUSTED),
- * DATABASE_UNAVAILABLE (UNAVAILABLE), DEADLINE_PASSED (DEADLINE_EXCEEDED) and CONFLICT (ABORTED).
+ * DATABASE_UNAVAILABLE and ISSUER_UNAVAILABLE (UNAVAILABLE), DEADLINE_PASSED (DEADLINE_EXCEEDED) and CONFLICT (ABORTED).
  *
  * @generated from service users.v1.CommandService
  */

@@ -168,9 +168,9 @@ export declare const ListUsersResponseSchema: GenMessage<ListUsersResponse>;
 /**
  * Requests for data about user accounts. They never change anything.
  *
- * Besides the reasons listed at each rpc, every call can answer INVALID_REQUEST (INVALID_ARGUMENT),
+ * Besides the reasons listed at each rpc, every call can answer MALFORMED_REQUEST and INVALID_REQUEST (INVALID_ARGUMENT),
  * TOKEN_MISSING or TOKEN_INVALID (UNAUTHENTICATED), PERMISSION_MISSING (PERMISSION_DENIED), OVERLOADED (RESOURCE_EXHAUSTED),
- * DATABASE_UNAVAILABLE (UNAVAILABLE) and DEADLINE_PASSED (DEADLINE_EXCEEDED).
+ * DATABASE_UNAVAILABLE and ISSUER_UNAVAILABLE (UNAVAILABLE) and DEADLINE_PASSED (DEADLINE_EXCEEDED).
  *
  * @generated from service users.v1.QueryService
  */

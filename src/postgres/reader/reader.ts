@@ -14,6 +14,11 @@ export class Reader {
     this.#cancellation = cancellation;
   }
 
+  /** The database that is read, as in `cqrs-served-by`. */
+  get name(): string {
+    return this.#source.name;
+  }
+
   /** Rows of a compiled statement, with other parameters than it was compiled with where they are given. */
   async rows<Row>(statement: CompiledQuery<Row>, parameters: readonly unknown[] = statement.parameters): Promise<Row[]> {
     const { pool } = this.#source;

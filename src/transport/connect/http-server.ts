@@ -86,6 +86,7 @@ export class HttpServer {
     server.on('session', (session: ServerHttp2Session) => {
       this.#sessions.add(session);
       session.once('close', () => this.#sessions.delete(session));
+      if (!this.#server.listening) session.close();
     });
     return server;
   }

@@ -25,7 +25,19 @@ beforeAll(async () => {
   userId = (await signUp(app)).id;
 });
 afterAll(async () => {
-  console.log([...new Set(app.log().split('\n').filter((l)=>l.includes('unexpected')).map((l)=>JSON.stringify(JSON.parse(l).err)))].slice(0,4).join('\n'));
+  console.log(
+    [
+      ...new Set(
+        app
+          .log()
+          .split('\n')
+          .filter((l) => l.includes('unexpected'))
+          .map((l) => JSON.stringify(JSON.parse(l).err)),
+      ),
+    ]
+      .slice(0, 4)
+      .join('\n'),
+  );
   signalAll(replicaProcesses(), 'SIGCONT');
   await stack.disposeAsync();
 });
@@ -87,7 +99,7 @@ describe('a replica that goes away', () => {
     expect((await load.end()).failures).toEqual([]);
   });
 
-  it.each([1,2,3,4,5,6])('costs no query when it is killed %s, and serves again when it is back', async () => {
+  it.each([1, 2, 3, 4, 5, 6])('costs no query when it is killed %s, and serves again when it is back', async () => {
     const load = startQueries();
     await load.servedFrom('replica-1');
     signalAll(replicaProcesses(), 'SIGKILL');

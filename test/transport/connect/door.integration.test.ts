@@ -290,13 +290,13 @@ describe('close', () => {
   it.each([
     ['a silent connection', (port: number) => connect(port, '127.0.0.1')],
     ['an idle HTTP/2 connection', (port: number) => connectHttp2(`http://127.0.0.1:${port}`)],
-  ])('does not wait for %s longer than the grace', async (_, dial) => {
-    const open1 = dial(await open());
-    open1.on('error', () => undefined);
-    await once(open1, 'connect');
+  ])('does not wait for %s', async (_, dial) => {
+    const opened = dial(await open());
+    opened.on('error', () => undefined);
+    await once(opened, 'connect');
     const started = performance.now();
-    await door.close({ graceMs: 200 });
-    expect(performance.now() - started).toBeLessThan(2000);
-    open1.destroy();
+    await door.close({ graceMs: 10_000 });
+    expect(performance.now() - started).toBeLessThan(1000);
+    opened.destroy();
   });
 });

@@ -76,15 +76,4 @@ describe('createUser', () => {
     const attempt = app.client(CommandService).createUser({ ...somebody(), name: 'Bartholomew', password });
     expect(await refusalOf(attempt)).toMatchObject({ code: 'InvalidArgument', reason, fields: ['password'] });
   });
-
-  it('sends no value in the text of a statement', async () => {
-    const { NamedStatementClient } = await import('../../../../src/postgres/named-statement-client.ts');
-    const texts: string[] = [];
-    NamedStatementClient.listener = (text) => texts.push(text);
-    const user = await signUp(app, { email: 'canary-7391@example.org', name: 'Canary 7391' });
-    NamedStatementClient.listener = undefined;
-    expect(texts.length).toBeGreaterThan(3);
-    expect(texts.join('\n')).not.toMatch(/7391/);
-    expect(texts.join('\n')).not.toContain(user.id);
-  });
 });

@@ -1,0 +1,80 @@
+import { describe, expect, it } from '@jest/globals';
+import { Answer, toResponse } from '../../src/cqrs/answer.ts';
+import { callOf } from '../../src/cqrs/call.ts';
+import { DatabaseUnavailable, DomainError } from '../../src/cqrs/errors.ts';
+import { consistency } from '../../src/middleware/consistency.ts';
+import { readerKey } from '../../src/postgres/reader/reader.ts';
+import { QueryService } from '../gen/conformance/v1/conformance_pb.js';
+import { callTo } from './test-call.ts';
+
+class Missing extends DomainError {
+  readonly reason = 'MISSING';
+  readonly kind = 'not-found';
+}
+
+const database = (name: string) => ({ name, pool: undefined as never });
+const away = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
+
+/** Runs a query against databases that answer, or fail as said; tells who was asked and who answered. */
+async function ask(failures: Record<string, unknown>, headers: Record<string, string> = {}) {
+  const asked: string[] = [];
+  const reported: string[] = [];
+  const primary = database('primary');
+  const candidates = () => [database('replica-1'), database('replica-2'), primary];
+  const monitor = { reportFailure: (name: string) => reported.push(name) };
+  const chain = consistency({ primary, candidates, monitor: monitor as never })(async (request) => {
+    const call = callOf(request);
+    const reader = call.contextValues.get(readerKey);
+    const name = reader?.name ?? '';
+    asked.push(name);
+    if (name in failures) throw failures[name];
+    return toResponse(new Answer(call.method, { $typeName: 'conformance.v1.AskResponse' }));
+  });
+  const call = callTo(QueryService.method.ask, { header: headers });
+  const outcome = await chain(call as never).then(
+    (response) => response.header.get('cqrs-served-by'),
+    (error: unknown) => error,
+  );
+  return { asked, reported, outcome };
+}
+
+describe('consistency', () => {
+  it('asks the first candidate and says who it was', async () => {
+    expect(await ask({})).toEqual({ asked: ['replica-1'], reported: [], outcome: 'replica-1' });
+  });
+
+  it('asks the primary alone when the caller wants the current state', async () => {
+    expect(await ask({}, { 'cqrs-consistency': 'strong' })).toMatchObject({ asked: ['primary'], outcome: 'primary' });
+  });
+
+  it('goes on to the next when a database is away, and says so to the monitor', async () => {
+    expect(await ask({ 'replica-1': away, 'replica-2': away })).toEqual({
+      asked: ['replica-1', 'replica-2', 'primary'],
+      reported: ['replica-1', 'replica-2'],
+      outcome: 'primary',
+    });
+  });
+
+  it('goes on when the replica had to cancel the query for its replay, which is no failure of the replica', async () => {
+    const canceled = Object.assign(new Error('canceling statement due to conflict with recovery'), { code: '40001' });
+    expect(await ask({ 'replica-1': canceled })).toMatchObject({
+      asked: ['replica-1', 'replica-2'],
+      reported: [],
+      outcome: 'replica-2',
+    });
+  });
+
+  it('believes only the primary that something does not exist', async () => {
+    expect((await ask({ 'replica-1': new Missing() })).outcome).toBe('primary');
+    expect((await ask({ 'replica-1': new Missing(), primary: new Missing() })).outcome).toBeInstanceOf(Missing);
+  });
+
+  it('answers unavailable when all are away', async () => {
+    expect((await ask({ 'replica-1': away, 'replica-2': away, primary: away })).outcome).toBeInstanceOf(DatabaseUnavailable);
+  });
+
+  it('does not ask again for a mistake of the query itself', async () => {
+    const mistake = Object.assign(new Error('column does not exist'), { code: '42703' });
+    expect(await ask({ 'replica-1': mistake })).toEqual({ asked: ['replica-1'], reported: [], outcome: mistake });
+  });
+});
