@@ -17,7 +17,7 @@ import { createGuessEstimate } from './modules/users/domain/common-passwords.ts'
 import { createPasswordPolicy } from './modules/users/domain/password-policy.ts';
 import { usersModule } from './modules/users/module.ts';
 import { createPasswordHasher } from './modules/users/persistence/password-hasher.ts';
-import { UserMapping } from './modules/users/persistence/user-mapping.ts';
+import { UserType } from './modules/users/persistence/user-type.ts';
 import { migrate } from './postgres/migrate.ts';
 import { openDatabase } from './postgres/open-database.ts';
 import { createReadSide } from './postgres/reader/read-side.ts';
@@ -72,7 +72,7 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
   const migrations = await migrate(owner);
   if (migrations.length > 0) logger.info({ migrations }, 'migrated');
 
-  const writes = await createWriteSide(writer, [UserMapping]);
+  const writes = await createWriteSide(writer, [UserType]);
   stops.push(writes.close);
   const reads = await createReadSide({
     primary: reader,

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Interceptor } from '@connectrpc/connect';
 import { callOf } from '../cqrs/call.ts';
+import { attemptKey } from '../cqrs/context-keys.ts';
 import { Conflict } from '../cqrs/errors.ts';
 
 /** Attempts of one command in all. */
@@ -12,8 +13,9 @@ const LONGEST_PAUSE = 100;
 /** Runs a command again that lost against another one (serialization failure, deadlock, stale version), each time from the start. */
 export function retry(random: () => number = Math.random): Interceptor {
   return (next) => async (request) => {
-    const { cancellation } = callOf(request);
+    const { cancellation, contextValues } = callOf(request);
     for (let attempt = 1; ; attempt += 1) {
+      if (attempt > 1) contextValues.set(attemptKey, attempt);
       try {
         return await next(request);
       } catch (error) {

@@ -6,6 +6,8 @@ import { NamedStatementClient } from './named-statement-client.ts';
 const CONNECTION_TIMEOUT = 5_000;
 /** A statement may not outlive the longest call by much, in milliseconds: what is left when a cancellation is lost. */
 const STATEMENT_TIMEOUT = 60_000;
+/** How long a server may take to say goodbye, in milliseconds. */
+const FAREWELL = 1_000;
 
 export interface PoolSettings {
   /** What the connections are for, as the server shows it after `bicameral`. */
@@ -14,6 +16,8 @@ export interface PoolSettings {
   readonly readOnly: boolean;
   /** How long a call may wait for a free connection, in milliseconds. Default 5 s. */
   readonly connectionTimeoutMs?: number;
+  /** Statements are sent without waiting for the answers of those before. */
+  readonly pipeline?: boolean;
   readonly types?: pg.CustomTypesConfig;
 }
 
@@ -38,6 +42,13 @@ export class ConnectionPool extends pg.Pool {
       (client as unknown as { connection: { stream: NodeJS.WritableStream & { destroy(): void } } }).connection.stream.destroy();
     }
   }
+
+  /** Takes no more calls, and closes the connections in order; after a second by force, because a server that hangs never answers. */
+  async close(): Promise<void> {
+    const late = setTimeout(() => this.cut(), FAREWELL);
+    await this.end();
+    clearTimeout(late);
+  }
 }
 
 export function createPool(connection: Connection, settings: PoolSettings): ConnectionPool {
@@ -46,6 +57,7 @@ export function createPool(connection: Connection, settings: PoolSettings): Conn
     ...session,
     application_name: `bicameral ${settings.name}`,
     Client: NamedStatementClient,
+    pipeline: settings.pipeline ?? false,
     max: settings.max,
     connectionTimeoutMillis: settings.connectionTimeoutMs ?? CONNECTION_TIMEOUT,
     statement_timeout: STATEMENT_TIMEOUT,

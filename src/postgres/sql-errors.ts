@@ -1,4 +1,3 @@
-import { OptimisticLockError } from '@mikro-orm/core';
 import { Conflict, DatabaseUnavailable, Overloaded } from '../cqrs/errors.ts';
 
 /**
@@ -32,7 +31,7 @@ const NONE_FREE = /^timeout exceeded when trying to connect/;
 
 /** The SQLSTATE or the errno of the first error in the chain of causes that has one. */
 export function errorCode(error: unknown): string | undefined {
-  for (let current = error; current instanceof Error; current = current.cause) {
+  for (let current = error; Error.isError(current); current = current.cause) {
     if ('code' in current && typeof current.code === 'string') return current.code;
   }
   return undefined;
@@ -40,14 +39,13 @@ export function errorCode(error: unknown): string | undefined {
 
 /** The same failure as a typed error where the caller can act on it; anything else comes back as it is. */
 export function translateSqlError(error: unknown): unknown {
-  if (error instanceof OptimisticLockError) return new Conflict(error);
   const code = errorCode(error);
   if (code !== undefined) {
     if (CONFLICTS.has(code)) return new Conflict(error);
     if (UNAVAILABLE.has(code) || SOCKET_ERRORS.has(code)) return new DatabaseUnavailable(error);
     if (code === TOO_MANY_CONNECTIONS) return new Overloaded('a database connection');
   }
-  if (error instanceof Error) {
+  if (Error.isError(error)) {
     if (BROKEN.test(error.message)) return new DatabaseUnavailable(error);
     if (NONE_FREE.test(error.message)) return new Overloaded('a database connection');
   }

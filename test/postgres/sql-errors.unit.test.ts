@@ -1,5 +1,4 @@
 import { describe, expect, it } from '@jest/globals';
-import { OptimisticLockError } from '@mikro-orm/core';
 import { Conflict, DatabaseUnavailable, Overloaded } from '../../src/cqrs/errors.ts';
 import { errorCode, translateSqlError } from '../../src/postgres/sql-errors.ts';
 
@@ -9,7 +8,6 @@ describe('translateSqlError', () => {
   it.each([
     ['a serialization failure', withCode('40001'), Conflict],
     ['a deadlock', withCode('40P01'), Conflict],
-    ['a stale version', new OptimisticLockError('stale'), Conflict],
     ['a server that shuts down', withCode('57P01'), DatabaseUnavailable],
     ['a refused connection', withCode('ECONNREFUSED'), DatabaseUnavailable],
     ['a connection that broke', new Error('Connection terminated unexpectedly'), DatabaseUnavailable],

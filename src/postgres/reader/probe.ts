@@ -39,7 +39,7 @@ export class Probe {
   }
 
   async close(): Promise<void> {
-    await this.#pool.end();
+    await this.#pool.close();
   }
 
   async #ask(): Promise<Sighting | undefined> {

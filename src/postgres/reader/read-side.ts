@@ -1,6 +1,5 @@
-import type pg from 'pg';
 import type { Connection } from '../connection.ts';
-import { createPool } from '../pool.ts';
+import { type ConnectionPool, createPool } from '../pool.ts';
 import { Probe } from './probe.ts';
 import { ReplicaMonitor } from './replica-monitor.ts';
 
@@ -16,7 +15,7 @@ const REPLICA_PATIENCE = 1_000;
 /** A database that queries can be answered from. `name` is `primary` or `replica-N`, as in the header `cqrs-served-by`. */
 export interface ReadPool {
   readonly name: string;
-  readonly pool: pg.Pool;
+  readonly pool: ConnectionPool;
 }
 
 /** The side of the database that queries read: the replicas, and the primary as a role that cannot write. */
@@ -59,7 +58,7 @@ export async function createReadSide(parts: {
     isAvailable: () => all.some(({ name }) => monitor.isHealthy(name)),
     close: async () => {
       monitor.stop();
-      await Promise.all(all.flatMap(({ pool, probe }) => [pool.end(), probe.close()]));
+      await Promise.all(all.flatMap(({ pool, probe }) => [pool.close(), probe.close()]));
     },
   };
 }

@@ -36,7 +36,7 @@ export class Reader {
     } catch (error) {
       // An error of the statement itself (it has an SQLSTATE) leaves the connection usable.
       broken =
-        !(error instanceof Error && 'severity' in error && error.severity === 'ERROR') && this.#cancellation.reason === undefined;
+        !(Error.isError(error) && 'severity' in error && error.severity === 'ERROR') && this.#cancellation.reason === undefined;
       throw error;
     } finally {
       client.release(broken);

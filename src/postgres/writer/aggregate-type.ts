@@ -12,10 +12,7 @@ export interface EventMessage {
 export interface InlineProjection {
   /** Names the projection inside the statement it is part of. */
   readonly name: string;
-  /**
-   * A data-modifying statement whose only parameter, `$1`, is the id (uuid) of the aggregate that changed. It runs after the
-   * aggregate has been written.
-   */
+  /** A data-modifying statement without parameters. It reads `written`: the aggregate's row as it now is, or no row. */
   readonly statement: string;
 }
 
@@ -23,13 +20,14 @@ export interface InlineProjection {
 export interface AggregateType<A extends object> {
   /** As stored in cqrs.event, e.g. `users.v1.User`. */
   readonly name: string;
-  readonly mapping: EntitySchema<A>;
-  readonly id: (aggregate: A) => string;
+  /** One table, with a uuid as its key and an integer `version()` property that counts the writes of the row. */
+  readonly mapping: EntitySchema;
+  id(aggregate: A): string;
   /** The version at which the aggregate will be committed. */
-  readonly version: (aggregate: A) => number;
-  readonly events: (aggregate: A) => readonly EventMessage[];
+  version(aggregate: A): number;
+  events(aggregate: A): readonly EventMessage[];
   /** Whether what its stored events hold of personal data is to be erased. */
-  readonly erasesPersonalData: (aggregate: A) => boolean;
+  erasesPersonalData(aggregate: A): boolean;
   readonly projections: readonly InlineProjection[];
   /** What the violation of a unique constraint means, by the constraint's name. */
   readonly constraints: Readonly<Record<string, () => DomainError>>;

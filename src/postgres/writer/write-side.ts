@@ -1,11 +1,11 @@
-import type { EntitySchema } from '@mikro-orm/core';
 import { MikroORM } from '@mikro-orm/postgresql';
 import pg from 'pg';
 import type { Call } from '../../cqrs/call.ts';
 import { traceKey } from '../../cqrs/context-keys.ts';
 import type { Connection } from '../connection.ts';
 import { createPool } from '../pool.ts';
-import { BindingDriver } from './binding-driver.ts';
+import { AggregateSql } from './aggregate-sql.ts';
+import type { AggregateType } from './aggregate-type.ts';
 import { UnitOfWork } from './unit-of-work.ts';
 
 /** Connections that commands share, on one instance. */
@@ -15,27 +15,34 @@ const POOL_SIZE = 10;
 export interface WriteSide {
   readonly pool: pg.Pool;
   /** A unit of work for one attempt of the command. */
-  readonly unitOfWork: (call: Call) => UnitOfWork;
+  readonly unitOfWork: (call: Call, attempt: number) => UnitOfWork;
   readonly close: () => Promise<void>;
 }
 
-export async function createWriteSide(connection: Connection, mappings: readonly EntitySchema[]): Promise<WriteSide> {
-  const pool = createPool(connection, { name: 'commands', max: POOL_SIZE, readOnly: false, types: ormTypes() });
+export async function createWriteSide(connection: Connection, types: readonly AggregateType<object>[]): Promise<WriteSide> {
+  const pool = createPool(connection, { name: 'commands', max: POOL_SIZE, readOnly: false, pipeline: true, types: ormTypes() });
   const orm = await MikroORM.init({
-    driver: BindingDriver,
-    // MikroORM insists on a name; the connections are those of the pool.
+    // It has to have a name, and is never connected: the statements go through the pool.
     dbName: 'bicameral',
-    entities: [...mappings],
+    entities: types.map(({ mapping }) => mapping),
     discovery: { inferDefaultValues: false, warnWhenNoEntities: false },
-    useBatchInserts: false,
-    useBatchUpdates: false,
   });
+  const statements = new Map(
+    types.map((type) => [type.name, new AggregateSql(type, orm.getMetadata().get(type.mapping.meta.class))]),
+  );
+  const sql = ({ name }: AggregateType<object>): AggregateSql => {
+    const known = statements.get(name);
+    if (!known) throw new Error(`no mapping is known for ${name}`);
+    return known;
+  };
   return {
     pool,
-    unitOfWork: (call) =>
+    unitOfWork: (call, attempt) =>
       new UnitOfWork({
         pool,
-        fork: () => orm.em.fork(),
+        manager: orm.em.fork(),
+        sql,
+        attempt,
         cancellation: call.cancellation,
         origin: {
           commandId: call.id,
@@ -46,7 +53,7 @@ export async function createWriteSide(connection: Connection, mappings: readonly
       }),
     close: async () => {
       await orm.close(true);
-      await pool.end();
+      await pool.close();
     },
   };
 }

@@ -7,26 +7,27 @@ export class WriteTransaction {
   readonly #pool: pg.Pool;
   readonly #client: pg.PoolClient;
   readonly #cancellation: Cancellation;
+  /** Settles with BEGIN, which travels together with the first statement. */
+  readonly #begun: Promise<unknown>;
 
   private constructor(pool: pg.Pool, client: pg.PoolClient, cancellation: Cancellation) {
     this.#pool = pool;
     this.#client = client;
     this.#cancellation = cancellation;
+    this.#begun = client.query('begin');
+    // Looked at with the first statement; until then it is nobody's failure.
+    this.#begun.catch(() => {});
   }
 
+  /** The pool's connections have to be pipelined. */
   static async begin(pool: pg.Pool, cancellation: Cancellation): Promise<WriteTransaction> {
-    const client = await pool.connect();
-    try {
-      await client.query('begin');
-    } catch (error) {
-      client.release(true);
-      throw error;
-    }
-    return new WriteTransaction(pool, client, cancellation);
+    return new WriteTransaction(pool, await pool.connect(), cancellation);
   }
 
-  query<Row extends pg.QueryResultRow>(text: string, values: readonly unknown[]): Promise<pg.QueryResult<Row>> {
-    return cancellableQuery<Row>(this.#pool, this.#client, { text, values }, this.#cancellation);
+  async query<Row extends pg.QueryResultRow>(text: string, values: readonly unknown[]): Promise<pg.QueryResult<Row>> {
+    const result = cancellableQuery<Row>(this.#pool, this.#client, { text, values }, this.#cancellation);
+    const [answer] = await Promise.all([result, this.#begun]);
+    return answer;
   }
 
   /** Ignores cancellation: a COMMIT that is stopped half-way may stand all the same. */

@@ -16,6 +16,6 @@ export const createUser = command(CommandService.method.createUser, async (reque
   if (await users.holdsEmail(request.email)) return err(new EmailTaken());
 
   const user = User.create({ id: newId(), email: request.email, name: request.name, passwordHash, at: now });
-  await users.add(user);
+  users.add(user);
   return ok({ user: toUser(user) });
 });

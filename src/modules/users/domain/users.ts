@@ -7,7 +7,7 @@ export interface Users {
   holdsEmail(email: string): Promise<boolean>;
   /** Whether the system keeps an active admin without this user. Concurrent commands that ask wait for each other. */
   hasActiveAdminBesides(id: string): Promise<boolean>;
-  add(user: User): Promise<void>;
+  add(user: User): void;
   /** Read outside the transaction, so that none is held open while passwords are hashed. */
   storedPassword(by: { readonly email: string } | { readonly userId: string }): Promise<StoredPassword | undefined>;
 }

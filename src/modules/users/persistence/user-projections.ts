@@ -6,7 +6,7 @@ export const userDirectory: InlineProjection = {
   statement: `insert into read.user_directory
       (id, email, name, status, roles, created_at, updated_at, last_login_at, version)
     select id, coalesce(email, ''), name, status, roles, created_at, updated_at, last_login_at, version
-    from users."user" where id = $1
+    from written
     on conflict (id) do update set
       email = excluded.email, name = excluded.name, status = excluded.status, roles = excluded.roles,
       updated_at = excluded.updated_at, last_login_at = excluded.last_login_at, version = excluded.version`,
@@ -17,9 +17,9 @@ export const endedSessions: InlineProjection = {
   name: 'ended_session',
   statement: `insert into read.ended_session (user_id, epoch, kept_session, ended_at, transaction_id)
     select id, session_epoch, kept_session, now(), pg_current_xact_id()
-    from users."user" u
-    where id = $1 and session_epoch > 1
-      and not exists (select from read.ended_session e where e.user_id = u.id and e.epoch >= u.session_epoch)
+    from written
+    where session_epoch > 1
+      and not exists (select from read.ended_session e where e.user_id = written.id and e.epoch >= written.session_epoch)
     on conflict (user_id) do update set
       epoch = excluded.epoch, kept_session = excluded.kept_session, ended_at = excluded.ended_at,
       transaction_id = excluded.transaction_id`,

@@ -1,18 +1,12 @@
 import type { UnitOfWork } from '../../../postgres/writer/unit-of-work.ts';
 import type { StoredPassword, Users } from '../domain/users.ts';
-import { UserMapping } from './user-mapping.ts';
 import { UserType } from './user-type.ts';
 
 /** The users, kept in PostgreSQL by a unit of work. */
 export function userRepository(work: UnitOfWork): Users {
   return {
-    async find(id) {
-      const manager = await work.manager();
-      const user = await manager.findOne(UserMapping, { _id: id } as never);
-      if (!user) return undefined;
-      work.track(UserType, user);
-      return user;
-    },
+    find: (id) => work.find(UserType, id),
+    add: (user) => work.add(UserType, user),
 
     async storedPassword(by) {
       const [where, value] = 'email' in by ? ['lower(email) = lower($1)', by.email] : ['id = $1', by.userId];
@@ -35,12 +29,6 @@ export function userRepository(work: UnitOfWork): Users {
         [],
       );
       return admins.some((admin) => admin.id !== id);
-    },
-
-    async add(user) {
-      const manager = await work.manager();
-      manager.persist(user);
-      work.track(UserType, user);
     },
   };
 }

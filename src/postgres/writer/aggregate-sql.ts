@@ -1,0 +1,112 @@
+import type { EntityMetadata } from '@mikro-orm/core';
+import type { AggregateType } from './aggregate-type.ts';
+
+/** A statement with its parameters. */
+export interface Statement {
+  readonly text: string;
+  readonly values: readonly unknown[];
+}
+
+/** What is stored beside the row: parameters 1 to 9 of every write, in this order. */
+export type EventParameters = readonly [
+  aggregateType: string,
+  aggregateVersion: number,
+  commandId: string,
+  traceparent: string,
+  occurredAt: string,
+  ids: readonly string[],
+  types: readonly string[],
+  payloads: readonly Buffer[],
+  personal: readonly (Buffer | null)[],
+];
+const FIRST_COLUMN = 10;
+
+/**
+ * The statements that keep one kind of aggregate, made from its mapping.
+ *
+ * A write is one statement: the row, its events and its inline read models. It answers how many rows it wrote; none means that the
+ * row was written by somebody else since it was read, and then nothing else is stored either.
+ */
+export class AggregateSql {
+  readonly #table: string;
+  readonly #columns: ReadonlyMap<string, string>;
+  readonly #key: string;
+  /** The column that counts the writes of the row. */
+  readonly #writes: string;
+  readonly #writesProperty: string;
+  readonly #sideEffects: string;
+  /** A text is the same for the same columns, so that it is prepared once a connection. */
+  readonly #texts = new Map<string, string>();
+  /** Finds a row by its id, the only parameter. */
+  readonly select: string;
+  /** The same, and keeps others from changing the row until the transaction ends. */
+  readonly selectForUpdate: string;
+
+  constructor(type: AggregateType<object>, metadata: EntityMetadata) {
+    this.#table = `${metadata.schema}.${quoted(metadata.tableName)}`;
+    this.#columns = new Map(metadata.props.map(({ name, fieldNames: [column = name] }) => [name, quoted(column)]));
+    this.#key = this.#column(metadata.primaryKeys[0] ?? '');
+    this.#writesProperty = metadata.versionProperty ?? '';
+    this.#writes = this.#column(this.#writesProperty);
+    this.#sideEffects = [
+      `event as (${storeEvents(this.#key)})`,
+      ...type.projections.map(({ name, statement }) => `${name} as (${statement})`),
+    ].join(',\n');
+    this.select = `select ${[...this.#columns.values()].join(', ')} from ${this.#table} where ${this.#key} = $1`;
+    this.selectForUpdate = `${this.select} for update`;
+  }
+
+  /** How often the row had been written when the aggregate was loaded. */
+  writesOf(aggregate: object): number {
+    return (aggregate as Record<string, number>)[this.#writesProperty] ?? 0;
+  }
+
+  insert(properties: Readonly<Record<string, unknown>>, events: EventParameters): Statement {
+    const text = this.#text('insert', properties, (columns) => {
+      const values = columns.map((_, index) => `$${FIRST_COLUMN + index}`).join(', ');
+      return `insert into ${this.#table} (${columns.join(', ')}) values (${values}) returning *`;
+    });
+    return { text, values: [...events, ...Object.values(properties).map(toParameter)] };
+  }
+
+  /** Sets these properties, unless the row has been written since it had been written `writes` times. */
+  update(
+    { id, writes, properties }: { id: string; writes: number; properties: Readonly<Record<string, unknown>> },
+    events: EventParameters,
+  ): Statement {
+    const text = this.#text('update', properties, (columns) => {
+      const changes = columns.map((column, index) => `${column} = $${FIRST_COLUMN + index}`);
+      const set = [...changes, `${this.#writes} = ${this.#writes} + 1`].join(', ');
+      const next = FIRST_COLUMN + columns.length;
+      return `update ${this.#table} set ${set} where ${this.#key} = $${next} and ${this.#writes} = $${next + 1} returning *`;
+    });
+    return { text, values: [...events, ...Object.values(properties).map(toParameter), id, writes] };
+  }
+
+  #text(verb: string, properties: Readonly<Record<string, unknown>>, write: (columns: readonly string[]) => string): string {
+    const names = Object.keys(properties);
+    const key = `${verb} ${names.join()}`;
+    let text = this.#texts.get(key);
+    if (text === undefined) {
+      const written = write(names.map((name) => this.#column(name)));
+      text = `with written as (${written}),\n${this.#sideEffects}\nselect count(*)::integer as written from written`;
+      this.#texts.set(key, text);
+    }
+    return text;
+  }
+
+  #column(property: string): string {
+    const column = this.#columns.get(property);
+    if (column === undefined) throw new Error(`the mapping has no column for ${property}`);
+    return column;
+  }
+}
+
+const storeEvents = (key: string): string => `insert into cqrs.event
+    (id, type, payload, personal, aggregate_type, aggregate_id, aggregate_version, command_id, traceparent, occurred_at)
+  select event.id, event.type, event.payload, event.personal, $1, written.${key}, $2, $3, $4, $5
+  from written, unnest($6::uuid[], $7::text[], $8::bytea[], $9::bytea[]) as event (id, type, payload, personal)`;
+
+const quoted = (name: string): string => `"${name}"`;
+
+const toParameter = (value: unknown): unknown => (value instanceof Date ? value.toISOString() : value);
