@@ -1,6 +1,8 @@
+import { create } from '@bufbuild/protobuf';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { CommandService } from '../../gen/users/v1/command_service_pb.js';
 import { QueryService } from '../../gen/users/v1/query_service_pb.js';
+import { Call } from '../../src/cqrs/call.ts';
 import { NamedStatementClient } from '../../src/postgres/named-statement-client.ts';
 import { refusalOf } from '../support/errors.ts';
 import { logIn, signUp } from '../support/people.ts';
@@ -46,8 +48,11 @@ describe('the order of the pipeline', () => {
   });
 
   it('the deadline comes before authentication', async () => {
-    const late = app.client(QueryService).getUser({ userId: UNKNOWN }, { timeoutMs: 0 });
-    expect(await refusalOf(late)).toMatchObject({ code: 'DeadlineExceeded', reason: 'DEADLINE_PASSED' });
+    const { method, dispatch } = app.app.bus.get('users.v1.QueryService/GetUser') ?? {};
+    if (!method || !dispatch) throw new Error('GetUser is not served');
+    const origin = { door: 'in-process', peer: '', deadline: Date.now() - 1, requestMethod: 'POST' } as const;
+    const late = new Call({ method, request: create(method.input), origin, header: () => new Headers() });
+    expect(await refusalOf(dispatch(late))).toMatchObject({ code: 'DeadlineExceeded', reason: 'DEADLINE_PASSED' });
   });
 
   it('authentication comes before validation', async () => {

@@ -46,8 +46,8 @@ describe('the text of statements', () => {
 
     const sent = texts.join('\n');
     for (const verb of [
-      'insert into "users"."user"',
-      'update "users"."user"',
+      'insert into users."user"',
+      'update users."user"',
       'insert into cqrs.event',
       'update cqrs.event',
       'order by',

@@ -52,11 +52,11 @@ describe('deleteUser', () => {
     const { id } = await signUp(app);
     await asAdmin(app).deleteUser({ userId: id });
     for (const attempt of [
-      asAdmin(app).deleteUser({ userId: id }),
-      asAdmin(app).changeName({ userId: id, name: 'Back' }),
-      asAdmin(app).reactivateUser({ userId: id, reason: 'please' }),
+      () => asAdmin(app).deleteUser({ userId: id }),
+      () => asAdmin(app).changeName({ userId: id, name: 'Back' }),
+      () => asAdmin(app).reactivateUser({ userId: id, reason: 'please' }),
     ]) {
-      expect(await refusalOf(attempt)).toMatchObject({ code: 'FailedPrecondition', reason: 'USER_DELETED' });
+      expect(await refusalOf(attempt())).toMatchObject({ code: 'FailedPrecondition', reason: 'USER_DELETED' });
     }
   });
 });
