@@ -3,6 +3,10 @@ import { type Logger, pino } from 'pino';
 /** Severities of LOG_LEVEL, least first; `silent` logs nothing. */
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
 
+/** Lines are written together once there are so many bytes, or when the first has waited so many milliseconds. */
+const BLOCK = 4096;
+const LONGEST_WAIT = 200;
+
 /**
  * The program's log: JSON lines on standard output, or lines for people when `pretty`.
  *
@@ -11,7 +15,7 @@ export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' |
  */
 export async function createLogger({ level, pretty }: { level: LogLevel; pretty: boolean }): Promise<Logger> {
   const options = { level, base: null, formatters: { level: (label: string) => ({ level: label }) } };
-  if (!pretty) return pino(options, pino.destination({ dest: 1, sync: false }));
+  if (!pretty) return pino(options, pino.destination({ dest: 1, sync: false, minLength: BLOCK, periodicFlush: LONGEST_WAIT }));
   // In this thread and not as a pino transport: a worker takes longer to start than the rest of the program.
   const { default: prettyStream } = await import('pino-pretty');
   return pino(
