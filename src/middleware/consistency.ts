@@ -8,6 +8,8 @@ import { errorCode, translateSqlError } from '../postgres/sql-errors.ts';
 
 /** serialization_failure: on a standby, a query that was in the way of replay (PostgreSQL manual 26.4.2). */
 const CANCELED_BY_REPLAY = '40001';
+/** read_only_sql_transaction: the handler tried to write. That is a defect of the handler, and no fault of the database. */
+const WRITE_REFUSED = '25006';
 
 /**
  * Chooses the database that answers a query: the freshest healthy replica, or the primary when `cqrs-consistency: strong` asks for
@@ -27,6 +29,7 @@ export function consistency(reads: Pick<ReadSide, 'primary' | 'candidates' | 'mo
         answerOf(response).header.set('cqrs-served-by', source.name);
         return response;
       } catch (error) {
+        if (errorCode(error) === WRITE_REFUSED) throw error;
         candidates = worthAsking(error, { source, others, reads });
         if (candidates.length === 0) throw translateSqlError(error);
       }

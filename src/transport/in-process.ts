@@ -82,7 +82,8 @@ function receive(
     origin: {
       door: 'in-process',
       peer: '',
-      deadline: timeoutMs === undefined ? undefined : Date.now() + timeoutMs,
+      // As in Connect's other transports, a timeout of 0 is none.
+      deadline: timeoutMs === undefined || timeoutMs <= 0 ? undefined : Date.now() + timeoutMs,
       requestMethod: 'POST',
     },
     header: () => new Headers(header),

@@ -24,7 +24,7 @@ export function refusal(
         metadata: { max_bytes: String(maxMessageBytes) },
       });
     case Code.InvalidArgument:
-      return refuse(Code.InvalidArgument, error.message.slice(0, 500), { reason: 'MALFORMED_REQUEST' });
+      return refuse(Code.InvalidArgument, withoutValues(error.message).slice(0, 500), { reason: 'MALFORMED_REQUEST' });
     case Code.Unimplemented:
       return refuse(Code.Unimplemented, error.message.slice(0, 500), { reason: 'NOT_IMPLEMENTED' });
     case Code.DeadlineExceeded:
@@ -32,6 +32,17 @@ export function refusal(
     default:
       return toConnectError(error, undefined, unexpected);
   }
+}
+
+/** What is wrong where, as protobuf-es says it of JSON. */
+const JSON_PROBLEM =
+  /^cannot decode \w+ \S+ from JSON(: (key "[^"]*" is unknown|expected \w+( \(\w+\))?|maximum recursion depth of \d+ reached))?/;
+
+/** Leaves out the value that was refused or the text around a syntax error: either can be a password. */
+function withoutValues(message: string): string {
+  if (!message.startsWith('cannot decode')) return message;
+  const [problem = 'cannot decode the JSON'] = JSON_PROBLEM.exec(message) ?? [];
+  return problem;
 }
 
 /** Nothing is served under this name. */

@@ -63,8 +63,9 @@ export async function callRaw(
       trailers = received;
     });
     stream.on('data', (chunk: Buffer) => chunks.push(chunk));
+    const closed = new Promise((resolve) => stream.once('close', resolve));
     stream.end(body);
-    await once(stream, 'close');
+    await closed;
     const all: Record<string, unknown> = { ...head, ...trailers };
     const { 'grpc-status': status, 'grpc-message': message, 'grpc-status-details-bin': details } = all;
     return {

@@ -1,3 +1,4 @@
+import { constants } from 'node:http2';
 import { Code, ConnectError, createConnectRouter, createContextValues } from '@connectrpc/connect';
 import type { UniversalHandler } from '@connectrpc/connect/protocol';
 import { errorToJson } from '@connectrpc/connect/protocol-connect';
@@ -95,14 +96,37 @@ async function serveRpc(
   }
   const { remoteAddress = '', remotePort = '' } = request.socket;
   values.set(wireKey, { peer: `${remoteAddress}:${remotePort}`, signal: universal.signal });
-  await universalResponseToNodeResponse(await rpc(universal), response);
+  stopUploadWhenAnswered(response);
+  try {
+    await universalResponseToNodeResponse(await rpc(universal), response);
+  } catch (error) {
+    if (!hasHungUp(response, error)) throw error;
+  }
+}
+
+/**
+ * A caller that still sends when its answer is complete is told to stop (RFC 9113, 8.1), or its stream would stay open. Not at once,
+ * because Node sends the trailers after it has said that it is finished.
+ */
+function stopUploadWhenAnswered(response: HttpResponse): void {
+  if (!('stream' in response)) return;
+  const { stream } = response;
+  stream.once('finish', () => {
+    if (stream.readableEnded) return;
+    setTimeout(() => stream.close(constants.NGHTTP2_NO_ERROR), LAST_WORDS_MS).unref();
+  });
+}
+
+/** Connect's code for it is Aborted, but it does not recognize every error. */
+function hasHungUp(response: HttpResponse, error: unknown): boolean {
+  const aborted = error instanceof ConnectError && error.code === Code.Aborted;
+  return aborted || ('stream' in response ? response.stream.destroyed : response.destroyed);
 }
 
 function failed(error: unknown, response: HttpResponse, unexpected: UnexpectedErrors): void {
-  // Connect's code for a caller that hung up.
-  if (error instanceof ConnectError && error.code === Code.Aborted) return;
-  sendError(response, 500, toConnectError(error, undefined, unexpected));
-  response.destroy();
+  const typed = toConnectError(error, undefined, unexpected);
+  if (response.headersSent) response.destroy();
+  else sendError(response, 500, typed);
 }
 
 function sendError(response: HttpResponse, status: number, error: ConnectError): void {

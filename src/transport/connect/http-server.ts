@@ -18,6 +18,8 @@ type Listener = (request: HttpRequest, response: HttpResponse) => void;
 
 /** How long a TLS handshake may take. */
 const HANDSHAKE_MS = 10_000;
+/** How long a refused caller gets to read why. */
+const LAST_READ_MS = 500;
 /** How often connections that have become idle are closed while the server stops. */
 const IDLE_CHECK_MS = 50;
 
@@ -40,6 +42,7 @@ export class HttpServer {
     this.#server = options.tls
       ? this.#watchSessions(secureServer(listener, options.tls, settings))
       : this.#clearTextServer(listener, settings);
+    this.#server.on('clientError', refuse);
     this.#server.on('connection', (socket: Socket) => {
       this.#sockets.add(socket);
       socket.once('close', () => this.#sockets.delete(socket));
@@ -115,6 +118,20 @@ export class HttpServer {
     });
     return http1;
   }
+}
+
+/** Statuses for what is not even a request; any other is a bad request. */
+const STATUSES: Readonly<Record<string, string>> = {
+  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
+  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
+};
+
+/** Answers and waits a little for the caller to read it: a connection cut while bytes still come would lose the answer. */
+function refuse(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (socket.writableEnded || socket.destroyed) return;
+  const status = STATUSES[error.code ?? ''] ?? '400 Bad Request';
+  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+  setTimeout(() => socket.destroy(), LAST_READ_MS).unref();
 }
 
 function secureServer(listener: Listener, tls: TlsFiles, settings: { maxConcurrentStreams: number }): Http2SecureServer {

@@ -23,26 +23,30 @@ export function requestGate(options: {
   };
 }
 
+/** The context as Connect holds it: it is told of each error just before that is encoded, in whatever protocol. */
+type EndingContext = HandlerContext & { abort(reason?: unknown): void };
+
 /**
  * Gives the errors that Connect makes on its own (a message too large or not readable) the code and the details they have at
- * every door. Connect hands each error to the call's signal just before it encodes it, in whatever protocol.
+ * every door. Not by the signal: once the deadline has passed, that tells of no later error.
  */
-function typeLibraryErrors(
-  { signal, values }: HandlerContext,
-  options: { maxMessageBytes: number; unexpected: UnexpectedErrors },
-): void {
-  const wire = values.get(wireKey);
-  const type = (): void => {
-    const error: unknown = signal.reason;
+function typeLibraryErrors(context: HandlerContext, options: { maxMessageBytes: number; unexpected: UnexpectedErrors }): void {
+  const ending = context as EndingContext;
+  const wire = context.values.get(wireKey);
+  const abort = ending.abort.bind(ending);
+  ending.abort = (error) => {
     // When the connection broke there is nobody to answer.
-    if (!(error instanceof ConnectError) || hasErrorInfo(error) || error === wire.signal.reason) return;
-    const { rawMessage: message } = error;
-    const code = isTooLarge(error.cause) ? Code.ResourceExhausted : error.code;
-    const malformed = code !== Code.ResourceExhausted && MALFORMED.test(message);
-    const typed = refusal({ code, message }, { ...options, malformed });
-    Object.assign(error, { code: typed.code, rawMessage: typed.rawMessage, details: typed.details });
+    if (error instanceof ConnectError && !hasErrorInfo(error) && error !== wire.signal.reason) typeError(error, options);
+    abort(error);
   };
-  signal.addEventListener('abort', type, { once: true });
+}
+
+function typeError(error: ConnectError, options: { maxMessageBytes: number; unexpected: UnexpectedErrors }): void {
+  const { rawMessage: message } = error;
+  const code = isTooLarge(error.cause) ? Code.ResourceExhausted : error.code;
+  const malformed = code !== Code.ResourceExhausted && MALFORMED.test(message);
+  const typed = refusal({ code, message }, { ...options, malformed });
+  Object.assign(error, { code: typed.code, rawMessage: typed.rawMessage, details: typed.details });
 }
 
 /** How zlib stops at the limit; Connect misses it when the error is of another JavaScript context. */

@@ -11,7 +11,7 @@ import { createGrpcDoor, type GrpcDoor, type GrpcDoorOptions } from '../../../sr
 import { CommandService, CountRequestSchema, QueryService } from '../../gen/conformance/v1/conformance_pb.js';
 import { certificates } from '../../support/certificates.ts';
 import { type Conformance, conformanceService } from '../../support/conformance-service.ts';
-import { eventually } from '../../support/eventually.ts';
+import { eventually, settled } from '../../support/eventually.ts';
 import { grpcJsTransport } from '../../support/grpc-js-transport.ts';
 import { frame, openCall, withSession } from '../../support/raw-http2.ts';
 
@@ -102,7 +102,6 @@ describe('calls', () => {
 
   it('reports an answer whose metadata gRPC cannot carry', async () => {
     const { commands } = callers(await open());
-    const { echo } = CommandService.method;
     const route = conformance.bus.get('conformance.v1.CommandService/Echo');
     if (!route) throw new Error('no route');
     const { dispatch } = route;
@@ -114,7 +113,7 @@ describe('calls', () => {
       },
     });
     const error = await failure(commands.echo({}));
-    expect([echo.name, error.code]).toEqual(['Echo', Code.Internal]);
+    expect(error.code).toBe(Code.Internal);
     expect(conformance.reported).toHaveLength(1);
   });
 
@@ -136,12 +135,9 @@ describe('calls', () => {
       const stream = openCall(session, '/conformance.v1.QueryService/Count');
       stream.end(frame(toBinary(CountRequestSchema, create(CountRequestSchema, { upTo: 1_000_000 }))));
       await once(stream, 'response');
-      await sleep(500);
-      const { produced } = conformance;
-      await sleep(300);
+      const produced = await settled(() => conformance.produced);
       expect(produced).toBeGreaterThan(100);
       expect(produced).toBeLessThan(50_000);
-      expect(conformance.produced).toBe(produced);
     });
     await eventually(() => expect(conformance.aborted).toEqual(['CallCanceled']));
   });

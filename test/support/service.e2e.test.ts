@@ -1,0 +1,77 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, realpathSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from '@jest/globals';
+import { processesIn } from './processes.ts';
+import { startService } from './service.ts';
+import { temporaryDataDir } from './temporary-data-dir.ts';
+
+/** A dead process that nobody has asked about has no executable. */
+const isAlive = (pid: number): boolean => existsSync(`/proc/${pid}/exe`);
+
+describe('the service that end-to-end tests start', () => {
+  it('serves, has an admin token, and stops without a trace', async () => {
+    const service = await startService();
+    const home = realpathSync(join(service.dataDir, 'postgres'));
+    expect((await fetch(`http://${service.httpAddress}/readyz`)).status).toBe(200);
+    const answer = await fetch(`http://${service.httpAddress}/users.v1.QueryService/ListUsers`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${await service.adminToken()}` },
+      body: '{}',
+    });
+    expect(await answer.json()).toEqual({});
+    expect(processesIn(home)).not.toEqual([]);
+
+    expect(await service.stop()).toBe(0);
+    expect(service.log()).toContain('"method":"users.v1.QueryService/ListUsers"');
+    expect(processesIn(home)).toEqual([]);
+    expect(existsSync(service.dataDir)).toBe(false);
+  }, 60_000);
+
+  it('can be killed and started again on what it left', async () => {
+    await using dataDir = temporaryDataDir();
+    const killed = await startService({ dataDir: dataDir.path });
+    const home = realpathSync(join(killed.dataDir, 'postgres'));
+    await killed.kill();
+    expect(isAlive(killed.pid)).toBe(false);
+    expect(processesIn(home)).not.toEqual([]);
+
+    await using again = await startService({ dataDir: dataDir.path });
+    expect(await again.stop()).toBe(0);
+    expect(processesIn(home)).toEqual([]);
+  }, 60_000);
+
+  it('is stopped after a kill too', async () => {
+    const service = await startService();
+    const home = realpathSync(join(service.dataDir, 'postgres'));
+    await service.kill();
+    expect(await service.stop()).toBe(null);
+    expect(processesIn(home)).toEqual([]);
+    expect(existsSync(service.dataDir)).toBe(false);
+  }, 60_000);
+
+  it('says why it did not start', async () => {
+    await expect(startService({ env: { GRPC_ADDRESS: 'nowhere' } })).rejects.toThrow('GRPC_ADDRESS is "nowhere"');
+  });
+
+  describe('when the process of the test is killed', () => {
+    const dataDir = temporaryDataDir();
+    afterAll(async () => dataDir[Symbol.asyncDispose]());
+
+    it('stops by itself', async () => {
+      const program = `
+        const { startService } = await import(${JSON.stringify(join(import.meta.dirname, 'service.ts'))});
+        const { pid } = await startService({ dataDir: ${JSON.stringify(dataDir.path)} });
+        console.log(pid);`;
+      const test = spawn(process.execPath, ['--input-type=module', '-e', program], { env: { ...process.env, NODE_OPTIONS: '' } });
+      const pid = Number(await once(test.stdout, 'data'));
+      const home = realpathSync(join(dataDir.path, 'postgres'));
+      expect(isAlive(pid)).toBe(true);
+      test.kill('SIGKILL');
+      for (const end = Date.now() + 15_000; isAlive(pid) && Date.now() < end; ) await new Promise((done) => setTimeout(done, 50));
+      expect(isAlive(pid)).toBe(false);
+      expect(processesIn(home)).toEqual([]);
+    }, 60_000);
+  });
+});

@@ -1,0 +1,106 @@
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import { freeDataFolder } from '../../src/postgres/embedded/running-postmaster.ts';
+import { temporaryDataDir } from './temporary-data-dir.ts';
+
+/** The program, started as `npm start` does, in a process of its own. */
+export interface Service extends AsyncDisposable {
+  /** host:port, as in `httpAddress`. */
+  readonly grpcAddress: string;
+  readonly httpAddress: string;
+  readonly dataDir: string;
+  readonly pid: number;
+  /** What it has logged so far: JSON lines. */
+  readonly log: () => string;
+  /** What it has told the person at the terminal so far. */
+  readonly terminal: () => string;
+  /** A token of the command line, good for 15 minutes. */
+  readonly adminToken: () => Promise<string>;
+  /**
+   * SIGTERM. Resolves when the process has ended and left nothing behind: with its exit code, null if a signal ended it.
+   * Throws after half a minute, and then it was killed. May be called again, and after `kill`.
+   */
+  readonly stop: () => Promise<number | null>;
+  /** `kill -9`. Resolves when the process is gone; its PostgreSQL servers go on until `stop`, or until a start on the same directory. */
+  readonly kill: () => Promise<void>;
+}
+
+const MAIN = resolve(import.meta.dirname, '../../src/main.ts');
+const END_WITH_PARENT = join(import.meta.dirname, 'end-with-parent.ts');
+const PATIENCE = 30_000;
+
+/**
+ * Starts the program on free ports and resolves when it serves; throws what it said when it does not.
+ * Without `dataDir` it has a new one, which `stop` removes. Variables in `env` come before all others. Use it with `await using`,
+ * or call `stop` in `afterAll`. It ends with the test's process at the latest.
+ */
+export async function startService(options: { env?: Record<string, string>; dataDir?: string } = {}): Promise<Service> {
+  await using resources = new AsyncDisposableStack();
+  const dataDir = options.dataDir ?? resources.use(temporaryDataDir()).path;
+  const addresses = { GRPC_ADDRESS: '127.0.0.1:0', HTTP_ADDRESS: '127.0.0.1:0' };
+  const env = { ...process.env, NODE_OPTIONS: '', ...addresses, DATA_DIR: dataDir, ...options.env };
+  const child = spawn(process.execPath, ['--import', END_WITH_PARENT, MAIN, 'serve'], { env });
+  const closed = new Promise((done) => child.once('close', done));
+  const hasEnded = (): boolean => child.exitCode !== null || child.signalCode !== null;
+  const log = collect(child.stdout);
+  const terminal = collect(child.stderr);
+
+  const kill = async (): Promise<void> => {
+    child.kill('SIGKILL');
+    await closed;
+  };
+  const end = async (): Promise<void> => {
+    let isTooLate = false;
+    const tooLate = setTimeout(() => {
+      isTooLate = true;
+      child.kill('SIGKILL');
+    }, PATIENCE);
+    if (!hasEnded()) child.kill('SIGTERM');
+    await closed;
+    clearTimeout(tooLate);
+    for (const server of ['primary', 'replica']) await freeDataFolder(join(dataDir, 'postgres', server));
+    if (isTooLate) throw new Error(`the service did not stop: ${terminal()}${log()}`);
+  };
+  resources.defer(end);
+
+  const addressOf = (door: string): string | undefined =>
+    new RegExp(`^ *${door} +(?:https?://)?(\\S+)\\n`, 'm').exec(terminal())?.[1];
+  const started = new AbortController();
+  const { signal } = started;
+  const tooLate = setTimeout(() => started.abort(), 2 * PATIENCE);
+  void closed.then(() => started.abort());
+  while (!addressOf('Connect') && !signal.aborted) await once(child.stderr, 'data', { signal }).catch(() => {});
+  clearTimeout(tooLate);
+  const [grpcAddress, httpAddress] = [addressOf('gRPC'), addressOf('Connect')];
+  if (!grpcAddress || !httpAddress || !child.pid) throw new Error(`the service did not start: ${terminal()}${log()}`);
+
+  const kept = resources.move();
+  return {
+    grpcAddress,
+    httpAddress,
+    dataDir,
+    pid: child.pid,
+    log,
+    terminal,
+    adminToken: async () => {
+      const { stdout } = await promisify(execFile)(process.execPath, [MAIN, 'token', '--role', 'admin'], { env });
+      return stdout.trim();
+    },
+    stop: async () => {
+      await kept.disposeAsync();
+      return child.exitCode;
+    },
+    kill,
+    [Symbol.asyncDispose]: () => kept.disposeAsync(),
+  };
+}
+
+function collect(stream: NodeJS.ReadableStream): () => string {
+  let text = '';
+  stream.setEncoding('utf8').on('data', (chunk) => {
+    text += chunk;
+  });
+  return () => text;
+}
