@@ -13,6 +13,9 @@ import { file_buf_validate_validate as validate } from '@bufbuild/protovalidate/
 /** Google's error model (AIP-193), copied as it is. */
 const GOOGLE_RPC = ['google/rpc/error_details.proto', 'google/rpc/status.proto'];
 
+/** The standard health service, as grpc-health-check has it. */
+const HEALTH = 'health/v1/health.proto';
+
 const lines: string[] = [];
 const print = (depth: number, line: string) => lines.push('  '.repeat(depth) + line);
 
@@ -60,6 +63,7 @@ function printMessage(depth: number, message: DescMessage): void {
 export function vendorProto(target: string): void {
   rmSync(target, { recursive: true, force: true });
   for (const path of GOOGLE_RPC) cpSync(join('node_modules/google-proto-files', path), join(target, path));
+  cpSync(join('node_modules/grpc-health-check/proto', HEALTH), join(target, 'grpc', HEALTH));
 
   lines.length = 0;
   print(0, 'syntax = "proto2";');

@@ -130,7 +130,8 @@ function foreignVerification(foreign: ForeignIssuer, now: () => number): (token:
   return async (token) => {
     const { payload } = await jwtVerify(token, findKey, { ...options, currentDate: new Date(now()) });
     const expiresAt = expiry(payload) + FOREIGN_CLOCK_TOLERANCE_S * 1000;
-    return { principal: principal(payload), expiresAt, issuer: 'foreign', epoch: undefined };
+    // Sessions of theirs are not ours to keep or to end, and their names need not be UUIDs.
+    return { principal: { ...principal(payload), session: '' }, expiresAt, issuer: 'foreign', epoch: undefined };
   };
 }
 

@@ -1,27 +1,33 @@
-import pg from 'pg';
+import type pg from 'pg';
 import type { Cancellation } from '../cqrs/cancellation.ts';
+import { requestCancel } from './cancel-request.ts';
+
+/** A statement with its parameters. */
+interface Statement {
+  readonly text: string;
+  readonly values: readonly unknown[];
+}
 
 /**
- * Runs one statement on a connection of the pool and, when the call is canceled meanwhile, has the server stop it
- * (`pg_cancel_backend`, PostgreSQL manual 9.28.2). Rejects with the reason of the cancellation then.
+ * Runs one statement on a connection of a pool and, when the call is canceled meanwhile, has the server stop it. Rejects with the
+ * reason of the cancellation then.
  *
  * It settles only after the request to stop has been answered, so that a connection given back afterwards cannot have its next
- * statement stopped instead.
+ * statement stopped instead. A request that gets lost leaves the statement to its time limit.
  */
 export async function cancellableQuery<Row extends pg.QueryResultRow>(
-  pool: pg.Pool,
   client: pg.PoolClient,
-  statement: { readonly text: string; readonly values: readonly unknown[] },
+  { text, values }: Statement,
   cancellation: Cancellation,
 ): Promise<pg.QueryResult<Row>> {
   if (cancellation.reason) throw cancellation.reason;
   let running = true;
   let stopping: Promise<void> | undefined;
   const forget = cancellation.onCancel(() => {
-    stopping = stopStatement(pool, client, () => running);
+    stopping = requestCancel(client, () => running);
   });
   try {
-    return await client.query<Row>(statement.text, statement.values as unknown[]);
+    return await client.query<Row>(text, values as unknown[]);
   } catch (error) {
     throw cancellation.reason ?? error;
   } finally {
@@ -31,22 +37,23 @@ export async function cancellableQuery<Row extends pg.QueryResultRow>(
   }
 }
 
-/** Uses a connection of its own, because all of the pool's may be busy. What fails here is left to the statement's time limit. */
-async function stopStatement(pool: pg.Pool, client: pg.PoolClient, isRunning: () => boolean): Promise<void> {
-  const { processID } = client as unknown as { processID: number };
-  // The pool keeps the password where a spread does not see it.
-  const control = new pg.Client({
-    ...pool.options,
-    password: pool.options.password,
-    connectionTimeoutMillis: 2_000,
-  } as pg.ClientConfig);
-  control.on('error', () => {});
+/** Rows of a single statement on any connection of the pool, stopped when the call is canceled. */
+export async function cancellableRows<Row extends pg.QueryResultRow>(
+  pool: pg.Pool,
+  statement: Statement,
+  cancellation: Cancellation,
+): Promise<Row[]> {
+  const client = await pool.connect();
+  let broken = true;
   try {
-    await control.connect();
-    if (isRunning()) await control.query('select pg_cancel_backend($1)', [processID]);
-  } catch {
-    return;
+    const { rows } = await cancellableQuery<Row>(client, statement, cancellation);
+    broken = false;
+    return rows;
+  } catch (error) {
+    // An error of the statement itself leaves the connection usable; a pool drops one that is lost by itself.
+    broken = cancellation.reason === undefined && !(Error.isError(error) && 'severity' in error && error.severity === 'ERROR');
+    throw error;
   } finally {
-    await control.end().catch(() => {});
+    client.release(broken);
   }
 }

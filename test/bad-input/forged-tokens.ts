@@ -56,8 +56,12 @@ const ofTheirs =
 
 const minutesAgo = (minutes: number): number => Math.floor(Date.now() / 1000) - minutes * 60;
 
-/** A token that this service would make. */
-export const genuine = altered({});
+/** A token that this service would make, but for some claims. */
+export const genuine = (forge: Forge, body: Record<string, unknown> = {}): string => altered({ body })(forge);
+
+/** A token that the issuer makes whose JWKS holds the forger's key. */
+export const foreign = (forge: Forge, body: Record<string, unknown>): string =>
+  signed({ alg: 'Ed25519', kid: THEIR_JWK.kid }, { ...claims(forge), ...body }, theirs.privateKey);
 
 /** Tokens that look like ours and are not to be believed, and why the caller is told they are not. */
 export const FORGED_TOKENS: Readonly<Record<string, ForgedToken>> = {

@@ -7,11 +7,11 @@ export type Likely = (field: DescField) => fc.Arbitrary<unknown> | undefined;
 /** A message as `create` takes it. */
 export type Init = Readonly<Record<string, unknown>>;
 
-/** Requests of any type: one in three is likely to be valid, the others are wrong in some fields or in all. */
+/** Requests of any type: a third is likely to be valid, the others are wrong in some fields or in all. */
 export function messageOf(type: DescMessage, likely: Likely): fc.Arbitrary<Init> {
   return fc.oneof(
     { weight: 2, arbitrary: fieldsOf(type, likely, { likely: 1, hostile: 0, absent: 0 }) },
-    { weight: 3, arbitrary: fieldsOf(type, likely, { likely: 6, hostile: 2, absent: 1 }) },
+    { weight: 3, arbitrary: fieldsOf(type, likely, { likely: 9, hostile: 2, absent: 1 }) },
     { weight: 1, arbitrary: fieldsOf(type, likely, { likely: 1, hostile: 4, absent: 2 }) },
   );
 }

@@ -1,3 +1,4 @@
+import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import type { DescMethod } from '@bufbuild/protobuf';
 import { Code, ConnectError } from '@connectrpc/connect';
 import { errorFromJsonBytes } from '@connectrpc/connect/protocol-connect';
@@ -51,8 +52,19 @@ export function connectMessages(line: Line, encoding: 'proto' | 'json'): SendRaw
 
 /** What Connect answered a unary call: its body, or the error thrown. */
 export function connectOutcome({ status, headers, body }: RawAnswer): Uint8Array {
-  if (status === 200) return body;
+  if (status === 200) return decompressed(body, headers);
   if (headers.get('content-type') !== 'application/json')
     throw new Error(`the Connect door answered HTTP ${status} without an error`);
-  throw errorFromJsonBytes(body, undefined, new ConnectError(`HTTP ${status}: ${body}`, Code.Unknown));
+  throw errorFromJsonBytes(decompressed(body, headers), undefined, new ConnectError(`HTTP ${status}: ${body}`, Code.Unknown));
+}
+
+function decompressed(body: Buffer, headers: Headers): Buffer {
+  switch (headers.get('content-encoding')) {
+    case 'gzip':
+      return gunzipSync(body);
+    case 'br':
+      return brotliDecompressSync(body);
+    default:
+      return body;
+  }
 }

@@ -1,5 +1,5 @@
 import { Agent, type OutgoingHttpHeaders, request as startRequest } from 'node:http';
-import { connect } from 'node:http2';
+import { connect, constants } from 'node:http2';
 import { text as textOf } from 'node:stream/consumers';
 
 /** A request exactly as a test wants it, whatever a protocol says. */
@@ -25,7 +25,7 @@ export interface Line {
 
 /** HTTP/2 without TLS, by prior knowledge. */
 export function http2Line(port: number): Line {
-  const session = connect(`http://127.0.0.1:${port}`);
+  const session = connect(`http://127.0.0.1:${port}`, { maxSessionMemory: 100 });
   session.on('error', () => {});
   return {
     close: () => session.destroy(),
@@ -45,7 +45,10 @@ export function http2Line(port: number): Line {
         });
         stream.on('data', (chunk: Buffer) => chunks.push(chunk));
         stream.on('end', () => {
-          if (status !== 0) resolve({ status, headers: answered, trailers, body: Buffer.concat(chunks) });
+          if (status === 0) return;
+          resolve({ status, headers: answered, trailers, body: Buffer.concat(chunks) });
+          // As clients do that still send when they have their answer.
+          if (!stream.writableFinished) stream.close(constants.NGHTTP2_CANCEL);
         });
         // Does nothing when the answer was complete: a server may stop reading once it has answered.
         stream.on('error', reject);

@@ -1,25 +1,33 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { toBinary } from '@bufbuild/protobuf';
+import type { DescService } from '@bufbuild/protobuf';
+import { type Client, createClient, type Interceptor } from '@connectrpc/connect';
+import { createConnectTransport } from '@connectrpc/connect-node';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { GetUserRequestSchema, QueryService } from '../../gen/users/v1/query_service_pb.js';
+import { pino } from 'pino';
+import { CommandService } from '../../gen/users/v1/command_service_pb.js';
+import { QueryService } from '../../gen/users/v1/query_service_pb.js';
+import { type App, startApp } from '../../src/app.ts';
 import { loadSigningKey } from '../../src/auth/signing-key.ts';
 import { refusalOf } from '../support/errors.ts';
-import { signUp } from '../support/people.ts';
+import { PASSWORD, signUp } from '../support/people.ts';
 import { startTestApp, type TestApp } from '../support/test-app.ts';
-import { FORGED_TOKENS, type Forge, genuine, THEIR_JWK } from './forged-tokens.ts';
-import { connectMessages, grpcMessages, pathOf, type SendRaw } from './raw-calls.ts';
-import { http2Line, type Line } from './raw-requests.ts';
+import { FORGED_TOKENS, type Forge, foreign, genuine, THEIR_JWK } from './forged-tokens.ts';
+import { encoded } from './generated-messages.ts';
+import { DOORS, type OpenDoors, openDoors } from './open-doors.ts';
+import { pathOf } from './raw-calls.ts';
+
+const { getUser } = QueryService.method;
 
 let app: TestApp;
+let doors: OpenDoors;
 let forge: Forge;
 let theirServer: Server;
 let requestsToTheirServer = 0;
-const lines: Line[] = [];
-const sends = new Map<string, SendRaw>();
 
 beforeAll(async () => {
   app = await startTestApp();
+  doors = openDoors(app.app);
   theirServer = createServer((_, response) => {
     requestsToTheirServer += 1;
     response.end(JSON.stringify({ keys: [THEIR_JWK] }));
@@ -27,24 +35,17 @@ beforeAll(async () => {
   await new Promise<void>((resolve) => theirServer.listen(0, '127.0.0.1', resolve));
   const jwksUrl = `http://127.0.0.1:${(theirServer.address() as AddressInfo).port}/jwks.json`;
   forge = { key: await loadSigningKey(app.config.signingKey.file), subject: (await signUp(app)).id, jwksUrl };
-
-  lines.push(http2Line(app.app.grpcPort), http2Line(app.app.httpPort));
-  const [grpc, connect] = lines as [Line, Line];
-  sends.set('gRPC', grpcMessages(grpc)).set('Connect', connectMessages(connect, 'proto'));
 });
 afterAll(async () => {
-  for (const line of lines) line.close();
+  doors.close();
   theirServer.close();
   await app.stop();
 });
 
-describe.each(['gRPC', 'Connect'])('a caller over %s', (door) => {
+describe.each(DOORS)('a caller over %s', (door) => {
   function readSelf(authorization: string): Promise<Uint8Array> {
-    const path = pathOf(QueryService.method.getUser);
-    const body = toBinary(GetUserRequestSchema, { $typeName: 'users.v1.GetUserRequest', userId: forge.subject });
-    const send = sends.get(door);
-    if (!send) throw new Error(`no door ${door}`);
-    return send({ path, headers: { authorization }, body });
+    const body = encoded(getUser.input, { userId: forge.subject });
+    return doors[door]({ path: pathOf(getUser), headers: { authorization }, body });
   }
 
   it('is believed with a token of this service, however the scheme is written', async () => {
@@ -60,8 +61,8 @@ describe.each(['gRPC', 'Connect'])('a caller over %s', (door) => {
 
   it.each(['Basic YWRtaW46YWRtaW4=', 'Bearer', 'Digest username="admin"', 'token'])(
     'is refused with the scheme of “%s”',
-    async (text) => {
-      const refusal = await refusalOf(readSelf(text));
+    async (authorization) => {
+      const refusal = await refusalOf(readSelf(authorization));
       expect(refusal).toMatchObject({ code: 'Unauthenticated', reason: 'TOKEN_INVALID', metadata: { cause: 'MALFORMED' } });
     },
   );
@@ -74,4 +75,49 @@ describe.each(['gRPC', 'Connect'])('a caller over %s', (door) => {
 
 it('asks no address that a token names', () => {
   expect(requestsToTheirServer).toBe(0);
+});
+
+describe('an instance that trusts another issuer', () => {
+  const issuer = 'https://login.example.org';
+  const audience = 'https://users.example.org';
+  let trusting: App;
+
+  beforeAll(async () => {
+    const foreignIssuer = { issuer, audience, jwksUrl: new URL(forge.jwksUrl) };
+    trusting = await startApp({ ...app.config, foreignIssuer }, { logger: pino({ level: 'silent' }) });
+  });
+  afterAll(() => trusting.stop());
+
+  function as<S extends DescService>(service: S, token: string): Client<S> {
+    const caller: Interceptor = (next) => (request) => {
+      request.header.set('authorization', `Bearer ${token}`);
+      return next(request);
+    };
+    const baseUrl = `http://127.0.0.1:${trusting.httpPort}`;
+    return createClient(service, createConnectTransport({ baseUrl, httpVersion: '1.1', interceptors: [caller] }));
+  }
+  const theirs = { iss: issuer, aud: audience };
+
+  it('believes it, whatever it calls its sessions', async () => {
+    const password = 'seven blue lamps hum';
+    const user = await signUp(app);
+    for (const jti of [undefined, 'session 1', "'; --"]) {
+      const token = foreign({ ...forge, subject: user.id }, { ...theirs, jti });
+      expect((await as(QueryService, token).getUser({ userId: user.id })).user?.email).toBe(user.email);
+    }
+    const token = foreign({ ...forge, subject: user.id }, { ...theirs, jti: 'session 1' });
+    const change = { userId: user.id, currentPassword: PASSWORD, newPassword: password };
+    expect((await as(CommandService, token).changePassword(change)).user?.version).toBe(2n);
+  });
+
+  it.each<[string, (forge: Forge) => string]>([
+    ['of that issuer for somebody else', (forge) => foreign(forge, { ...theirs, aud: 'https://api.example.org' })],
+    ['in its name, signed by our key', (forge) => genuine(forge, theirs)],
+    ['in our name, signed by its key', (forge) => foreign(forge, {})],
+    ['of that issuer without a subject', (forge) => foreign(forge, { ...theirs, sub: undefined })],
+    ['of that issuer that never expires', (forge) => foreign(forge, { ...theirs, exp: undefined })],
+  ])('refuses a token %s', async (_, make) => {
+    const refusal = await refusalOf(as(QueryService, make(forge)).getUser({ userId: forge.subject }));
+    expect(refusal).toMatchObject({ code: 'Unauthenticated', reason: 'TOKEN_INVALID', metadata: { cause: 'UNTRUSTED' } });
+  });
 });

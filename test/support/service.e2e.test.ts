@@ -2,8 +2,9 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from '@jest/globals';
-import { processesIn } from './processes.ts';
+import { setTimeout as delay } from 'node:timers/promises';
+import { describe, expect, it } from '@jest/globals';
+import { processesIn, signalAll } from './processes.ts';
 import { startService } from './service.ts';
 import { temporaryDataDir } from './temporary-data-dir.ts';
 
@@ -55,23 +56,29 @@ describe('the service that end-to-end tests start', () => {
     await expect(startService({ env: { GRPC_ADDRESS: 'nowhere' } })).rejects.toThrow('GRPC_ADDRESS is "nowhere"');
   });
 
-  describe('when the process of the test is killed', () => {
-    const dataDir = temporaryDataDir();
-    afterAll(async () => dataDir[Symbol.asyncDispose]());
-
-    it('stops by itself', async () => {
-      const program = `
-        const { startService } = await import(${JSON.stringify(join(import.meta.dirname, 'service.ts'))});
-        const { pid } = await startService({ dataDir: ${JSON.stringify(dataDir.path)} });
-        console.log(pid);`;
-      const test = spawn(process.execPath, ['--input-type=module', '-e', program], { env: { ...process.env, NODE_OPTIONS: '' } });
-      const pid = Number(await once(test.stdout, 'data'));
-      const home = realpathSync(join(dataDir.path, 'postgres'));
-      expect(isAlive(pid)).toBe(true);
+  it('stops by itself when the process of the test is killed', async () => {
+    await using dataDir = temporaryDataDir();
+    const program = `
+      const { startService } = await import(${JSON.stringify(join(import.meta.dirname, 'service.ts'))});
+      const { pid } = await startService({ dataDir: ${JSON.stringify(dataDir.path)} });
+      console.log(pid);`;
+    const test = spawn(process.execPath, ['--input-type=module', '-e', program], { env: { ...process.env, NODE_OPTIONS: '' } });
+    const pid = Number(await once(test.stdout, 'data'));
+    const home = realpathSync(join(dataDir.path, 'postgres'));
+    expect(isAlive(pid)).toBe(true);
+    try {
       test.kill('SIGKILL');
-      for (const end = Date.now() + 15_000; isAlive(pid) && Date.now() < end; ) await new Promise((done) => setTimeout(done, 50));
-      expect(isAlive(pid)).toBe(false);
+      await ended(pid);
       expect(processesIn(home)).toEqual([]);
-    }, 60_000);
-  });
+    } finally {
+      signalAll([pid], 'SIGTERM');
+      await ended(pid);
+    }
+  }, 60_000);
 });
+
+async function ended(pid: number): Promise<void> {
+  for (const end = Date.now() + 15_000; isAlive(pid); await delay(50)) {
+    if (Date.now() > end) throw new Error(`the process ${pid} did not end`);
+  }
+}

@@ -1,7 +1,7 @@
 import { createContextKey } from '@connectrpc/connect';
 import type { CompiledQuery } from 'kysely';
 import type { Cancellation } from '../../cqrs/cancellation.ts';
-import { cancellableQuery } from '../cancellable-query.ts';
+import { cancellableRows } from '../cancellable-query.ts';
 import type { ReadPool } from './read-side.ts';
 
 /** Runs the statements of one query on the connection that was chosen for it. It cannot write: role and session forbid it. */
@@ -20,27 +20,9 @@ export class Reader {
   }
 
   /** Rows of a compiled statement, with other parameters than it was compiled with where they are given. */
-  async rows<Row>(statement: CompiledQuery<Row>, parameters: readonly unknown[] = statement.parameters): Promise<Row[]> {
-    const { pool } = this.#source;
-    const client = await pool.connect();
-    let broken = true;
-    try {
-      const { rows } = await cancellableQuery<Row & object>(
-        pool,
-        client,
-        { text: statement.sql, values: parameters },
-        this.#cancellation,
-      );
-      broken = false;
-      return rows;
-    } catch (error) {
-      // An error of the statement itself (it has an SQLSTATE) leaves the connection usable.
-      broken =
-        !(Error.isError(error) && 'severity' in error && error.severity === 'ERROR') && this.#cancellation.reason === undefined;
-      throw error;
-    } finally {
-      client.release(broken);
-    }
+  rows<Row>(statement: CompiledQuery<Row>, parameters: readonly unknown[] = statement.parameters): Promise<Row[]> {
+    const bound = { text: statement.sql, values: parameters };
+    return cancellableRows<Row & object>(this.#source.pool, bound, this.#cancellation);
   }
 }
 

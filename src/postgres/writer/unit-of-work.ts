@@ -3,6 +3,7 @@ import { ChangeSetType, type EntityManager } from '@mikro-orm/core';
 import type pg from 'pg';
 import type { Cancellation } from '../../cqrs/cancellation.ts';
 import { Conflict } from '../../cqrs/errors.ts';
+import { cancellableRows } from '../cancellable-query.ts';
 import type { AggregateSql, EventParameters, Statement } from './aggregate-sql.ts';
 import type { AggregateType } from './aggregate-type.ts';
 import { toStoredEvent } from './stored-event.ts';
@@ -82,9 +83,8 @@ export class UnitOfWork {
   }
 
   /** Rows of a single statement before and outside the transaction, which then need not be held open while the caller thinks. */
-  async queryOutside<Row extends pg.QueryResultRow>(text: string, values: readonly unknown[]): Promise<Row[]> {
-    const { rows } = await this.#pool.query<Row>(text, values as unknown[]);
-    return rows;
+  queryOutside<Row extends pg.QueryResultRow>(text: string, values: readonly unknown[]): Promise<Row[]> {
+    return cancellableRows<Row>(this.#pool, { text, values }, this.#cancellation);
   }
 
   /** Writes and commits. Throws Conflict when another command was faster, and what a violated unique constraint stands for. */

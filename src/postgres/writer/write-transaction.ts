@@ -4,14 +4,12 @@ import { cancellableQuery } from '../cancellable-query.ts';
 
 /** The one transaction of a command, on a connection of its own until it ends. */
 export class WriteTransaction {
-  readonly #pool: pg.Pool;
   readonly #client: pg.PoolClient;
   readonly #cancellation: Cancellation;
   /** Settles with BEGIN, which travels together with the first statement. */
   readonly #begun: Promise<unknown>;
 
-  private constructor(pool: pg.Pool, client: pg.PoolClient, cancellation: Cancellation) {
-    this.#pool = pool;
+  private constructor(client: pg.PoolClient, cancellation: Cancellation) {
     this.#client = client;
     this.#cancellation = cancellation;
     this.#begun = client.query('begin');
@@ -21,11 +19,11 @@ export class WriteTransaction {
 
   /** The pool's connections have to be pipelined. */
   static async begin(pool: pg.Pool, cancellation: Cancellation): Promise<WriteTransaction> {
-    return new WriteTransaction(pool, await pool.connect(), cancellation);
+    return new WriteTransaction(await pool.connect(), cancellation);
   }
 
   async query<Row extends pg.QueryResultRow>(text: string, values: readonly unknown[]): Promise<pg.QueryResult<Row>> {
-    const result = cancellableQuery<Row>(this.#pool, this.#client, { text, values }, this.#cancellation);
+    const result = cancellableQuery<Row>(this.#client, { text, values }, this.#cancellation);
     const [answer] = await Promise.all([result, this.#begun]);
     return answer;
   }

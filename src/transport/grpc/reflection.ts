@@ -2,16 +2,18 @@ import { type DescFile, type DescService, toBinary } from '@bufbuild/protobuf';
 import { FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt';
 import type { Server } from '@grpc/grpc-js';
 import { ReflectionService } from '@grpc/reflection';
-import { service as healthService } from 'grpc-health-check';
+import { file_google_rpc_error_details } from '#gen/google/rpc/error_details_pb.js';
+import { Health } from '#gen/grpc/health/v1/health_pb.js';
 
-const HEALTH_SERVICE = 'grpc.health.v1.Health';
+/** What clients need beside the services: the details of errors are in no contract of ours, but in every error. */
+const OTHER_FILES = [Health.file, file_google_rpc_error_details];
 
 /** Serves the contracts by gRPC reflection, v1 and v1alpha, with every option that is written in them. */
 export function addReflection(server: Pick<Server, 'addService'>, services: readonly DescService[]): void {
   const files = new Map<string, Buffer>();
-  for (const service of services) collect(service.file, files);
-  const contracts = [{ fileDescriptorProtos: [...files.values()] }, healthService.Check?.requestType];
-  const listed = [...services.map((service) => service.typeName), HEALTH_SERVICE];
+  for (const file of [...services.map((service) => service.file), ...OTHER_FILES]) collect(file, files);
+  const contracts = [{ fileDescriptorProtos: [...files.values()] }];
+  const listed = [...services, Health].map((service) => service.typeName);
   const reflection = new ReflectionService(contracts as never, { services: listed });
   keepOptions(reflection, files);
   reflection.addToServer(server);

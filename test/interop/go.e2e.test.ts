@@ -1,0 +1,40 @@
+import { cpSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll } from '@jest/globals';
+import { startService } from '../support/service.ts';
+import { createWorkshop } from './contracts.ts';
+import { itIsTheStory, type Story, storyArguments } from './story.ts';
+import { available, describeWith, oneAtATime, ROOT, run } from './tool.ts';
+
+/** What the program and its stubs import, and the generators of the stubs. */
+const PACKAGES = [
+  'google.golang.org/genproto/googleapis/rpc/errdetails',
+  'google.golang.org/grpc',
+  'google.golang.org/grpc/health/grpc_health_v1',
+  'google.golang.org/protobuf/types/known/durationpb',
+  'google.golang.org/protobuf/types/known/timestamppb',
+  'tool',
+];
+
+const go = await available(async () => {
+  const folder = join(import.meta.dirname, 'go');
+  await oneAtATime(() => run('go', ['build', ...PACKAGES], { cwd: folder }));
+  return folder;
+});
+
+describeWith('a Go client (grpc-go, stubs from the contracts)', go, (source) => {
+  const resources = new AsyncDisposableStack();
+  let story: Story;
+
+  beforeAll(async () => {
+    const { folder, contracts } = resources.use(createWorkshop());
+    const service = resources.use(await startService());
+    cpSync(source, folder, { recursive: true });
+    await run(join(ROOT, 'node_modules/.bin/buf'), ['generate', contracts], { cwd: folder });
+    await run('go', ['build', '-o', 'story', '.'], { cwd: folder });
+    story = JSON.parse(await run(join(folder, 'story'), await storyArguments(service)));
+  }, 120_000);
+  afterAll(async () => resources.disposeAsync(), 60_000);
+
+  itIsTheStory(() => story);
+});
