@@ -34,7 +34,7 @@ export function copyProject(): ProjectCopy {
     root,
     run: (command, environment = {}) =>
       new Promise((done) => {
-        const path = `${resolve('node_modules/.bin')}:${process.env['PATH']}`;
+        const path = `${resolve('node_modules/.bin')}:${process.env.PATH}`;
         const child = spawn('sh', ['-c', command], { cwd: root, env: { ...process.env, ...environment, PATH: path } });
         let output = '';
         for (const stream of [child.stdout, child.stderr]) {

@@ -29,6 +29,6 @@ export interface AggregateType<A extends object> {
   /** Whether what its stored events hold of personal data is to be erased. */
   erasesPersonalData(aggregate: A): boolean;
   readonly projections: readonly InlineProjection[];
-  /** What the violation of a unique constraint means, by the constraint's name. */
-  readonly constraints: Readonly<Record<string, () => DomainError>>;
+  /** What the violation of a constraint by this aggregate means to the caller; undefined when it should not have happened. */
+  violation(constraint: string, aggregate: A): DomainError | undefined;
 }

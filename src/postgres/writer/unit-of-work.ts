@@ -112,7 +112,8 @@ export class UnitOfWork {
       const [result] = await this.query<{ written: number }>(text, values);
       if (result?.written !== 1) throw new Conflict();
     } catch (error) {
-      throw violated(type, error) ?? error;
+      const constraint = violatedConstraint(error);
+      throw (constraint && type.violation(constraint, aggregate)) || error;
     }
     if (type.erasesPersonalData(aggregate)) await this.query(ERASE_PERSONAL_DATA, [type.id(aggregate)]);
   }
@@ -145,9 +146,8 @@ export class UnitOfWork {
   }
 }
 
-function violated(type: AggregateType<object>, error: unknown): Error | undefined {
-  if (!(error instanceof Error && 'constraint' in error && typeof error.constraint === 'string')) return undefined;
-  return type.constraints[error.constraint]?.();
+function violatedConstraint(error: unknown): string | undefined {
+  return error instanceof Error && 'constraint' in error && typeof error.constraint === 'string' ? error.constraint : undefined;
 }
 
 /** The unit of work of the command under way. */

@@ -11,7 +11,7 @@ export const changeEmail = command(CommandService.method.changeEmail, async (req
   const user = await users.find(request.userId);
   if (!user) return err(new UserNotFound(request.userId));
   const isOwn = user.email.toLowerCase() === request.email.toLowerCase();
-  if (!isOwn && (await users.holdsEmail(request.email))) return err(new EmailTaken());
+  if (!isOwn && (await users.holdsEmail(request.email))) return err(new EmailTaken(request.email));
 
   return user
     .changeEmail(request.email, { at: now, expectedVersion: request.expectedVersion })

@@ -13,7 +13,7 @@ export const createUser = command(CommandService.method.createUser, async (reque
   if (password.isErr()) return err(password.error);
 
   const passwordHash = await passwords.hash(password.value, signal);
-  if (await users.holdsEmail(request.email)) return err(new EmailTaken());
+  if (await users.holdsEmail(request.email)) return err(new EmailTaken(request.email));
 
   const user = User.create({ id: newId(), email: request.email, name: request.name, passwordHash, at: now });
   users.add(user);

@@ -3,9 +3,10 @@ import { DomainError } from '../../../cqrs/errors.ts';
 export class EmailTaken extends DomainError {
   readonly reason = 'EMAIL_TAKEN';
   readonly kind = 'already-exists';
-  override readonly resource = { type: 'users.v1.User', name: 'email' };
-  constructor() {
+  override readonly resource: { readonly type: string; readonly name: string };
+  constructor(email: string) {
     super('another user has this e-mail address');
+    this.resource = { type: 'users.v1.User', name: email };
   }
 }
 

@@ -14,5 +14,5 @@ export const UserType: AggregateType<User> = {
   events: (user) => user.recordedEvents.map(toMessage),
   erasesPersonalData: (user) => user.status === 'deleted',
   projections: [userDirectory, endedSessions],
-  constraints: { user_email_key: () => new EmailTaken() },
+  violation: (constraint, user) => (constraint === 'user_email_key' ? new EmailTaken(user.email) : undefined),
 };
