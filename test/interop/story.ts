@@ -85,7 +85,7 @@ export function itIsTheStory(told: () => Story): void {
       message: 'another user has this e-mail address',
       reason: 'EMAIL_TAKEN',
       domain: 'users.v1',
-      resource: { type: 'users.v1.User', name: 'email' },
+      resource: { type: 'users.v1.User', name: PEOPLE.ada.email },
     });
   });
 
