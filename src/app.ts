@@ -1,5 +1,6 @@
 import { randomUUIDv7 } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { createSecureContext } from 'node:tls';
 import { dictionary } from '@zxcvbn-ts/language-common';
 import type { Logger } from 'pino';
 import { createAccessTokenIssuer } from './auth/access-token.ts';
@@ -7,7 +8,7 @@ import { readEndedSessions } from './auth/ended-sessions.ts';
 import { startRevocationWatch } from './auth/revocations.ts';
 import { loadOrCreateSigningKey, loadSigningKey } from './auth/signing-key.ts';
 import { createTokenVerifier } from './auth/token-verifier.ts';
-import type { Config } from './config.ts';
+import { type Config, ConfigError } from './config.ts';
 import { type Bus, createBus } from './cqrs/bus.ts';
 import { createPageTokens } from './cqrs/page-token.ts';
 import type { UnexpectedErrors } from './middleware/errors.ts';
@@ -23,6 +24,7 @@ import { openDatabase } from './postgres/open-database.ts';
 import { createReadSide } from './postgres/reader/read-side.ts';
 import { createWriteSide } from './postgres/writer/write-side.ts';
 import { createConnectDoor } from './transport/connect/door.ts';
+import type { Door } from './transport/door.ts';
 import { createGrpcDoor } from './transport/grpc/door.ts';
 import { Readiness } from './transport/readiness.ts';
 import type { TlsFiles } from './transport/tls-files.ts';
@@ -66,6 +68,7 @@ interface Assembly {
 }
 
 async function assemble(config: Config, { logger, onProgress, stops, stopAll }: Assembly): Promise<App> {
+  const tls = config.tls && (await readTlsFiles(config.tls));
   const database = await openDatabase(config.database, { onProgress, logger });
   stops.push(database.close);
   const { owner, writer, reader, replicas } = database.connections;
@@ -116,7 +119,6 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
   const routes = [...bus.values()];
   rules.warmUp(routes.map(({ method }) => method));
 
-  const tls = config.tls && (await readTlsFiles(config.tls));
   const grpcDoor = createGrpcDoor({ bus, unexpected, tls });
   const readiness = new Readiness({
     services: [...new Set(routes.map(({ method }) => method.parent))],
@@ -131,17 +133,42 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
   const connectDoor = createConnectDoor({ bus, unexpected, tls, routes: [...readiness.routes(), jwks] });
 
   stops.push(() => Promise.all([grpcDoor.close({ graceMs: GRACE }), connectDoor.close({ graceMs: GRACE })]));
-  const [grpcPort, httpPort] = await Promise.all([grpcDoor.listen(config.grpcAddress), connectDoor.listen(config.httpAddress)]);
+  // One after the other: a door that is still opening when the other fails could not be closed.
+  const grpcPort = await open(grpcDoor, 'GRPC_ADDRESS', config.grpcAddress);
+  const httpPort = await open(connectDoor, 'HTTP_ADDRESS', config.httpAddress);
   readiness.start();
   stops.push(async () => readiness.drain());
   return { bus, grpcPort, httpPort, stop: stopAll };
 }
 
+/** Opens a door; what stands against it is said in terms of the variable that names the address. */
+async function open(door: Door, variable: string, address: string): Promise<number> {
+  try {
+    return await door.listen(address);
+  } catch (error) {
+    throw new ConfigError([`${variable}: ${error instanceof Error ? error.message : error}`]);
+  }
+}
+
 async function readTlsFiles(files: NonNullable<Config['tls']>): Promise<TlsFiles> {
+  const problems: string[] = [];
+  const read = (variable: string, file: string): Promise<Buffer> =>
+    readFile(file).catch((error: Error) => {
+      problems.push(`${variable} cannot be read: ${error.message}`);
+      return Buffer.alloc(0);
+    });
   const [cert, key, clientCa] = await Promise.all([
-    readFile(files.certFile),
-    readFile(files.keyFile),
-    files.clientCaFile === undefined ? undefined : readFile(files.clientCaFile),
+    read('TLS_CERT_FILE', files.certFile),
+    read('TLS_KEY_FILE', files.keyFile),
+    files.clientCaFile === undefined ? undefined : read('TLS_CLIENT_CA_FILE', files.clientCaFile),
   ]);
+  if (problems.length > 0) throw new ConfigError(problems);
+  try {
+    createSecureContext({ cert, key, ca: clientCa });
+  } catch (error) {
+    throw new ConfigError([
+      `TLS_CERT_FILE and TLS_KEY_FILE do not go together: ${error instanceof Error ? error.message : error}`,
+    ]);
+  }
   return { cert, key, clientCa };
 }

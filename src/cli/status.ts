@@ -1,10 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import { get as httpGet } from 'node:http';
 import { get as httpsGet } from 'node:https';
+import { isIP } from 'node:net';
 import { text } from 'node:stream/consumers';
+import { checkServerIdentity, type PeerCertificate } from 'node:tls';
 import { credentials, makeClientConstructor, type ServiceError } from '@grpc/grpc-js';
 import { service as healthService } from 'grpc-health-check';
 import { type Config, type Environment, readConfig } from '../config.ts';
+import { parseAddress } from '../transport/address.ts';
 
 const PATIENCE_MS = 5_000;
 
@@ -43,8 +46,11 @@ export async function printStatus(
 /** The health service's list (gRFC A90), the whole server under `server`. */
 async function askHealth(config: Config, trust: Trust | undefined): Promise<Record<string, string>> {
   const Health = makeClientConstructor(healthService, 'grpc.health.v1.Health');
-  const channel = trust ? credentials.createSsl(trust.ca, trust.key, trust.cert) : credentials.createInsecure();
-  const client = new Health(config.grpcAddress, channel);
+  const { host } = parseAddress(config.grpcAddress);
+  const identity = { checkServerIdentity: (_: string, certificate: PeerCertificate) => checkServerIdentity(host, certificate) };
+  const channel = trust ? credentials.createSsl(trust.ca, trust.key, trust.cert, identity) : credentials.createInsecure();
+  // TLS takes no IP address for the name of a server, and grpc-js would give it one; whose certificate it is, is checked above.
+  const client = new Health(config.grpcAddress, channel, isIP(host) ? { 'grpc.ssl_target_name_override': 'localhost' } : {});
   try {
     const { statuses } = await new Promise<{ statuses: Record<string, { status: string }> }>((resolve, reject) => {
       client.List?.({}, { deadline: Date.now() + PATIENCE_MS }, (error: ServiceError | null, answer: never) => {

@@ -30,8 +30,7 @@ export async function pendingMigrations(client: pg.ClientBase): Promise<string[]
 
 /** Brings the schema up to date and answers the names of the migrations it ran. Any number of instances may call it at once. */
 export async function migrate(owner: Connection): Promise<string[]> {
-  const client = new pg.Client({ ...owner, application_name: 'bicameral migrations' });
-  await client.connect();
+  const client = await connectAsOwner(owner);
   try {
     if ((await pendingMigrations(client)).length === 0) return [];
     await client.query('select pg_advisory_lock($1)', [LOCK]);
@@ -45,6 +44,21 @@ export async function migrate(owner: Connection): Promise<string[]> {
   } finally {
     // The lock ends with the connection.
     await client.end();
+  }
+}
+
+async function connectAsOwner(owner: Connection): Promise<pg.Client> {
+  const client = new pg.Client({ ...owner, application_name: 'bicameral migrations', connectionTimeoutMillis: 10_000 });
+  client.on('error', () => {});
+  try {
+    await client.connect();
+    return client;
+  } catch (error) {
+    const problem = error instanceof Error ? error.message : String(error);
+    throw new MigrationError(
+      `The database ${client.database} at ${client.host}:${client.port} does not let ${client.user} in (DATABASE_URL, DATABASE_OWNER_URL): ${problem}`,
+      error,
+    );
   }
 }
 

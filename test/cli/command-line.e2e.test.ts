@@ -1,0 +1,118 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { decodeJwt } from 'jose';
+import { certificates } from '../support/certificates.ts';
+import { run } from '../support/command-line.ts';
+import { type Service, startService } from '../support/service.ts';
+
+let service: Service;
+let env: Record<string, string>;
+beforeAll(async () => {
+  service = await startService();
+  env = { DATA_DIR: service.dataDir, GRPC_ADDRESS: service.grpcAddress, HTTP_ADDRESS: service.httpAddress };
+}, 60_000);
+afterAll(() => service.stop(), 60_000);
+
+describe('npx bicameral', () => {
+  it('says what it can do, and each subcommand what it takes', async () => {
+    const help = execFileSync('npx', ['bicameral', '--help'], { encoding: 'utf8', env: { ...process.env, NODE_OPTIONS: '' } });
+    for (const name of ['serve', 'migrate', 'token', 'status']) expect(help).toContain(`  ${name} `);
+    for (const name of ['serve', 'migrate', 'token', 'status']) {
+      const { code, stdout } = await run([name, '--help']);
+      expect(code).toBe(0);
+      expect(stdout).toMatch(/^Usage: bicameral /);
+    }
+  });
+
+  it('says what is wrong with a command line', async () => {
+    const { code, stderr } = await run(['dance']);
+    expect(code).not.toBe(0);
+    expect(stderr).toContain("unknown command 'dance'");
+  });
+});
+
+describe('token', () => {
+  it('prints a token with the roles asked for, and nothing else', async () => {
+    const { code, stdout } = await run(['token', '--role', 'auditor', 'operator', '--subject', 'me'], env);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^\S+\n$/);
+    expect(decodeJwt(stdout.trim())).toMatchObject({ sub: 'me', roles: ['auditor', 'operator'], iss: 'bicameral' });
+  });
+
+  it('prints JSON for programs', async () => {
+    const { token, expiresAt } = JSON.parse((await run(['token', '--json'], env)).stdout);
+    expect(decodeJwt(token)).toMatchObject({ sub: 'operator', roles: [] });
+    expect(Date.parse(expiresAt)).toBeGreaterThan(Date.now());
+  });
+
+  it('refuses a role that does not exist, and names those that do', async () => {
+    const { code, stderr } = await run(['token', '--role', 'emperor'], env);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/emperor.*admin, auditor, operator/s);
+  });
+
+  it('says where a key would have to be when there is none', async () => {
+    const { code, stderr } = await run(['token'], { DATA_DIR: join(tmpdir(), 'nowhere-at-all') });
+    expect(code).toBe(1);
+    expect(stderr).toContain('nowhere-at-all');
+    expect(stderr).not.toMatch(/^ +at /m);
+  });
+});
+
+describe('status', () => {
+  it('shows services and databases, aligned', async () => {
+    const { code, stdout } = await run(['status'], env);
+    expect(code).toBe(0);
+    expect(stdout.trim().split('\n')).toEqual([
+      'service   server                   serving',
+      'service   users.v1.CommandService  serving',
+      'service   users.v1.QueryService    serving',
+      'database  primary                  up',
+      'database  replica-1                up',
+    ]);
+  });
+
+  it('prints JSON for programs', async () => {
+    expect(JSON.parse((await run(['status', '--json'], env)).stdout)).toMatchObject({
+      services: { server: 'SERVING' },
+      databases: { primary: true, 'replica-1': true },
+    });
+  });
+
+  it('says that nothing answers, and where it asked', async () => {
+    const { code, stderr } = await run(['status'], { ...env, GRPC_ADDRESS: '127.0.0.1:1' });
+    expect(code).toBe(1);
+    expect(stderr).toContain('127.0.0.1:1 (GRPC_ADDRESS)');
+  });
+});
+
+describe('a service with mutual TLS', () => {
+  it('is reached by who has a certificate of the CA, and by nobody else', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'bicameral-tls-'));
+    const { ca, server, client, stranger } = await certificates();
+    const files = {
+      'ca.pem': ca,
+      'cert.pem': server.cert,
+      'key.pem': server.key,
+      'client.pem': client.cert,
+      'client-key.pem': client.key,
+      'stranger.pem': stranger.cert,
+      'stranger-key.pem': stranger.key,
+    };
+    for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text);
+    const file = (name: keyof typeof files): string => join(folder, name);
+    const tls = { TLS_CERT_FILE: file('cert.pem'), TLS_KEY_FILE: file('key.pem'), TLS_CLIENT_CA_FILE: file('ca.pem') };
+    await using secure = await startService({ env: tls });
+    const addresses = { ...tls, DATA_DIR: secure.dataDir, GRPC_ADDRESS: secure.grpcAddress, HTTP_ADDRESS: secure.httpAddress };
+    const ask = (cert: keyof typeof files, key: keyof typeof files) =>
+      run(['status', '--ca', file('ca.pem'), '--cert', file(cert), '--key', file(key)], addresses);
+    const told = await ask('client.pem', 'client-key.pem');
+    expect(told.stderr).toBe('');
+    expect(told).toMatchObject({ code: 0, stdout: expect.stringMatching(/replica-1 +up/) });
+    expect(await ask('stranger.pem', 'stranger-key.pem')).toMatchObject({ code: 1 });
+    await rm(folder, { recursive: true });
+  }, 60_000);
+});

@@ -1,0 +1,79 @@
+import { writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { run } from '../support/command-line.ts';
+import { type Service, startService } from '../support/service.ts';
+import { temporaryDataDir } from '../support/temporary-data-dir.ts';
+
+const FREE = { GRPC_ADDRESS: '127.0.0.1:0', HTTP_ADDRESS: '127.0.0.1:0' };
+
+describe('a start that cannot succeed', () => {
+  const dataDir = temporaryDataDir();
+  let service: Service;
+  beforeAll(async () => {
+    service = await startService();
+  }, 60_000);
+  afterAll(async () => {
+    await service.stop();
+    await dataDir[Symbol.asyncDispose]();
+  }, 60_000);
+
+  it('on the data of a running service names the directory and who has it, and leaves that one alone', async () => {
+    const { code, stderr } = await run(['serve'], { ...FREE, DATA_DIR: service.dataDir });
+    expect(code).toBe(1);
+    expect(stderr).toContain(service.dataDir);
+    expect(stderr).toContain(String(service.pid));
+    const ready = await fetch(`http://${service.httpAddress}/readyz`);
+    expect(ready.status).toBe(200);
+  });
+
+  it.each([
+    ['GRPC_ADDRESS', () => service.grpcAddress],
+    ['HTTP_ADDRESS', () => service.httpAddress],
+  ])('on an address that is taken names %s, and leaves no PostgreSQL running', async (variable, address) => {
+    const { code, stderr } = await run(['serve'], { ...FREE, DATA_DIR: dataDir.path, [variable]: address() });
+    expect(code).toBe(1);
+    expect(stderr).toContain(`${variable}: address in use: ${address()}`);
+    expect(stderr).not.toMatch(/^ +at /m);
+    // The directory is free again.
+    const again = await run(['migrate', '--json'], { DATA_DIR: dataDir.path });
+    expect(again).toMatchObject({ code: 0, stdout: '{"migrations":[]}\n' });
+  });
+
+  it('with a bad configuration names all of it, before anything is started', async () => {
+    const { code, stderr } = await run(['serve'], {
+      DATA_DIR: dataDir.path,
+      GRPC_ADDRESS: 'nowhere',
+      LOG_LEVEL: 'loud',
+      TLS_KEY_FILE: 'k',
+    });
+    expect(code).toBe(1);
+    for (const variable of ['GRPC_ADDRESS', 'LOG_LEVEL', 'TLS_CERT_FILE']) expect(stderr).toContain(variable);
+  });
+
+  it('without the database names where it was looked for, and repeats no password', async () => {
+    const closed = createServer();
+    await new Promise<void>((listening) => closed.listen(0, '127.0.0.1', listening));
+    const address = closed.address();
+    const port = typeof address === 'object' ? address?.port : 0;
+    await new Promise((done) => closed.close(done));
+    await writeFile(`${dataDir.path}/key.pem`, '');
+    const { code, stderr } = await run(['serve'], {
+      ...FREE,
+      DATABASE_URL: `postgresql://app:hunter2@127.0.0.1:${port}/app`,
+      AUTH_SIGNING_KEY_FILE: `${dataDir.path}/key.pem`,
+    });
+    expect(code).toBe(1);
+    expect(stderr).toContain(`127.0.0.1:${port}`);
+    expect(stderr).toContain('DATABASE_URL');
+    expect(stderr).not.toContain('hunter2');
+    expect(stderr).not.toMatch(/^ +at /m);
+  });
+
+  it('with files for TLS that are missing names the variable', async () => {
+    const env = { ...FREE, DATA_DIR: dataDir.path, TLS_CERT_FILE: '/nowhere/cert.pem', TLS_KEY_FILE: '/nowhere/key.pem' };
+    const { code, stderr } = await run(['serve'], env);
+    expect(code).toBe(1);
+    expect(stderr).toContain('TLS_CERT_FILE cannot be read');
+  });
+});
