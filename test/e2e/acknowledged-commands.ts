@@ -69,8 +69,8 @@ export async function halfWritten(database: pg.ClientBase): Promise<unknown[]> {
 }
 
 /** The embedded database of a service, as the one who may do everything. */
-export async function connectTo(dataDir: string, port = 5432): Promise<pg.Client & AsyncDisposable> {
-  const client = new pg.Client({ host: `${dataDir}/postgres/sockets`, port, user: 'postgres', database: 'bicameral' });
+export async function connectTo(dataDir: string): Promise<pg.Client & AsyncDisposable> {
+  const client = new pg.Client({ host: `${dataDir}/postgres/sockets`, port: 5432, user: 'postgres', database: 'bicameral' });
   client.on('error', () => {});
   await client.connect();
   return Object.assign(client, { [Symbol.asyncDispose]: () => client.end() });

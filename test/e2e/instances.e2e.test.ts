@@ -3,7 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Code, ConnectError, createClient } from '@connectrpc/connect';
+import { type ClientReadableStream, credentials, makeClientConstructor } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { service as healthService } from 'grpc-health-check';
 import pg from 'pg';
 import { CommandService } from '../../gen/users/v1/command_service_pb.js';
 import { QueryService } from '../../gen/users/v1/query_service_pb.js';
@@ -12,6 +14,7 @@ import type { ConnectionSettings } from '../../src/postgres/embedded/connection-
 import type { EmbeddedCluster } from '../../src/postgres/embedded/embedded-cluster.ts';
 import { startEmbeddedCluster } from '../../src/postgres/embedded/start-embedded-cluster.ts';
 import { run } from '../support/command-line.ts';
+import { eventually } from '../support/eventually.ts';
 import { grpcJsTransport } from '../support/grpc-js-transport.ts';
 import { type Service, startService } from '../support/service.ts';
 import { temporaryDataDir } from '../support/temporary-data-dir.ts';
@@ -149,8 +152,12 @@ describe('instances on one database', () => {
       await lock.query('select from users."user" where id = $1 for update', [userId]);
       const slow = commands.changeName({ userId, name: 'In flight' }, { headers });
       await sleep(300);
+      const health = watchHealth(instance.grpcAddress);
+      await eventually(() => expect(health).toEqual(['SERVING']));
       const stopped = instance.stop();
-      await sleep(300);
+      await eventually(() => expect(health).toContain('NOT_SERVING'));
+      // Nobody new is let in, neither to calls nor to /readyz.
+      await eventually(() => expect(fetch(`http://${instance.httpAddress}/readyz`)).rejects.toThrow());
       await lock.query('commit');
       expect((await slow).user?.name).toBe('In flight');
       expect(await stopped).toBe(0);
@@ -161,6 +168,19 @@ describe('instances on one database', () => {
     }
   }, 60_000);
 });
+
+/** What the health service says of the whole server, a line for each change, until it ends the stream. */
+function watchHealth(address: string): string[] {
+  const Health = makeClientConstructor(healthService, 'grpc.health.v1.Health');
+  const client = new Health(address, credentials.createInsecure());
+  const said: string[] = [];
+  const watch: ClientReadableStream<{ status: string }> = client.Watch?.({ service: '' });
+  watch.on('data', ({ status }) => {
+    if (status !== said.at(-1)) said.push(status);
+  });
+  watch.on('error', () => client.close());
+  return said;
+}
 
 function clientsOf(address: string) {
   const transport = grpcJsTransport(address);
