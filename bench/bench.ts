@@ -1,0 +1,38 @@
+import type { Load, LoadResult } from './load/run-load.ts';
+import type { Subject, SubjectName } from './subjects/subject.ts';
+
+/** What a workload measures with. */
+export interface Bench {
+  readonly settings: Settings;
+  /** The subjects that are measured. A workload leaves the others out. */
+  readonly subjects: ReadonlySet<SubjectName>;
+  /** How many users the database holds. A power of ten. */
+  readonly users: number;
+  /** Starts a subject. It is stopped when the workload ends. */
+  readonly start: (name: SubjectName) => Promise<Subject>;
+  /** Loads a server, after the warm-up, for as long as the settings say, or for `seconds`. */
+  readonly load: (load: LoadOptions) => Promise<LoadResult>;
+  /** `Bearer …` of an administrator. */
+  readonly authorization: () => Promise<string>;
+  /** Says what is being done. */
+  readonly say: (step: string) => void;
+  /** Where temporary files may be made. */
+  readonly folder: string;
+}
+
+/** A load without what is the same for all of them. */
+export type LoadOptions = Omit<Load, 'warmUpMs' | 'durationMs'> & { readonly seconds?: number };
+
+export interface Settings {
+  readonly rounds: number;
+  /** How long one subject is loaded in one round. */
+  readonly seconds: number;
+  /** Before each of these, and not counted. */
+  readonly warmUpSeconds: number;
+  /** Before the first round, for each subject: the time that just-in-time compilation takes. */
+  readonly firstWarmUpSeconds: number;
+  /** Of the load under which memory is watched. */
+  readonly memorySeconds: number;
+  /** Whether comparisons measure latency at a constant rate, too. */
+  readonly latency: boolean;
+}

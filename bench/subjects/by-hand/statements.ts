@@ -1,0 +1,64 @@
+/**
+ * The statements that the service sends, written by hand and prepared by name. What the service comes to send differently is to be
+ * changed here, too: the floor does the same and nothing else.
+ */
+const USER = 'id, email, name, status, roles, created_at, updated_at, last_login_at, version';
+const LISTED = `select ${USER}, (created_at)::text as sort_key from read.user_directory where status <> 'deleted'`;
+const IN_ORDER = 'order by created_at asc, id asc limit $1';
+
+export const GET_USER = { name: 'get user', text: `select ${USER} from read.user_directory where id = $1` };
+
+export const FIRST_PAGE = { name: 'first page', text: `${LISTED} ${IN_ORDER}` };
+
+export const PAGE_BEHIND = {
+  name: 'page behind',
+  text: `${LISTED} and (created_at, id) > ($2::timestamptz, $3::uuid) ${IN_ORDER}`,
+};
+
+export const SEARCH = { name: 'search', text: `${LISTED} and search_text like lower($2) ${IN_ORDER}` };
+
+const WRITTEN = `${USER}, password_hash, session_epoch, kept_session, writes`;
+
+export const FIND_USER = { name: 'find user', text: `select ${WRITTEN} from users."user" where id = $1 limit 1` };
+
+export const FIND_EMAIL = { name: 'find email', text: 'select from users."user" where lower(email) = lower($1)' };
+
+export const UPDATE_NAME = {
+  name: 'update name',
+  text: `update users."user" set name = $1, updated_at = $2, version = $3, writes = writes + 1
+    where id = $4 and writes = $5 returning writes`,
+};
+
+export const INSERT_USER = {
+  name: 'insert user',
+  text: `insert into users."user"
+      (id, email, name, password_hash, status, roles, created_at, updated_at, session_epoch, version, writes)
+    values ($1, $2, $3, $4, 'active', '{}', $5, $5, 1, 1, 1) returning writes`,
+};
+
+/** The event and both inline projections, after the user has been written. */
+export const STORE_EVENT = {
+  name: 'store event',
+  text: `with event as (
+      insert into cqrs.event
+        (id, type, payload, personal, aggregate_type, aggregate_id, aggregate_version, command_id, traceparent, occurred_at)
+      select recorded.id, recorded.type, recorded.payload, recorded.personal, $5, $1, $6, $7, $8, $9
+      from unnest($2::uuid[], $3::text[], $4::bytea[], $10::bytea[]) as recorded (id, type, payload, personal)
+    ), user_directory as (
+      insert into read.user_directory (${USER})
+      select id, coalesce(email, ''), name, status, roles, created_at, updated_at, last_login_at, version
+      from users."user" where id = $1
+      on conflict (id) do update set
+        email = excluded.email, name = excluded.name, status = excluded.status, roles = excluded.roles,
+        updated_at = excluded.updated_at, last_login_at = excluded.last_login_at, version = excluded.version
+    ), ended_session as (
+      insert into read.ended_session (user_id, epoch, kept_session, ended_at, transaction_id)
+      select id, session_epoch, kept_session, now(), pg_current_xact_id()
+      from users."user" u
+      where id = $1 and session_epoch > 1
+        and not exists (select from read.ended_session e where e.user_id = u.id and e.epoch >= u.session_epoch)
+      on conflict (user_id) do update set
+        epoch = excluded.epoch, kept_session = excluded.kept_session, ended_at = excluded.ended_at,
+        transaction_id = excluded.transaction_id
+    ) select`,
+};

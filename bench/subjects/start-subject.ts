@@ -1,0 +1,76 @@
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { buildPeer } from './build-peer.ts';
+import { failedCalls } from './failed-calls.ts';
+import { freePort, startProgram } from './program.ts';
+import type { Subject, SubjectName, SubjectSurroundings } from './subject.ts';
+
+/** The repository. */
+export const ROOT = join(import.meta.dirname, '..', '..');
+
+let started = 0;
+
+/** Starts one of the subjects; `nodeFlags` are for node itself. */
+export async function startSubject(
+  name: SubjectName,
+  surroundings: SubjectSurroundings,
+  nodeFlags: readonly string[] = [],
+): Promise<Subject> {
+  const [grpcPort, httpPort] = [await freePort(), await freePort()];
+  const { program, environment } = await commandOf(name, surroundings);
+  started += 1;
+  const logFile = join(surroundings.folder, `${started}-${name}.log`);
+  const { pid, stop } = await startProgram({
+    arguments: [...nodeFlags, ...program],
+    cwd: ROOT,
+    environment: {
+      DATABASE_URL: surroundings.databaseUrl,
+      DATABASE_REPLICA_URLS: surroundings.replicaUrl,
+      GRPC_ADDRESS: `127.0.0.1:${grpcPort}`,
+      HTTP_ADDRESS: `127.0.0.1:${httpPort}`,
+      ...environment,
+    },
+    logFile,
+    isReady: name === 'ours' ? () => answersReady(httpPort) : () => accepts(grpcPort),
+  });
+  return { name, pid, grpcPort, httpPort, takeFailures: failedCalls(logFile), stop };
+}
+
+/** Whether the service at the port says that it is ready. */
+export async function answersReady(httpPort: number): Promise<boolean> {
+  const response = await fetch(`http://127.0.0.1:${httpPort}/readyz`, { headers: { connection: 'close' } }).catch(
+    () => undefined,
+  );
+  await response?.body?.cancel();
+  return response?.status === 200;
+}
+
+interface SubjectCommand {
+  readonly program: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+async function commandOf(name: SubjectName, surroundings: SubjectSurroundings): Promise<SubjectCommand> {
+  switch (name) {
+    // What `npm start` runs.
+    case 'ours':
+      return { program: ['src/main.ts', 'serve'], environment: { AUTH_SIGNING_KEY_FILE: surroundings.signingKeyFile } };
+    case 'floor':
+      return { program: ['bench/subjects/by-hand/floor.ts'], environment: {} };
+    case 'connect':
+      return { program: ['bench/subjects/by-hand/connect.ts'], environment: {} };
+    case 'peer': {
+      const { main, proto } = await buildPeer();
+      const environment = { NODE_ENV: 'production', PROTO_FILE: proto, DATABASE_REPLICA_URLS: surroundings.replicaWriterUrl };
+      return { program: [main], environment };
+    }
+    default:
+      return name satisfies never;
+  }
+}
+
+function accepts(port: number): Promise<boolean> {
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  const socket = connect(port, '127.0.0.1', () => resolve(true)).on('error', () => resolve(false));
+  return promise.finally(() => socket.destroy());
+}

@@ -1,0 +1,25 @@
+import type { Workload } from './workload.ts';
+import { changeName } from './workloads/change-name.ts';
+import { changeNameHot } from './workloads/change-name-hot.ts';
+import { connectGet } from './workloads/connect-get.ts';
+import { connectJson } from './workloads/connect-json.ts';
+import { createUser } from './workloads/create-user.ts';
+import { getUser } from './workloads/get-user.ts';
+import { listUsers } from './workloads/list-users.ts';
+import { memory } from './workloads/memory.ts';
+import { mix } from './workloads/mix.ts';
+import { startUp } from './workloads/start-up.ts';
+
+/** Everything that is measured, in this order. */
+export const WORKLOADS: readonly Workload[] = [
+  getUser,
+  listUsers,
+  changeName,
+  changeNameHot,
+  createUser,
+  mix,
+  connectJson,
+  connectGet,
+  startUp,
+  memory,
+];
