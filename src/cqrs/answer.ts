@@ -7,6 +7,7 @@ export class Answer<T extends Message | AsyncIterable<Message> = Message | Async
   readonly method: DescMethod;
   readonly message: T;
   #header: Headers | undefined;
+  #plainHeaders: [string, string][] | undefined;
   #trailer: Headers | undefined;
 
   constructor(method: DescMethod, message: T) {
@@ -23,8 +24,14 @@ export class Answer<T extends Message | AsyncIterable<Message> = Message | Async
   }
 
   get header(): Headers {
-    this.#header ??= new Headers();
+    this.#header ??= new Headers(this.#plainHeaders);
     return this.#header;
+  }
+
+  /** Sets one header, named in lower case: cheaper than by `header`, which makes a Headers object. */
+  setHeader(name: string, value: string): void {
+    if (this.#header) this.#header.set(name, value);
+    else this.#plainHeaders = [...(this.#plainHeaders ?? []).filter(([other]) => other !== name), [name, value]];
   }
 
   get trailer(): Headers {
@@ -32,12 +39,12 @@ export class Answer<T extends Message | AsyncIterable<Message> = Message | Async
     return this.#trailer;
   }
 
-  /** The headers if any were set. */
-  get headerIfAny(): Headers | undefined {
-    return this.#header;
+  /** The headers if any were set, by name and value. */
+  get headerIfAny(): Iterable<[string, string]> | undefined {
+    return this.#header ?? this.#plainHeaders;
   }
 
-  get trailerIfAny(): Headers | undefined {
+  get trailerIfAny(): Iterable<[string, string]> | undefined {
     return this.#trailer;
   }
 
@@ -45,6 +52,7 @@ export class Answer<T extends Message | AsyncIterable<Message> = Message | Async
   withMessage(message: T): Answer<T> {
     const answer = new Answer(this.method, message);
     answer.#header = this.#header;
+    answer.#plainHeaders = this.#plainHeaders;
     answer.#trailer = this.#trailer;
     return answer;
   }

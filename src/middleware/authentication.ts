@@ -34,8 +34,8 @@ export function authentication(tokens: TokenVerifier, revocations: Revocations):
 
   /** At once for a token that was verified before: that is nearly every call. */
   function identify(call: Call): Principal | Promise<Principal> {
-    const header = call.header.get('authorization');
-    if (header === null) throw new TokenMissing();
+    const header = call.headerValue('authorization');
+    if (header === undefined) throw new TokenMissing();
     const verified = tokens.verify(bearerToken(header));
     return verified instanceof Promise ? verified.then(admit) : admit(verified);
   }

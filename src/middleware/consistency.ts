@@ -26,7 +26,7 @@ export function consistency(reads: Pick<ReadSide, 'primary' | 'candidates' | 'mo
       call.contextValues.set(readerKey, new Reader(source, call.cancellation));
       try {
         const response = await next(request);
-        answerOf(response).header.set('cqrs-served-by', source.name);
+        answerOf(response).setHeader('cqrs-served-by', source.name);
         return response;
       } catch (error) {
         if (errorCode(error) === WRITE_REFUSED) throw error;
@@ -38,7 +38,7 @@ export function consistency(reads: Pick<ReadSide, 'primary' | 'candidates' | 'mo
 }
 
 function isStrong(call: Call): boolean {
-  return call.header.get('cqrs-consistency') === 'strong';
+  return call.headerValue('cqrs-consistency') === 'strong';
 }
 
 /** Who of the others may answer what this database could not. */

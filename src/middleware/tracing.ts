@@ -25,7 +25,7 @@ class CallTrace implements TraceContext {
   }
 
   get traceparent(): string {
-    this.#traceparent ??= received(this.#call.header.get('traceparent')) ?? this.#newTraceparent();
+    this.#traceparent ??= received(this.#call.headerValue('traceparent')) ?? this.#newTraceparent();
     return this.#traceparent;
   }
 
@@ -38,8 +38,8 @@ class CallTrace implements TraceContext {
 const valid = /^(?!ff)(?:00(?=.{53}$)|(?!00)[0-9a-f]{2})-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-|$)/;
 
 /** As received, cut to the fields of version 00, which is the version sent on. */
-function received(header: string | null): string | undefined {
-  if (header === null || !valid.test(header)) return undefined;
+function received(header: string | undefined): string | undefined {
+  if (header === undefined || !valid.test(header)) return undefined;
   return `00${header.slice(2, 55)}`;
 }
 

@@ -10,7 +10,7 @@ import type {
 } from '../../../gen/users/v1/command_service_pb.js';
 import { UserCreatedSchema, UserNameChangedSchema } from '../../../gen/users/v1/events_pb.js';
 import { HASHING } from '../../load/hashing.ts';
-import { FIND_EMAIL, FIND_USER, INSERT_USER, STORE_EVENT, UPDATE_NAME } from './statements.ts';
+import { FIND_EMAIL, FIND_USER, INSERT_USER, UPDATE_NAME } from './statements.ts';
 import { toUser, type UserRow } from './user-message.ts';
 
 /** The commands that are measured, by hand: the service's statements in one transaction. */
@@ -34,13 +34,11 @@ export function commandsByHand(primary: pg.Pool, notFound: () => Error): Command
       const [found] = rows;
       if (!found) throw notFound();
       const changed: UserRow = { ...found, name, updated_at: new Date(), version: found.version + 1 };
-      const written = await client.query({
-        ...UPDATE_NAME,
-        values: [name, changed.updated_at.toISOString(), changed.version, userId, found.writes],
-      });
-      if (written.rowCount === 0) throw new Overtaken();
       const personal = toBinary(UserNameChangedSchema, create(UserNameChangedSchema, { name }));
-      await storeEvent(client, { user: changed, type: UserNameChangedSchema.typeName, personal });
+      const event = eventValues({ user: changed, type: UserNameChangedSchema.typeName, personal });
+      const row = [name, changed.updated_at.toISOString(), changed.version, userId, found.writes];
+      const written = await client.query<{ written: number }>({ ...UPDATE_NAME, values: [...event, ...row] });
+      if (written.rows[0]?.written !== 1) throw new Overtaken();
       return changed;
     });
 
@@ -63,9 +61,9 @@ export function commandsByHand(primary: pg.Pool, notFound: () => Error): Command
       await transaction(primary, async (client) => {
         const { rowCount } = await client.query({ ...FIND_EMAIL, values: [email] });
         if (rowCount !== 0) throw new Error('the e-mail is taken');
-        await client.query({ ...INSERT_USER, values: [user.id, email, name, passwordHash, now.toISOString()] });
         const personal = toBinary(UserCreatedSchema, create(UserCreatedSchema, { email, name }));
-        await storeEvent(client, { user, type: UserCreatedSchema.typeName, personal });
+        const event = eventValues({ user, type: UserCreatedSchema.typeName, personal });
+        await client.query({ ...INSERT_USER, values: [...event, user.id, email, name, passwordHash, now.toISOString()] });
       });
       return { user: toUser(user) };
     },
@@ -87,19 +85,16 @@ async function transaction<T>(pool: pg.Pool, work: (client: pg.PoolClient) => Pr
   }
 }
 
-async function storeEvent(client: pg.PoolClient, event: { user: UserRow; type: string; personal: Uint8Array }): Promise<void> {
-  const { id, version, updated_at } = event.user;
-  const values = [
-    id,
-    [randomUUIDv7()],
-    [event.type],
-    [Buffer.alloc(0)],
+function eventValues({ user, type, personal }: { user: UserRow; type: string; personal: Uint8Array }): unknown[] {
+  return [
     'users.v1.User',
-    version,
+    user.version,
     randomUUIDv7(),
     '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
-    updated_at.toISOString(),
-    [Buffer.from(event.personal)],
+    user.updated_at.toISOString(),
+    [randomUUIDv7()],
+    [type],
+    [Buffer.alloc(0)],
+    [Buffer.from(personal)],
   ];
-  await client.query({ ...STORE_EVENT, values });
 }

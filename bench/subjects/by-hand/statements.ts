@@ -23,42 +23,42 @@ export const FIND_USER = { name: 'find user', text: `select ${WRITTEN} from user
 
 export const FIND_EMAIL = { name: 'find email', text: 'select from users."user" where lower(email) = lower($1)' };
 
-export const UPDATE_NAME = {
-  name: 'update name',
-  text: `update users."user" set name = $1, updated_at = $2, version = $3, writes = writes + 1
-    where id = $4 and writes = $5 returning writes`,
-};
-
-export const INSERT_USER = {
-  name: 'insert user',
-  text: `insert into users."user"
-      (id, email, name, password_hash, status, roles, created_at, updated_at, session_epoch, version, writes)
-    values ($1, $2, $3, $4, 'active', '{}', $5, $5, 1, 1, 1) returning writes`,
-};
-
-/** The event and both inline projections, after the user has been written. */
-export const STORE_EVENT = {
-  name: 'store event',
-  text: `with event as (
+/** Parameters 1 to 9 of a write: the event. The row's follow. */
+const SIDE_EFFECTS = `event as (
       insert into cqrs.event
         (id, type, payload, personal, aggregate_type, aggregate_id, aggregate_version, command_id, traceparent, occurred_at)
-      select recorded.id, recorded.type, recorded.payload, recorded.personal, $5, $1, $6, $7, $8, $9
-      from unnest($2::uuid[], $3::text[], $4::bytea[], $10::bytea[]) as recorded (id, type, payload, personal)
+      select event.id, event.type, event.payload, event.personal, $1, written.id, $2, $3, $4, $5
+      from written, unnest($6::uuid[], $7::text[], $8::bytea[], $9::bytea[]) as event (id, type, payload, personal)
     ), user_directory as (
       insert into read.user_directory (${USER})
-      select id, coalesce(email, ''), name, status, roles, created_at, updated_at, last_login_at, version
-      from users."user" where id = $1
+      select id, coalesce(email, ''), name, status, roles, created_at, updated_at, last_login_at, version from written
       on conflict (id) do update set
         email = excluded.email, name = excluded.name, status = excluded.status, roles = excluded.roles,
         updated_at = excluded.updated_at, last_login_at = excluded.last_login_at, version = excluded.version
     ), ended_session as (
       insert into read.ended_session (user_id, epoch, kept_session, ended_at, transaction_id)
       select id, session_epoch, kept_session, now(), pg_current_xact_id()
-      from users."user" u
-      where id = $1 and session_epoch > 1
-        and not exists (select from read.ended_session e where e.user_id = u.id and e.epoch >= u.session_epoch)
+      from written
+      where session_epoch > 1
+        and not exists (select from read.ended_session e where e.user_id = written.id and e.epoch >= written.session_epoch)
       on conflict (user_id) do update set
         epoch = excluded.epoch, kept_session = excluded.kept_session, ended_at = excluded.ended_at,
         transaction_id = excluded.transaction_id
-    ) select`,
+    ) select count(*)::integer as written from written`;
+
+export const UPDATE_NAME = {
+  name: 'update name',
+  text: `with written as (
+      update users."user" set name = $10, updated_at = $11, version = $12, writes = writes + 1
+      where id = $13 and writes = $14 returning *
+    ), ${SIDE_EFFECTS}`,
+};
+
+export const INSERT_USER = {
+  name: 'insert user',
+  text: `with written as (
+      insert into users."user"
+        (id, email, name, password_hash, status, roles, created_at, updated_at, session_epoch, version)
+      values ($10, $11, $12, $13, 'active', '{}', $14, $14, 1, 1) returning *
+    ), ${SIDE_EFFECTS}`,
 };

@@ -86,6 +86,6 @@ function isTimeout(reason: unknown): boolean {
   return reason instanceof ConnectError && reason.code === Code.DeadlineExceeded;
 }
 
-function copy(from: Headers | undefined, to: Headers): void {
+function copy(from: Iterable<[string, string]> | undefined, to: Headers): void {
   for (const [key, value] of from ?? []) to.set(key, value);
 }

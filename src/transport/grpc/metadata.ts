@@ -13,11 +13,18 @@ export function toHeaders(metadata: Metadata): Headers {
 }
 
 /** Throws for a value that gRPC cannot carry: printable ASCII only, bytes belong in a `-bin` key. */
-export function toMetadata(headers: Headers): Metadata {
+export function toMetadata(headers: Iterable<[string, string]>): Metadata {
   const metadata = new Metadata();
   for (const [key, value] of headers) {
     if (!key.endsWith('-bin')) metadata.add(key, value);
     else for (const one of value.split(',')) metadata.add(key, Buffer.from(one.trim(), 'base64'));
   }
   return metadata;
+}
+
+/** One value as `toHeaders` would have it. */
+export function headerValue(metadata: Metadata, name: string): string | undefined {
+  const values = metadata.get(name);
+  if (values.length === 0) return undefined;
+  return values.map((value) => (typeof value === 'string' ? value : value.toString('base64'))).join(', ');
 }

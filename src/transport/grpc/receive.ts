@@ -6,7 +6,7 @@ import { Call, type CallOrigin, type Message } from '../../cqrs/call.ts';
 import { CallCanceled, MalformedRequest } from '../../cqrs/errors.ts';
 import type { CallsInFlight } from '../calls-in-flight.ts';
 import { DEADLINE_KEY } from './http2-edge.ts';
-import { toHeaders } from './metadata.ts';
+import { headerValue, toHeaders } from './metadata.ts';
 
 /** A call as grpc-js hands it over, its messages still bytes. */
 export type WireCall = ServerUnaryCall<Buffer, Buffer> | ServerWritableStream<Buffer, Buffer>;
@@ -45,6 +45,7 @@ export function receive(route: Route, wire: WireCall, inFlight: CallsInFlight): 
     request: decode(route, wire.request),
     origin: new GrpcOrigin(wire, deadline),
     header: () => toHeaders(metadata),
+    readHeader: (name) => headerValue(metadata, name),
   });
   inFlight.add(call);
   // Emitted at the end of every call, answered or not.
