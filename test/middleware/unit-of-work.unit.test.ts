@@ -1,0 +1,48 @@
+import { describe, expect, it } from '@jest/globals';
+import { attemptKey } from '../../src/cqrs/context-keys.ts';
+import { Conflict, DatabaseUnavailable } from '../../src/cqrs/errors.ts';
+import { unitOfWork } from '../../src/middleware/unit-of-work.ts';
+import { type UnitOfWork, unitOfWorkKey } from '../../src/postgres/writer/unit-of-work.ts';
+import { CommandService } from '../gen/conformance/v1/conformance_pb.js';
+import { callTo, pass } from './test-call.ts';
+
+const refused = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
+
+/** Runs a command whose handler, or whose commit, fails as said; tells what became of its unit of work. */
+async function runCommand({ handler, commit }: { handler?: Error; commit?: Error }) {
+  const happened: string[] = [];
+  const work = {
+    commit: async () => {
+      happened.push('commit');
+      if (commit) throw commit;
+    },
+    rollback: async () => {
+      happened.push('rollback');
+    },
+  } as unknown as UnitOfWork;
+  const call = callTo(CommandService.method.echo);
+  call.contextValues.set(attemptKey, 3);
+  const begin = (_: unknown, attempt: number): UnitOfWork => {
+    happened.push(`begin ${attempt}`);
+    return work;
+  };
+  const outcome = await pass(unitOfWork(begin), call, handler).catch((error: unknown) => error);
+  return { happened, outcome, given: call.contextValues.get(unitOfWorkKey) === work };
+}
+
+describe('unitOfWork', () => {
+  it('commits when the handler has answered, and gives the handler its unit of work', async () => {
+    expect(await runCommand({})).toMatchObject({ happened: ['begin 3', 'commit'], given: true });
+  });
+
+  it('rolls back when the handler refuses or fails, and passes its error on', async () => {
+    const error = new Conflict();
+    expect(await runCommand({ handler: error })).toMatchObject({ happened: ['begin 3', 'rollback'], outcome: error });
+  });
+
+  it('fails when the commit fails, in the words of the bus', async () => {
+    const { happened, outcome } = await runCommand({ commit: refused });
+    expect(happened).toEqual(['begin 3', 'commit', 'rollback']);
+    expect(outcome).toBeInstanceOf(DatabaseUnavailable);
+  });
+});
