@@ -74,9 +74,12 @@ describe('ending sessions', () => {
     const token = await logIn(app, user);
     await asAdmin(app).suspendUser({ userId: user.id, reason: 'test' });
     const third = await startTestApp({ beside: app });
-    const refusal = await refusalOf(third.client(QueryService, { token }).getUser({ userId: user.id }));
-    await third.stop();
-    expect(refusal).toMatchObject({ reason: 'TOKEN_INVALID' });
+    try {
+      const refusal = await refusalOf(third.client(QueryService, { token }).getUser({ userId: user.id }));
+      expect(refusal).toMatchObject({ reason: 'TOKEN_INVALID' });
+    } finally {
+      await third.stop();
+    }
   });
 });
 
