@@ -8,16 +8,25 @@ export async function serve(environment: Environment): Promise<void> {
   const config = readConfig(environment);
   const logger = await createLogger({ level: config.logLevel as LogLevel, pretty: process.stdout.isTTY });
   const { startApp } = await import('../app.ts');
+  // Heard from here on: a signal during the start ends the program in order once it has started, and leaves no server behind.
+  const signaled = firstSignal();
   const app = await startApp(config, { logger, onProgress: createConsoleProgress() });
   process.stderr.write(welcome(config, app));
 
-  const stop = async (signal: NodeJS.Signals): Promise<void> => {
-    process.once('SIGTERM', () => process.exit(1));
-    process.once('SIGINT', () => process.exit(1));
-    logger.info({ signal }, 'stopping');
-    await app.stop();
-    logger.info('stopped');
-  };
-  process.once('SIGTERM', stop);
-  process.once('SIGINT', stop);
+  const signal = await signaled;
+  logger.info({ signal }, 'stopping');
+  await app.stop();
+  logger.info('stopped');
+}
+
+function firstSignal(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    const heard = (signal: NodeJS.Signals): void => {
+      process.on('SIGTERM', () => process.exit(1));
+      process.on('SIGINT', () => process.exit(1));
+      resolve(signal);
+    };
+    process.once('SIGTERM', heard);
+    process.once('SIGINT', heard);
+  });
 }

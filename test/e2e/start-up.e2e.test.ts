@@ -1,7 +1,12 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { realpathSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { run } from '../support/command-line.ts';
+import { processesIn } from '../support/processes.ts';
 import { type Service, startService } from '../support/service.ts';
 import { temporaryDataDir } from '../support/temporary-data-dir.ts';
 
@@ -76,4 +81,20 @@ describe('a start that cannot succeed', () => {
     expect(code).toBe(1);
     expect(stderr).toContain('TLS_CERT_FILE cannot be read');
   });
+});
+
+describe('a signal during the start', () => {
+  it('ends the program in order, and leaves no PostgreSQL running', async () => {
+    await using dataDir = temporaryDataDir();
+    const main = resolve(import.meta.dirname, '../../src/main.ts');
+    const env = { ...process.env, NODE_OPTIONS: '', ...FREE, DATA_DIR: dataDir.path };
+    const program = spawn(process.execPath, [main, 'serve'], { env });
+    program.stdout.resume();
+    let terminal = '';
+    while (!terminal.includes('starting the primary')) terminal += await once(program.stderr, 'data');
+    program.kill('SIGTERM');
+    program.stderr.resume();
+    expect(await once(program, 'close')).toEqual([0, null]);
+    expect(processesIn(realpathSync(join(dataDir.path, 'postgres')))).toEqual([]);
+  }, 60_000);
 });
