@@ -19,9 +19,11 @@ import { createPasswordPolicy } from './modules/users/domain/password-policy.ts'
 import { usersModule } from './modules/users/module.ts';
 import { createPasswordHasher } from './modules/users/persistence/password-hasher.ts';
 import { UserType } from './modules/users/persistence/user-type.ts';
+import { createCommandRecorder } from './postgres/command-log/command-recorder.ts';
 import { migrate } from './postgres/migrate.ts';
 import { openDatabase } from './postgres/open-database.ts';
 import { createReadSide } from './postgres/reader/read-side.ts';
+import { createIdempotencyKeys } from './postgres/writer/idempotency-keys.ts';
 import { createWriteSide } from './postgres/writer/write-side.ts';
 import { createConnectDoor } from './transport/connect/door.ts';
 import type { Door } from './transport/door.ts';
@@ -92,6 +94,11 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
   stops.push(revocations.stop);
   await revocations.refresh();
 
+  const recorder = createCommandRecorder({ pool: writes.recordPool, logger });
+  stops.push(recorder.close);
+  const keys = createIdempotencyKeys({ pool: writes.pool, keptSeconds: config.idempotencyHours * 3600 });
+  stops.push(async () => keys.stop());
+
   const unexpected: UnexpectedErrors = {
     newId: randomUUIDv7,
     report: ({ error, errorId, method }) => logger.error({ err: error, error_id: errorId, method }, 'unexpected error'),
@@ -112,6 +119,8 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
       tokens: createTokenVerifier({ key, foreign: config.foreignIssuer, now: Date.now }),
       revocations,
       validation: rules.interceptor,
+      recorder,
+      idempotency: { keys, fingerprintKey: key.deriveKey('idempotency fingerprints') },
       writes,
       reads,
     }),

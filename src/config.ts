@@ -11,6 +11,8 @@ export interface Config {
   readonly signingKey: { readonly file: string; readonly create: boolean };
   readonly foreignIssuer: { readonly jwksUrl: URL; readonly issuer: string; readonly audience: string } | undefined;
   readonly tls: { readonly certFile: string; readonly keyFile: string; readonly clientCaFile: string | undefined } | undefined;
+  /** How long a command can be sent again under its idempotency key, in hours. */
+  readonly idempotencyHours: number;
   readonly logLevel: string;
 }
 
@@ -64,6 +66,9 @@ export function readConfig(environment: Environment): Config {
       keyFile: resolve(keyFile),
       clientCaFile: text('TLS_CLIENT_CA_FILE'),
     })),
+    idempotencyHours: Number(
+      checked('IDEMPOTENCY_HOURS', '24', (value) => /^[1-9]\d{0,4}$/.test(value), 'has to be a whole number of hours from 1 on'),
+    ),
     logLevel: checked('LOG_LEVEL', 'info', (value) => LOG_LEVELS.includes(value), `has to be one of ${LOG_LEVELS.join(', ')}`),
   };
   if (!config.tls && text('TLS_CLIENT_CA_FILE'))

@@ -15,12 +15,16 @@ export interface Route {
   readonly method: DescMethod;
   readonly kind: MessageKind;
   readonly dispatch: (call: Call) => Promise<Answer>;
+  /** Of a command: runs one again that is on record. */
+  readonly replay: ((call: Call) => Promise<Answer>) | undefined;
 }
 
 /** The middleware of each kind of message, outermost first. */
 export interface Pipelines {
   readonly command: readonly Interceptor[];
   readonly query: readonly Interceptor[];
+  /** Of recorded commands that are run again; without it none can be. */
+  readonly replay?: readonly Interceptor[];
 }
 
 /** Every rpc the program serves, by name (`users.v1.CommandService/ChangeEmail`). */
@@ -52,7 +56,12 @@ export function createBus(modules: readonly Module[], pipelines: Pipelines): Bus
         const kind = messageKind(method.parent);
         if (!handler || !kind) continue;
         if (routes.has(name)) problems.push(`${name} is registered twice`);
-        routes.set(name, { method, kind, dispatch: compose(handler, module, pipelines[kind]) });
+        routes.set(name, {
+          method,
+          kind,
+          dispatch: compose(handler, module, pipelines[kind]),
+          replay: kind === 'command' && pipelines.replay ? compose(handler, module, pipelines.replay) : undefined,
+        });
       }
     }
   }

@@ -1,4 +1,4 @@
-import { randomUUIDv7 } from 'node:crypto';
+import { hash, randomUUIDv7 } from 'node:crypto';
 import type { DescMessage, DescMethod, DescService, MessageShape } from '@bufbuild/protobuf';
 import { type ContextValues, createContextValues, type StreamRequest, type UnaryRequest } from '@connectrpc/connect';
 import { Cancellation } from './cancellation.ts';
@@ -25,7 +25,10 @@ export class Call {
   readonly request: Message;
   readonly origin: CallOrigin;
   readonly cancellation = new Cancellation();
-  /** A new UUIDv7 (RFC 9562); every id that the call gives out comes from here. */
+  /**
+   * A UUIDv7 (RFC 9562); every id that the call gives out comes from here. The ids of an attempt follow from the id of the call, so
+   * that a recorded command can be run again with the same ones.
+   */
   readonly newId: () => string;
   readonly #makeHeader: () => Headers;
   readonly #readHeader: ((name: string) => string | undefined) | undefined;
@@ -33,6 +36,7 @@ export class Call {
   #contextValues: ContextValues | undefined;
   #id: string | undefined;
   #receivedAt: Date | undefined;
+  #idsGiven = 0;
 
   constructor(call: {
     method: DescMethod;
@@ -41,8 +45,8 @@ export class Call {
     header: () => Headers;
     readHeader?: (name: string) => string | undefined;
     contextValues?: ContextValues | undefined;
-    newId?: () => string;
-    receivedAt?: Date;
+    /** A UUIDv7. Given only when a recorded command is run again. */
+    id?: string;
   }) {
     this.method = call.method;
     this.request = call.request;
@@ -50,20 +54,28 @@ export class Call {
     this.#makeHeader = call.header;
     this.#readHeader = call.readHeader;
     this.#contextValues = call.contextValues;
-    this.newId = call.newId ?? newUuid;
-    this.#receivedAt = call.receivedAt;
+    this.#id = call.id;
+    this.newId = () => {
+      this.#idsGiven += 1;
+      return derivedId(this.id, this.#idsGiven);
+    };
   }
 
   /** The id of this call: of a command, what its events and its record name. */
   get id(): string {
-    this.#id ??= this.newId();
+    this.#id ??= randomUUIDv7();
     return this.#id;
   }
 
-  /** The time of the call, the same for every attempt and every reader. */
+  /** The time of the call, the one in its id: the same for every attempt and every reader. */
   get receivedAt(): Date {
-    this.#receivedAt ??= new Date();
+    this.#receivedAt ??= timeOf(this.id);
     return this.#receivedAt;
+  }
+
+  /** From here on the call gives out the ids of an attempt again, from the first. */
+  startAttempt(): void {
+    this.#idsGiven = 0;
   }
 
   get stream(): boolean {
@@ -113,7 +125,17 @@ export function callOf(request: UnaryRequest | StreamRequest): Call {
   return request as unknown as Call;
 }
 
-const newUuid = (): string => randomUUIDv7();
+/** When a UUIDv7 was made, to the millisecond (RFC 9562, 5.7). */
+export function timeOf(id: string): Date {
+  return new Date(Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16));
+}
+
+/** The n-th id that follows from another: a UUIDv7 of the same time whose random bits are a hash. */
+function derivedId(id: string, n: number): string {
+  const bits = hash('sha256', `${id} ${n}`, 'hex');
+  const variant = '89ab'.charAt(Number.parseInt(bits.charAt(3), 16) & 3);
+  return `${id.slice(0, 13)}-7${bits.slice(0, 3)}-${variant}${bits.slice(4, 7)}-${bits.slice(7, 19)}`;
+}
 
 async function* once(message: Message): AsyncGenerator<Message> {
   yield message;

@@ -8,9 +8,11 @@ import {
   RetryInfoSchema,
 } from '#gen/google/rpc/error_details_pb.js';
 import { type Answer, answerOf, toResponse } from '../cqrs/answer.ts';
-import type { Message } from '../cqrs/call.ts';
+import { callOf, type Message } from '../cqrs/call.ts';
 import { methodName } from '../cqrs/convention.ts';
-import { DomainError, type ErrorKind } from '../cqrs/errors.ts';
+import { DomainError } from '../cqrs/errors.ts';
+import { CODES } from './code-of.ts';
+import { COMMAND_ID_HEADER, commandAttemptKey } from './command-attempt.ts';
 
 type Detail = NonNullable<ConstructorParameters<typeof ConnectError>[3]>[number];
 
@@ -33,7 +35,10 @@ export function errors(unexpected: UnexpectedErrors): Interceptor {
       const answer = answerOf(response) as Answer<AsyncIterable<Message>>;
       return toResponse(answer.withMessage(typedErrors(answer.message, request.method, unexpected)));
     } catch (error) {
-      throw toConnectError(error, request.method, unexpected);
+      const typed = toConnectError(error, request.method, unexpected);
+      const { contextValues, id } = callOf(request);
+      if (contextValues.get(commandAttemptKey)) typed.metadata.set(COMMAND_ID_HEADER, id);
+      throw typed;
     }
   };
 }
@@ -49,20 +54,6 @@ async function* typedErrors(
     throw toConnectError(error, method, unexpected);
   }
 }
-
-const CODES: Readonly<Record<ErrorKind, Code>> = {
-  invalid: Code.InvalidArgument,
-  unauthenticated: Code.Unauthenticated,
-  denied: Code.PermissionDenied,
-  'not-found': Code.NotFound,
-  'already-exists': Code.AlreadyExists,
-  precondition: Code.FailedPrecondition,
-  conflict: Code.Aborted,
-  overloaded: Code.ResourceExhausted,
-  unavailable: Code.Unavailable,
-  deadline: Code.DeadlineExceeded,
-  canceled: Code.Canceled,
-};
 
 /** The domain of reasons that belong to the bus and to no module. */
 export const BUS_DOMAIN = 'cqrs.v1';

@@ -3,13 +3,17 @@ import type { Logger } from 'pino';
 import type { Revocations } from '../auth/revocations.ts';
 import type { TokenVerifier } from '../auth/token-verifier.ts';
 import type { Pipelines } from '../cqrs/bus.ts';
+import type { CommandRecorder } from '../postgres/command-log/command-recorder.ts';
 import type { ReadSide } from '../postgres/reader/read-side.ts';
+import type { IdempotencyKeys } from '../postgres/writer/idempotency-keys.ts';
 import type { WriteSide } from '../postgres/writer/write-side.ts';
+import { audit } from './audit.ts';
 import { authentication } from './authentication.ts';
 import { authorization } from './authorization.ts';
 import { consistency } from './consistency.ts';
 import { deadline } from './deadline.ts';
 import { errors, type UnexpectedErrors } from './errors.ts';
+import { idempotency } from './idempotency.ts';
 import { logging } from './logging.ts';
 import { retry } from './retry.ts';
 import { tracing } from './tracing.ts';
@@ -22,6 +26,8 @@ export interface PipelineParts {
   readonly tokens: TokenVerifier;
   readonly revocations: Revocations;
   readonly validation: Interceptor;
+  readonly recorder: Pick<CommandRecorder, 'record'>;
+  readonly idempotency: { readonly keys: Pick<IdempotencyKeys, 'find'>; readonly fingerprintKey: Buffer };
   readonly writes: Pick<WriteSide, 'unitOfWork'>;
   readonly reads: Pick<ReadSide, 'primary' | 'candidates' | 'monitor'>;
 }
@@ -29,21 +35,18 @@ export interface PipelineParts {
 /**
  * THE list: what every command and every query passes, outermost first.
  *
- * Errors stand inside logging, so that the log has the code the caller got, and outside everything that can fail. Nothing is known of
- * the caller before authentication, and nothing is looked up before authorization.
+ * Errors stand inside logging, so that the log has the code the caller got, and outside everything that can fail. Audit stands where
+ * every refusal passes it. Nothing is known of the caller before authentication, and nothing is looked up before authorization.
  */
 export function createPipelines(parts: PipelineParts): Pipelines {
-  const everyCall = [
-    tracing(),
-    logging(parts.logger),
-    errors(parts.unexpected),
-    deadline(),
-    authentication(parts.tokens, parts.revocations),
-    parts.validation,
-    authorization(),
-  ];
+  const { keys, fingerprintKey } = parts.idempotency;
+  const outer = [tracing(), logging(parts.logger), errors(parts.unexpected), deadline()];
+  const admission = [authentication(parts.tokens, parts.revocations), parts.validation, authorization()];
+  const execution = [retry(), unitOfWork(parts.writes.unitOfWork)];
   return {
-    command: [...everyCall, retry(), unitOfWork(parts.writes.unitOfWork)],
-    query: [...everyCall, consistency(parts.reads)],
+    command: [...outer, audit(parts.recorder), ...admission, idempotency(keys, fingerprintKey), ...execution],
+    query: [...outer, ...admission, consistency(parts.reads)],
+    // The caller is the recorded one, and whoever runs it again keeps the outcome.
+    replay: [parts.validation, authorization(), ...execution],
   };
 }

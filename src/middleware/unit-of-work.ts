@@ -1,22 +1,62 @@
-import type { Interceptor } from '@connectrpc/connect';
-import { type Call, callOf } from '../cqrs/call.ts';
+import { toBinary } from '@bufbuild/protobuf';
+import { createContextKey, type Interceptor } from '@connectrpc/connect';
+import { type Answer, answerOf } from '../cqrs/answer.ts';
+import { type Call, callOf, type Message } from '../cqrs/call.ts';
 import { attemptKey } from '../cqrs/context-keys.ts';
+import { clearSecrets } from '../cqrs/redaction.ts';
 import { translateSqlError } from '../postgres/sql-errors.ts';
-import { type UnitOfWork, unitOfWorkKey } from '../postgres/writer/unit-of-work.ts';
+import type { Claim } from '../postgres/writer/idempotency-keys.ts';
+import { type CommandEnding, type UnitOfWork, unitOfWorkKey } from '../postgres/writer/unit-of-work.ts';
+import { type CommandAttempt, commandAttemptKey } from './command-attempt.ts';
+import { DRY_RUN_HEADER } from './dry-run.ts';
 
-/** Gives the command one transaction: committed when the handler answered, rolled back when it refused or failed. */
+/** The idempotency key of the command under way, to be stored with what it does. */
+export const claimKey = createContextKey<Claim | undefined>(undefined, { description: 'idempotency key' });
+
+/**
+ * Gives the command one transaction: committed with its record when the handler answered, rolled back when it refused or failed. A dry
+ * run is written like any other and then rolled back; secrets are taken out of its answer, because nothing may come of it.
+ */
 export function unitOfWork(begin: (call: Call, attempt: number) => UnitOfWork): Interceptor {
   return (next) => async (request) => {
     const call = callOf(request);
+    const attempt = attemptOf(call);
+    call.startAttempt();
     const work = begin(call, call.contextValues.get(attemptKey));
     call.contextValues.set(unitOfWorkKey, work);
     try {
       const response = await next(request);
-      await work.commit();
+      const answer = answerOf(response) as Answer<Message>;
+      const ending = endingOf(call, attempt, answer);
+      if (!attempt.dryRun) {
+        await work.commit(ending);
+        attempt.isRecorded = true;
+        return response;
+      }
+      await work.write(ending);
+      attempt.target = work.target;
+      await work.rollback();
+      clearSecrets(answer.method.output, answer.message);
+      answer.setHeader(DRY_RUN_HEADER, 'true');
       return response;
     } catch (error) {
+      attempt.target = work.target;
       await work.rollback();
       throw translateSqlError(error);
     }
+  };
+}
+
+function attemptOf(call: Call): CommandAttempt {
+  const attempt = call.contextValues.get(commandAttemptKey);
+  if (!attempt) throw new Error('the pipeline has no audit');
+  return attempt;
+}
+
+function endingOf(call: Call, attempt: CommandAttempt, { method, message }: Answer<Message>): CommandEnding {
+  const claim = call.contextValues.get(claimKey);
+  return {
+    attempt: attempt.attempt({ whole: true }),
+    claim: claim && { ...claim, response: Buffer.from(toBinary(method.output, message)) },
   };
 }

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { CommandService } from '../../gen/users/v1/command_service_pb.js';
 import { QueryService } from '../../gen/users/v1/query_service_pb.js';
 import { Call } from '../../src/cqrs/call.ts';
+import { STORE_RECORDS } from '../../src/postgres/command-log/command-record.ts';
 import { NamedStatementClient } from '../../src/postgres/named-statement-client.ts';
 import { refusalOf } from '../support/errors.ts';
 import { logIn, signUp } from '../support/people.ts';
@@ -66,12 +67,12 @@ describe('the order of the pipeline', () => {
     expect(await refusalOf(client.getUser({ userId: UNKNOWN }))).toMatchObject({ reason: 'PERMISSION_MISSING' });
   });
 
-  it('authorization comes before the database: what is refused costs no statement', async () => {
+  it('authorization comes before the database: what is refused costs no statement but its record', async () => {
     const client = app.client(CommandService, { roles: ['operator'] });
     const refused = () => refusalOf(client.changeName({ userId: UNKNOWN, name: 'x' }));
-    expect(await statementsOf(refused)).toEqual([]);
+    expect(await statementsOf(refused)).toEqual([STORE_RECORDS]);
     const missing = () => refusalOf(app.client(CommandService, { roles: ['admin'] }).changeName({ userId: UNKNOWN, name: 'x' }));
-    expect(await statementsOf(missing)).toEqual(['begin', expect.stringMatching(/^select/), 'rollback']);
+    expect(await statementsOf(missing)).toEqual(['begin', expect.stringMatching(/^select/), 'rollback', STORE_RECORDS]);
   });
 
   it('retry stands outside the unit of work: each attempt has a transaction of its own', async () => {

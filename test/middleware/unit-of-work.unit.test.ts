@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { attemptKey } from '../../src/cqrs/context-keys.ts';
 import { Conflict, DatabaseUnavailable } from '../../src/cqrs/errors.ts';
+import { CommandAttempt, commandAttemptKey } from '../../src/middleware/command-attempt.ts';
 import { unitOfWork } from '../../src/middleware/unit-of-work.ts';
 import { type UnitOfWork, unitOfWorkKey } from '../../src/postgres/writer/unit-of-work.ts';
 import { CommandService } from '../gen/conformance/v1/conformance_pb.js';
@@ -9,30 +10,41 @@ import { callTo, pass } from './test-call.ts';
 const refused = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
 
 /** Runs a command whose handler, or whose commit, fails as said; tells what became of its unit of work. */
-async function runCommand({ handler, commit }: { handler?: Error; commit?: Error }) {
+async function runCommand({ handler, commit, dryRun = false }: { handler?: Error; commit?: Error; dryRun?: boolean }) {
   const happened: string[] = [];
   const work = {
     commit: async () => {
       happened.push('commit');
       if (commit) throw commit;
     },
+    write: async () => {
+      happened.push('write');
+    },
     rollback: async () => {
       happened.push('rollback');
     },
   } as unknown as UnitOfWork;
   const call = callTo(CommandService.method.echo);
+  const attempt = new CommandAttempt(call);
+  attempt.dryRun = dryRun;
+  call.contextValues.set(commandAttemptKey, attempt);
   call.contextValues.set(attemptKey, 3);
   const begin = (_: unknown, attempt: number): UnitOfWork => {
     happened.push(`begin ${attempt}`);
     return work;
   };
   const outcome = await pass(unitOfWork(begin), call, handler).catch((error: unknown) => error);
-  return { happened, outcome, given: call.contextValues.get(unitOfWorkKey) === work };
+  return { happened, outcome, given: call.contextValues.get(unitOfWorkKey) === work, isRecorded: attempt.isRecorded };
 }
 
 describe('unitOfWork', () => {
   it('commits when the handler has answered, and gives the handler its unit of work', async () => {
-    expect(await runCommand({})).toMatchObject({ happened: ['begin 3', 'commit'], given: true });
+    expect(await runCommand({})).toMatchObject({ happened: ['begin 3', 'commit'], given: true, isRecorded: true });
+  });
+
+  it('writes a dry run as any other command, rolls it back, and leaves its record to others', async () => {
+    const happened = ['begin 3', 'write', 'rollback'];
+    expect(await runCommand({ dryRun: true })).toMatchObject({ happened, given: true, isRecorded: false });
   });
 
   it('rolls back when the handler refuses or fails, and passes its error on', async () => {

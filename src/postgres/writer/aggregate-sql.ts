@@ -1,5 +1,7 @@
 import type { EntityMetadata } from '@mikro-orm/core';
+import { SUCCESS_PARAMETERS, storeSuccess } from '../command-log/command-record.ts';
 import type { AggregateType } from './aggregate-type.ts';
+import { CLAIM_PARAMETERS, storeClaim } from './idempotency-keys.ts';
 
 /** A statement with its parameters. */
 export interface Statement {
@@ -7,7 +9,7 @@ export interface Statement {
   readonly values: readonly unknown[];
 }
 
-/** What is stored beside the row: parameters 1 to 9 of every write, in this order. */
+/** The events: parameters 1 to 9 of every write, in this order. */
 export type EventParameters = readonly [
   aggregateType: string,
   aggregateVersion: number,
@@ -19,13 +21,23 @@ export type EventParameters = readonly [
   payloads: readonly Buffer[],
   personal: readonly (Buffer | null)[],
 ];
-const FIRST_COLUMN = 10;
+const FIRST_OF_RECORD = 10;
+const FIRST_OF_CLAIM = FIRST_OF_RECORD + SUCCESS_PARAMETERS;
+
+/** What is stored beside the row. */
+export interface SideEffects {
+  readonly events: EventParameters;
+  /** Of the command's record: `successParameters`. */
+  readonly record: readonly unknown[];
+  /** Of its idempotency key, if it has one: `claimParameters`. */
+  readonly claim: readonly unknown[] | undefined;
+}
 
 /**
  * The statements that keep one kind of aggregate, made from its mapping.
  *
- * A write is one statement: the row, its events and its inline read models. It answers how many rows it wrote; none means that the
- * row was written by somebody else since it was read, and then nothing else is stored either.
+ * A write is one statement: the row, its events, its inline read models, the command's record and its idempotency key. It answers how
+ * many rows it wrote; none means that the row was written by somebody else since it was read, and then nothing else is stored either.
  */
 export class AggregateSql {
   readonly #table: string;
@@ -50,6 +62,7 @@ export class AggregateSql {
     this.#writes = this.#column(this.#writesProperty);
     this.#sideEffects = [
       `event as (${storeEvents(this.#key)})`,
+      `record as (${storeSuccess(this.#key, FIRST_OF_RECORD)})`,
       ...type.projections.map(({ name, statement }) => `${name} as (${statement})`),
     ].join(',\n');
     this.select = `select ${[...this.#columns.values()].join(', ')} from ${this.#table} where ${this.#key} = $1`;
@@ -61,35 +74,41 @@ export class AggregateSql {
     return (aggregate as Record<string, number>)[this.#writesProperty] ?? 0;
   }
 
-  insert(properties: Readonly<Record<string, unknown>>, events: EventParameters): Statement {
-    const text = this.#text('insert', properties, (columns) => {
-      const values = columns.map((_, index) => `$${FIRST_COLUMN + index}`).join(', ');
+  insert(properties: Readonly<Record<string, unknown>>, beside: SideEffects): Statement {
+    const text = this.#text({ verb: 'insert', properties, beside }, (columns, first) => {
+      const values = columns.map((_, index) => `$${first + index}`).join(', ');
       return `insert into ${this.#table} (${columns.join(', ')}) values (${values}) returning *`;
     });
-    return { text, values: [...events, ...Object.values(properties).map(toParameter)] };
+    return { text, values: [...parametersOf(beside), ...Object.values(properties).map(toParameter)] };
   }
 
   /** Sets these properties, unless the row has been written since it had been written `writes` times. */
   update(
     { id, writes, properties }: { id: string; writes: number; properties: Readonly<Record<string, unknown>> },
-    events: EventParameters,
+    beside: SideEffects,
   ): Statement {
-    const text = this.#text('update', properties, (columns) => {
-      const changes = columns.map((column, index) => `${column} = $${FIRST_COLUMN + index}`);
+    const text = this.#text({ verb: 'update', properties, beside }, (columns, first) => {
+      const changes = columns.map((column, index) => `${column} = $${first + index}`);
       const set = [...changes, `${this.#writes} = ${this.#writes} + 1`].join(', ');
-      const next = FIRST_COLUMN + columns.length;
+      const next = first + columns.length;
       return `update ${this.#table} set ${set} where ${this.#key} = $${next} and ${this.#writes} = $${next + 1} returning *`;
     });
-    return { text, values: [...events, ...Object.values(properties).map(toParameter), id, writes] };
+    return { text, values: [...parametersOf(beside), ...Object.values(properties).map(toParameter), id, writes] };
   }
 
-  #text(verb: string, properties: Readonly<Record<string, unknown>>, write: (columns: readonly string[]) => string): string {
+  /** `write` gets the columns and the number of the first one's parameter. */
+  #text(
+    { verb, properties, beside }: { verb: string; properties: Readonly<Record<string, unknown>>; beside: SideEffects },
+    write: (columns: readonly string[], first: number) => string,
+  ): string {
     const names = Object.keys(properties);
-    const key = `${verb} ${names.join()}`;
+    const key = `${verb} ${beside.claim ? 'claimed ' : ''}${names.join()}`;
     let text = this.#texts.get(key);
     if (text === undefined) {
-      const written = write(names.map((name) => this.#column(name)));
-      text = `with written as (${written}),\n${this.#sideEffects}\nselect count(*)::integer as written from written`;
+      const first = FIRST_OF_CLAIM + (beside.claim ? CLAIM_PARAMETERS : 0);
+      const columns = names.map((name) => this.#column(name));
+      const claim = beside.claim ? `,\nclaim as (${storeClaim(this.#key, FIRST_OF_CLAIM)})` : '';
+      text = `with written as (${write(columns, first)}),\n${this.#sideEffects}${claim}\nselect count(*)::integer as written from written`;
       this.#texts.set(key, text);
     }
     return text;
@@ -106,6 +125,8 @@ const storeEvents = (key: string): string => `insert into cqrs.event
     (id, type, payload, personal, aggregate_type, aggregate_id, aggregate_version, command_id, traceparent, occurred_at)
   select event.id, event.type, event.payload, event.personal, $1, written.${key}, $2, $3, $4, $5
   from written, unnest($6::uuid[], $7::text[], $8::bytea[], $9::bytea[]) as event (id, type, payload, personal)`;
+
+const parametersOf = ({ events, record, claim = [] }: SideEffects): readonly unknown[] => [...events, ...record, ...claim];
 
 const quoted = (name: string): string => `"${name}"`;
 

@@ -4,9 +4,18 @@ import type pg from 'pg';
 import type { Cancellation } from '../../cqrs/cancellation.ts';
 import { Conflict } from '../../cqrs/errors.ts';
 import { cancellableRows } from '../cancellable-query.ts';
+import {
+  type Attempt,
+  type CommandRecord,
+  recordsParameter,
+  STORE_RECORDS,
+  successParameters,
+  type Target,
+} from '../command-log/command-record.ts';
 import type { AggregateSql, EventParameters, Statement } from './aggregate-sql.ts';
 import type { AggregateType } from './aggregate-type.ts';
-import { toStoredEvent } from './stored-event.ts';
+import { type AnsweredClaim, claimParameters, KEY_CONSTRAINT, STORE_CLAIM } from './idempotency-keys.ts';
+import { type StoredEvent, toStoredEvent } from './stored-event.ts';
 import { WriteTransaction } from './write-transaction.ts';
 
 /** What every event of a command has in common. */
@@ -20,14 +29,39 @@ export interface EventOrigin {
 interface Tracked {
   readonly type: AggregateType<object>;
   readonly aggregate: object;
+  /** Undefined for a new aggregate. */
+  readonly versionBefore: number | undefined;
 }
 
-/** Drops what the stored events of an aggregate hold of personal data. Payload, order and type of the events stay. */
-const ERASE_PERSONAL_DATA = 'update cqrs.event set personal = null where aggregate_id = $1 and personal is not null';
+/** The aggregate that a command changed, with the events it recorded. */
+interface Changed extends Tracked {
+  readonly events: readonly { readonly id: string; readonly event: StoredEvent }[];
+}
+
+/** What is stored of the command itself together with what it changed. */
+export interface CommandEnding {
+  readonly attempt: Attempt;
+  /** With an idempotency key: the claim and the answer. */
+  readonly claim: AnsweredClaim | undefined;
+}
+
+/** Another command under the same idempotency key was faster. */
+export class KeyClaimedMeanwhile extends Error {}
+
+/**
+ * Drops what is stored of an aggregate's personal data beside its row: in its events, in the records of commands about it or by it, and
+ * in answers kept for idempotency keys. What happened, when and in which order stays.
+ */
+const ERASE_PERSONAL_DATA = `with event as (
+    update cqrs.event set personal = null where aggregate_id = $1 and personal is not null
+  ), record as (
+    update cqrs.command_log set personal = null where (aggregate_id = $1 or principal = $1::text) and personal is not null
+  )
+  update cqrs.idempotency_key set response = null where aggregate_id = $1 and command_id <> $2`;
 
 /**
  * One attempt of a command: one transaction, begun when a repository first needs it. MikroORM makes aggregates of rows and finds what
- * changed in them; `commit` writes that, the events and the inline read models in one statement.
+ * changed in them; `commit` writes that, the events, the inline read models and the command's record in one statement.
  *
  * At most one aggregate may change, because that is what optimistic locking protects.
  */
@@ -39,6 +73,8 @@ export class UnitOfWork {
   readonly #cancellation: Cancellation;
   readonly #attempt: number;
   readonly #tracked: Tracked[] = [];
+  /** What the handler changed; undefined until it is done and somebody asks. */
+  #changes: readonly Changed[] | undefined;
   #transaction: Promise<WriteTransaction> | undefined;
 
   constructor(parts: {
@@ -64,14 +100,14 @@ export class UnitOfWork {
     const [row] = await this.query(this.#attempt === 1 ? select : selectForUpdate, [id]);
     if (!row) return undefined;
     const aggregate = this.#manager.map(type.mapping, row) as A;
-    this.#tracked.push({ type, aggregate });
+    this.#tracked.push({ type, aggregate, versionBefore: type.version(aggregate) });
     return aggregate;
   }
 
   /** Takes in a new aggregate. */
   add<A extends object>(type: AggregateType<A>, aggregate: A): void {
     this.#manager.persist(aggregate);
-    this.#tracked.push({ type, aggregate });
+    this.#tracked.push({ type, aggregate, versionBefore: undefined });
   }
 
   /** Rows of a statement inside the transaction. */
@@ -87,16 +123,50 @@ export class UnitOfWork {
     return cancellableRows<Row>(this.#pool, { text, values }, this.#cancellation);
   }
 
-  /** Writes and commits. Throws Conflict when another command was faster, and what a violated unique constraint stands for. */
-  async commit(): Promise<void> {
-    const changed = this.#tracked.filter(({ type, aggregate }) => type.events(aggregate).length > 0);
-    if (changed.length > 1) throw new Error('a command changed more than one aggregate');
-    for (const { type, aggregate } of changed) await this.#write(type, aggregate);
+  /** What the command is about: the aggregate that it changed, else the first one it loaded. Asked for when the handler is done. */
+  get target(): Target | undefined {
+    const [changed] = this.#changed();
+    const [first] = this.#tracked;
+    const { type, aggregate, versionBefore } = changed ?? first ?? {};
+    if (!type || !aggregate) return undefined;
+    return {
+      aggregateType: type.name,
+      aggregateId: type.id(aggregate),
+      versionBefore,
+      versionAfter: changed ? type.version(aggregate) : undefined,
+      eventIds: changed?.events.map(({ id }) => id) ?? [],
+    };
+  }
 
+  /**
+   * Writes what changed and what is kept of the command, and commits. Throws Conflict when another command was faster,
+   * KeyClaimedMeanwhile when it had the same idempotency key, and what a violated unique constraint stands for.
+   */
+  async commit(ending: CommandEnding): Promise<void> {
+    await this.write(ending);
     if (this.#cancellation.reason) throw this.#cancellation.reason;
     const transaction = await this.#transaction;
     this.#transaction = undefined;
     await transaction?.commit();
+  }
+
+  /** Writes as `commit` does, and leaves the end to the caller: a rehearsal is rolled back. */
+  async write(ending: CommandEnding): Promise<void> {
+    const [changed, another] = this.#changed();
+    if (another) throw new Error('a command changed more than one aggregate');
+    try {
+      if (changed) await this.#writeChanged(changed, ending);
+      else await this.#writeEnding(ending);
+    } catch (error) {
+      const constraint = violatedConstraint(error);
+      if (constraint === KEY_CONSTRAINT) throw new KeyClaimedMeanwhile();
+      throw (constraint && changed?.type.violation(constraint, changed.aggregate)) || error;
+    }
+  }
+
+  /** The events that the command recorded, as they are stored. Asked for when the handler is done. */
+  get events(): Changed['events'] {
+    return this.#changed().flatMap(({ events }) => events);
   }
 
   /** Forgets what was done. Does nothing after `commit`. */
@@ -106,42 +176,61 @@ export class UnitOfWork {
     await transaction?.rollback();
   }
 
-  async #write(type: AggregateType<object>, aggregate: object): Promise<void> {
-    const { text, values } = this.#statement(type, aggregate);
-    try {
-      const [result] = await this.query<{ written: number }>(text, values);
-      if (result?.written !== 1) throw new Conflict();
-    } catch (error) {
-      const constraint = violatedConstraint(error);
-      throw (constraint && type.violation(constraint, aggregate)) || error;
-    }
-    if (type.erasesPersonalData(aggregate)) await this.query(ERASE_PERSONAL_DATA, [type.id(aggregate)]);
+  #changed(): readonly Changed[] {
+    this.#changes ??= this.#tracked.flatMap((tracked) => {
+      const messages = tracked.type.events(tracked.aggregate);
+      if (messages.length === 0) return [];
+      return [{ ...tracked, events: messages.map((message) => ({ id: this.#origin.newId(), event: toStoredEvent(message) })) }];
+    });
+    return this.#changes;
   }
 
-  #statement(type: AggregateType<object>, aggregate: object): Statement {
+  async #writeChanged(changed: Changed, ending: CommandEnding): Promise<void> {
+    const { type, aggregate } = changed;
+    const { text, values } = this.#statement(changed, ending);
+    const [result] = await this.query<{ written: number }>(text, values);
+    if (result?.written !== 1) throw new Conflict();
+    if (type.erasesPersonalData(aggregate)) {
+      await this.query(ERASE_PERSONAL_DATA, [type.id(aggregate), this.#origin.commandId]);
+    }
+  }
+
+  /** Of a command that changed nothing. */
+  async #writeEnding({ attempt, claim }: CommandEnding): Promise<void> {
+    const ended = { outcome: 'succeeded', code: 'OK', reason: '', dryRun: false, answeredBy: undefined } as const;
+    const record: CommandRecord = { ...attempt, ...ended, target: this.target };
+    await this.query(STORE_RECORDS, [recordsParameter([record])]);
+    if (claim) await this.query(STORE_CLAIM, [...claimParameters(claim), this.#origin.commandId]);
+  }
+
+  #statement(changed: Changed, { attempt, claim }: CommandEnding): Statement {
+    const { type, aggregate, versionBefore } = changed;
     const sql = this.#sql(type);
-    const events = this.#eventParameters(type, aggregate);
+    const beside = {
+      events: this.#eventParameters(changed),
+      record: successParameters(attempt, versionBefore),
+      claim: claim && claimParameters(claim),
+    };
     const changes = this.#manager.getUnitOfWork();
     changes.computeChangeSets();
     const change = changes.getChangeSets().find(({ entity }) => entity === aggregate);
     const properties = (change?.payload ?? {}) as Record<string, unknown>;
-    if (change?.type === ChangeSetType.CREATE) return sql.insert(properties, events);
-    return sql.update({ id: type.id(aggregate), writes: sql.writesOf(aggregate), properties }, events);
+    if (change?.type === ChangeSetType.CREATE) return sql.insert(properties, beside);
+    return sql.update({ id: type.id(aggregate), writes: sql.writesOf(aggregate), properties }, beside);
   }
 
-  #eventParameters(type: AggregateType<object>, aggregate: object): EventParameters {
-    const { commandId, traceparent, occurredAt, newId } = this.#origin;
-    const events = type.events(aggregate).map(toStoredEvent);
+  #eventParameters({ type, aggregate, events }: Changed): EventParameters {
+    const { commandId, traceparent, occurredAt } = this.#origin;
     return [
       type.name,
       type.version(aggregate),
       commandId,
       traceparent,
       occurredAt.toISOString(),
-      events.map(newId),
-      events.map((event) => event.type),
-      events.map((event) => event.payload),
-      events.map((event) => event.personal),
+      events.map(({ id }) => id),
+      events.map(({ event }) => event.type),
+      events.map(({ event }) => event.payload),
+      events.map(({ event }) => event.personal),
     ];
   }
 }

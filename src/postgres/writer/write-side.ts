@@ -10,10 +10,14 @@ import { UnitOfWork } from './unit-of-work.ts';
 
 /** Connections that commands share, on one instance. */
 const POOL_SIZE = 10;
+/** How long a record may wait for its connection, in milliseconds. */
+const RECORD_PATIENCE = 2_000;
 
 /** The side of the database that commands change: the primary, as the writer role. */
 export interface WriteSide {
   readonly pool: pg.Pool;
+  /** For the records of commands that have no transaction of their own; a full pool of commands does not hold them up. */
+  readonly recordPool: pg.Pool;
   /** A unit of work for one attempt of the command. */
   readonly unitOfWork: (call: Call, attempt: number) => UnitOfWork;
   readonly close: () => Promise<void>;
@@ -21,6 +25,7 @@ export interface WriteSide {
 
 export async function createWriteSide(connection: Connection, types: readonly AggregateType<object>[]): Promise<WriteSide> {
   const pool = createPool(connection, { name: 'commands', max: POOL_SIZE, readOnly: false, pipeline: true, types: ormTypes() });
+  const recordPool = createPool(connection, { name: 'records', max: 1, readOnly: false, connectionTimeoutMs: RECORD_PATIENCE });
   const orm = await MikroORM.init({
     // It has to have a name, and is never connected: the statements go through the pool.
     dbName: 'bicameral',
@@ -37,6 +42,7 @@ export async function createWriteSide(connection: Connection, types: readonly Ag
   };
   return {
     pool,
+    recordPool,
     unitOfWork: (call, attempt) =>
       new UnitOfWork({
         pool,
@@ -53,7 +59,7 @@ export async function createWriteSide(connection: Connection, types: readonly Ag
       }),
     close: async () => {
       await orm.close(true);
-      await pool.close();
+      await Promise.all([pool.close(), recordPool.close()]);
     },
   };
 }

@@ -126,6 +126,8 @@ function busWithWritingQuery(reads: ReadSide, unexpected: unknown[]) {
     tokens: { verify: () => Promise.reject(new Error('nobody has a token')) },
     revocations: { isRevoked: () => false },
     validation: validation().interceptor,
+    recorder: { record: async () => {} },
+    idempotency: { keys: { find: async () => undefined }, fingerprintKey: Buffer.alloc(32) },
     writes: { unitOfWork: () => undefined as never },
     reads,
   });

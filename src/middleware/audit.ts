@@ -1,0 +1,33 @@
+import type { Interceptor } from '@connectrpc/connect';
+import { answerOf } from '../cqrs/answer.ts';
+import { callOf } from '../cqrs/call.ts';
+import type { CommandRecorder } from '../postgres/command-log/command-recorder.ts';
+import { COMMAND_ID_HEADER, CommandAttempt, commandAttemptKey } from './command-attempt.ts';
+import { isDryRun } from './dry-run.ts';
+
+/**
+ * Puts every attempted command on record, however it ends. The record of a success is committed by the unit of work together with what
+ * the command did; every other one is stored here before the caller is answered. When that cannot be done, the caller is told so
+ * (DatabaseUnavailable, Overloaded) and nothing else: what is not on record is not answered.
+ *
+ * It stands inside the deadline, so that a command has one record, made when its work has ended: a COMMIT under way may still succeed
+ * after the caller was told that the deadline has passed.
+ */
+export function audit(recorder: Pick<CommandRecorder, 'record'>): Interceptor {
+  return (next) => async (request) => {
+    const call = callOf(request);
+    const attempt = new CommandAttempt(call);
+    call.contextValues.set(commandAttemptKey, attempt);
+    let response: Awaited<ReturnType<typeof next>>;
+    try {
+      attempt.dryRun = isDryRun(call);
+      response = await next(request);
+    } catch (error) {
+      await recorder.record(attempt.record(error));
+      throw error;
+    }
+    if (!attempt.isRecorded) await recorder.record(attempt.record(undefined));
+    answerOf(response).setHeader(COMMAND_ID_HEADER, attempt.answeredBy ?? call.id);
+    return response;
+  };
+}

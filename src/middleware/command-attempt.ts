@@ -1,0 +1,133 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { createContextKey } from '@connectrpc/connect';
+import type { Call } from '../cqrs/call.ts';
+import { attemptKey, principalOf, traceKey } from '../cqrs/context-keys.ts';
+import { methodName } from '../cqrs/convention.ts';
+import { DomainError, type ErrorKind } from '../cqrs/errors.ts';
+import { type RedactedMessage, redact } from '../cqrs/redaction.ts';
+import type { Attempt, CommandRecord, Outcome, Target } from '../postgres/command-log/command-record.ts';
+import { codeName } from '../telemetry/code-name.ts';
+import { codeOf } from './code-of.ts';
+
+/** Names the record of a command, in its answer and in its error. */
+export const COMMAND_ID_HEADER = 'cqrs-command-id';
+
+/** How much of a request is recorded that did not come as far as its handler: it can be anything, of any size. */
+const MAX_TEXT = 300;
+const MAX_ITEMS = 20;
+const MAX_REFUSED_REQUEST = 16_384;
+/** Of what callers write about themselves. */
+const MAX_HEADER = 300;
+
+const OUTCOMES: Readonly<Record<ErrorKind, Outcome>> = {
+  invalid: 'invalid',
+  unauthenticated: 'unauthenticated',
+  denied: 'denied',
+  'not-found': 'rejected',
+  'already-exists': 'rejected',
+  precondition: 'rejected',
+  conflict: 'rejected',
+  overloaded: 'throttled',
+  unavailable: 'failed',
+  deadline: 'timed_out',
+  canceled: 'timed_out',
+};
+
+/** One command from its arrival to its record. */
+export class CommandAttempt {
+  readonly #call: Call;
+  readonly #started = performance.now();
+  /** What the unit of work came to, as far as there was one. */
+  target: Target | undefined;
+  /** It was rolled back on the caller's wish. */
+  dryRun = false;
+  /** The command whose answer was given again. */
+  answeredBy: string | undefined;
+  /** Its record committed with it. */
+  isRecorded = false;
+
+  constructor(call: Call) {
+    this.#call = call;
+  }
+
+  /** What is known before the end. `whole`: the request is valid and can be run again. */
+  attempt({ whole }: { whole: boolean }): Attempt {
+    const call = this.#call;
+    const { id, roles } = principalOf(call);
+    return {
+      commandId: call.id,
+      receivedAt: call.receivedAt,
+      method: methodName(call.method),
+      principal: storable(id),
+      roles: roles.map(storable),
+      ...recordedRequest(call, whole),
+      attempts: call.contextValues.get(attemptKey),
+      durationUs: Math.round((performance.now() - this.#started) * 1000),
+      traceId: call.contextValues.get(traceKey)?.traceId ?? '',
+      peer: call.origin.peer,
+      userAgent: storable(call.headerValue('user-agent') ?? '').slice(0, MAX_HEADER),
+    };
+  }
+
+  /** The record of an end that no transaction carries. */
+  record(error: unknown): CommandRecord {
+    const outcome = this.#outcome(error);
+    const whole = outcome === 'succeeded' || outcome === 'rejected';
+    return {
+      ...this.attempt({ whole }),
+      outcome,
+      code: error === undefined ? 'OK' : codeName(codeOf(error)),
+      reason: error === undefined ? '' : reasonOf(error),
+      dryRun: this.dryRun,
+      answeredBy: this.answeredBy,
+      target: this.#storedTarget(error),
+    };
+  }
+
+  #outcome(error: unknown): Outcome {
+    if (error === undefined) return this.answeredBy === undefined ? 'succeeded' : 'replayed';
+    return error instanceof DomainError ? OUTCOMES[error.kind] : 'failed';
+  }
+
+  /** Nothing was changed, and an aggregate that was not stored does not exist. */
+  #storedTarget(error: unknown): Target | undefined {
+    if (!this.target) return undefined;
+    if (error === undefined) return { ...this.target, eventIds: [] };
+    return this.target.versionBefore === undefined ? undefined : { ...this.target, versionAfter: undefined, eventIds: [] };
+  }
+}
+
+export const commandAttemptKey = createContextKey<CommandAttempt | undefined>(undefined, { description: 'command attempt' });
+
+const reasonOf = (error: unknown): string => (error instanceof DomainError ? error.reason : 'INTERNAL');
+
+/** PostgreSQL stores every character but this one. */
+const storable = (text: string): string => text.replaceAll('\0', '\u{FFFD}').toWellFormed();
+
+function recordedRequest({ method, request }: Call, whole: boolean): Pick<Attempt, 'request' | 'personal' | 'personalDigest'> {
+  const redacted = redactedOf(() => redact(method.input, request));
+  if (!redacted) return { request: null, personal: null, personalDigest: null };
+  const write = whole ? JSON.stringify : excerpt;
+  const message = write(redacted.message);
+  const personal = redacted.personal && `{"salt":"${randomBytes(16).toString('base64')}","fields":${write(redacted.personal)}}`;
+  if (!personal) return { request: message, personal: null, personalDigest: null };
+  return { request: message, personal, personalDigest: createHash('sha256').update(personal).digest() };
+}
+
+/** A request that has no JSON form breaks a rule of its contract. */
+function redactedOf(make: () => RedactedMessage): RedactedMessage | undefined {
+  try {
+    return make();
+  } catch {
+    return undefined;
+  }
+}
+
+function excerpt(value: unknown): string {
+  const text = JSON.stringify(value, (_, part: unknown) => {
+    if (typeof part === 'string' && part.length > MAX_TEXT) return `${part.slice(0, MAX_TEXT)}… (${part.length} characters)`;
+    if (Array.isArray(part) && part.length > MAX_ITEMS) return [...part.slice(0, MAX_ITEMS), `… (${part.length} items)`];
+    return part;
+  });
+  return text.length > MAX_REFUSED_REQUEST ? `{"@characters":${text.length}}` : text;
+}

@@ -1,0 +1,89 @@
+import type pg from 'pg';
+import type { Logger } from 'pino';
+import { DatabaseUnavailable, Overloaded } from '../../cqrs/errors.ts';
+import { type CommandRecord, recordsParameter, STORE_RECORDS } from './command-record.ts';
+
+/** Records that may wait for their batch. */
+const MOST_WAITING = 5_000;
+/** What those may take of memory, in characters of their requests. */
+const MOST_CHARACTERS = 32 * 1024 * 1024;
+/** Records of one batch, and their characters. */
+const BATCH = 500;
+const BATCH_CHARACTERS = 4 * 1024 * 1024;
+/** A batch that takes longer has failed, in milliseconds. */
+const PATIENCE = 5_000;
+
+/** Keeps the records that no transaction of a command carries: of those that failed, that were tried only, or answered before. */
+export interface CommandRecorder {
+  /**
+   * Resolves when the record is stored. Rejects with Overloaded when too many wait, and with DatabaseUnavailable when it could not
+   * be stored; then it is in the log.
+   */
+  readonly record: (record: CommandRecord) => Promise<void>;
+  /** Resolves when nothing waits any more. */
+  readonly close: () => Promise<void>;
+}
+
+interface Waiting {
+  readonly record: CommandRecord;
+  readonly size: number;
+  readonly stored: () => void;
+  readonly failed: (error: Error) => void;
+}
+
+/** Writes one batch at a time, with all that came in during the one before: a flood of refused calls is no flood of transactions. */
+export function createCommandRecorder({ pool, logger }: { pool: pg.Pool; logger: Logger }): CommandRecorder {
+  const waiting: Waiting[] = [];
+  let characters = 0;
+  let writing: Promise<void> | undefined;
+
+  function nextBatch(): Waiting[] {
+    let size = 0;
+    const end = waiting.findIndex((next, index) => {
+      size += next.size;
+      return index > 0 && (index >= BATCH || size > BATCH_CHARACTERS);
+    });
+    const batch = waiting.splice(0, end === -1 ? waiting.length : end);
+    characters -= batch.reduce((sum, next) => sum + next.size, 0);
+    return batch;
+  }
+
+  async function writeAll(): Promise<void> {
+    while (waiting.length > 0) {
+      const batch = nextBatch();
+      const records = batch.map(({ record }) => record);
+      try {
+        const values = [recordsParameter(records)];
+        const statement = { name: 'store command records', text: STORE_RECORDS, values, query_timeout: PATIENCE };
+        await pool.query(statement);
+        for (const { stored } of batch) stored();
+      } catch (error) {
+        logger.error({ err: error, records: records.map(withoutRequest) }, 'records of commands could not be stored');
+        for (const { failed } of batch) failed(new DatabaseUnavailable(error));
+      }
+    }
+    writing = undefined;
+  }
+
+  return {
+    record(record) {
+      const size = (record.request?.length ?? 0) + (record.personal?.length ?? 0);
+      if (waiting.length >= MOST_WAITING || characters + size > MOST_CHARACTERS) {
+        return Promise.reject(new Overloaded('the command log'));
+      }
+      characters += size;
+      const { promise, resolve: stored, reject: failed } = Promise.withResolvers<void>();
+      waiting.push({ record, size, stored, failed });
+      writing ??= writeAll();
+      return promise;
+    },
+    async close() {
+      await writing;
+    },
+  };
+}
+
+/** What a log may hold of a record. */
+function withoutRequest({ request: _, personal: __, personalDigest: ___, ...record }: CommandRecord): object {
+  return record;
+}

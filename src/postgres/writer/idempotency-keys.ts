@@ -1,0 +1,116 @@
+import type pg from 'pg';
+import type { Cancellation } from '../../cqrs/cancellation.ts';
+import { BusError } from '../../cqrs/errors.ts';
+import { cancellableRows } from '../cancellable-query.ts';
+
+/** A caller's promise that all commands under one key are one and the same command. */
+export interface Claim {
+  /** The caller's id, empty for an anonymous one. */
+  readonly principal: string;
+  readonly method: string;
+  readonly key: string;
+  /** Tells requests apart without holding them. */
+  readonly fingerprint: Buffer;
+}
+
+/** A claim with the answer that the command is about to give. */
+export interface AnsweredClaim extends Claim {
+  readonly response: Buffer;
+}
+
+/** What was answered under a key. */
+export interface EarlierAnswer {
+  readonly commandId: string;
+  /** The response message. */
+  readonly response: Buffer;
+}
+
+/** The key was used for another request. */
+export class IdempotencyKeyReused extends BusError {
+  readonly reason = 'IDEMPOTENCY_KEY_REUSED';
+  readonly kind = 'already-exists';
+  constructor() {
+    super('this idempotency key was used for another request; use a new key for a new command');
+  }
+}
+
+/** The command was done before under this key, and its answer was erased since, together with the personal data in it. */
+export class AnswerErased extends BusError {
+  readonly reason = 'ANSWER_ERASED';
+  readonly kind = 'precondition';
+  override readonly metadata: Readonly<Record<string, string>>;
+  constructor(commandId: string) {
+    super('the command was done before; its answer was erased together with the personal data in it');
+    this.metadata = { command_id: commandId };
+  }
+}
+
+/** The primary key: what makes sure that a key is used once. */
+export const KEY_CONSTRAINT = 'idempotency_key_pkey';
+
+/** Stores a claim inside the statement that writes the aggregate; from parameter `first` on they are `claimParameters`. */
+export const storeClaim = (aggregateKey: string, first: number): string => `insert into cqrs.idempotency_key
+    (principal, method, key, fingerprint, response, command_id, aggregate_id, created_at)
+  select $${first}, $${first + 1}, $${first + 2}, $${first + 3}::bytea, $${first + 4}::bytea, $3, written.${aggregateKey}, now()
+  from written`;
+
+export const CLAIM_PARAMETERS = 5;
+
+/** Stores a claim of a command that changed nothing: `claimParameters` and the id of the command. */
+export const STORE_CLAIM = `insert into cqrs.idempotency_key (principal, method, key, fingerprint, response, command_id, created_at)
+  values ($1, $2, $3, $4, $5, $6, now())`;
+
+export const claimParameters = ({ principal, method, key, fingerprint, response }: AnsweredClaim): readonly unknown[] => [
+  principal,
+  method,
+  key,
+  fingerprint,
+  response,
+];
+
+const FIND = `select fingerprint, command_id, response from cqrs.idempotency_key
+  where principal = $1 and method = $2 and key = $3`;
+
+/** Removes some of the oldest; answers as many rows as it removed. */
+const REMOVE_OLD = `delete from cqrs.idempotency_key where ctid = any (array(
+    select ctid from cqrs.idempotency_key where created_at < now() - $1 * interval '1 second'
+    order by created_at limit $2 for update skip locked))`;
+
+/** How often old keys are looked for, and how many are removed at once. */
+const INTERVAL = 60_000;
+const BATCH = 1_000;
+
+/** The keys that were used, each with what was answered. */
+export interface IdempotencyKeys {
+  /** What was answered under the key, if it was used. Throws IdempotencyKeyReused or AnswerErased. */
+  readonly find: (claim: Claim, cancellation: Cancellation) => Promise<EarlierAnswer | undefined>;
+  /** Removes what is older than the keys are kept, in small batches; answers how many. */
+  readonly removeOld: () => Promise<number>;
+  readonly stop: () => void;
+}
+
+export function createIdempotencyKeys({ pool, keptSeconds }: { pool: pg.Pool; keptSeconds: number }): IdempotencyKeys {
+  async function removeOld(): Promise<number> {
+    let removed = 0;
+    for (;;) {
+      const { rowCount } = await pool.query(REMOVE_OLD, [keptSeconds, BATCH]);
+      removed += rowCount ?? 0;
+      if ((rowCount ?? 0) < BATCH) return removed;
+    }
+  }
+  // What fails now is tried again at the next turn.
+  const timer = setInterval(() => removeOld().catch(() => undefined), INTERVAL).unref();
+  return {
+    async find(claim, cancellation) {
+      const values = [claim.principal, claim.method, claim.key];
+      type Row = { fingerprint: Buffer; command_id: string; response: Buffer | null };
+      const [row] = await cancellableRows<Row>(pool, { text: FIND, values }, cancellation);
+      if (!row) return undefined;
+      if (!row.fingerprint.equals(claim.fingerprint)) throw new IdempotencyKeyReused();
+      if (!row.response) throw new AnswerErased(row.command_id);
+      return { commandId: row.command_id, response: row.response };
+    },
+    removeOld,
+    stop: () => clearInterval(timer),
+  };
+}
