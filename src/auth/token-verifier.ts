@@ -137,7 +137,7 @@ function foreignVerification(foreign: ForeignIssuer, now: () => number): (token:
 
 function principal({ sub = '', jti = '', roles: claim }: JWTPayload): Principal {
   // jose checks no types but those of times; an empty id would be that of an anonymous caller.
-  if (typeof sub !== 'string' || sub === '' || typeof jti !== 'string') throw new TokenInvalid('UNTRUSTED');
+  if (!isSubject(sub) || typeof jti !== 'string') throw new TokenInvalid('UNTRUSTED');
   const roles = Array.isArray(claim) ? claim.filter((role) => typeof role === 'string') : [];
   return { id: sub, roles, permissions: permissionsOf(roles), session: jti };
 }
@@ -153,3 +153,7 @@ function refusal(error: unknown): Error {
   // Text that reaches the crypto library can still be nonsense to it, e.g. a key of another curve than the algorithm's.
   return new TokenInvalid('UNTRUSTED');
 }
+
+/** At most 255 characters (OpenID Connect Core 1.0, 2), all of which can be stored. */
+const isSubject = (sub: unknown): sub is string =>
+  typeof sub === 'string' && sub !== '' && sub.length <= 255 && !sub.includes('\0') && sub.isWellFormed();

@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import type { Logger } from 'pino';
 import { DatabaseUnavailable, Overloaded } from '../../cqrs/errors.ts';
+import { errorCode } from '../sql-errors.ts';
 import { type CommandRecord, recordsParameter, STORE_RECORDS } from './command-record.ts';
 
 /** Records that may wait for their batch. */
@@ -48,20 +49,25 @@ export function createCommandRecorder({ pool, logger }: { pool: pg.Pool; logger:
     return batch;
   }
 
-  async function writeAll(): Promise<void> {
-    while (waiting.length > 0) {
-      const batch = nextBatch();
-      const records = batch.map(({ record }) => record);
-      try {
-        const values = [recordsParameter(records)];
-        const statement = { name: 'store command records', text: STORE_RECORDS, values, query_timeout: PATIENCE };
-        await pool.query(statement);
-        for (const { stored } of batch) stored();
-      } catch (error) {
-        logger.error({ err: error, records: records.map(withoutRequest) }, 'records of commands could not be stored');
-        for (const { failed } of batch) failed(new DatabaseUnavailable(error));
+  async function write(batch: readonly Waiting[]): Promise<void> {
+    const records = batch.map(({ record }) => record);
+    try {
+      const values = [recordsParameter(records)];
+      const statement = { name: 'store command records', text: STORE_RECORDS, values, query_timeout: PATIENCE };
+      await pool.query(statement);
+      for (const { stored } of batch) stored();
+    } catch (error) {
+      if (batch.length > 1 && isAboutData(error)) {
+        for (const one of batch) await write([one]);
+        return;
       }
+      logger.error({ err: error, records: records.map(withoutRequest) }, 'records of commands could not be stored');
+      for (const { failed } of batch) failed(new DatabaseUnavailable(error));
     }
+  }
+
+  async function writeAll(): Promise<void> {
+    while (waiting.length > 0) await write(nextBatch());
     writing = undefined;
   }
 
@@ -82,6 +88,9 @@ export function createCommandRecorder({ pool, logger }: { pool: pg.Pool; logger:
     },
   };
 }
+
+/** One record that PostgreSQL does not take (SQLSTATE classes 22 and 54) must not take the others with it. */
+const isAboutData = (error: unknown): boolean => /^(22|54)/.test(errorCode(error) ?? '');
 
 /** What a log may hold of a record. */
 function withoutRequest({ request: _, personal: __, personalDigest: ___, ...record }: CommandRecord): object {

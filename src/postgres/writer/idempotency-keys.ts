@@ -2,6 +2,7 @@ import type pg from 'pg';
 import type { Cancellation } from '../../cqrs/cancellation.ts';
 import { BusError } from '../../cqrs/errors.ts';
 import { cancellableRows } from '../cancellable-query.ts';
+import { translateSqlError } from '../sql-errors.ts';
 
 /** A caller's promise that all commands under one key are one and the same command. */
 export interface Claim {
@@ -104,7 +105,9 @@ export function createIdempotencyKeys({ pool, keptSeconds }: { pool: pg.Pool; ke
     async find(claim, cancellation) {
       const values = [claim.principal, claim.method, claim.key];
       type Row = { fingerprint: Buffer; command_id: string; response: Buffer | null };
-      const [row] = await cancellableRows<Row>(pool, { text: FIND, values }, cancellation);
+      const [row] = await cancellableRows<Row>(pool, { text: FIND, values }, cancellation).catch((error: unknown) => {
+        throw translateSqlError(error);
+      });
       if (!row) return undefined;
       if (!row.fingerprint.equals(claim.fingerprint)) throw new IdempotencyKeyReused();
       if (!row.response) throw new AnswerErased(row.command_id);
