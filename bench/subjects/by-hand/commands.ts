@@ -37,7 +37,8 @@ export function commandsByHand(primary: pg.Pool, notFound: () => Error): Command
       const personal = toBinary(UserNameChangedSchema, create(UserNameChangedSchema, { name }));
       const event = eventValues({ user: changed, type: UserNameChangedSchema.typeName, personal });
       const row = [name, changed.updated_at.toISOString(), changed.version, userId, found.writes];
-      const written = await client.query<{ written: number }>({ ...UPDATE_NAME, values: [...event, ...row] });
+      const record = recordValues({ method: 'ChangeName', request: { userId }, personal: { name }, versionBefore: found.version });
+      const written = await client.query<{ written: number }>({ ...UPDATE_NAME, values: [...event, ...record, ...row] });
       if (written.rows[0]?.written !== 1) throw new Overtaken();
       return changed;
     });
@@ -63,7 +64,9 @@ export function commandsByHand(primary: pg.Pool, notFound: () => Error): Command
         if (rowCount !== 0) throw new Error('the e-mail is taken');
         const personal = toBinary(UserCreatedSchema, create(UserCreatedSchema, { email, name }));
         const event = eventValues({ user, type: UserCreatedSchema.typeName, personal });
-        await client.query({ ...INSERT_USER, values: [...event, user.id, email, name, passwordHash, now.toISOString()] });
+        const record = recordValues({ method: 'CreateUser', request: {}, personal: { email, name }, versionBefore: null });
+        const row = [user.id, email, name, passwordHash, now.toISOString()];
+        await client.query({ ...INSERT_USER, values: [...event, ...record, ...row] });
       });
       return { user: toUser(user) };
     },
@@ -96,5 +99,22 @@ function eventValues({ user, type, personal }: { user: UserRow; type: string; pe
     [type],
     [Buffer.alloc(0)],
     [Buffer.from(personal)],
+  ];
+}
+
+function recordValues(command: { method: string; request: object; personal: object; versionBefore: number | null }): unknown[] {
+  return [
+    `users.v1.CommandService/${command.method}`,
+    'operator',
+    ['admin'],
+    JSON.stringify(command.request),
+    JSON.stringify({ salt: 'AAAAAAAAAAAAAAAAAAAAAA==', fields: command.personal }),
+    Buffer.alloc(32),
+    command.versionBefore,
+    1,
+    1_000,
+    '0af7651916cd43dd8448eb211c80319c',
+    '127.0.0.1:50051',
+    'h2load',
   ];
 }

@@ -23,12 +23,19 @@ export const FIND_USER = { name: 'find user', text: `select ${WRITTEN} from user
 
 export const FIND_EMAIL = { name: 'find email', text: 'select from users."user" where lower(email) = lower($1)' };
 
-/** Parameters 1 to 9 of a write: the event. The row's follow. */
+/** Parameters 1 to 9 of a write are the event's, 10 to 21 the record's. The row's follow. */
 const SIDE_EFFECTS = `event as (
       insert into cqrs.event
         (id, type, payload, personal, aggregate_type, aggregate_id, aggregate_version, command_id, traceparent, occurred_at)
       select event.id, event.type, event.payload, event.personal, $1, written.id, $2, $3, $4, $5
       from written, unnest($6::uuid[], $7::text[], $8::bytea[], $9::bytea[]) as event (id, type, payload, personal)
+    ), record as (
+      insert into cqrs.command_log
+        (command_id, received_at, method, principal, roles, request, personal, personal_digest, outcome, code, reason, dry_run,
+         aggregate_type, aggregate_id, version_before, version_after, event_ids, attempts, duration_us, trace_id, peer, user_agent)
+      select $3, $5, $10::text, $11::text, $12::text[], $13::json, $14::json, $15::bytea, 'succeeded', 'OK', '', false,
+        $1, written.id, $16::integer, $2, $6::uuid[], $17::integer, $18::integer, $19::text, $20::text, $21::text
+      from written
     ), user_directory as (
       insert into read.user_directory (${USER})
       select id, coalesce(email, ''), name, status, roles, created_at, updated_at, last_login_at, version from written
@@ -49,8 +56,8 @@ const SIDE_EFFECTS = `event as (
 export const UPDATE_NAME = {
   name: 'update name',
   text: `with written as (
-      update users."user" set name = $10, updated_at = $11, version = $12, writes = writes + 1
-      where id = $13 and writes = $14 returning *
+      update users."user" set name = $22, updated_at = $23, version = $24, writes = writes + 1
+      where id = $25 and writes = $26 returning *
     ), ${SIDE_EFFECTS}`,
 };
 
@@ -59,6 +66,6 @@ export const INSERT_USER = {
   text: `with written as (
       insert into users."user"
         (id, email, name, password_hash, status, roles, created_at, updated_at, session_epoch, version)
-      values ($10, $11, $12, $13, 'active', '{}', $14, $14, 1, 1) returning *
+      values ($22, $23, $24, $25, 'active', '{}', $26, $26, 1, 1) returning *
     ), ${SIDE_EFFECTS}`,
 };
