@@ -1,5 +1,5 @@
 import type { DescMethod } from '@bufbuild/protobuf';
-import { Code, ConnectError, type Interceptor } from '@connectrpc/connect';
+import { ConnectError, type Interceptor } from '@connectrpc/connect';
 import {
   BadRequestSchema,
   ErrorInfoSchema,
@@ -10,7 +10,8 @@ import {
 import { type Answer, answerOf, toResponse } from '../cqrs/answer.ts';
 import type { Message } from '../cqrs/call.ts';
 import { methodName } from '../cqrs/convention.ts';
-import { BusError, DomainError, type ErrorKind } from '../cqrs/errors.ts';
+import { BusError, DomainError } from '../cqrs/errors.ts';
+import { CODES } from './error-codes.ts';
 
 type Detail = NonNullable<ConstructorParameters<typeof ConnectError>[3]>[number];
 
@@ -49,24 +50,6 @@ async function* typedErrors(
     throw toConnectError(error, method, unexpected);
   }
 }
-
-/** The code that each kind of error is answered with. */
-export const CODES: Readonly<Record<ErrorKind, Code>> = {
-  invalid: Code.InvalidArgument,
-  unauthenticated: Code.Unauthenticated,
-  denied: Code.PermissionDenied,
-  'not-found': Code.NotFound,
-  'already-exists': Code.AlreadyExists,
-  precondition: Code.FailedPrecondition,
-  conflict: Code.Aborted,
-  'too-large': Code.ResourceExhausted,
-  overloaded: Code.ResourceExhausted,
-  unavailable: Code.Unavailable,
-  deadline: Code.DeadlineExceeded,
-  canceled: Code.Canceled,
-  unimplemented: Code.Unimplemented,
-  internal: Code.Internal,
-};
 
 /** Something went wrong that nobody planned for. The service's log holds the rest under the `error_id`: pass that on to its operator. */
 class Unexpected extends BusError {
