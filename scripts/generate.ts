@@ -1,15 +1,19 @@
 /**
- * `npm run generate`: makes gen/ and test/gen/ from the contracts. Needs no network.
- * With --check it generates aside and fails, naming the files, when the committed ones differ.
+ * `npm run generate`: makes gen/ and test/gen/ from the contracts, and docs/errors.md from the reasons in src/. Needs no network.
+ * With --errors it makes only the page. With --check it generates aside and fails, naming the files, when the committed ones differ.
  */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { DescFile } from '@bufbuild/protobuf';
+import { readErrorReasons } from './error-reasons.ts';
+import { errorsPage } from './errors-page.ts';
 import { writeHandlerRegistries } from './handler-registry.ts';
 import { vendorProto } from './vendor-proto.ts';
+
+const ERRORS_PAGE = 'docs/errors.md';
 
 async function generate(root: string): Promise<void> {
   vendorProto('vendor-proto');
@@ -17,6 +21,12 @@ async function generate(root: string): Promise<void> {
     execFileSync('buf', ['generate', '--template', template, '--output', root], { stdio: 'inherit' });
   }
   writeHandlerRegistries(await descriptors('gen', root), join(root, 'gen/handlers'));
+  writeErrorsPage(root);
+}
+
+function writeErrorsPage(root: string): void {
+  mkdirSync(join(root, 'docs'), { recursive: true });
+  writeFileSync(join(root, ERRORS_PAGE), errorsPage(readErrorReasons()));
 }
 
 /** The file descriptors of our own contracts, read from the code just generated. */
@@ -40,10 +50,10 @@ function filesBelow(folder: string): string[] {
 
 function differences(folder: string, fresh: string): string[] {
   const paths = new Set([...filesBelow(folder), ...filesBelow(join(fresh, folder))]);
-  return [...paths]
-    .filter((path) => read(join(folder, path)) !== read(join(fresh, folder, path)))
-    .map((path) => join(folder, path));
+  return [...paths].map((path) => join(folder, path)).filter((path) => differs(path, fresh));
 }
+
+const differs = (path: string, fresh: string): boolean => read(path) !== read(join(fresh, path));
 
 const read = (path: string): string | undefined => (existsSync(path) ? readFileSync(path, 'utf8') : undefined);
 
@@ -53,13 +63,16 @@ if (process.argv.includes('--check')) {
   try {
     await generate(fresh);
     const stale = ['gen', 'test/gen'].flatMap((folder) => differences(folder, fresh));
+    if (differs(ERRORS_PAGE, fresh)) stale.push(ERRORS_PAGE);
     if (stale.length > 0) {
-      console.error(`Not what the contracts generate; run \`npm run generate\`:\n  ${stale.join('\n  ')}`);
+      console.error(`Not what the contracts and the reasons generate; run \`npm run generate\`:\n  ${stale.join('\n  ')}`);
       process.exitCode = 1;
     }
   } finally {
     rmSync(fresh, { recursive: true });
   }
+} else if (process.argv.includes('--errors')) {
+  writeErrorsPage('.');
 } else {
   await generate('.');
 }

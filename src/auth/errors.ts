@@ -1,6 +1,6 @@
 import { BusError } from '../cqrs/errors.ts';
 
-/** The rpc is not for anonymous callers, and the call carries no token. */
+/** The rpc is not for anonymous callers, and the call carries no token: log in and send it as `authorization: Bearer <token>`. */
 export class TokenMissing extends BusError {
   readonly reason = 'TOKEN_MISSING';
   readonly kind = 'unauthenticated';
@@ -22,7 +22,10 @@ const explanations: Readonly<Record<TokenProblem, string>> = {
   UNTRUSTED: 'the token was not made for this service by an issuer it trusts',
 };
 
-/** The token is refused; `metadata.cause` is a TokenProblem. It holds no part of the token. */
+/**
+ * The token is refused. `cause` says why: `MALFORMED` (no JWT), `EXPIRED` or `REVOKED` (log in again), `UNTRUSTED` (not made for this
+ * service, or by nobody it trusts).
+ */
 export class TokenInvalid extends BusError {
   readonly reason = 'TOKEN_INVALID';
   readonly kind = 'unauthenticated';
@@ -33,7 +36,7 @@ export class TokenInvalid extends BusError {
   }
 }
 
-/** The keys of the foreign issuer (AUTH_JWKS_URL) cannot be had, so its token is neither good nor bad. */
+/** The keys of the foreign issuer that made the token cannot be had, so it is neither good nor bad: send it again after the delay. */
 export class IssuerUnavailable extends BusError {
   readonly reason = 'ISSUER_UNAVAILABLE';
   readonly kind = 'unavailable';
@@ -44,8 +47,8 @@ export class IssuerUnavailable extends BusError {
 }
 
 /**
- * The caller is known and may not do this. `metadata` names what would have sufficed: the `permission`, or the field of the request
- * (`self`) that would have to hold the caller's own id. An rpc without an access rule permits nobody, and names neither.
+ * The caller is known and may not do this. The metadata names what would have sufficed: the `permission`, or the field of the request
+ * (`self`) that would have to hold the caller's own id.
  */
 export class PermissionMissing extends BusError {
   readonly reason = 'PERMISSION_MISSING';

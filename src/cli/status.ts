@@ -25,7 +25,9 @@ interface Trust {
 
 class ServiceAway extends Error {
   constructor(address: string, cause: ServiceError) {
-    super(`Nothing answers at ${address} (GRPC_ADDRESS): ${cause.details}`, { cause });
+    // grpc-js ends with the heading of a note, whether it has one or not.
+    const details = cause.details.replace(/ Resolution note: *$/, '');
+    super(`Nothing answers at ${address} (GRPC_ADDRESS): ${details}`, { cause });
     this.name = 'ServiceAway';
   }
 }

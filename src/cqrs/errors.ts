@@ -7,10 +7,13 @@ export type ErrorKind =
   | 'already-exists'
   | 'precondition'
   | 'conflict'
+  | 'too-large'
   | 'overloaded'
   | 'unavailable'
   | 'deadline'
-  | 'canceled';
+  | 'canceled'
+  | 'unimplemented'
+  | 'internal';
 
 /** One broken rule about one field of the request, named by its path in the message. */
 export interface FieldViolation {
@@ -24,6 +27,7 @@ export interface FieldViolation {
  * An outcome that is planned for and that the caller can act on. Handlers return it in an `Err`; middleware throws it.
  *
  * `reason` is stable for ever (AIP-193). Every part of the message that varies is also in `metadata`; neither may hold a secret.
+ * The docstring of the class tells callers what the reason means and what they can do: docs/errors.md is made of it.
  */
 export abstract class DomainError extends Error {
   abstract readonly reason: string;
@@ -48,7 +52,7 @@ export abstract class BusError extends DomainError {
   override readonly domain = 'cqrs.v1';
 }
 
-/** The request breaks rules of its contract; all of them are listed. */
+/** The request breaks rules of its contract. All of them are listed, each with its field: correct these. */
 export class InvalidRequest extends BusError {
   readonly reason = 'INVALID_REQUEST';
   readonly kind = 'invalid';
@@ -59,15 +63,19 @@ export class InvalidRequest extends BusError {
   }
 }
 
-/** The bytes received are no message of the rpc's request type. */
+/** What was received is no message of the rpc's request type: broken bytes, or JSON with a wrong type or an unknown field. */
 export class MalformedRequest extends BusError {
   readonly reason = 'MALFORMED_REQUEST';
   readonly kind = 'invalid';
-  constructor(cause?: unknown) {
-    super('the request is not a valid message of its type', { cause });
+  constructor(cause?: unknown, message = 'the request is not a valid message of its type') {
+    super(message, { cause });
   }
 }
 
+/**
+ * The caller's deadline passed before the call was done. A command is rolled back, except when its commit was under way: read before
+ * sending it again.
+ */
 export class DeadlinePassed extends BusError {
   readonly reason = 'DEADLINE_PASSED';
   readonly kind = 'deadline';
@@ -76,6 +84,7 @@ export class DeadlinePassed extends BusError {
   }
 }
 
+/** The caller canceled the call. A command is rolled back, except when its commit was under way. */
 export class CallCanceled extends BusError {
   readonly reason = 'CALL_CANCELED';
   readonly kind = 'canceled';
@@ -84,7 +93,7 @@ export class CallCanceled extends BusError {
   }
 }
 
-/** Too much is waiting already; nothing was done. */
+/** Too many calls are waiting for the `resource` already. Nothing was done: send it again after the delay. */
 export class Overloaded extends BusError {
   readonly reason = 'OVERLOADED';
   readonly kind = 'overloaded';
@@ -97,7 +106,10 @@ export class Overloaded extends BusError {
   }
 }
 
-/** The database cannot be reached or is starting; the transaction, if there was one, is rolled back or its outcome is unknown. */
+/**
+ * The database cannot be reached or is starting. A query can be sent again after the delay; so can a command, but it may have been
+ * done when the connection broke during its commit.
+ */
 export class DatabaseUnavailable extends BusError {
   readonly reason = 'DATABASE_UNAVAILABLE';
   readonly kind = 'unavailable';
@@ -107,7 +119,7 @@ export class DatabaseUnavailable extends BusError {
   }
 }
 
-/** Concurrent commands on the same data kept winning; the command can be sent again. */
+/** Other commands on the same data kept winning. Nothing was done: send it again. */
 export class Conflict extends BusError {
   readonly reason = 'CONFLICT';
   readonly kind = 'conflict';

@@ -4,7 +4,7 @@ import { BusError, type FieldViolation } from './errors.ts';
 const NONCE = 12;
 const TAG = 16;
 
-/** The token is garbage, of another server, or of a list with another filter or order. */
+/** The page token is no token, of another service, or of a list with another filter or order: begin again without it. */
 export class PageTokenInvalid extends BusError {
   readonly reason = 'PAGE_TOKEN_INVALID';
   readonly kind = 'invalid';

@@ -7,7 +7,7 @@ import { DomainError, type ErrorKind } from '../cqrs/errors.ts';
 import { type RedactedMessage, redact } from '../cqrs/redaction.ts';
 import type { Attempt, CommandRecord, Outcome, Target } from '../postgres/command-log/command-record.ts';
 import { codeName } from '../telemetry/code-name.ts';
-import { codeOf } from './code-of.ts';
+import { codeOf } from './error-codes.ts';
 
 /** Names the record of a command, in its answer and in its error. */
 export const COMMAND_ID_HEADER = 'cqrs-command-id';
@@ -27,10 +27,13 @@ const OUTCOMES: Readonly<Record<ErrorKind, Outcome>> = {
   'already-exists': 'rejected',
   precondition: 'rejected',
   conflict: 'rejected',
+  'too-large': 'invalid',
   overloaded: 'throttled',
   unavailable: 'failed',
   deadline: 'timed_out',
   canceled: 'timed_out',
+  unimplemented: 'failed',
+  internal: 'failed',
 };
 
 /** One command from its arrival to its record. */

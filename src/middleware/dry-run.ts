@@ -4,7 +4,7 @@ import { BusError, type FieldViolation } from '../cqrs/errors.ts';
 /** In a request: try the command and change nothing. In an answer: it was only tried. */
 export const DRY_RUN_HEADER = 'cqrs-dry-run';
 
-/** Something else than `true` or `false`. Whoever sends it may mean either, so nothing is done. */
+/** The header `cqrs-dry-run` says neither `true` nor `false`. Whoever sends it may mean either, so nothing was done. */
 export class DryRunInvalid extends BusError {
   readonly reason = 'DRY_RUN_INVALID';
   readonly kind = 'invalid';

@@ -1,5 +1,5 @@
 import type { DescMethod } from '@bufbuild/protobuf';
-import { Code, ConnectError, type Interceptor } from '@connectrpc/connect';
+import { ConnectError, type Interceptor } from '@connectrpc/connect';
 import {
   BadRequestSchema,
   ErrorInfoSchema,
@@ -10,9 +10,9 @@ import {
 import { type Answer, answerOf, toResponse } from '../cqrs/answer.ts';
 import { callOf, type Message } from '../cqrs/call.ts';
 import { methodName } from '../cqrs/convention.ts';
-import { DomainError } from '../cqrs/errors.ts';
-import { CODES } from './code-of.ts';
+import { BusError, DomainError } from '../cqrs/errors.ts';
 import { COMMAND_ID_HEADER, commandAttemptKey } from './command-attempt.ts';
+import { CODES } from './error-codes.ts';
 
 type Detail = NonNullable<ConstructorParameters<typeof ConnectError>[3]>[number];
 
@@ -55,8 +55,16 @@ async function* typedErrors(
   }
 }
 
-/** The domain of reasons that belong to the bus and to no module. */
-export const BUS_DOMAIN = 'cqrs.v1';
+/** Something went wrong that nobody planned for. The service's log holds the rest under the `error_id`: pass that on to its operator. */
+class Unexpected extends BusError {
+  readonly reason = 'INTERNAL';
+  readonly kind = 'internal';
+  override readonly metadata: Readonly<Record<string, string>>;
+  constructor(errorId: string, cause: unknown) {
+    super('internal error', { cause });
+    this.metadata = { error_id: errorId };
+  }
+}
 
 /**
  * The error as callers see it (AIP-193): a code and `google.rpc.ErrorInfo`, for a DomainError with all that it says.
@@ -64,25 +72,25 @@ export const BUS_DOMAIN = 'cqrs.v1';
  */
 export function toConnectError(error: unknown, method: DescMethod | undefined, unexpected: UnexpectedErrors): ConnectError {
   if (error instanceof ConnectError && hasErrorInfo(error)) return error;
-  if (error instanceof DomainError) return domainError(error, method);
+  if (error instanceof DomainError) return typedError(error, method);
   const errorId = unexpected.newId();
   unexpected.report({ error, errorId, method: method && methodName(method) });
-  const info = errorInfo({ reason: 'INTERNAL', domain: BUS_DOMAIN, metadata: { error_id: errorId } });
-  return new ConnectError('internal error', Code.Internal, undefined, [info], error);
+  return typedError(new Unexpected(errorId, error), method);
 }
 
 export function hasErrorInfo(error: ConnectError): boolean {
   return error.details.some((detail) => ('desc' in detail ? detail.desc.typeName : detail.type) === ErrorInfoSchema.typeName);
 }
 
-export function errorInfo(info: { reason: string; domain: string; metadata?: Readonly<Record<string, string>> }): Detail {
+function errorInfo(info: { reason: string; domain: string; metadata?: Readonly<Record<string, string>> }): Detail {
   const metadata = Object.entries(info.metadata ?? {}).map(([key, value]) => [key, bounded(value, MAX_TEXT)]);
   return { desc: ErrorInfoSchema, value: { ...info, metadata: Object.fromEntries(metadata) } };
 }
 
-function domainError(error: DomainError, method: DescMethod | undefined): ConnectError {
+/** A planned outcome as callers see it. `method` is undefined when the call never came as far as an rpc. */
+export function typedError(error: DomainError, method?: DescMethod): ConnectError {
   const { reason, metadata, resource, retryAfterMs } = error;
-  const domain = error.domain ?? method?.parent.file.proto.package ?? BUS_DOMAIN;
+  const domain = error.domain ?? method?.parent.file.proto.package ?? 'cqrs.v1';
   const message = bounded(error.message, MAX_TEXT);
   const details = [errorInfo({ reason, domain, metadata })];
   if (error.kind === 'invalid' && error.violations.length > 0) details.push(badRequest(error));

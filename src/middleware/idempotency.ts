@@ -17,6 +17,7 @@ export const REPLAYED_HEADER = 'cqrs-replayed';
 /** 1 to 255 visible characters of ASCII. */
 const VALID_KEY = /^[\x21-\x7e]{1,255}$/;
 
+/** The header `idempotency-key` has to be 1 to 255 visible ASCII characters, such as a UUID. Nothing was done. */
 export class IdempotencyKeyInvalid extends BusError {
   readonly reason = 'IDEMPOTENCY_KEY_INVALID';
   readonly kind = 'invalid';
@@ -28,7 +29,7 @@ export class IdempotencyKeyInvalid extends BusError {
   }
 }
 
-/** The rpc answers a secret, which is never stored: its answer could not be given again. Send the command without a key. */
+/** The rpc answers a secret, which is never stored, so its answer could not be given again. Send the command without a key. */
 export class IdempotencyKeyRefused extends BusError {
   readonly reason = 'IDEMPOTENCY_KEY_REFUSED';
   readonly kind = 'invalid';

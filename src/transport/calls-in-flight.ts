@@ -1,7 +1,7 @@
 import type { Call } from '../cqrs/call.ts';
 import { BusError } from '../cqrs/errors.ts';
 
-/** The server stops and the call took longer than the time it gave. Another instance can take it. */
+/** The server stops, and the call took longer than the time that was left. It can be sent again, to another instance. */
 export class ShuttingDown extends BusError {
   readonly reason = 'SHUTTING_DOWN';
   readonly kind = 'unavailable';

@@ -1,6 +1,6 @@
-import { Code, ConnectError } from '@connectrpc/connect';
-import { DeadlinePassed, MalformedRequest } from '../cqrs/errors.ts';
-import { BUS_DOMAIN, errorInfo, toConnectError, type UnexpectedErrors } from '../middleware/errors.ts';
+import { Code, type ConnectError } from '@connectrpc/connect';
+import { BusError, DeadlinePassed, MalformedRequest } from '../cqrs/errors.ts';
+import { toConnectError, typedError, type UnexpectedErrors } from '../middleware/errors.ts';
 
 /** How a protocol library answered a call that it did not pass to the bus. */
 export interface LibraryError {
@@ -16,21 +16,46 @@ export function refusal(
   error: LibraryError,
   { malformed, maxMessageBytes, unexpected }: { malformed: boolean; maxMessageBytes: number; unexpected: UnexpectedErrors },
 ): ConnectError {
-  if (malformed) return toConnectError(new MalformedRequest(error), undefined, unexpected);
+  if (malformed) return typedError(new MalformedRequest(error));
   switch (error.code) {
     case Code.ResourceExhausted:
-      return refuse(Code.ResourceExhausted, `the request message is larger than ${maxMessageBytes} bytes`, {
-        reason: 'MESSAGE_TOO_LARGE',
-        metadata: { max_bytes: String(maxMessageBytes) },
-      });
+      return typedError(new MessageTooLarge(maxMessageBytes));
     case Code.InvalidArgument:
-      return refuse(Code.InvalidArgument, withoutValues(error.message).slice(0, 500), { reason: 'MALFORMED_REQUEST' });
+      return typedError(new MalformedRequest(error, withoutValues(error.message)));
     case Code.Unimplemented:
-      return refuse(Code.Unimplemented, error.message.slice(0, 500), { reason: 'NOT_IMPLEMENTED' });
+      return typedError(new NotImplemented(error.message));
     case Code.DeadlineExceeded:
-      return toConnectError(new DeadlinePassed(), undefined, unexpected);
+      return typedError(new DeadlinePassed());
     default:
       return toConnectError(error, undefined, unexpected);
+  }
+}
+
+/** The request message is larger than `max_bytes`. */
+class MessageTooLarge extends BusError {
+  readonly reason = 'MESSAGE_TOO_LARGE';
+  readonly kind = 'too-large';
+  override readonly metadata: Readonly<Record<string, string>>;
+  constructor(maxBytes: number) {
+    super(`the request message is larger than ${maxBytes} bytes`);
+    this.metadata = { max_bytes: String(maxBytes) };
+  }
+}
+
+/** The call uses a part of the protocol that is not served, such as a compression that is not known here. */
+class NotImplemented extends BusError {
+  readonly reason = 'NOT_IMPLEMENTED';
+  readonly kind = 'unimplemented';
+}
+
+/** No rpc has this name: it is misspelled, or of another version of the service. */
+class MethodUnknown extends BusError {
+  readonly reason = 'METHOD_UNKNOWN';
+  readonly kind = 'unimplemented';
+  override readonly metadata: Readonly<Record<string, string>>;
+  constructor(method: string) {
+    super(`no such rpc: ${method}`);
+    this.metadata = { method };
   }
 }
 
@@ -47,10 +72,5 @@ function withoutValues(message: string): string {
 
 /** Nothing is served under this name. */
 export function unknownMethod(path: string): ConnectError {
-  const method = path.replace(/^\//, '').slice(0, 200);
-  return refuse(Code.Unimplemented, `no such rpc: ${method}`, { reason: 'METHOD_UNKNOWN', metadata: { method } });
-}
-
-function refuse(code: Code, message: string, info: { reason: string; metadata?: Record<string, string> }): ConnectError {
-  return new ConnectError(message.toWellFormed(), code, undefined, [errorInfo({ domain: BUS_DOMAIN, ...info })]);
+  return typedError(new MethodUnknown(path.replace(/^\//, '').slice(0, 200)));
 }

@@ -1,6 +1,6 @@
 import { DomainError } from '../../cqrs/errors.ts';
 
-/** No user has the id or the e-mail asked for: the one error that commands and queries share. */
+/** No user has the id or the e-mail that was asked for. */
 export class UserNotFound extends DomainError {
   readonly reason = 'USER_NOT_FOUND';
   readonly kind = 'not-found';

@@ -26,7 +26,7 @@ export interface EarlierAnswer {
   readonly response: Buffer;
 }
 
-/** The key was used for another request. */
+/** The key was used for another request before. Use a new key for a new command. */
 export class IdempotencyKeyReused extends BusError {
   readonly reason = 'IDEMPOTENCY_KEY_REUSED';
   readonly kind = 'already-exists';
@@ -35,7 +35,7 @@ export class IdempotencyKeyReused extends BusError {
   }
 }
 
-/** The command was done before under this key, and its answer was erased since, together with the personal data in it. */
+/** The command was done before under this key, and its answer was erased since, with the personal data in it. It is not done again. */
 export class AnswerErased extends BusError {
   readonly reason = 'ANSWER_ERASED';
   readonly kind = 'precondition';

@@ -67,7 +67,7 @@ abstract class PasswordRefused extends DomainError {
   }
 }
 
-/** Fewer than 15 characters once normalized, which can be fewer than were sent. */
+/** The password has fewer than 15 characters once it is normalized (NFKC), which can be fewer than were sent. */
 export class PasswordTooShort extends PasswordRefused {
   readonly reason = 'PASSWORD_TOO_SHORT';
   constructor(field: PasswordField) {
@@ -75,7 +75,7 @@ export class PasswordTooShort extends PasswordRefused {
   }
 }
 
-/** More than 128 characters once normalized, which can be more than were sent. */
+/** The password has more than 128 characters once it is normalized (NFKC), which can be more than were sent. */
 export class PasswordTooLong extends PasswordRefused {
   readonly reason = 'PASSWORD_TOO_LONG';
   constructor(field: PasswordField) {
@@ -83,7 +83,7 @@ export class PasswordTooLong extends PasswordRefused {
   }
 }
 
-/** On the list of common passwords, or put together from a few of them, runs and repetitions. */
+/** The password is a common one, or put together from a few of them, runs and repetitions. Four unrelated words make a good one. */
 export class PasswordCommon extends PasswordRefused {
   readonly reason = 'PASSWORD_COMMON';
   constructor(field: PasswordField) {
@@ -91,6 +91,7 @@ export class PasswordCommon extends PasswordRefused {
   }
 }
 
+/** The password holds the name or the e-mail address of its user. */
 export class PasswordPersonal extends PasswordRefused {
   readonly reason = 'PASSWORD_PERSONAL';
   constructor(field: PasswordField) {

@@ -1,5 +1,6 @@
 import { DomainError } from '../../../cqrs/errors.ts';
 
+/** Another user has this e-mail address, compared without regard to case. */
 export class EmailTaken extends DomainError {
   readonly reason = 'EMAIL_TAKEN';
   readonly kind = 'already-exists';
@@ -10,6 +11,7 @@ export class EmailTaken extends DomainError {
   }
 }
 
+/** The user is no longer at the `expected_version` of the command: read it, decide again, and send the `current_version`. */
 export class VersionMismatch extends DomainError {
   readonly reason = 'VERSION_MISMATCH';
   readonly kind = 'conflict';
@@ -20,7 +22,7 @@ export class VersionMismatch extends DomainError {
   }
 }
 
-/** The same for an unknown e-mail and a wrong password (OWASP Authentication Cheat Sheet). */
+/** The e-mail or the password is wrong; which one is not told (OWASP Authentication Cheat Sheet). */
 export class CredentialsInvalid extends DomainError {
   readonly reason = 'CREDENTIALS_INVALID';
   readonly kind = 'unauthenticated';
@@ -29,6 +31,7 @@ export class CredentialsInvalid extends DomainError {
   }
 }
 
+/** The current password that was sent with the new one is not the user's. */
 export class CurrentPasswordWrong extends DomainError {
   readonly reason = 'CURRENT_PASSWORD_WRONG';
   readonly kind = 'precondition';
@@ -37,6 +40,7 @@ export class CurrentPasswordWrong extends DomainError {
   }
 }
 
+/** The user is suspended and cannot do this until somebody reactivates them. */
 export class UserSuspended extends DomainError {
   readonly reason = 'USER_SUSPENDED';
   readonly kind = 'precondition';
@@ -45,6 +49,7 @@ export class UserSuspended extends DomainError {
   }
 }
 
+/** The user is deleted, and that cannot be undone. */
 export class UserDeleted extends DomainError {
   readonly reason = 'USER_DELETED';
   readonly kind = 'precondition';
@@ -53,6 +58,7 @@ export class UserDeleted extends DomainError {
   }
 }
 
+/** The last active admin can be neither removed nor suspended nor lose the role: make another one first. */
 export class LastAdmin extends DomainError {
   readonly reason = 'LAST_ADMIN';
   readonly kind = 'precondition';

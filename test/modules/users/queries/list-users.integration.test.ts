@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import pg from 'pg';
 import { QueryService } from '../../../../gen/users/v1/query_service_pb.js';
 import { UserStatus } from '../../../../gen/users/v1/user_pb.js';
 import { refusalOf } from '../../../support/errors.ts';
@@ -160,6 +161,21 @@ describe('listUsers', () => {
       const text = JSON.stringify(plan);
       expect(text).toMatch(/Index Scan using user_directory_/);
       expect(text).not.toMatch(/Sort|Seq Scan/);
+    }
+  });
+
+  it('finds part of a text by the index of trigrams', async () => {
+    const { countStatement } = await import('../../../../src/modules/users/read-model/user-pages.ts');
+    const { sql, parameters } = countStatement({ status: undefined, search: 'ser004', orderBy: 'created_at', descending: false });
+    const client = new pg.Client(app.database.connections.owner);
+    await client.connect();
+    try {
+      // So few rows are read faster in one go.
+      await client.query('set enable_seqscan = off; set enable_indexscan = off; set enable_indexonlyscan = off');
+      const { rows } = await client.query(`explain ${sql}`, [...parameters]);
+      expect(JSON.stringify(rows)).toContain('Bitmap Index Scan on user_directory_search');
+    } finally {
+      await client.end();
     }
   });
 });

@@ -1,6 +1,7 @@
 import { Code, ConnectError } from '@connectrpc/connect';
 import { DomainError, type ErrorKind } from '../cqrs/errors.ts';
 
+/** The code that each kind of error is answered with. */
 export const CODES: Readonly<Record<ErrorKind, Code>> = {
   invalid: Code.InvalidArgument,
   unauthenticated: Code.Unauthenticated,
@@ -9,10 +10,13 @@ export const CODES: Readonly<Record<ErrorKind, Code>> = {
   'already-exists': Code.AlreadyExists,
   precondition: Code.FailedPrecondition,
   conflict: Code.Aborted,
+  'too-large': Code.ResourceExhausted,
   overloaded: Code.ResourceExhausted,
   unavailable: Code.Unavailable,
   deadline: Code.DeadlineExceeded,
   canceled: Code.Canceled,
+  unimplemented: Code.Unimplemented,
+  internal: Code.Internal,
 };
 
 /** The code by which callers see an error. */

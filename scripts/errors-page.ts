@@ -1,0 +1,53 @@
+/** Writes docs/errors.md: every reason, for those who write clients. */
+import type { ErrorReason } from './error-reasons.ts';
+
+const INTRODUCTION = `# Errors
+
+Every call that fails has a gRPC code and, as a detail, \`google.rpc.ErrorInfo\`. The same error looks the same over gRPC, gRPC-Web and
+Connect. Compare \`ErrorInfo.domain\` and \`ErrorInfo.reason\`: these never change. The message is for people and may change.
+
+| detail | what it holds |
+| --- | --- |
+| \`ErrorInfo\` | domain, reason, and what varies in the message by key, as listed below |
+| \`BadRequest\` | every field that is wrong, by its path, and what is wrong with it |
+| \`PreconditionFailure\` | the reason again, with what it is about |
+| \`ResourceInfo\` | what was looked for or is taken, by type and name |
+| \`RetryInfo\` | how long to wait before the call is sent again |
+
+| code | what a client does |
+| --- | --- |
+| INVALID_ARGUMENT, NOT_FOUND, ALREADY_EXISTS, FAILED_PRECONDITION, PERMISSION_DENIED | tells its user; the same call fails again until something else changes |
+| UNAUTHENTICATED | logs in, and sends the call again with the new token |
+| ABORTED | reads again, decides again, and sends the command again |
+| RESOURCE_EXHAUSTED, UNAVAILABLE | sends the call again after the delay in \`RetryInfo\`, a longer one each time; without \`RetryInfo\` it does not help to |
+| DEADLINE_EXCEEDED, CANCELLED | reads before it sends a command again: it may have been done |
+| UNIMPLEMENTED, INTERNAL | reports it; nothing it sends makes that better |
+
+Reasons of \`cqrs.v1\` can come from any rpc; those of another domain come from its own rpcs, and the comment of each rpc in
+[proto/](../proto) lists them.
+`;
+
+/** The page, from the reasons in their order. */
+export function errorsPage(reasons: readonly ErrorReason[]): string {
+  const domains = Map.groupBy(reasons, ({ domain }) => domain);
+  return [INTRODUCTION, ...[...domains].map(([domain, listed]) => `## ${domain}\n\n${table(listed)}\n`)].join('\n');
+}
+
+/** The last column is left ragged: its lines are sentences. */
+function table(reasons: readonly ErrorReason[]): string {
+  const rows = [
+    ['reason', 'code', 'metadata', 'other details', 'meaning'],
+    ...reasons.map(({ reason, code, metadata, details, meaning }) => [
+      reason,
+      code,
+      metadata.map((key) => `\`${key}\``).join(', '),
+      details.join(', '),
+      meaning.replaceAll('|', '\\|'),
+    ]),
+  ];
+  const widths = rows.reduce<number[]>((widest, row) => row.map((cell, at) => Math.max(widest[at] ?? 0, cell.length)), []);
+  const line = (cells: readonly string[]): string =>
+    `| ${cells.map((cell, at) => (at < cells.length - 1 ? cell.padEnd(widths[at] ?? 0) : cell)).join(' | ')} |`;
+  const rule = line(widths.map((width, at) => '-'.repeat(at < widths.length - 1 ? width : 'meaning'.length)));
+  return rows.map(line).toSpliced(1, 0, rule).join('\n');
+}
