@@ -12,7 +12,7 @@ class Missing extends DomainError {
   readonly kind = 'not-found';
 }
 
-const database = (name: string) => ({ name, pool: undefined as never });
+const database = (name: string) => ({ name, pool: undefined as never, shared: undefined as never });
 const away = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
 
 /** Runs a query against databases that answer, or fail as said; tells who was asked and who answered. */

@@ -2,9 +2,12 @@ import type { Connection } from '../connection.ts';
 import { type ConnectionPool, createPool } from '../pool.ts';
 import { Probe } from './probe.ts';
 import { ReplicaMonitor } from './replica-monitor.ts';
+import { SharedConnections } from './shared-connections.ts';
 
-/** Connections that queries share, on one instance, to each database. */
+/** Connections to each database, on one instance, for queries that take one each. */
 const POOL_SIZE = 10;
+/** Connections that look-ups by key share. */
+const SHARED_SIZE = 4;
 /** How long a query waits for a connection to a replica before it asks the next database, in milliseconds. */
 const REPLICA_CONNECTION_TIMEOUT = 1_000;
 /** A primary that does not answer within this time counts as away, in milliseconds. */
@@ -16,6 +19,8 @@ const REPLICA_PATIENCE = 1_000;
 export interface ReadPool {
   readonly name: string;
   readonly pool: ConnectionPool;
+  /** For statements that find a row by its key. */
+  readonly shared: SharedConnections;
 }
 
 /** The side of the database that queries read: the replicas, and the primary as a role that cannot write. */
@@ -38,8 +43,24 @@ export async function createReadSide(parts: {
 }): Promise<ReadSide> {
   const open = (name: string, connection: Connection, limits: { connectionTimeoutMs?: number; patienceMs: number }) => {
     const { patienceMs, ...wait } = limits;
-    const pool = createPool(connection, { name: `queries ${name}`, max: POOL_SIZE, readOnly: true, ...wait });
-    return { name, pool, probe: new Probe({ connection, name, patienceMs }), cut: () => pool.cut() };
+    const settings = { readOnly: true, ...wait };
+    const pool = createPool(connection, { name: `queries ${name}`, max: POOL_SIZE, ...settings });
+    const sharedPool = createPool(connection, { name: `look-ups ${name}`, max: SHARED_SIZE, pipeline: true, ...settings });
+    const shared = new SharedConnections(sharedPool, SHARED_SIZE);
+    return {
+      name,
+      pool,
+      shared,
+      probe: new Probe({ connection, name, patienceMs }),
+      cut: () => {
+        pool.cut();
+        sharedPool.cut();
+      },
+      close: async () => {
+        shared.release();
+        await Promise.all([pool.close(), sharedPool.close()]);
+      },
+    };
   };
   const primary = open('primary', parts.primary, { patienceMs: PRIMARY_PATIENCE });
   const limits = { connectionTimeoutMs: REPLICA_CONNECTION_TIMEOUT, patienceMs: REPLICA_PATIENCE };
@@ -58,7 +79,7 @@ export async function createReadSide(parts: {
     isAvailable: () => all.some(({ name }) => monitor.isHealthy(name)),
     close: async () => {
       monitor.stop();
-      await Promise.all(all.flatMap(({ pool, probe }) => [pool.close(), probe.close()]));
+      await Promise.all(all.flatMap(({ close, probe }) => [close(), probe.close()]));
     },
   };
 }

@@ -19,6 +19,13 @@ export class Reader {
     return this.#source.name;
   }
 
+  /** The row of a compiled statement that finds it by its key, in no time: it shares its connection with others. */
+  async row<Row>(statement: CompiledQuery<Row>, parameters: readonly unknown[]): Promise<Row | undefined> {
+    const bound = { text: statement.sql, values: parameters };
+    const [row] = await this.#source.shared.rows<Row & object>(bound, this.#cancellation);
+    return row;
+  }
+
   /** Rows of a compiled statement, with other parameters than it was compiled with where they are given. */
   rows<Row>(statement: CompiledQuery<Row>, parameters: readonly unknown[] = statement.parameters): Promise<Row[]> {
     const bound = { text: statement.sql, values: parameters };

@@ -14,6 +14,6 @@ const byEmail = statements
 
 /** Answers the one user with an e-mail address. */
 export const findUserByEmail = query(QueryService.method.findUserByEmail, async (request, { read }: UsersQueryContext) => {
-  const [row] = await read.rows(byEmail, [request.email]);
+  const row = await read.row(byEmail, [request.email]);
   return row ? ok({ user: toUser(row) }) : err(new UserNotFound(request.email));
 });

@@ -9,6 +9,6 @@ const byId = statements.selectFrom('read.user_directory').select(USER_COLUMNS).w
 
 /** Answers one user, deleted ones included. */
 export const getUser = query(QueryService.method.getUser, async (request, { read }: UsersQueryContext) => {
-  const [row] = await read.rows(byId, [request.userId]);
+  const row = await read.row(byId, [request.userId]);
   return row ? ok({ user: toUser(row) }) : err(new UserNotFound(request.userId));
 });

@@ -1,0 +1,86 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Cancellation } from '../../../src/cqrs/cancellation.ts';
+import { CallCanceled } from '../../../src/cqrs/errors.ts';
+import { type ConnectionPool, createPool } from '../../../src/postgres/pool.ts';
+import { SharedConnections } from '../../../src/postgres/reader/shared-connections.ts';
+import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
+import { eventually } from '../../support/eventually.ts';
+
+let database: TestDatabase;
+let pool: ConnectionPool;
+let shared: SharedConnections;
+beforeAll(async () => {
+  database = await createTestDatabase();
+  pool = createPool(database.connections.reader, { name: 'sharing', max: 2, readOnly: true, pipeline: true });
+  shared = new SharedConnections(pool, 2);
+});
+afterAll(async () => {
+  shared.release();
+  await pool.close();
+  await database.drop();
+});
+
+const number = (value: number, cancellation = new Cancellation()): Promise<unknown[]> =>
+  shared.rows({ text: 'select $1::integer as number', values: [value] }, cancellation);
+const sleep = (seconds: number, cancellation = new Cancellation()): Promise<unknown[]> =>
+  shared.rows({ text: 'select pg_sleep($1)', values: [seconds] }, cancellation);
+const connections = async (): Promise<number[]> => {
+  const rows = await database.query<{ pid: number }>(
+    `select pid from pg_stat_activity where datname = current_database() and application_name = 'bicameral sharing'`,
+  );
+  return rows.map(({ pid }) => pid);
+};
+
+describe('shared connections', () => {
+  it('answer each statement with its own rows, a thousand at once on two connections', async () => {
+    const answers = await Promise.all(Array.from({ length: 1_000 }, (_, n) => number(n)));
+    expect(answers).toEqual(Array.from({ length: 1_000 }, (_, n) => [{ number: n }]));
+    expect(await connections()).toHaveLength(2);
+  });
+
+  it('let a statement fail alone', async () => {
+    const failing = shared.rows({ text: 'select 1 / $1::integer', values: [0] }, new Cancellation());
+    const others = Array.from({ length: 20 }, (_, n) => number(n));
+    await expect(failing).rejects.toMatchObject({ code: '22012' });
+    expect(await Promise.all(others)).toHaveLength(20);
+  });
+
+  it('stop the statement of a call that is canceled, and no other', async () => {
+    const canceled = Array.from({ length: 2 }, () => new Cancellation());
+    const slow = canceled.map((cancellation) => sleep(20, cancellation));
+    const behind = Array.from({ length: 20 }, (_, n) => number(n));
+    await eventually(async () => {
+      const running = await database.query(
+        `select from pg_stat_activity where query like 'select pg_sleep%' and state = 'active'`,
+      );
+      expect(running.length).toBeGreaterThanOrEqual(2);
+    });
+    const began = performance.now();
+    for (const cancellation of canceled) cancellation.cancel(new CallCanceled());
+    for (const one of slow) await expect(one).rejects.toBeInstanceOf(CallCanceled);
+    expect(await Promise.all(behind)).toEqual(Array.from({ length: 20 }, (_, n) => [{ number: n }]));
+    expect(performance.now() - began).toBeLessThan(5_000);
+  });
+
+  it('stop a canceled statement when its turn has come', async () => {
+    const first = [sleep(0.3), sleep(0.3)];
+    const canceled = Array.from({ length: 2 }, () => new Cancellation());
+    const second = canceled.map((cancellation) => sleep(20, cancellation));
+    const settled = Promise.allSettled(second);
+    for (const cancellation of canceled) cancellation.cancel(new CallCanceled());
+    const began = performance.now();
+    await Promise.all(first);
+    for (const { status } of await settled) expect(status).toBe('rejected');
+    expect(await number(1)).toEqual([{ number: 1 }]);
+    expect(performance.now() - began).toBeLessThan(5_000);
+  });
+
+  it('are opened again after they were lost', async () => {
+    await number(1);
+    const lost = [sleep(20), sleep(20)].map((one) => one.catch((error: unknown) => error));
+    for (const pid of await connections()) await database.query('select pg_terminate_backend($1)', [pid]);
+    for (const error of await Promise.all(lost)) expect(error).toBeInstanceOf(Error);
+    expect(await Promise.all([number(1), number(2), number(3)])).toHaveLength(3);
+    expect((await connections()).length).toBeLessThanOrEqual(2);
+  });
+});
