@@ -61,15 +61,17 @@ function splitterOf(schema: DescMessage): Splitter | null {
 
 function splitterFor(schema: DescMessage): Splitter {
   const fields = new Map(schema.fields.map((field) => [field.jsonName, field]));
+  // Looked up once: an option is decoded each time it is asked for.
+  const secrets = new Set(schema.fields.filter(isSecret).map(({ jsonName }) => jsonName));
+  const personals = new Set(schema.fields.filter(isPersonal).map(({ jsonName }) => jsonName));
   return (json) => {
     const message: JsonObject = {};
     const apart: JsonObject = {};
     for (const [name, value] of Object.entries(json)) {
-      const field = fields.get(name);
-      if (field && isSecret(field)) message[name] = REDACTED;
-      else if (field && isPersonal(field)) apart[name] = value;
+      if (secrets.has(name)) message[name] = REDACTED;
+      else if (personals.has(name)) apart[name] = value;
       else {
-        const split = splitValue(field, value);
+        const split = splitValue(fields.get(name), value);
         message[name] = split.value;
         if (split.personal !== undefined) apart[name] = split.personal;
       }

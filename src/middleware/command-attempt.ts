@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { hash, randomUUID } from 'node:crypto';
 import { createContextKey } from '@connectrpc/connect';
 import type { Call } from '../cqrs/call.ts';
 import { attemptKey, principalOf, traceKey } from '../cqrs/context-keys.ts';
@@ -112,9 +112,9 @@ function recordedRequest({ method, request }: Call, whole: boolean): Pick<Attemp
   if (!redacted) return { request: null, personal: null, personalDigest: null };
   const write = whole ? JSON.stringify : excerpt;
   const message = write(redacted.message);
-  const personal = redacted.personal && `{"salt":"${randomBytes(16).toString('base64')}","fields":${write(redacted.personal)}}`;
+  const personal = redacted.personal && `{"salt":"${randomUUID()}","fields":${write(redacted.personal)}}`;
   if (!personal) return { request: message, personal: null, personalDigest: null };
-  return { request: message, personal, personalDigest: createHash('sha256').update(personal).digest() };
+  return { request: message, personal, personalDigest: hash('sha256', personal, 'buffer') };
 }
 
 /** A request that has no JSON form breaks a rule of its contract. */

@@ -82,7 +82,8 @@ describe('the order of the pipeline', () => {
       Promise.all(['a', 'b', 'c', 'd'].map((name) => client.changeName({ userId: id, name }))),
     );
     const count = (text: string): number => texts.filter((sent) => sent === text).length;
-    expect(count('commit')).toBe(4);
+    // A COMMIT travels with the statement that may fail, and is a rollback then.
+    expect(count('begin')).toBeGreaterThan(4);
     expect(count('begin')).toBe(count('commit') + count('rollback'));
   });
 

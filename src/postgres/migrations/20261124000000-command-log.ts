@@ -93,6 +93,12 @@ export class Migration20261124000000CommandLog extends Migration {
       'create unlogged table cqrs.rate_limit (key varchar(255) primary key, points integer not null default 0, expire bigint)',
     );
 
+    // Makes a write fail that came too late, so that its COMMIT can be sent with it.
+    this.addSql(`create function cqrs.overtaken() returns integer language plpgsql as $$
+      begin
+        raise exception 'the row was written by another command' using errcode = 'serialization_failure';
+      end $$`);
+
     // The owner makes and drops partitions; the program may run as a role that may not change the schema.
     this.addSql(`create function cqrs.add_command_log_partitions(months integer) returns void
       language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -124,7 +130,7 @@ export class Migration20261124000000CommandLog extends Migration {
   }
 
   override down(): void {
-    this.addSql('drop function cqrs.add_command_log_partitions');
+    this.addSql('drop function cqrs.add_command_log_partitions, cqrs.overtaken');
     this.addSql(
       'drop table cqrs.command_log, cqrs.command_seal, cqrs.command_seal_batch, cqrs.command_log_prune, cqrs.idempotency_key, cqrs.guess, cqrs.rate_limit',
     );

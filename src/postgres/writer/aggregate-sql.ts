@@ -36,8 +36,8 @@ export interface SideEffects {
 /**
  * The statements that keep one kind of aggregate, made from its mapping.
  *
- * A write is one statement: the row, its events, its inline read models, the command's record and its idempotency key. It answers how
- * many rows it wrote; none means that the row was written by somebody else since it was read, and then nothing else is stored either.
+ * A write is one statement: the row, its events, its inline read models, the command's record and its idempotency key. It fails with
+ * serialization_failure when the row was written by somebody else since it was read.
  */
 export class AggregateSql {
   readonly #table: string;
@@ -108,7 +108,7 @@ export class AggregateSql {
       const first = FIRST_OF_CLAIM + (beside.claim ? CLAIM_PARAMETERS : 0);
       const columns = names.map((name) => this.#column(name));
       const claim = beside.claim ? `,\nclaim as (${storeClaim(this.#key, FIRST_OF_CLAIM)})` : '';
-      text = `with written as (${write(columns, first)}),\n${this.#sideEffects}${claim}\nselect count(*)::integer as written from written`;
+      text = `with written as (${write(columns, first)}),\n${this.#sideEffects}${claim}\nselect case when exists (select from written) then 1 else cqrs.overtaken() end`;
       this.#texts.set(key, text);
     }
     return text;

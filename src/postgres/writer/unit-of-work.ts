@@ -2,16 +2,8 @@ import { createContextKey } from '@connectrpc/connect';
 import { ChangeSetType, type EntityManager } from '@mikro-orm/core';
 import type pg from 'pg';
 import type { Cancellation } from '../../cqrs/cancellation.ts';
-import { Conflict } from '../../cqrs/errors.ts';
 import { cancellableRows } from '../cancellable-query.ts';
-import {
-  type Attempt,
-  type CommandRecord,
-  recordsParameter,
-  STORE_RECORDS,
-  successParameters,
-  type Target,
-} from '../command-log/command-record.ts';
+import { type Attempt, recordsParameter, STORE_RECORDS, successParameters, type Target } from '../command-log/command-record.ts';
 import type { AggregateSql, EventParameters, Statement } from './aggregate-sql.ts';
 import type { AggregateType } from './aggregate-type.ts';
 import { type AnsweredClaim, claimParameters, KEY_CONSTRAINT, STORE_CLAIM } from './idempotency-keys.ts';
@@ -112,10 +104,13 @@ export class UnitOfWork {
 
   /** Rows of a statement inside the transaction. */
   async query<Row extends pg.QueryResultRow>(text: string, values: readonly unknown[]): Promise<Row[]> {
-    this.#transaction ??= WriteTransaction.begin(this.#pool, this.#cancellation);
-    const transaction = await this.#transaction;
-    const { rows } = await transaction.query<Row>(text, values);
+    const { rows } = await (await this.#begin()).query<Row>(text, values);
     return rows;
+  }
+
+  #begin(): Promise<WriteTransaction> {
+    this.#transaction ??= WriteTransaction.begin(this.#pool, this.#cancellation);
+    return this.#transaction;
   }
 
   /** Rows of a single statement before and outside the transaction, which then need not be held open while the caller thinks. */
@@ -143,23 +138,32 @@ export class UnitOfWork {
    * KeyClaimedMeanwhile when it had the same idempotency key, and what a violated unique constraint stands for.
    */
   async commit(ending: CommandEnding): Promise<void> {
-    await this.write(ending);
-    if (this.#cancellation.reason) throw this.#cancellation.reason;
-    const transaction = await this.#transaction;
-    this.#transaction = undefined;
-    await transaction?.commit();
+    const [last, ...before] = this.#statements(ending).reverse();
+    if (!last) throw new Error('every command stores its record');
+    await this.#run(async () => {
+      for (const { text, values } of before.reverse()) await this.query(text, values);
+      if (this.#cancellation.reason) throw this.#cancellation.reason;
+      const transaction = await this.#begin();
+      this.#transaction = undefined;
+      await transaction.queryAndCommit(last.text, last.values);
+    });
   }
 
   /** Writes as `commit` does, and leaves the end to the caller: a rehearsal is rolled back. */
   async write(ending: CommandEnding): Promise<void> {
-    const [changed, another] = this.#changed();
-    if (another) throw new Error('a command changed more than one aggregate');
+    await this.#run(async () => {
+      for (const { text, values } of this.#statements(ending)) await this.query(text, values);
+    });
+  }
+
+  /** What the violation of a constraint means. */
+  async #run(write: () => Promise<void>): Promise<void> {
     try {
-      if (changed) await this.#writeChanged(changed, ending);
-      else await this.#writeEnding(ending);
+      await write();
     } catch (error) {
       const constraint = violatedConstraint(error);
       if (constraint === KEY_CONSTRAINT) throw new KeyClaimedMeanwhile();
+      const [changed] = this.#changed();
       throw (constraint && changed?.type.violation(constraint, changed.aggregate)) || error;
     }
   }
@@ -185,22 +189,20 @@ export class UnitOfWork {
     return this.#changes;
   }
 
-  async #writeChanged(changed: Changed, ending: CommandEnding): Promise<void> {
+  #statements(ending: CommandEnding): Statement[] {
+    const [changed, another] = this.#changed();
+    if (another) throw new Error('a command changed more than one aggregate');
+    if (!changed) return this.#statementsOfNoChange(ending);
     const { type, aggregate } = changed;
-    const { text, values } = this.#statement(changed, ending);
-    const [result] = await this.query<{ written: number }>(text, values);
-    if (result?.written !== 1) throw new Conflict();
-    if (type.erasesPersonalData(aggregate)) {
-      await this.query(ERASE_PERSONAL_DATA, [type.id(aggregate), this.#origin.commandId]);
-    }
+    const erasure = { text: ERASE_PERSONAL_DATA, values: [type.id(aggregate), this.#origin.commandId] };
+    return [this.#statement(changed, ending), ...(type.erasesPersonalData(aggregate) ? [erasure] : [])];
   }
 
-  /** Of a command that changed nothing. */
-  async #writeEnding({ attempt, claim }: CommandEnding): Promise<void> {
+  #statementsOfNoChange({ attempt, claim }: CommandEnding): Statement[] {
     const ended = { outcome: 'succeeded', code: 'OK', reason: '', dryRun: false, answeredBy: undefined } as const;
-    const record: CommandRecord = { ...attempt, ...ended, target: this.target };
-    await this.query(STORE_RECORDS, [recordsParameter([record])]);
-    if (claim) await this.query(STORE_CLAIM, [...claimParameters(claim), this.#origin.commandId]);
+    const record = { text: STORE_RECORDS, values: [recordsParameter([{ ...attempt, ...ended, target: this.target }])] };
+    if (!claim) return [record];
+    return [record, { text: STORE_CLAIM, values: [...claimParameters(claim), this.#origin.commandId] }];
   }
 
   #statement(changed: Changed, { attempt, claim }: CommandEnding): Statement {

@@ -6,15 +6,12 @@ import { cancellableQuery } from '../cancellable-query.ts';
 export class WriteTransaction {
   readonly #client: pg.PoolClient;
   readonly #cancellation: Cancellation;
-  /** Settles with BEGIN, which travels together with the first statement. */
-  readonly #begun: Promise<unknown>;
+  /** Settles with BEGIN, which travels together with the first statement; undefined until there is one. */
+  #begun: Promise<unknown> | undefined;
 
   private constructor(client: pg.PoolClient, cancellation: Cancellation) {
     this.#client = client;
     this.#cancellation = cancellation;
-    this.#begun = client.query('begin');
-    // Looked at with the first statement; until then it is nobody's failure.
-    this.#begun.catch(() => {});
   }
 
   /** The pool's connections have to be pipelined. */
@@ -23,22 +20,54 @@ export class WriteTransaction {
   }
 
   async query<Row extends pg.QueryResultRow>(text: string, values: readonly unknown[]): Promise<pg.QueryResult<Row>> {
-    const result = cancellableQuery<Row>(this.#client, { text, values }, this.#cancellation);
-    const [answer] = await Promise.all([result, this.#begun]);
+    const [answer] = await this.#together(() => [this.#send<Row>(text, values), this.#begun]);
     return answer;
   }
 
-  /** Ignores cancellation: a COMMIT that is stopped half-way may stand all the same. */
-  async commit(): Promise<void> {
-    try {
-      const { command } = await this.#client.query('commit');
-      // PostgreSQL answers so, without an error, when a statement of the transaction has failed.
-      if (command === 'ROLLBACK') throw new Error('the transaction was rolled back instead of committed');
-    } catch (error) {
-      this.#client.release(true);
-      throw error;
+  /**
+   * Sends a last statement and COMMIT together; when the statement fails, PostgreSQL rolls back instead of committing. COMMIT ignores
+   * cancellation: one that is stopped half-way may stand all the same.
+   */
+  async queryAndCommit(text: string, values: readonly unknown[]): Promise<void> {
+    const [statement, commit] = await this.#together(() => {
+      const sent = this.#send(text, values);
+      return [Promise.allSettled([sent, this.#begun]), this.#client.query('commit').catch((error: unknown) => error)] as const;
+    });
+    const failed = statement.find(({ status }) => status === 'rejected');
+    if (failed?.status === 'rejected') {
+      // With the rollback that COMMIT has come to, the connection is free; one that is lost is not.
+      this.#client.release(commit instanceof Error);
+      throw failed.reason;
     }
-    this.#client.release();
+    this.#end(commit);
+  }
+
+  async commit(): Promise<void> {
+    this.#end(await this.#client.query('commit').catch((error: unknown) => error));
+  }
+
+  #send<Row extends pg.QueryResultRow>(text: string, values: readonly unknown[]): Promise<pg.QueryResult<Row>> {
+    this.#begun ??= this.#client.query('begin');
+    return cancellableQuery<Row>(this.#client, { text, values }, this.#cancellation);
+  }
+
+  /** What is sent inside goes out in one write. */
+  #together<const T extends readonly unknown[]>(send: () => T): Promise<{ -readonly [Index in keyof T]: Awaited<T[Index]> }> {
+    const { stream } = (this.#client as unknown as { connection: { stream: { cork(): void; uncork(): void } } }).connection;
+    stream.cork();
+    try {
+      return Promise.all(send());
+    } finally {
+      stream.uncork();
+    }
+  }
+
+  #end(commit: pg.QueryResult | unknown): void {
+    this.#client.release(commit instanceof Error);
+    if (commit instanceof Error) throw commit;
+    // PostgreSQL answers so, without an error, when a statement of the transaction has failed.
+    if ((commit as pg.QueryResult).command === 'ROLLBACK')
+      throw new Error('the transaction was rolled back instead of committed');
   }
 
   /** Never fails: a connection that cannot roll back is closed, which does. */
