@@ -23,9 +23,25 @@ export interface WriteSide {
   readonly close: () => Promise<void>;
 }
 
+/** The database acknowledges commands that a crash can still undo. */
+export class CommitsNotDurable extends Error {
+  constructor() {
+    super(
+      'The database has synchronous_commit off for this service, so that a crash could undo acknowledged commands. Set it to on for the role of DATABASE_URL: alter role … set synchronous_commit = on.',
+    );
+    this.name = 'CommitsNotDurable';
+  }
+}
+
+/** Throws CommitsNotDurable. */
 export async function createWriteSide(connection: Connection, types: readonly AggregateType<object>[]): Promise<WriteSide> {
   const pool = createPool(connection, { name: 'commands', max: POOL_SIZE, readOnly: false, pipeline: true, types: ormTypes() });
   const recordPool = createPool(connection, { name: 'records', max: 1, readOnly: false, connectionTimeoutMs: RECORD_PATIENCE });
+  const { rows } = await pool.query<{ synchronous_commit: string }>('show synchronous_commit');
+  if (rows[0]?.synchronous_commit === 'off') {
+    await Promise.all([pool.close(), recordPool.close()]);
+    throw new CommitsNotDurable();
+  }
   const orm = await MikroORM.init({
     // It has to have a name, and is never connected: the statements go through the pool.
     dbName: 'bicameral',

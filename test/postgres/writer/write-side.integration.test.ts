@@ -1,0 +1,21 @@
+import { expect, it } from '@jest/globals';
+import { UserType } from '../../../src/modules/users/persistence/user-type.ts';
+import { withSettings } from '../../../src/postgres/connection.ts';
+import { CommitsNotDurable, createWriteSide } from '../../../src/postgres/writer/write-side.ts';
+import { createTestDatabase } from '../../support/database.ts';
+
+it('commands are not taken by a database that acknowledges what a crash can undo', async () => {
+  const { connections, drop } = await createTestDatabase();
+  try {
+    const { writer } = connections;
+    await expect(createWriteSide(withSettings(writer, { synchronous_commit: 'off' }), [UserType])).rejects.toBeInstanceOf(
+      CommitsNotDurable,
+    );
+    const side = await createWriteSide(writer, [UserType]);
+    const { rows } = await side.pool.query('show synchronous_commit');
+    expect(rows).toEqual([{ synchronous_commit: 'on' }]);
+    await side.close();
+  } finally {
+    await drop();
+  }
+});
