@@ -1,10 +1,11 @@
+import type pg from 'pg';
 import type { SigningKey } from '../auth/signing-key.ts';
 import { epochMs } from './canonical-record.ts';
 import { pruneStatement } from './prune-mark.ts';
 import { signed } from './signature.ts';
 
 /** Runs a statement inside the transaction of the one who prunes. */
-export type Query = <Row extends object>(text: string, values: readonly unknown[]) => Promise<Row[]>;
+export type Query = <Row extends pg.QueryResultRow>(text: string, values: readonly unknown[]) => Promise<Row[]>;
 
 export interface Pruned {
   /** Months that were removed, oldest first, e.g. `2026-11`. */

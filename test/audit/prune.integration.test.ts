@@ -1,6 +1,6 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
-import { type NotSealed, type Pruned, pruneLog } from '../../src/audit/prune.ts';
+import { type NotSealed, type Pruned, pruneLog, type Query } from '../../src/audit/prune.ts';
 import { verifyLog } from '../../src/audit/verify/verify-log.ts';
 import type { SigningKey } from '../../src/auth/signing-key.ts';
 import { type ConnectionPool, createPool } from '../../src/postgres/pool.ts';
@@ -38,8 +38,7 @@ describe('pruning the log', () => {
     const client = await writer.connect();
     try {
       await client.query('begin');
-      const query = async <Row extends object>(text: string, values: readonly unknown[]): Promise<Row[]> =>
-        (await client.query(text, [...values])).rows as Row[];
+      const query: Query = async (text, values) => (await client.query(text, [...values])).rows;
       const pruned = await pruneLog(query, { before: new Date(before), key, now: new Date() });
       await client.query('notSealed' in pruned ? 'rollback' : 'commit');
       return pruned;
