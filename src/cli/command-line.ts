@@ -39,9 +39,12 @@ export async function runCommandLine(argv: readonly string[], environment: Envir
       (await import('./token.ts')).printToken(environment, options),
     );
 
-  withTrustOptions(program.command('status'))
-    .description('Ask a running service how it is. Exits with 1 unless all of it serves.')
-    .option('--json', 'print JSON')
+  withTrustOptions(
+    program
+      .command('status')
+      .description('Ask a running service how it is. Exits with 1 unless all of it serves.')
+      .option('--json', 'print JSON'),
+  )
     .addHelpText('after', '\nAsks at GRPC_ADDRESS and HTTP_ADDRESS.')
     .action(async (options: TrustFiles & { json?: true }) => (await import('./status.ts')).printStatus(environment, options));
 
