@@ -1,6 +1,9 @@
 import { Command } from 'commander';
 import type { Environment } from '../config.ts';
+import { addSealCommands } from './audit/seal-commands.ts';
 import { explain } from './explain.ts';
+import { withTrustOptions } from './service-options.ts';
+import type { TrustFiles } from './trust.ts';
 
 /** Parses the command line and runs the subcommand; each is loaded only when it is called. Exits with 1 when it fails. */
 export async function runCommandLine(argv: readonly string[], environment: Environment): Promise<void> {
@@ -36,17 +39,20 @@ export async function runCommandLine(argv: readonly string[], environment: Envir
       (await import('./token.ts')).printToken(environment, options),
     );
 
-  program
-    .command('status')
-    .description('Ask a running service how it is. Exits with 1 unless all of it serves.')
-    .option('--json', 'print JSON')
-    .option('--ca <file>', 'PEM certificate to trust; TLS_CERT_FILE when the service speaks TLS')
-    .option('--cert <file>', 'PEM client certificate, for mutual TLS')
-    .option('--key <file>', 'PEM key of the client certificate')
+  withTrustOptions(
+    program
+      .command('status')
+      .description('Ask a running service how it is. Exits with 1 unless all of it serves.')
+      .option('--json', 'print JSON'),
+  )
     .addHelpText('after', '\nAsks at GRPC_ADDRESS and HTTP_ADDRESS.')
-    .action(async (options: { json?: true; ca?: string; cert?: string; key?: string }) =>
-      (await import('./status.ts')).printStatus(environment, options),
-    );
+    .action(async (options: TrustFiles & { json?: true }) => (await import('./status.ts')).printStatus(environment, options));
+
+  const audit = program
+    .command('audit')
+    .description('Look at the log of commands.')
+    .addHelpText('after', '\nAsks a running service at GRPC_ADDRESS.');
+  addSealCommands(audit, environment);
 
   try {
     await program.parseAsync(argv);

@@ -6,8 +6,8 @@ import { CommandService } from '../../gen/users/v1/command_service_pb.js';
 import { timeOf } from '../../src/cqrs/call.ts';
 import { STORE_RECORDS } from '../../src/postgres/command-log/command-record.ts';
 import { NamedStatementClient } from '../../src/postgres/named-statement-client.ts';
-import { commandLog, recordOf } from '../support/command-log.ts';
 import { eventually } from '../support/eventually.ts';
+import { commandLog, recordOf } from '../support/logged-commands.ts';
 import { asAdmin, logIn, signUp, somebody } from '../support/people.ts';
 import { startTestApp, type TestApp } from '../support/test-app.ts';
 

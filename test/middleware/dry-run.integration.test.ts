@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { CommandService } from '../../gen/users/v1/command_service_pb.js';
 import { UserStatus } from '../../gen/users/v1/user_pb.js';
-import { commandLog, recordOf } from '../support/command-log.ts';
 import { refusalOf } from '../support/errors.ts';
+import { commandLog, recordOf } from '../support/logged-commands.ts';
 import { asAdmin, PASSWORD, signUp, somebody } from '../support/people.ts';
 import { startTestApp, type TestApp } from '../support/test-app.ts';
 

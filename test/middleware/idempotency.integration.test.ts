@@ -10,9 +10,9 @@ import pg from 'pg';
 import { CommandService } from '../../gen/users/v1/command_service_pb.js';
 import { createIdempotencyKeys } from '../../src/postgres/writer/idempotency-keys.ts';
 import { inProcessTransport } from '../../src/transport/in-process.ts';
-import { commandLog } from '../support/command-log.ts';
 import { refusalOf } from '../support/errors.ts';
 import { grpcJsTransport } from '../support/grpc-js-transport.ts';
+import { commandLog } from '../support/logged-commands.ts';
 import { asAdmin, logIn, PASSWORD, signUp, somebody } from '../support/people.ts';
 import { startTestApp, type TestApp } from '../support/test-app.ts';
 
