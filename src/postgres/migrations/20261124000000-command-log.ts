@@ -34,7 +34,9 @@ export class Migration20261124000000CommandLog extends Migration {
     ) partition by range (received_at)`);
     this.addSql('create table cqrs.command_log_default partition of cqrs.command_log default');
     this.addSql('create index command_log_transaction on cqrs.command_log (transaction_id)');
-    this.addSql('create index command_log_aggregate on cqrs.command_log (aggregate_id) where aggregate_id is not null');
+    this.addSql(
+      'create index command_log_aggregate on cqrs.command_log (aggregate_id, received_at) where aggregate_id is not null',
+    );
     this.addSql(`create index command_log_principal on cqrs.command_log (principal, received_at) where principal <> ''`);
 
     // One row a sealed record, in the order of the log.
@@ -44,6 +46,8 @@ export class Migration20261124000000CommandLog extends Migration {
       received_at timestamptz(3) not null,
       leaf bytea not null
     )`);
+    // Finds the place of a record, and keeps a record from being sealed twice. Ids grow with time: it is written at its end.
+    this.addSql('create unique index command_seal_command on cqrs.command_seal (command_id)');
     // One row a sealed batch. sealed_below is the transaction id under which everything is sealed.
     this.addSql(`create table cqrs.command_seal_batch (
       number bigint primary key,
@@ -89,7 +93,9 @@ export class Migration20261124000000CommandLog extends Migration {
     )`);
     this.addSql('create index guess_last on cqrs.guess (last_at)');
     // The table that rate-limiter-flexible expects.
-    this.addSql('create unlogged table cqrs.rate_limit (key varchar(255) primary key, points integer not null default 0, expire bigint)');
+    this.addSql(
+      'create unlogged table cqrs.rate_limit (key varchar(255) primary key, points integer not null default 0, expire bigint)',
+    );
 
     // The owner makes and drops partitions; the program may run as a role that may not change the schema.
     this.addSql(`create function cqrs.add_command_log_partitions(months integer) returns void
@@ -111,7 +117,9 @@ export class Migration20261124000000CommandLog extends Migration {
     this.addSql('select cqrs.add_command_log_partitions(24)');
 
     // Records are added and never changed; what is personal in them can be erased, and nothing else.
-    this.addSql('grant select, insert on cqrs.command_log, cqrs.command_seal, cqrs.command_seal_batch, cqrs.command_log_prune to bicameral_writer');
+    this.addSql(
+      'grant select, insert on cqrs.command_log, cqrs.command_seal, cqrs.command_seal_batch, cqrs.command_log_prune to bicameral_writer',
+    );
     this.addSql('grant update (personal) on cqrs.command_log to bicameral_writer');
     this.addSql('grant select, insert, update, delete on cqrs.idempotency_key, cqrs.guess, cqrs.rate_limit to bicameral_writer');
     this.addSql(
