@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { get as httpGet } from 'node:http';
 import { get as httpsGet } from 'node:https';
 import { isIP } from 'node:net';
@@ -8,6 +7,7 @@ import { credentials, makeClientConstructor, type ServiceError } from '@grpc/grp
 import { service as healthService } from 'grpc-health-check';
 import { type Config, type Environment, readConfig } from '../config.ts';
 import { parseAddress } from '../transport/address.ts';
+import { readTrust, type Trust, type TrustFiles } from './trust.ts';
 
 const PATIENCE_MS = 5_000;
 
@@ -15,12 +15,6 @@ const PATIENCE_MS = 5_000;
 interface Status {
   readonly services: Readonly<Record<string, string>>;
   readonly databases: Readonly<Record<string, boolean>>;
-}
-
-interface Trust {
-  readonly ca?: Buffer;
-  readonly cert?: Buffer;
-  readonly key?: Buffer;
 }
 
 class ServiceAway extends Error {
@@ -31,12 +25,9 @@ class ServiceAway extends Error {
 }
 
 /** `bicameral status` */
-export async function printStatus(
-  environment: Environment,
-  options: { json?: boolean; ca?: string; cert?: string; key?: string },
-): Promise<void> {
+export async function printStatus(environment: Environment, options: TrustFiles & { json?: boolean }): Promise<void> {
   const config = readConfig(environment);
-  const trust = config.tls ? await readTrust({ ca: config.tls.certFile, ...options }) : undefined;
+  const trust = await readTrust(config, options);
   const [services, databases] = await Promise.all([askHealth(config, trust), askDatabases(config, trust)]);
   const status: Status = { services, databases };
   process.stdout.write(options.json ? `${JSON.stringify(status)}\n` : table(status));
@@ -77,11 +68,6 @@ async function askDatabases(config: Config, trust: Trust | undefined): Promise<R
   });
   const { databases = {} } = JSON.parse(body) as { databases?: Record<string, boolean> };
   return databases;
-}
-
-async function readTrust(files: { ca: string; cert?: string; key?: string }): Promise<Trust> {
-  const [ca, cert, key] = await Promise.all([files.ca, files.cert, files.key].map((file) => (file ? readFile(file) : undefined)));
-  return { ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) };
 }
 
 function table({ services, databases }: Status): string {

@@ -1,8 +1,6 @@
-import { randomUUIDv7 } from 'node:crypto';
-import { createAccessTokenIssuer } from '../auth/access-token.ts';
 import { ROLES } from '../auth/roles.ts';
-import { loadSigningKey } from '../auth/signing-key.ts';
 import { type Environment, readConfig } from '../config.ts';
+import { localToken } from './local-token.ts';
 
 class UnknownRole extends Error {
   constructor(roles: readonly string[]) {
@@ -18,9 +16,7 @@ export async function printToken(
 ): Promise<void> {
   const unknown = options.role.filter((role) => !(role in ROLES));
   if (unknown.length > 0) throw new UnknownRole(unknown);
-  const { signingKey } = readConfig(environment);
-  const issuer = createAccessTokenIssuer(await loadSigningKey(signingKey.file));
-  const claims = { subject: options.subject, roles: options.role, sessionEpoch: 1, now: new Date(), id: randomUUIDv7() };
-  const { token, expiresAt } = await issuer.issue(claims);
+  const { subject, role: roles } = options;
+  const { token, expiresAt } = await localToken(readConfig(environment), { subject, roles });
   process.stdout.write(options.json ? `${JSON.stringify({ token, expiresAt })}\n` : `${token}\n`);
 }

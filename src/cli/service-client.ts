@@ -1,0 +1,57 @@
+import type { DescService } from '@bufbuild/protobuf';
+import { type Client, Code, ConnectError, createClient, type Interceptor } from '@connectrpc/connect';
+import { createGrpcTransport, Http2SessionManager } from '@connectrpc/connect-node';
+import type { Role } from '../auth/roles.ts';
+import { type Environment, readConfig } from '../config.ts';
+import { localToken } from './local-token.ts';
+import { readTrust, type TrustFiles } from './trust.ts';
+
+/** A running service, called over gRPC by the operator. */
+export interface ServiceClient {
+  readonly client: <S extends DescService>(service: S) => Client<S>;
+  /** Ends the connection, which otherwise keeps the program running. */
+  readonly close: () => void;
+}
+
+export interface ServiceClientOptions extends TrustFiles {
+  /** What the calls need and no more. */
+  readonly roles: readonly Role[];
+}
+
+/** Calls the service at GRPC_ADDRESS with a token signed by the local key. */
+export async function serviceClient(environment: Environment, options: ServiceClientOptions): Promise<ServiceClient> {
+  const config = readConfig(environment);
+  const [trust, { token }] = await Promise.all([readTrust(config, options), localToken(config, options)]);
+  const baseUrl = `${trust ? 'https' : 'http'}://${config.grpcAddress}`;
+  const sessionManager = new Http2SessionManager(baseUrl, {}, trust ?? {});
+  const interceptors = [authorized(token), namesWhoIsAway(config.grpcAddress)];
+  const transport = createGrpcTransport({ baseUrl, sessionManager, interceptors });
+  return { client: (service) => createClient(service, transport), close: () => sessionManager.abort() };
+}
+
+function authorized(token: string): Interceptor {
+  return (next) => (request) => {
+    request.header.set('authorization', `Bearer ${token}`);
+    return next(request);
+  };
+}
+
+/** The service says itself why it refuses; what the network says does not tell a person where to look. */
+function namesWhoIsAway(address: string): Interceptor {
+  return (next) => async (request) => {
+    try {
+      return await next(request);
+    } catch (error) {
+      if (!(error instanceof ConnectError)) throw error;
+      const problem = connectionProblem(error, request.signal);
+      if (problem === undefined) throw error;
+      throw new ConnectError(`${problem} ${address} (GRPC_ADDRESS): ${error.rawMessage}`, Code.Unavailable, undefined, [], error);
+    }
+  };
+}
+
+function connectionProblem({ code, cause }: ConnectError, signal: AbortSignal): string | undefined {
+  if (Error.isError(cause) && 'code' in cause) return 'Nothing answers at';
+  // How HTTP/2 shows a connection that the other side ended, e.g. because it wants a client certificate (TLS 1.3).
+  return code === Code.Canceled && !signal.aborted ? 'The connection was closed by' : undefined;
+}
