@@ -107,11 +107,11 @@ export const RECORD_COLUMNS = [
 ] as const;
 
 /**
- * The record's place in the log; null until it is sealed. Looked up row by row, for the rows that are answered alone: no estimate can
- * make the planner read all seals for it.
+ * The record's place in the log, the first if somebody gave it two; null until it is sealed. Looked up for each row that is answered:
+ * no estimate can make the planner read all seals for it.
  */
-export const SEQUENCE = sql<string | null>`(select seal.sequence from cqrs.command_seal as seal
-  where seal.command_id = record.command_id)`.as('sequence');
+export const SEQUENCE = sql<string | null>`(select min(seal.sequence) from cqrs.command_seal as seal
+  where seal.command_id = record.command_id and seal.received_at = record.received_at)`.as('sequence');
 
 export type RecordRow = Omit<CommandLogTable, 'personal_digest'> & {
   readonly personal_erased: boolean;
