@@ -76,7 +76,7 @@ export async function addRecord(database: TestDatabase, values: RecordValues = {
 /** Gives every record that has none its place in the log. */
 export async function sealRecords(database: TestDatabase): Promise<void> {
   await database.query(
-    `insert into cqrs.command_seal (sequence, command_id, received_at, leaf)
+    `insert into cqrs.command_seal (sequence, command_id, received_at, digest)
      select (select coalesce(max(sequence), 0) from cqrs.command_seal) + row_number() over (order by position), command_id, received_at, ''
      from cqrs.command_log as record
      where not exists (select from cqrs.command_seal as seal where seal.command_id = record.command_id)`,

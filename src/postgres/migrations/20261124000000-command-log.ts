@@ -39,15 +39,15 @@ export class Migration20261124000000CommandLog extends Migration {
     );
     this.addSql(`create index command_log_principal on cqrs.command_log (principal, received_at) where principal <> ''`);
 
-    // One row a sealed record, in the order of the log.
+    // One row a sealed record, in the order of the log. The digest is of the record without its place: see src/audit/canonical-record.ts.
     this.addSql(`create table cqrs.command_seal (
       sequence bigint primary key,
       command_id uuid not null,
       received_at timestamptz(3) not null,
-      leaf bytea not null
+      digest bytea not null
     )`);
-    // Finds the place of a record, and keeps a record from being sealed twice. Ids grow with time: it is written at its end.
-    this.addSql('create unique index command_seal_command on cqrs.command_seal (command_id)');
+    // Not unique: a record that was put in with the id of another must not stop the sealing.
+    this.addSql('create index command_seal_command on cqrs.command_seal (command_id)');
     // One row a sealed batch. sealed_below is the transaction id under which everything is sealed.
     this.addSql(`create table cqrs.command_seal_batch (
       number bigint primary key,
@@ -61,9 +61,11 @@ export class Migration20261124000000CommandLog extends Migration {
       sealed_at timestamptz(3) not null,
       sealed_below xid8 not null
     )`);
-    // What was removed on purpose: a mark is signed, so that records cannot be removed and said to be pruned.
+    // Which months were removed on purpose: a mark is signed, so that records cannot be removed and said to be pruned.
+    // Up to last_sequence, the seals of the removed records were removed too.
     this.addSql(`create table cqrs.command_log_prune (
-      pruned_before timestamptz(3) primary key,
+      received_from timestamptz(3) primary key,
+      received_before timestamptz(3) not null,
       pruned_at timestamptz(3) not null,
       last_sequence bigint not null,
       signature bytea not null,
@@ -116,6 +118,73 @@ export class Migration20261124000000CommandLog extends Migration {
     this.addSql('grant execute on function cqrs.add_command_log_partitions to bicameral_writer');
     this.addSql('select cqrs.add_command_log_partitions(24)');
 
+    // Removes the months that end at or before a time, and the seals of the batches at the start of the log that lie wholly in removed
+    // months. Only what is sealed is removed, whoever asks. The caller writes the signed marks in the same transaction.
+    // Commands wait while the parent table is locked, so all that takes long comes before, and whoever is in the way is not waited for.
+    this.addSql(`create function cqrs.prune_command_log(ending_by timestamptz)
+      returns table (month_from timestamptz, month_before timestamptz, removed bigint, through_sequence bigint)
+      language plpgsql security definer
+      set search_path = pg_catalog, pg_temp set timezone = 'UTC' set datestyle = 'ISO' set lock_timeout = '250ms' as $$
+      declare
+        sealed_mark xid8 := (select sealed_below from cqrs.command_seal_batch order by number desc limit 1);
+        names text[] := '{}';
+        lowers timestamptz[] := '{}';
+        uppers timestamptz[] := '{}';
+        counts bigint[] := '{}';
+        part record;
+        records bigint;
+        unsealed boolean;
+        kept bigint;
+      begin
+        for part in
+          select child.oid::regclass::text as name, bounds[1]::timestamptz as lower, bounds[2]::timestamptz as upper
+          from pg_inherits join pg_class as child on child.oid = inhrelid
+            cross join regexp_match(pg_get_expr(child.relpartbound, child.oid), $r$FROM \\('([^']+)'\\) TO \\('([^']+)'\\)$r$) as bounds
+          where inhparent = 'cqrs.command_log'::regclass and bounds[2]::timestamptz <= least(ending_by, now())
+          order by lower
+        loop
+          execute format('select exists (select from %s as record where not exists (select from cqrs.command_seal as seal
+            where seal.command_id = record.command_id and seal.received_at = record.received_at))', part.name) into unsealed;
+          if unsealed then
+            raise exception using errcode = 'BC001', message = to_char(part.lower, 'YYYY-MM');
+          end if;
+          execute format('select count(*) from %s', part.name) into records;
+          names := names || part.name;
+          lowers := lowers || part.lower;
+          uppers := uppers || part.upper;
+          counts := counts || records;
+        end loop;
+        if cardinality(names) = 0 then
+          return;
+        end if;
+
+        select sequence into kept from cqrs.command_seal as seal
+          where not exists (select from unnest(lowers, uppers) as month (lower, upper)
+              where seal.received_at >= month.lower and seal.received_at < month.upper)
+            and not exists (select from cqrs.command_log_prune as mark
+              where seal.received_at >= mark.received_from and seal.received_at < mark.received_before)
+          order by sequence limit 1;
+        select coalesce(max(last_sequence), 0) into through_sequence from cqrs.command_seal_batch
+          where kept is null or last_sequence < kept;
+        delete from cqrs.command_seal where sequence <= through_sequence;
+
+        lock table only cqrs.command_log in access exclusive mode;
+        for place in 1 .. cardinality(names) loop
+          -- What was committed since the look at the seals is not sealed.
+          execute format('select exists (select from %s where transaction_id >= $1)', names[place]) into unsealed using sealed_mark;
+          if unsealed then
+            raise exception using errcode = 'BC001', message = to_char(lowers[place], 'YYYY-MM');
+          end if;
+          execute format('drop table %s', names[place]);
+          month_from := lowers[place];
+          month_before := uppers[place];
+          removed := counts[place];
+          return next;
+        end loop;
+      end $$`);
+    this.addSql(`revoke execute on function cqrs.prune_command_log from public`);
+    this.addSql('grant execute on function cqrs.prune_command_log to bicameral_writer');
+
     // Records are added and never changed; what is personal in them can be erased, and nothing else.
     this.addSql(
       'grant select, insert on cqrs.command_log, cqrs.command_seal, cqrs.command_seal_batch, cqrs.command_log_prune to bicameral_writer',
@@ -128,7 +197,7 @@ export class Migration20261124000000CommandLog extends Migration {
   }
 
   override down(): void {
-    this.addSql('drop function cqrs.add_command_log_partitions');
+    this.addSql('drop function cqrs.add_command_log_partitions, cqrs.prune_command_log');
     this.addSql(
       'drop table cqrs.command_log, cqrs.command_seal, cqrs.command_seal_batch, cqrs.command_log_prune, cqrs.idempotency_key, cqrs.guess, cqrs.rate_limit',
     );

@@ -1,0 +1,84 @@
+import { hash } from 'node:crypto';
+import { epochMs } from './canonical-record.ts';
+import type { Signature } from './signature.ts';
+
+/** Records of one batch at most, and so of one page in memory. */
+export const MAX_BATCH_SIZE = 1_000;
+
+/** What a batch says, and its hash is over. */
+export interface BatchContent {
+  /** From 1, without gaps. */
+  readonly number: number;
+  readonly firstSequence: number;
+  readonly lastSequence: number;
+  /** Of the Merkle tree over its records. */
+  readonly root: Buffer;
+  /** Hash of the batch before. */
+  readonly previous: Buffer;
+  /** Milliseconds since the epoch, as text. */
+  readonly sealedAt: string;
+  /** Every record of a transaction below this id is sealed, as of this batch. */
+  readonly sealedBelow: string;
+}
+
+/** A row of cqrs.command_seal_batch. The signature is over the hash. */
+export interface Batch extends BatchContent, Signature {
+  readonly hash: Buffer;
+}
+
+/** What the first batch holds in place of the hash of the one before. */
+export const NO_BATCH_BEFORE = Buffer.alloc(32);
+
+const DOMAIN = 'bicameral command batch 1';
+
+/** SHA-256 over a JSON array (as `JSON.stringify` writes it) of a name for the form and all that the batch says. */
+export function batchHash(batch: BatchContent): Buffer {
+  const { number, firstSequence, lastSequence, root, previous, sealedAt, sealedBelow } = batch;
+  const content = [
+    DOMAIN,
+    number,
+    firstSequence,
+    lastSequence,
+    root.toString('hex'),
+    previous.toString('hex'),
+    sealedAt,
+    sealedBelow,
+  ];
+  return hash('sha256', JSON.stringify(content), 'buffer');
+}
+
+/** Select list of cqrs.command_seal_batch, for `toBatch`. */
+export const BATCH_COLUMNS = `number, first_sequence, last_sequence, root, previous, hash, signature, key_id,
+  ${epochMs('sealed_at')} as sealed_at, sealed_below::text`;
+
+/** The newest batch: the head of the log. */
+export const NEWEST_BATCH = `select ${BATCH_COLUMNS} from cqrs.command_seal_batch order by number desc limit 1`;
+
+/** A row of BATCH_COLUMNS. */
+export interface BatchRow {
+  readonly number: string;
+  readonly first_sequence: string;
+  readonly last_sequence: string;
+  readonly root: Buffer;
+  readonly previous: Buffer;
+  readonly hash: Buffer;
+  readonly signature: Buffer;
+  readonly key_id: string;
+  readonly sealed_at: string;
+  readonly sealed_below: string;
+}
+
+export function toBatch(row: BatchRow): Batch {
+  return {
+    number: Number(row.number),
+    firstSequence: Number(row.first_sequence),
+    lastSequence: Number(row.last_sequence),
+    root: row.root,
+    previous: row.previous,
+    hash: row.hash,
+    signature: row.signature,
+    keyId: row.key_id,
+    sealedAt: row.sealed_at,
+    sealedBelow: row.sealed_below,
+  };
+}

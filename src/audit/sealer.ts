@@ -1,0 +1,64 @@
+import type pg from 'pg';
+import type { Logger } from 'pino';
+import type { SigningKey } from '../auth/signing-key.ts';
+import { MAX_BATCH_SIZE } from './batch.ts';
+import { sealRound } from './seal-round.ts';
+
+export interface Sealer {
+  /** Seals what was committed up to now, and answers how many records that was. Rejects when the round fails. */
+  readonly sealNow: () => Promise<number>;
+  /** Ends the sealing; resolves when no round is under way. */
+  readonly stop: () => Promise<void>;
+}
+
+export interface SealerOptions {
+  /** The primary, as the writer. One connection is enough. */
+  readonly pool: pg.Pool;
+  readonly key: SigningKey;
+  readonly logger: Pick<Logger, 'warn' | 'info'>;
+  /** From the end of one round to the start of the next, in milliseconds. A round that had much to do is followed at once. */
+  readonly intervalMs?: number;
+  /** Milliseconds since the epoch. */
+  readonly now?: () => number;
+}
+
+/**
+ * Seals the log of commands in the background. Every instance runs one, and one of them at a time seals. A failing round is tried
+ * again at the interval and logged once an outage; nothing is lost meanwhile, because a round takes all that is not sealed.
+ */
+export function startSealer({ pool, key, logger, intervalMs = 250, now = Date.now }: SealerOptions): Sealer {
+  let failing = false;
+  let stopped = false;
+  let timer: NodeJS.Timeout | undefined;
+  // One after the other, so that a round that was asked for sees all that was committed before.
+  let last: Promise<unknown> = Promise.resolve();
+
+  function sealNow(): Promise<number> {
+    const sealing = last.then(() => (stopped ? 0 : sealRound({ pool, key, now })));
+    last = sealing.catch(() => undefined);
+    return sealing;
+  }
+
+  async function poll(): Promise<void> {
+    let pauseMs = intervalMs;
+    try {
+      if ((await sealNow()) >= MAX_BATCH_SIZE) pauseMs = 0;
+      if (failing) logger.info('the command log is sealed again');
+      failing = false;
+    } catch (error) {
+      if (!failing) logger.warn({ err: error }, 'the command log cannot be sealed; trying again');
+      failing = true;
+    }
+    if (!stopped) timer = setTimeout(poll, pauseMs).unref();
+  }
+  void poll();
+
+  return {
+    sealNow,
+    async stop() {
+      stopped = true;
+      clearTimeout(timer);
+      await last;
+    },
+  };
+}

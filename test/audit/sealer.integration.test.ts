@@ -1,0 +1,183 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import pg from 'pg';
+import { sealRound } from '../../src/audit/seal-round.ts';
+import { type Sealer, startSealer } from '../../src/audit/sealer.ts';
+import type { SigningKey } from '../../src/auth/signing-key.ts';
+import { type ConnectionPool, createPool } from '../../src/postgres/pool.ts';
+import { insertRecords, sealRecords, testKey } from '../support/command-log.ts';
+import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { eventually } from '../support/eventually.ts';
+
+describe('sealer', () => {
+  let database: TestDatabase;
+  let pool: ConnectionPool;
+  let key: SigningKey;
+  beforeEach(async () => {
+    database = await createTestDatabase();
+    pool = createPool(database.connections.writer, { name: 'sealer', max: 3, readOnly: false });
+    key = await testKey();
+  });
+  afterEach(async () => {
+    await pool.close();
+    await database.drop();
+  });
+
+  const seal = (): Promise<number> => sealRound({ pool, key, now: Date.now });
+  const sealAll = (count: number): Promise<void> => sealRecords({ pool, key }, count);
+  const seals = () =>
+    database.query<{ sequence: string; command_id: string }>('select * from cqrs.command_seal order by sequence');
+  const batches = () => database.query('select * from cqrs.command_seal_batch order by number');
+
+  it('numbers records from 1 without gaps, in the order in which they were written', async () => {
+    const ids = await insertRecords(database, 5);
+    await sealAll(5);
+    ids.push(...(await insertRecords(database, 2)));
+    await sealAll(2);
+    expect(await seal()).toBe(0);
+
+    const numbered = (await seals()).map(({ sequence, command_id }) => [Number(sequence), command_id]);
+    expect(numbered).toEqual(ids.map((id, index) => [index + 1, id]));
+    expect(await batches()).toMatchObject([
+      { number: '1', first_sequence: '1', last_sequence: '5' },
+      { number: '2', first_sequence: '6', last_sequence: '7' },
+    ]);
+  });
+
+  it('puts the record of a command that waited behind that of the one it waited for, though it began first', async () => {
+    const [early, late] = [new pg.Client(database.connections.writer), new pg.Client(database.connections.writer)];
+    await Promise.all([early.connect(), late.connect()]);
+    await early.query('begin; select pg_current_xact_id()');
+    await late.query('begin');
+    const [before] = await insertRecords(asDatabase(late), 1);
+    await late.query('commit');
+    const [behind] = await insertRecords(asDatabase(early), 1);
+    await early.query('commit');
+    await Promise.all([early.end(), late.end()]);
+
+    await sealAll(2);
+    expect((await seals()).map(({ command_id }) => command_id)).toEqual([before, behind]);
+  });
+
+  it('waits for a transaction that is still under way, and does not forget it', async () => {
+    const slow = new pg.Client(database.connections.writer);
+    await slow.connect();
+    await slow.query('begin');
+    const [slowId] = await insertRecords(asDatabase(slow), 1);
+    const [fastId] = await insertRecords(database, 1);
+    expect(await seal()).toBe(0);
+
+    await slow.query('commit');
+    await slow.end();
+    await sealAll(2);
+    expect((await seals()).map(({ command_id }) => command_id)).toEqual([slowId, fastId]);
+  });
+
+  it('makes batches of a thousand, of which the last one says up to where everything is sealed', async () => {
+    await insertRecords(database, 2_500);
+    await sealAll(2_500);
+
+    const rows = await batches();
+    expect(rows.map(({ first_sequence, last_sequence }) => [Number(first_sequence), Number(last_sequence)])).toEqual([
+      [1, 1000],
+      [1001, 2000],
+      [2001, 2500],
+    ]);
+    expect(rows.map(({ sealed_below }) => sealed_below === '0')).toEqual([true, true, false]);
+  });
+
+  it('seals each record once when many seal at once', async () => {
+    await insertRecords(database, 50);
+    await Promise.all(Array.from({ length: 6 }, seal));
+    await eventually(async () => {
+      await seal();
+      expect((await seals()).map(({ sequence }) => Number(sequence))).toEqual(
+        Array.from({ length: 50 }, (_, index) => index + 1),
+      );
+    });
+  });
+
+  it('gives the same digest whatever the settings of the session', async () => {
+    await insertRecords(database, 1);
+    const digestIn = async (options: string): Promise<unknown> => {
+      const odd = createPool({ ...database.connections.writer, options }, { name: 'odd', max: 1, readOnly: false });
+      await sealRecords({ pool: odd, key }, 1);
+      await odd.close();
+      const [row] = await database.query('select digest from cqrs.command_seal');
+      await database.query('truncate cqrs.command_seal, cqrs.command_seal_batch');
+      return row?.digest;
+    };
+    const odd = '-c timezone=Asia/Kathmandu -c datestyle=SQL,DMY -c bytea_output=escape -c intervalstyle=iso_8601';
+    expect(await digestIn(odd)).toEqual(await digestIn('-c timezone=UTC'));
+  });
+
+  it('refuses to go on in a database whose transaction ids began anew', async () => {
+    await insertRecords(database, 1);
+    await sealAll(1);
+    await database.query(`update cqrs.command_seal_batch set sealed_below = '9000000000000'`);
+    await expect(seal()).rejects.toThrow('restored from a dump');
+  });
+
+  describe('in the background', () => {
+    let sealer: Sealer | undefined;
+    let logged: string[];
+    beforeEach(() => {
+      logged = [];
+    });
+    afterEach(() => sealer?.stop());
+
+    function start(source: pg.Pool = pool): void {
+      const log = (_: unknown, message?: string) => void logged.push(message ?? String(_));
+      sealer = startSealer({ pool: source, key, logger: { warn: log, info: log }, intervalMs: 5 });
+    }
+
+    it('seals what comes', async () => {
+      start();
+      await insertRecords(database, 3);
+      await eventually(async () => expect(await seals()).toHaveLength(3));
+      await insertRecords(database, 2);
+      await eventually(async () => expect(await seals()).toHaveLength(5));
+      expect(logged).toEqual([]);
+    });
+
+    it('goes on when the database is back, and logs an outage once', async () => {
+      let isAway = true;
+      let attempts = 0;
+      const connect = async () => {
+        attempts += 1;
+        if (isAway) throw new Error('connect ECONNREFUSED');
+        return await pool.connect();
+      };
+      start({ connect } as pg.Pool);
+      await insertRecords(database, 1);
+      await eventually(() => expect(attempts).toBeGreaterThan(3));
+      isAway = false;
+
+      await eventually(async () => expect(await seals()).toHaveLength(1));
+      await eventually(() =>
+        expect(logged).toEqual(['the command log cannot be sealed; trying again', 'the command log is sealed again']),
+      );
+    });
+
+    it('survives that its connections are cut', async () => {
+      start();
+      for (let round = 1; round <= 5; round += 1) {
+        await database.query(`select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'bicameral sealer'
+          and datname = current_database()`);
+        await insertRecords(database, 1);
+        await eventually(async () => expect(await seals()).toHaveLength(round));
+      }
+    });
+
+    it('does nothing any more once it is stopped', async () => {
+      start();
+      await sealer?.stop();
+      await insertRecords(database, 1);
+      expect(await sealer?.sealNow()).toBe(0);
+      expect(await seals()).toEqual([]);
+    });
+  });
+});
+
+function asDatabase(client: pg.Client): Pick<TestDatabase, 'query'> {
+  return { query: async (text, values = []) => (await client.query(text, values)).rows };
+}
