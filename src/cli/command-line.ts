@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import type { Environment } from '../config.ts';
+import { addLogCommands } from './audit/log-commands.ts';
 import { explain } from './explain.ts';
 
 /** Parses the command line and runs the subcommand; each is loaded only when it is called. Exits with 1 when it fails. */
@@ -47,6 +48,9 @@ export async function runCommandLine(argv: readonly string[], environment: Envir
     .action(async (options: { json?: true; ca?: string; cert?: string; key?: string }) =>
       (await import('./status.ts')).printStatus(environment, options),
     );
+
+  const audit = program.command('audit').description('Look at the log of commands: who did what, when, and how it ended.');
+  addLogCommands(audit, environment);
 
   try {
     await program.parseAsync(argv);

@@ -5,7 +5,7 @@ import { QueryService } from '#gen/audit/v1/query_service_pb.js';
 import { services } from '#gen/handlers/audit.ts';
 import { file_users_v1_events } from '#gen/users/v1/events_pb.js';
 import { permissionsOf } from '../../../src/auth/roles.ts';
-import { createBus } from '../../../src/cqrs/bus.ts';
+import { type Bus, createBus } from '../../../src/cqrs/bus.ts';
 import { callOf } from '../../../src/cqrs/call.ts';
 import { principalKey, principalOf } from '../../../src/cqrs/context-keys.ts';
 import { defineModule } from '../../../src/cqrs/module.ts';
@@ -23,6 +23,7 @@ import { createTestDatabase, type TestDatabase } from '../../support/database.ts
 /** The queries of the log alone, on a database in which nobody but the test records and seals. */
 export interface AuditQueries {
   readonly client: Client<typeof QueryService>;
+  readonly bus: Bus;
   readonly database: TestDatabase;
   readonly reads: ReadSide;
   readonly stop: () => Promise<void>;
@@ -60,6 +61,7 @@ export async function startAuditQueries(): Promise<AuditQueries> {
   const bus = createBus([module], { command: [], query });
   return {
     client: createClient(QueryService, inProcessTransport(bus)),
+    bus,
     database,
     reads,
     stop: async () => {
