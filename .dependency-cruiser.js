@@ -49,8 +49,20 @@ export default {
     rule(
       'database-knows-no-caller',
       'src/postgres serves the layers above it.',
-      { path: '^src/(postgres|auth|telemetry)' },
+      { path: '^src/(postgres|auth|audit|telemetry)' },
       { path: '^src/(app|main|cli|config|transport|middleware|modules)' },
+    ),
+    rule(
+      'seals-are-made-of-rows-and-a-key',
+      'What proves the log must be small enough to be read whole: it needs the database, the signing key and the kernel.',
+      { path: '^src/audit' },
+      { path: '^src/', pathNot: '^src/(audit|postgres|cqrs)/|^src/auth/signing-key\\.ts$' },
+    ),
+    rule(
+      'the-log-is-above-the-database',
+      'The seals are made of what the database and the key are; neither knows that it is sealed.',
+      { path: '^src/(postgres|auth)' },
+      { path: '^src/audit' },
     ),
     rule(
       'middleware-knows-no-door',

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { createSecureContext } from 'node:tls';
 import { dictionary } from '@zxcvbn-ts/language-common';
 import type { Logger } from 'pino';
+import { startSealer } from './audit/sealer.ts';
 import { createAccessTokenIssuer } from './auth/access-token.ts';
 import { readEndedSessions } from './auth/ended-sessions.ts';
 import { startRevocationWatch } from './auth/revocations.ts';
@@ -21,6 +22,7 @@ import { createPasswordHasher } from './modules/users/persistence/password-hashe
 import { UserType } from './modules/users/persistence/user-type.ts';
 import { migrate } from './postgres/migrate.ts';
 import { openDatabase } from './postgres/open-database.ts';
+import { createPool } from './postgres/pool.ts';
 import { createReadSide } from './postgres/reader/read-side.ts';
 import { createWriteSide } from './postgres/writer/write-side.ts';
 import { createConnectDoor } from './transport/connect/door.ts';
@@ -91,6 +93,12 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
   const revocations = startRevocationWatch({ read: readEndedSessions(reads.primary.pool), logger, now: Date.now });
   stops.push(revocations.stop);
   await revocations.refresh();
+
+  // A connection of its own: a round that has much to do takes none from the commands.
+  const sealerPool = createPool(writer, { name: 'sealer', max: 1, readOnly: false });
+  const sealer = startSealer({ pool: sealerPool, key, logger });
+  // Together, so that a round that waits for a database that hangs is cut off.
+  stops.push(() => Promise.all([sealer.stop(), sealerPool.close()]));
 
   const unexpected: UnexpectedErrors = {
     newId: randomUUIDv7,

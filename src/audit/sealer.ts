@@ -46,7 +46,7 @@ export function startSealer({ pool, key, logger, intervalMs = 250, now = Date.no
       if (failing) logger.info('the command log is sealed again');
       failing = false;
     } catch (error) {
-      if (!failing) logger.warn({ err: error }, 'the command log cannot be sealed; trying again');
+      if (!failing && !stopped) logger.warn({ err: error }, 'the command log cannot be sealed; trying again');
       failing = true;
     }
     if (!stopped) timer = setTimeout(poll, pauseMs).unref();

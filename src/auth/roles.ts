@@ -4,6 +4,7 @@ export const PERMISSIONS = [
   'users.write',
   'users.admin',
   'audit.read',
+  'audit.write',
   'events.read',
   'operations.read',
   'operations.write',

@@ -1,7 +1,10 @@
 import { Command } from 'commander';
 import type { Environment } from '../config.ts';
 import { addLogCommands } from './audit/log-commands.ts';
+import { addSealCommands } from './audit/seal-commands.ts';
 import { explain } from './explain.ts';
+import { withTrustOptions } from './service-options.ts';
+import type { TrustFiles } from './trust.ts';
 
 /** Parses the command line and runs the subcommand; each is loaded only when it is called. Exits with 1 when it fails. */
 export async function runCommandLine(argv: readonly string[], environment: Environment): Promise<void> {
@@ -37,20 +40,21 @@ export async function runCommandLine(argv: readonly string[], environment: Envir
       (await import('./token.ts')).printToken(environment, options),
     );
 
-  program
-    .command('status')
-    .description('Ask a running service how it is. Exits with 1 unless all of it serves.')
-    .option('--json', 'print JSON')
-    .option('--ca <file>', 'PEM certificate to trust; TLS_CERT_FILE when the service speaks TLS')
-    .option('--cert <file>', 'PEM client certificate, for mutual TLS')
-    .option('--key <file>', 'PEM key of the client certificate')
+  withTrustOptions(
+    program
+      .command('status')
+      .description('Ask a running service how it is. Exits with 1 unless all of it serves.')
+      .option('--json', 'print JSON'),
+  )
     .addHelpText('after', '\nAsks at GRPC_ADDRESS and HTTP_ADDRESS.')
-    .action(async (options: { json?: true; ca?: string; cert?: string; key?: string }) =>
-      (await import('./status.ts')).printStatus(environment, options),
-    );
+    .action(async (options: TrustFiles & { json?: true }) => (await import('./status.ts')).printStatus(environment, options));
 
-  const audit = program.command('audit').description('Look at the log of commands: who did what, when, and how it ended.');
+  const audit = program
+    .command('audit')
+    .description('Look at the log of commands: who did what, when, and how it ended.')
+    .addHelpText('after', '\nAsks a running service at GRPC_ADDRESS.');
   addLogCommands(audit, environment);
+  addSealCommands(audit, environment);
 
   try {
     await program.parseAsync(argv);

@@ -51,7 +51,7 @@ async function* readFrom(
   try {
     yield* messages;
   } catch (error) {
-    if (errorCode(error) === WRITE_REFUSED) throw error;
+    if (error instanceof DomainError || errorCode(error) === WRITE_REFUSED) throw error;
     if (errorCode(error) === CANCELED_BY_REPLAY) throw new DatabaseUnavailable(error);
     const translated = translateSqlError(error);
     if (translated instanceof DatabaseUnavailable) monitor.reportFailure(source.name);

@@ -2,9 +2,9 @@ import { Conflict, DatabaseUnavailable, Overloaded } from '../cqrs/errors.ts';
 
 /**
  * SQLSTATEs of a transaction that lost against another and may be run again (PostgreSQL manual, Appendix A):
- * serialization_failure and deadlock_detected.
+ * serialization_failure, deadlock_detected and lock_not_available.
  */
-const CONFLICTS = new Set(['40001', '40P01']);
+const CONFLICTS = new Set(['40001', '40P01', '55P03']);
 
 /** admin_shutdown, crash_shutdown, cannot_connect_now, read_only_sql_transaction (a primary demoted) and all of class 08. */
 const UNAVAILABLE = new Set(['57P01', '57P02', '57P03', '25006', '08000', '08001', '08003', '08004', '08006', '08007', '08P01']);

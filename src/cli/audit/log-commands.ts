@@ -1,11 +1,12 @@
 import type { Command } from 'commander';
 import type { Environment } from '../../config.ts';
+import { withTrustOptions } from '../service-options.ts';
 import type { ListOptions } from './list.ts';
 import type { WatchOptions } from './watch.ts';
 
 /** Adds the subcommands that read the log. */
 export function addLogCommands(audit: Command, environment: Environment): void {
-  withTrust(
+  withTrustOptions(
     audit
       .command('list')
       .description('Print the newest records of commands.')
@@ -19,7 +20,7 @@ export function addLogCommands(audit: Command, environment: Environment): void {
       .option('--json', 'print JSON, one record a line'),
   ).action(async (options: ListOptions) => (await import('./list.ts')).listCommands(environment, options));
 
-  withTrust(
+  withTrustOptions(
     audit
       .command('watch')
       .description('Print records as they come, in the order of the log, until interrupted.')
@@ -29,13 +30,4 @@ export function addLogCommands(audit: Command, environment: Environment): void {
       )
       .option('--json', 'print JSON, one record a line'),
   ).action(async (options: WatchOptions) => (await import('./watch.ts')).watchCommands(environment, options));
-}
-
-/** The options of every subcommand that calls a running service. */
-function withTrust(command: Command): Command {
-  return command
-    .option('--ca <file>', 'PEM certificate to trust; TLS_CERT_FILE when the service speaks TLS')
-    .option('--cert <file>', 'PEM client certificate, for mutual TLS')
-    .option('--key <file>', 'PEM key of the client certificate')
-    .addHelpText('after', '\nAsks at GRPC_ADDRESS.');
 }

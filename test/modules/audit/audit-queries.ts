@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto';
 import { createRegistry } from '@bufbuild/protobuf';
 import { type Client, createClient, type Interceptor } from '@connectrpc/connect';
 import { QueryService } from '#gen/audit/v1/query_service_pb.js';
-import { services } from '#gen/handlers/audit.ts';
 import { file_users_v1_events } from '#gen/users/v1/events_pb.js';
 import { permissionsOf } from '../../../src/auth/roles.ts';
 import { type Bus, createBus } from '../../../src/cqrs/bus.ts';
@@ -15,6 +14,12 @@ import { consistency } from '../../../src/middleware/consistency.ts';
 import { deadline } from '../../../src/middleware/deadline.ts';
 import { errors } from '../../../src/middleware/errors.ts';
 import { validation } from '../../../src/middleware/validation.ts';
+import type { AuditQueryContext } from '../../../src/modules/audit/queries/context.ts';
+import { getCommand } from '../../../src/modules/audit/queries/get-command.ts';
+import { getHead } from '../../../src/modules/audit/queries/get-head.ts';
+import { listCommands } from '../../../src/modules/audit/queries/list-commands.ts';
+import { verifyIntegrity } from '../../../src/modules/audit/queries/verify-integrity.ts';
+import { watchCommands } from '../../../src/modules/audit/queries/watch-commands.ts';
 import { createReadSide, type ReadSide } from '../../../src/postgres/reader/read-side.ts';
 import { readerKey } from '../../../src/postgres/reader/reader.ts';
 import { inProcessTransport } from '../../../src/transport/in-process.ts';
@@ -37,23 +42,23 @@ const caller: Interceptor = (next) => (request) => {
   return next(request);
 };
 
+async function* nothing() {}
+
 export async function startAuditQueries(): Promise<AuditQueries> {
   const database = await createTestDatabase();
   const { reader, replicas } = database.connections;
   const reads = await createReadSide({ primary: reader, replicas, onChange: () => {} });
   const pageTokens = createPageTokens(randomBytes(32));
   const eventTypes = createRegistry(file_users_v1_events);
-  const module = defineModule<unknown, unknown>({
+  const module = defineModule<unknown, AuditQueryContext>({
     name: 'audit',
-    services: services.filter(({ service }) => service === QueryService) as never,
+    services: [{ service: QueryService, handlers: { listCommands, getCommand, watchCommands, verifyIntegrity, getHead } }],
     commandContext: () => undefined,
-    queryContext: (call) => ({
-      principal: principalOf(call),
-      signal: call.signal,
-      read: call.contextValues.get(readerKey),
-      pageTokens,
-      eventTypes,
-    }),
+    queryContext: (call) => {
+      const read = call.contextValues.get(readerKey);
+      if (!read) throw new Error('no database was chosen');
+      return { principal: principalOf(call), signal: call.signal, read, pageTokens, eventTypes, verify: () => nothing() };
+    },
   });
   const unexpected = { newId: () => 'unexpected', report: ({ error }: { error: unknown }) => console.error(error) };
   const rules = validation().interceptor;

@@ -1,0 +1,54 @@
+import type { Registry } from '@bufbuild/protobuf';
+import { services } from '#gen/handlers/audit.ts';
+import type { NotSealed, Pruned, Query } from '../../audit/prune.ts';
+import type { Verify } from '../../audit/verify/verifications.ts';
+import { principalOf } from '../../cqrs/context-keys.ts';
+import { defineModule, type Module } from '../../cqrs/module.ts';
+import type { PageTokens } from '../../cqrs/page-token.ts';
+import { readerKey } from '../../postgres/reader/reader.ts';
+import { unitOfWorkKey } from '../../postgres/writer/unit-of-work.ts';
+import type { AuditCommandContext } from './commands/context.ts';
+import type { AuditQueryContext } from './queries/context.ts';
+
+/** The log of commands: who did what, when, and how it ended, and the proof that nobody changed it. */
+export function auditModule(parts: {
+  pageTokens: PageTokens;
+  /** The types of all events that modules store. */
+  eventTypes: Registry;
+  verify: Verify;
+  /** Removes months of the log in the transaction that the statements run in: see `pruneLog`. */
+  pruneLog: (query: Query, range: { before: Date; now: Date }) => Promise<Pruned | NotSealed>;
+}): Module {
+  const { pageTokens, eventTypes, verify, pruneLog } = parts;
+  return defineModule<AuditCommandContext, AuditQueryContext>({
+    name: 'audit',
+    services,
+    commandContext: (call) => {
+      const work = call.contextValues.get(unitOfWorkKey);
+      if (!work) throw new Error('the pipeline has no unit of work');
+      return {
+        principal: principalOf(call),
+        now: call.receivedAt,
+        newId: call.newId,
+        get signal() {
+          return call.signal;
+        },
+        pruneLog: (before) => pruneLog((text, values) => work.query(text, values), { before, now: call.receivedAt }),
+      };
+    },
+    queryContext: (call) => {
+      const read = call.contextValues.get(readerKey);
+      if (!read) throw new Error('the pipeline chose no database');
+      return {
+        principal: principalOf(call),
+        get signal() {
+          return call.signal;
+        },
+        read,
+        pageTokens,
+        eventTypes,
+        verify,
+      };
+    },
+  });
+}

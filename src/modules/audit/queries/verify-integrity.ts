@@ -1,0 +1,44 @@
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import { FindingKind, QueryService, type VerifyIntegrityResponseSchema } from '#gen/audit/v1/query_service_pb.js';
+import type { Finding } from '../../../audit/verify/finding.ts';
+import type { VerifyEvent } from '../../../audit/verify/verify-log.ts';
+import { streamQuery } from '../../../cqrs/query.ts';
+import { translateSqlError } from '../../../postgres/sql-errors.ts';
+import { toExpectedHead, toHead } from '../read-model/head.ts';
+import type { AuditQueryContext } from './context.ts';
+
+/** Checks the whole log, and tells on the way how far it is and what it finds. */
+export const verifyIntegrity = streamQuery(
+  QueryService.method.verifyIntegrity,
+  async function* ({ expectedHead }, { verify }: AuditQueryContext) {
+    try {
+      for await (const event of verify(expectedHead && toExpectedHead(expectedHead))) yield toResponse(event);
+    } catch (error) {
+      throw translateSqlError(error);
+    }
+  },
+);
+
+function toResponse(event: VerifyEvent): MessageInitShape<typeof VerifyIntegrityResponseSchema> {
+  switch (event.kind) {
+    case 'progress':
+      return { event: { case: 'progress', value: { verified: BigInt(event.verified), total: BigInt(event.total) } } };
+    case 'finding':
+      return { event: { case: 'finding', value: toFinding(event.finding) } };
+    case 'result': {
+      const { verified, pruned, findings, head } = event;
+      const counts = { verified: BigInt(verified), pruned: BigInt(pruned), findings: BigInt(findings) };
+      return { event: { case: 'result', value: { ...counts, ...(head && { head: toHead(head) }) } } };
+    }
+  }
+}
+
+function toFinding({ kind, commandId = '', sequence, batch, description }: Finding) {
+  return {
+    kind: FindingKind[kind],
+    commandId,
+    description,
+    ...(sequence !== undefined && { sequence: BigInt(sequence) }),
+    ...(batch !== undefined && { batch: BigInt(batch) }),
+  };
+}

@@ -1,0 +1,104 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createRegistry, type DescService } from '@bufbuild/protobuf';
+import { type Client, createClient } from '@connectrpc/connect';
+import { CommandService } from '#gen/audit/v1/command_service_pb.js';
+import { QueryService } from '#gen/audit/v1/query_service_pb.js';
+import { pruneLog } from '../../src/audit/prune.ts';
+import { createVerifications } from '../../src/audit/verify/verifications.ts';
+import { loadOrCreateSigningKey, type SigningKey } from '../../src/auth/signing-key.ts';
+import { createBus } from '../../src/cqrs/bus.ts';
+import type { AnyHandler } from '../../src/cqrs/handler.ts';
+import { defineModule } from '../../src/cqrs/module.ts';
+import { createPageTokens } from '../../src/cqrs/page-token.ts';
+import { ANONYMOUS } from '../../src/cqrs/principal.ts';
+import { consistency } from '../../src/middleware/consistency.ts';
+import { deadline } from '../../src/middleware/deadline.ts';
+import { errors } from '../../src/middleware/errors.ts';
+import { retry } from '../../src/middleware/retry.ts';
+import { unitOfWork } from '../../src/middleware/unit-of-work.ts';
+import type { AuditCommandContext } from '../../src/modules/audit/commands/context.ts';
+import { pruneCommands } from '../../src/modules/audit/commands/prune-commands.ts';
+import type { AuditQueryContext } from '../../src/modules/audit/queries/context.ts';
+import { getHead } from '../../src/modules/audit/queries/get-head.ts';
+import { verifyIntegrity } from '../../src/modules/audit/queries/verify-integrity.ts';
+import { UserType } from '../../src/modules/users/persistence/user-type.ts';
+import { createReadSide } from '../../src/postgres/reader/read-side.ts';
+import { readerKey } from '../../src/postgres/reader/reader.ts';
+import { unitOfWorkKey } from '../../src/postgres/writer/unit-of-work.ts';
+import { createWriteSide } from '../../src/postgres/writer/write-side.ts';
+import { createGrpcDoor } from '../../src/transport/grpc/door.ts';
+import { inProcessTransport } from '../../src/transport/in-process.ts';
+import type { TestDatabase } from './database.ts';
+
+/** The rpcs that seal and prove the log, alone behind a gRPC door, with the transactions that they have in the program. */
+export interface AuditService extends AsyncDisposable {
+  readonly client: <S extends DescService>(service: S) => Client<S>;
+  /** The environment of a command line that calls it. */
+  readonly environment: { readonly GRPC_ADDRESS: string; readonly AUTH_SIGNING_KEY_FILE: string };
+  readonly key: SigningKey;
+  /** The writer's connections. */
+  readonly pool: Awaited<ReturnType<typeof createWriteSide>>['pool'];
+}
+
+export async function startAuditService({ connections }: TestDatabase): Promise<AuditService> {
+  await using resources = new AsyncDisposableStack();
+  const folder = await mkdtemp(join(tmpdir(), 'bicameral-audit-'));
+  resources.defer(() => rm(folder, { recursive: true }));
+  const keyFile = join(folder, 'signing-key.pem');
+  const key = await loadOrCreateSigningKey(keyFile);
+  const writes = await createWriteSide(connections.writer, [UserType]);
+  resources.defer(() => writes.close());
+  const reads = await createReadSide({ primary: connections.reader, replicas: connections.replicas, onChange: () => {} });
+  resources.defer(() => reads.close());
+
+  const unexpected = { newId: () => 'unexpected', report: ({ error }: { error: unknown }) => console.error(error) };
+  const verify = createVerifications({ primary: reads.primary.pool, key });
+  const pageTokens = createPageTokens(key.deriveKey('page tokens'));
+  const module = defineModule<AuditCommandContext, AuditQueryContext>({
+    name: 'audit',
+    services: [
+      { service: CommandService, handlers: { ...unserved(CommandService), pruneCommands } },
+      { service: QueryService, handlers: { ...unserved(QueryService), verifyIntegrity, getHead } },
+    ],
+    commandContext: ({ contextValues, receivedAt, newId, signal }) => {
+      const work = contextValues.get(unitOfWorkKey);
+      if (!work) throw new Error('there is no unit of work');
+      return {
+        principal: ANONYMOUS,
+        now: receivedAt,
+        newId,
+        signal,
+        pruneLog: (before) => pruneLog((text, values) => work.query(text, values), { before, key, now: receivedAt }),
+      };
+    },
+    queryContext: ({ contextValues, signal }) => {
+      const read = contextValues.get(readerKey);
+      if (!read) throw new Error('no database was chosen');
+      return { principal: ANONYMOUS, signal, read, pageTokens, eventTypes: createRegistry(), verify };
+    },
+  });
+  const bus = createBus([module], {
+    command: [errors(unexpected), deadline(), retry(), unitOfWork(writes.unitOfWork)],
+    query: [errors(unexpected), deadline(), consistency(reads)],
+  });
+  const door = createGrpcDoor({ bus, unexpected, tls: undefined });
+  const address = `127.0.0.1:${await door.listen('127.0.0.1:0')}`;
+  resources.defer(() => door.close({ graceMs: 0 }));
+  const started = resources.move();
+  return {
+    client: (service) => createClient(service, inProcessTransport(bus)),
+    environment: { GRPC_ADDRESS: address, AUTH_SIGNING_KEY_FILE: keyFile },
+    key,
+    pool: writes.pool,
+    [Symbol.asyncDispose]: () => started.disposeAsync(),
+  };
+}
+
+function unserved(service: DescService): Record<string, AnyHandler> {
+  const handle = (): never => {
+    throw new Error('not served here');
+  };
+  return Object.fromEntries(service.methods.map((method) => [method.localName, { method, handle }]));
+}
