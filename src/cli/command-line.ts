@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import type { Environment } from '../config.ts';
+import { addLogCommands } from './audit/log-commands.ts';
 import { addSealCommands } from './audit/seal-commands.ts';
 import { explain } from './explain.ts';
 import { withTrustOptions } from './service-options.ts';
@@ -50,8 +51,9 @@ export async function runCommandLine(argv: readonly string[], environment: Envir
 
   const audit = program
     .command('audit')
-    .description('Look at the log of commands.')
+    .description('Look at the log of commands: who did what, when, and how it ended.')
     .addHelpText('after', '\nAsks a running service at GRPC_ADDRESS.');
+  addLogCommands(audit, environment);
   addSealCommands(audit, environment);
 
   try {

@@ -1,6 +1,6 @@
 import type { Interceptor } from '@connectrpc/connect';
-import { answerOf } from '../cqrs/answer.ts';
-import { type Call, callOf } from '../cqrs/call.ts';
+import { type Answer, answerOf, toResponse } from '../cqrs/answer.ts';
+import { type Call, callOf, type Message } from '../cqrs/call.ts';
 import { DatabaseUnavailable, DomainError, Overloaded } from '../cqrs/errors.ts';
 import type { ReadPool, ReadSide } from '../postgres/reader/read-side.ts';
 import { Reader, readerKey } from '../postgres/reader/reader.ts';
@@ -15,6 +15,9 @@ const WRITE_REFUSED = '25006';
  * Chooses the database that answers a query: the freshest healthy replica, or the primary when `cqrs-consistency: strong` asks for
  * it. When the replica fails, or does not have what is asked for, the next candidate is asked, the primary last: a replica that is
  * away or behind costs no query. The answer names who served it in `cqrs-served-by`.
+ *
+ * A stream stays with the database that it began with. When that fails, the stream ends with DatabaseUnavailable, and the caller
+ * begins again where it was.
  */
 export function consistency(reads: Pick<ReadSide, 'primary' | 'candidates' | 'monitor'>): Interceptor {
   return (next) => async (request) => {
@@ -25,9 +28,11 @@ export function consistency(reads: Pick<ReadSide, 'primary' | 'candidates' | 'mo
       if (!source) throw new DatabaseUnavailable();
       call.contextValues.set(readerKey, new Reader(source, call.cancellation));
       try {
-        const response = await next(request);
-        answerOf(response).setHeader('cqrs-served-by', source.name);
-        return response;
+        const answer = answerOf(await next(request));
+        answer.setHeader('cqrs-served-by', source.name);
+        if (!answer.stream) return toResponse(answer);
+        const stream = answer as Answer<AsyncIterable<Message>>;
+        return toResponse(stream.withMessage(readFrom(source, stream.message, reads)));
       } catch (error) {
         if (errorCode(error) === WRITE_REFUSED) throw error;
         candidates = worthAsking(error, { source, others, reads });
@@ -35,6 +40,23 @@ export function consistency(reads: Pick<ReadSide, 'primary' | 'candidates' | 'mo
       }
     }
   };
+}
+
+/** The messages of a stream, whose failures say what they mean to the caller. */
+async function* readFrom(
+  source: ReadPool,
+  messages: AsyncIterable<Message>,
+  { monitor }: Pick<ReadSide, 'monitor'>,
+): AsyncGenerator<Message> {
+  try {
+    yield* messages;
+  } catch (error) {
+    if (error instanceof DomainError || errorCode(error) === WRITE_REFUSED) throw error;
+    if (errorCode(error) === CANCELED_BY_REPLAY) throw new DatabaseUnavailable(error);
+    const translated = translateSqlError(error);
+    if (translated instanceof DatabaseUnavailable) monitor.reportFailure(source.name);
+    throw translated;
+  }
 }
 
 function isStrong(call: Call): boolean {

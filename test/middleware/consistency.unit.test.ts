@@ -5,7 +5,7 @@ import { DatabaseUnavailable, DomainError } from '../../src/cqrs/errors.ts';
 import { consistency } from '../../src/middleware/consistency.ts';
 import { readerKey } from '../../src/postgres/reader/reader.ts';
 import { QueryService } from '../gen/conformance/v1/conformance_pb.js';
-import { callTo } from './test-call.ts';
+import { callTo, pass } from './test-call.ts';
 
 class Missing extends DomainError {
   readonly reason = 'MISSING';
@@ -36,6 +36,26 @@ async function ask(failures: Record<string, unknown>, headers: Record<string, st
     (error: unknown) => error,
   );
   return { asked, reported, outcome };
+}
+
+/** Reads a stream that gives one message and fails then. */
+async function readStream(failure: unknown) {
+  const reported: string[] = [];
+  const replica = database('replica-1');
+  const monitor = { reportFailure: (name: string) => reported.push(name) };
+  async function* messages() {
+    yield { $typeName: 'conformance.v1.CountResponse' };
+    throw failure;
+  }
+  const interceptor = consistency({ primary: replica, candidates: () => [replica], monitor: monitor as never });
+  const answer = await pass(interceptor, callTo(QueryService.method.count), messages());
+  let received = 0;
+  try {
+    for await (const _ of answer.message as AsyncIterable<unknown>) received += 1;
+  } catch (error) {
+    return { received, reported, error };
+  }
+  return { received, reported, error: undefined };
 }
 
 describe('consistency', () => {
@@ -76,5 +96,20 @@ describe('consistency', () => {
   it('does not ask again for a mistake of the query itself', async () => {
     const mistake = Object.assign(new Error('column does not exist'), { code: '42703' });
     expect(await ask({ 'replica-1': mistake })).toEqual({ asked: ['replica-1'], reported: [], outcome: mistake });
+  });
+
+  it.each([
+    ['is away', away, ['replica-1']],
+    ['had to cancel the query for its replay', Object.assign(new Error('conflict with recovery'), { code: '40001' }), []],
+  ])('ends a stream with unavailable when its database %s', async (_, failure, expected) => {
+    const { received, reported, error } = await readStream(failure);
+    expect(received).toBe(1);
+    expect(error).toBeInstanceOf(DatabaseUnavailable);
+    expect(reported).toEqual(expected);
+  });
+
+  it('lets a stream fail with what is no fault of the database', async () => {
+    const failure = new Missing();
+    expect(await readStream(failure)).toEqual({ received: 1, reported: [], error: failure });
   });
 });

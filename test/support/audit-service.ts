@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { DescService } from '@bufbuild/protobuf';
+import { createRegistry, type DescService } from '@bufbuild/protobuf';
 import { type Client, createClient } from '@connectrpc/connect';
 import { CommandService } from '#gen/audit/v1/command_service_pb.js';
 import { QueryService } from '#gen/audit/v1/query_service_pb.js';
@@ -11,6 +11,7 @@ import { loadOrCreateSigningKey, type SigningKey } from '../../src/auth/signing-
 import { createBus } from '../../src/cqrs/bus.ts';
 import type { AnyHandler } from '../../src/cqrs/handler.ts';
 import { defineModule } from '../../src/cqrs/module.ts';
+import { createPageTokens } from '../../src/cqrs/page-token.ts';
 import { ANONYMOUS } from '../../src/cqrs/principal.ts';
 import { consistency } from '../../src/middleware/consistency.ts';
 import { deadline } from '../../src/middleware/deadline.ts';
@@ -54,6 +55,7 @@ export async function startAuditService({ connections }: TestDatabase): Promise<
 
   const unexpected = { newId: () => 'unexpected', report: ({ error }: { error: unknown }) => console.error(error) };
   const verify = createVerifications({ primary: reads.primary.pool, key });
+  const pageTokens = createPageTokens(key.deriveKey('page tokens'));
   const module = defineModule<AuditCommandContext, AuditQueryContext>({
     name: 'audit',
     services: [
@@ -74,7 +76,7 @@ export async function startAuditService({ connections }: TestDatabase): Promise<
     queryContext: ({ contextValues, signal }) => {
       const read = contextValues.get(readerKey);
       if (!read) throw new Error('no database was chosen');
-      return { principal: ANONYMOUS, signal, read, verify };
+      return { principal: ANONYMOUS, signal, read, pageTokens, eventTypes: createRegistry(), verify };
     },
   });
   const bus = createBus([module], {

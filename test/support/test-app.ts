@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { DescService } from '@bufbuild/protobuf';
-import { type Client, createClient, createContextValues, type Transport } from '@connectrpc/connect';
+import { type Client, type ContextValues, createClient, createContextValues, type Transport } from '@connectrpc/connect';
 import { pino } from 'pino';
 import { type App, startApp } from '../../src/app.ts';
 import { permissionsOf } from '../../src/auth/roles.ts';
@@ -60,16 +60,23 @@ export async function startTestApp({ beside, on }: { beside?: TestApp; on?: Test
 }
 
 function calledBy(transport: Transport, caller: Caller): Transport {
+  const known = (header: Parameters<Transport['unary']>[3], contextValues: ContextValues): [Headers, ContextValues] => {
+    const headers = new Headers(header);
+    if ('token' in caller) headers.set('authorization', `Bearer ${caller.token}`);
+    else {
+      const { roles, id = 'tester' } = caller;
+      contextValues.set(principalKey, { id, roles, permissions: permissionsOf(roles), session: '' });
+    }
+    return [headers, contextValues];
+  };
   return {
     unary(method, signal, timeoutMs, header, input, contextValues = createContextValues()) {
-      const headers = new Headers(header);
-      if ('token' in caller) headers.set('authorization', `Bearer ${caller.token}`);
-      else {
-        const { roles, id = 'tester' } = caller;
-        contextValues.set(principalKey, { id, roles, permissions: permissionsOf(roles), session: '' });
-      }
-      return transport.unary(method, signal, timeoutMs, headers, input, contextValues);
+      const [headers, values] = known(header, contextValues);
+      return transport.unary(method, signal, timeoutMs, headers, input, values);
     },
-    stream: transport.stream,
+    stream(method, signal, timeoutMs, header, input, contextValues = createContextValues()) {
+      const [headers, values] = known(header, contextValues);
+      return transport.stream(method, signal, timeoutMs, headers, input, values);
+    },
   };
 }

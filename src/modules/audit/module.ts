@@ -1,8 +1,10 @@
+import type { Registry } from '@bufbuild/protobuf';
 import { services } from '#gen/handlers/audit.ts';
 import type { NotSealed, Pruned, Query } from '../../audit/prune.ts';
 import type { Verify } from '../../audit/verify/verifications.ts';
 import { principalOf } from '../../cqrs/context-keys.ts';
 import { defineModule, type Module } from '../../cqrs/module.ts';
+import type { PageTokens } from '../../cqrs/page-token.ts';
 import { readerKey } from '../../postgres/reader/reader.ts';
 import { unitOfWorkKey } from '../../postgres/writer/unit-of-work.ts';
 import type { AuditCommandContext } from './commands/context.ts';
@@ -10,11 +12,14 @@ import type { AuditQueryContext } from './queries/context.ts';
 
 /** The log of commands: who did what, when, and how it ended, and the proof that nobody changed it. */
 export function auditModule(parts: {
+  pageTokens: PageTokens;
+  /** The types of all events that modules store. */
+  eventTypes: Registry;
   verify: Verify;
   /** Removes months of the log in the transaction that the statements run in: see `pruneLog`. */
   pruneLog: (query: Query, range: { before: Date; now: Date }) => Promise<Pruned | NotSealed>;
 }): Module {
-  const { verify, pruneLog } = parts;
+  const { pageTokens, eventTypes, verify, pruneLog } = parts;
   return defineModule<AuditCommandContext, AuditQueryContext>({
     name: 'audit',
     services,
@@ -40,6 +45,8 @@ export function auditModule(parts: {
           return call.signal;
         },
         read,
+        pageTokens,
+        eventTypes,
         verify,
       };
     },

@@ -34,7 +34,9 @@ export class Migration20261124000000CommandLog extends Migration {
     ) partition by range (received_at)`);
     this.addSql('create table cqrs.command_log_default partition of cqrs.command_log default');
     this.addSql('create index command_log_transaction on cqrs.command_log (transaction_id)');
-    this.addSql('create index command_log_aggregate on cqrs.command_log (aggregate_id) where aggregate_id is not null');
+    this.addSql(
+      'create index command_log_aggregate on cqrs.command_log (aggregate_id, received_at) where aggregate_id is not null',
+    );
     this.addSql(`create index command_log_principal on cqrs.command_log (principal, received_at) where principal <> ''`);
 
     // One row a sealed record, in the order of the log. The digest is of the record without its place: see src/audit/canonical-record.ts.

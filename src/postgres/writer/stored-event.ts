@@ -30,6 +30,11 @@ export function toStoredEvent({ schema, message }: EventMessage): StoredEvent {
   };
 }
 
+/** Whether a stored event of this type without a personal part has lost it: personal data are erased by dropping that part. */
+export function holdsPersonalData(schema: DescMessage): boolean {
+  return personalFields(schema).size > 0;
+}
+
 const personalBySchema = new WeakMap<DescMessage, ReadonlySet<DescField>>();
 
 function personalFields(schema: DescMessage): ReadonlySet<DescField> {

@@ -1,0 +1,32 @@
+import { timestampDate } from '@bufbuild/protobuf/wkt';
+import { type CommandRecord, Outcome } from '#gen/audit/v1/command_record_pb.js';
+
+/** What the columns of `recordCells` hold. */
+export const RECORD_HEADINGS = ['TIME', 'OUTCOME', 'CODE', 'METHOD', 'PRINCIPAL', 'TARGET', 'DURATION', 'ID'];
+
+/** A record as the cells of a line. */
+export function recordCells(record: CommandRecord): string[] {
+  const { receivedAt, duration } = record;
+  const milliseconds = duration ? Number(duration.seconds) * 1000 + duration.nanos / 1e6 : 0;
+  return [
+    receivedAt ? timestampDate(receivedAt).toISOString() : '',
+    outcomeWord(record.outcome) + (record.dryRun ? ' (dry run)' : ''),
+    record.code,
+    record.method,
+    record.principal,
+    record.aggregateId,
+    `${milliseconds.toFixed(1)} ms`,
+    record.commandId,
+  ];
+}
+
+/** The outcomes in the words of the command line: `timed-out` for OUTCOME_TIMED_OUT. */
+export const OUTCOME_WORDS: ReadonlyMap<string, Outcome> = new Map(
+  Object.values(Outcome)
+    .filter((outcome) => typeof outcome === 'number' && outcome !== Outcome.UNSPECIFIED)
+    .map((outcome) => [outcomeWord(outcome as Outcome), outcome as Outcome]),
+);
+
+function outcomeWord(outcome: Outcome): string {
+  return (Outcome[outcome] ?? '').toLowerCase().replaceAll('_', '-');
+}

@@ -1,0 +1,77 @@
+import { randomBytes } from 'node:crypto';
+import { createRegistry } from '@bufbuild/protobuf';
+import { type Client, createClient, type Interceptor } from '@connectrpc/connect';
+import { QueryService } from '#gen/audit/v1/query_service_pb.js';
+import { file_users_v1_events } from '#gen/users/v1/events_pb.js';
+import { permissionsOf } from '../../../src/auth/roles.ts';
+import { type Bus, createBus } from '../../../src/cqrs/bus.ts';
+import { callOf } from '../../../src/cqrs/call.ts';
+import { principalKey, principalOf } from '../../../src/cqrs/context-keys.ts';
+import { defineModule } from '../../../src/cqrs/module.ts';
+import { createPageTokens } from '../../../src/cqrs/page-token.ts';
+import { authorization } from '../../../src/middleware/authorization.ts';
+import { consistency } from '../../../src/middleware/consistency.ts';
+import { deadline } from '../../../src/middleware/deadline.ts';
+import { errors } from '../../../src/middleware/errors.ts';
+import { validation } from '../../../src/middleware/validation.ts';
+import type { AuditQueryContext } from '../../../src/modules/audit/queries/context.ts';
+import { getCommand } from '../../../src/modules/audit/queries/get-command.ts';
+import { getHead } from '../../../src/modules/audit/queries/get-head.ts';
+import { listCommands } from '../../../src/modules/audit/queries/list-commands.ts';
+import { verifyIntegrity } from '../../../src/modules/audit/queries/verify-integrity.ts';
+import { watchCommands } from '../../../src/modules/audit/queries/watch-commands.ts';
+import { createReadSide, type ReadSide } from '../../../src/postgres/reader/read-side.ts';
+import { readerKey } from '../../../src/postgres/reader/reader.ts';
+import { inProcessTransport } from '../../../src/transport/in-process.ts';
+import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
+
+/** The queries of the log alone, on a database in which nobody but the test records and seals. */
+export interface AuditQueries {
+  readonly client: Client<typeof QueryService>;
+  readonly bus: Bus;
+  readonly database: TestDatabase;
+  readonly reads: ReadSide;
+  readonly stop: () => Promise<void>;
+}
+
+/** The caller is an auditor, or has the role in the header `test-role`. */
+const caller: Interceptor = (next) => (request) => {
+  const call = callOf(request);
+  const roles = [call.headerValue('test-role') ?? 'auditor'];
+  call.contextValues.set(principalKey, { id: 'tester', roles, permissions: permissionsOf(roles), session: '' });
+  return next(request);
+};
+
+async function* nothing() {}
+
+export async function startAuditQueries(): Promise<AuditQueries> {
+  const database = await createTestDatabase();
+  const { reader, replicas } = database.connections;
+  const reads = await createReadSide({ primary: reader, replicas, onChange: () => {} });
+  const pageTokens = createPageTokens(randomBytes(32));
+  const eventTypes = createRegistry(file_users_v1_events);
+  const module = defineModule<unknown, AuditQueryContext>({
+    name: 'audit',
+    services: [{ service: QueryService, handlers: { listCommands, getCommand, watchCommands, verifyIntegrity, getHead } }],
+    commandContext: () => undefined,
+    queryContext: (call) => {
+      const read = call.contextValues.get(readerKey);
+      if (!read) throw new Error('no database was chosen');
+      return { principal: principalOf(call), signal: call.signal, read, pageTokens, eventTypes, verify: () => nothing() };
+    },
+  });
+  const unexpected = { newId: () => 'unexpected', report: ({ error }: { error: unknown }) => console.error(error) };
+  const rules = validation().interceptor;
+  const query = [errors(unexpected), deadline(), caller, rules, authorization(), consistency(reads)];
+  const bus = createBus([module], { command: [], query });
+  return {
+    client: createClient(QueryService, inProcessTransport(bus)),
+    bus,
+    database,
+    reads,
+    stop: async () => {
+      await reads.close();
+      await database.drop();
+    },
+  };
+}
