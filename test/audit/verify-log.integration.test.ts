@@ -258,6 +258,12 @@ describe('verification of the log', () => {
       expect(await found()).toEqual(['BATCH_BROKEN place 7 batch 2', 'INSERTED record 7']);
     });
 
+    it('of which a seal was changed, and the record whose personal part was changed besides', async () => {
+      await database.query('update cqrs.command_seal set digest = sha256(digest) where sequence = 7');
+      await database.query(`update cqrs.command_log set personal = '{}' where command_id = $1`, [id(8)]);
+      expect(await found()).toEqual(['BATCH_BROKEN place 7 batch 2', 'CHANGED record 8 place 8 batch 2']);
+    });
+
     it('of which a seal was changed to go with a changed record', async () => {
       await database.query(`update cqrs.command_seal set digest = sha256(digest) where sequence = 7`);
       expect(await found()).toEqual(['BATCH_BROKEN place 7 batch 2']);
