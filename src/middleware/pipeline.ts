@@ -7,10 +7,14 @@ import type { ReadSide } from '../postgres/reader/read-side.ts';
 import type { WriteSide } from '../postgres/writer/write-side.ts';
 import { authentication } from './authentication.ts';
 import { authorization } from './authorization.ts';
+import type { CallGauge } from './call-gauge.ts';
 import { consistency } from './consistency.ts';
 import { deadline } from './deadline.ts';
 import { errors, type UnexpectedErrors } from './errors.ts';
+import { guessLimit } from './guess-limit.ts';
+import { loadShedding } from './load-shedding.ts';
 import { logging } from './logging.ts';
+import { rateLimit } from './rate-limit.ts';
 import { retry } from './retry.ts';
 import { tracing } from './tracing.ts';
 import { unitOfWork } from './unit-of-work.ts';
@@ -24,26 +28,32 @@ export interface PipelineParts {
   readonly validation: Interceptor;
   readonly writes: Pick<WriteSide, 'unitOfWork'>;
   readonly reads: Pick<ReadSide, 'primary' | 'candidates' | 'monitor'>;
+  readonly inFlight: { readonly calls: CallGauge; readonly streams: CallGauge };
+  readonly rates: Parameters<typeof rateLimit>[0];
+  readonly guesses: Parameters<typeof guessLimit>[0];
 }
 
 /**
  * THE list: what every command and every query passes, outermost first.
  *
  * Errors stand inside logging, so that the log has the code the caller got, and outside everything that can fail. Nothing is known of
- * the caller before authentication, and nothing is looked up before authorization.
+ * the caller before authentication, and nothing is looked up before authorization. What is shed costs next to nothing, and what a
+ * limit refuses begins no transaction.
  */
 export function createPipelines(parts: PipelineParts): Pipelines {
   const everyCall = [
     tracing(),
     logging(parts.logger),
     errors(parts.unexpected),
+    loadShedding(parts.inFlight),
     deadline(),
     authentication(parts.tokens, parts.revocations),
     parts.validation,
     authorization(),
+    rateLimit(parts.rates),
   ];
   return {
-    command: [...everyCall, retry(), unitOfWork(parts.writes.unitOfWork)],
+    command: [...everyCall, guessLimit(parts.guesses), retry(), unitOfWork(parts.writes.unitOfWork)],
     query: [...everyCall, consistency(parts.reads)],
   };
 }

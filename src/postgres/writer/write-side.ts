@@ -19,8 +19,20 @@ export interface WriteSide {
   readonly close: () => Promise<void>;
 }
 
-export async function createWriteSide(connection: Connection, types: readonly AggregateType<object>[]): Promise<WriteSide> {
-  const pool = createPool(connection, { name: 'commands', max: POOL_SIZE, readOnly: false, pipeline: true, types: ormTypes() });
+/** `waitMs` is how long a command may wait for a free connection. */
+export async function createWriteSide(
+  connection: Connection,
+  types: readonly AggregateType<object>[],
+  { waitMs }: { waitMs?: number } = {},
+): Promise<WriteSide> {
+  const pool = createPool(connection, {
+    name: 'commands',
+    max: POOL_SIZE,
+    readOnly: false,
+    connectionTimeoutMs: waitMs,
+    pipeline: true,
+    types: ormTypes(),
+  });
   const orm = await MikroORM.init({
     // It has to have a name, and is never connected: the statements go through the pool.
     dbName: 'bicameral',
