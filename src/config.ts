@@ -29,7 +29,7 @@ export interface Limits {
 }
 
 export const DEFAULT_LIMITS: Limits = {
-  callsInFlight: 256,
+  callsInFlight: 128,
   streams: 1000,
   databaseWaitMs: 1000,
   rates: new Map(),

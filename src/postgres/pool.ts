@@ -5,7 +5,7 @@ import { NamedStatementClient } from './named-statement-client.ts';
 /** How long a call may wait for a free connection, in milliseconds. */
 const CONNECTION_TIMEOUT = 5_000;
 /** How many calls may wait for a free connection, of one pool: half of what an instance has in flight, so that the rest goes on. */
-const MOST_WAITING = 128;
+const MOST_WAITING = 64;
 /** A statement may not outlive the longest call by much, in milliseconds: what is left when a cancellation is lost. */
 const STATEMENT_TIMEOUT = 60_000;
 /** How long a server may take to say goodbye, in milliseconds. */
@@ -18,7 +18,7 @@ export interface PoolSettings {
   readonly readOnly: boolean;
   /** How long a call may wait for a free connection, in milliseconds. Default 5 s. */
   readonly connectionTimeoutMs?: number | undefined;
-  /** How many calls may wait for a free connection; one more fails at once. Default 128. */
+  /** How many calls may wait for a free connection; one more fails at once. Default 64. */
   readonly maxWaiting?: number;
   /** Statements are sent without waiting for the answers of those before. */
   readonly pipeline?: boolean;
