@@ -132,7 +132,11 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
       reads,
       inFlight,
       rates: { counters: sharedRates?.counters ?? memoryRates, overrides: limits.rates },
-      guesses: { guesses, key: key.deriveKey('guesses') },
+      guesses: {
+        guesses,
+        key: key.deriveKey('guesses'),
+        report: (error) => logger.warn({ err: error }, 'an attempt stays counted as a wrong guess'),
+      },
     }),
   );
   const routes = [...bus.values()];

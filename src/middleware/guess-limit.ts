@@ -14,6 +14,14 @@ interface Limit {
   readonly reasons: ReadonlySet<string>;
 }
 
+export interface GuessLimitParts {
+  readonly guesses: Pick<Guesses, 'begin' | 'forget' | 'takeBack'>;
+  /** Of 32 bytes, the same on every instance. */
+  readonly key: Buffer;
+  /** Told why an attempt stays counted that should not: its call is over, and its outcome stands. */
+  readonly report: (error: unknown) => void;
+}
+
 /**
  * Slows down guessing at a secret, for rpcs that say so in their contract (`cqrs.v1.guess_limit`). Guesses are counted by what is
  * guessed at, whether it exists or not, so that the answer and its time tell nothing of that. A call during a block fails with
@@ -22,13 +30,7 @@ interface Limit {
  * The attempt is counted first and outside of the command's transaction: calls side by side cannot guess more often than calls one
  * after the other, and a rollback forgets nothing. `key` keeps the table free of names that could be read or tried out.
  */
-export function guessLimit({
-  guesses,
-  key,
-}: {
-  guesses: Pick<Guesses, 'begin' | 'forget' | 'takeBack'>;
-  key: Buffer;
-}): Interceptor {
+export function guessLimit({ guesses, key, report }: GuessLimitParts): Interceptor {
   const limits = new Map<DescMethod, Limit | undefined>();
 
   function limitOf(method: DescMethod): Limit | undefined {
@@ -48,11 +50,11 @@ export function guessLimit({
       if (!attempt.admitted) throw new GuessesThrottled(attempt.retryAfterMs);
       try {
         const response = await next(request);
-        await settled(guesses.forget(target));
+        await guesses.forget(target).catch(report);
         return response;
       } catch (error) {
         const wrong = error instanceof DomainError && reasons.has(error.reason);
-        if (!wrong) await settled(guesses.takeBack(target, attempt.blockedUntil));
+        if (!wrong) await guesses.takeBack(target, attempt.blockedUntil).catch(report);
         throw error;
       }
     };
@@ -75,9 +77,4 @@ function limitFor(method: DescMethod, key: Buffer): Limit | undefined {
     },
     reasons: new Set(limit.reasons),
   };
-}
-
-/** The call is over and its outcome stands. An attempt that stays counted because the database is away errs on the safe side. */
-async function settled(work: Promise<void>): Promise<void> {
-  await work.catch(() => {});
 }

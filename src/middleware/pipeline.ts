@@ -11,7 +11,7 @@ import type { CallGauge } from './call-gauge.ts';
 import { consistency } from './consistency.ts';
 import { deadline } from './deadline.ts';
 import { errors, type UnexpectedErrors } from './errors.ts';
-import { guessLimit } from './guess-limit.ts';
+import { type GuessLimitParts, guessLimit } from './guess-limit.ts';
 import { loadShedding } from './load-shedding.ts';
 import { logging } from './logging.ts';
 import { rateLimit } from './rate-limit.ts';
@@ -30,7 +30,7 @@ export interface PipelineParts {
   readonly reads: Pick<ReadSide, 'primary' | 'candidates' | 'monitor'>;
   readonly inFlight: { readonly calls: CallGauge; readonly streams: CallGauge };
   readonly rates: Parameters<typeof rateLimit>[0];
-  readonly guesses: Parameters<typeof guessLimit>[0];
+  readonly guesses: GuessLimitParts;
 }
 
 /**

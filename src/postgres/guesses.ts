@@ -30,7 +30,7 @@ union all
 select false, '', extract(epoch from blocked_until - now())::float8 * 1000 from block`;
 
 /** Unless others have been counted since, the block that the attempt began ends with it. */
-const TAKE_BACK = `with only as (delete from cqrs.guess where target = $1 and failures <= 1)
+const TAKE_BACK = `with first as (delete from cqrs.guess where target = $1 and failures <= 1)
 update cqrs.guess set
   failures = failures - 1,
   blocked_until = case when blocked_until = $2::timestamptz then '-infinity' else blocked_until end

@@ -20,7 +20,7 @@ function noting(attempt: Attempt = { admitted: true, blockedUntil: '-infinity' }
     forget: async (target: Buffer) => void log.push(`forget ${short(target)}`),
     takeBack: async (target: Buffer, blockedUntil: string) => void log.push(`take back ${short(target)} ${blockedUntil}`),
   };
-  return { log, interceptor: guessLimit({ guesses, key: Buffer.alloc(32, 7) }) };
+  return { log, interceptor: guessLimit({ guesses, key: Buffer.alloc(32, 7), report: () => {} }) };
 }
 
 const attempt = (email = 'ada@example.org') => callTo(logIn, { request: { email } });
@@ -81,12 +81,17 @@ describe('guessLimit', () => {
   });
 
   it('lets the outcome stand when the count cannot be kept', async () => {
-    const failing = async (): Promise<never> => {
-      throw new Error('the database is away');
-    };
+    const away = new Error('the database is away');
+    const failing = (): Promise<never> => Promise.reject(away);
+    const reported: unknown[] = [];
     const begin = async (): Promise<Attempt> => ({ admitted: true, blockedUntil: '-infinity' });
-    const interceptor = guessLimit({ guesses: { begin, forget: failing, takeBack: failing }, key: Buffer.alloc(32) });
+    const interceptor = guessLimit({
+      guesses: { begin, forget: failing, takeBack: failing },
+      key: Buffer.alloc(32),
+      report: (error) => reported.push(error),
+    });
     await pass(interceptor, attempt());
     await expect(pass(interceptor, attempt(), new DeadlinePassed())).rejects.toBeInstanceOf(DeadlinePassed);
+    expect(reported).toEqual([away, away]);
   });
 });

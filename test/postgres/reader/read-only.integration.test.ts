@@ -132,7 +132,7 @@ function busWithWritingQuery(reads: ReadSide, unexpected: unknown[]) {
     reads,
     inFlight: { calls: new CallGauge(10), streams: new CallGauge(10) },
     rates: { counters: memoryRates, overrides: new Map() },
-    guesses: { guesses: undefined as never, key: Buffer.alloc(32) },
+    guesses: { guesses: undefined as never, key: Buffer.alloc(32), report: () => {} },
   });
   return createBus([module], pipelines);
 }
