@@ -9,14 +9,11 @@ import { toStatus } from './status.ts';
 const REPORT_EVERY = 1_000;
 /** Answers made in advance, which differ in when to come back. */
 const VARIANTS = 32;
-/** Refusals in each millisecond, of about 25 µs. */
-const PER_MS = 5;
-/** Refusals at once after a while without any. */
-const BURST = 500;
-/** Calls that wait for their refusal; one more is refused at once. */
-const MOST_HELD = 1_000;
-/** Between two looks at those, in milliseconds. */
-const LOOK_EVERY = 2;
+/**
+ * Refusals in one turn of the event loop, each of about 25 µs. Far below 100 too: Node ends a connection when that many streams come
+ * at once for which there is no room yet, and a caller with all its streams open replaces each one as soon as it is refused.
+ */
+const PER_TURN = 32;
 
 /** What decides whether a call is refused before it is one. */
 export interface OverloadOptions {
@@ -29,15 +26,15 @@ export interface OverloadOptions {
  * Refuses calls on the HTTP/2 stream itself, with the answer that the pipeline would give. A refusal by way of grpc-js and the pipeline
  * costs 60 to 100 µs; a flood of them would take the time from the calls that were let through.
  *
- * This way it is no more than Node needs for a stream, which callers who come back at once could still use up all the time by. So
- * refusals have a share of an eighth of it: what is beyond waits for its refusal, 0.2 s at most, and such callers with it.
+ * This way it is no more than Node needs for a stream, which callers who come back at once could still use up all the time by. So a
+ * turn of the event loop has room for a number of refusals; the rest waits for the next turns, and such callers with it.
  */
 export class Overload {
   readonly #options: OverloadOptions;
   readonly #answers: readonly OutgoingHttpHeaders[];
   readonly #held: ServerHttp2Stream[] = [];
-  #allowance = BURST;
-  #allowedAt = 0;
+  #left = PER_TURN;
+  #variant = 0;
   #refused = 0;
 
   constructor(options: OverloadOptions, unexpected: UnexpectedErrors) {
@@ -53,34 +50,24 @@ export class Overload {
     stream.on('error', ignore);
     // What the caller still sends is read and forgotten, so that its connection can go on.
     stream.resume();
-    if ((this.#held.length === 0 && this.#allow()) || this.#held.length >= MOST_HELD) this.#refuse(stream);
-    else this.#hold(stream);
+    if (this.#left === PER_TURN) setImmediate(() => this.#nextTurn());
+    if (this.#left > 0) this.#refuse(stream);
+    else this.#held.push(stream);
     return true;
   }
 
-  #allow(): boolean {
-    const now = performance.now();
-    this.#allowance = Math.min(BURST, this.#allowance + (now - this.#allowedAt) * PER_MS);
-    this.#allowedAt = now;
-    if (this.#allowance < 1) return false;
-    this.#allowance -= 1;
-    return true;
-  }
-
-  #hold(stream: ServerHttp2Stream): void {
-    this.#held.push(stream);
-    if (this.#held.length === 1) setTimeout(() => this.#release(), LOOK_EVERY);
-  }
-
-  #release(): void {
-    let released = 0;
-    while (released < this.#held.length && this.#allow()) released += 1;
-    for (const stream of this.#held.splice(0, released)) this.#refuse(stream);
-    if (this.#held.length > 0) setTimeout(() => this.#release(), LOOK_EVERY);
+  /** Those that wait come first. */
+  #nextTurn(): void {
+    this.#left = PER_TURN;
+    const waiting = this.#held.splice(0, PER_TURN);
+    if (waiting.length > 0) setImmediate(() => this.#nextTurn());
+    for (const stream of waiting) this.#refuse(stream);
   }
 
   #refuse(stream: ServerHttp2Stream): void {
-    if (!stream.destroyed && !stream.closed) stream.respond(this.#answers[this.#refused % VARIANTS], { endStream: true });
+    this.#left -= 1;
+    this.#variant = (this.#variant + 1) % VARIANTS;
+    if (!stream.destroyed && !stream.closed) stream.respond(this.#answers[this.#variant], { endStream: true });
   }
 
   #count(): void {
