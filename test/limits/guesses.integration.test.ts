@@ -127,6 +127,19 @@ describe('guesses at a password', () => {
 });
 
 describe('Guesses', () => {
+  it('admits six of many that begin in the same moment', async () => {
+    const pool = createPool(app.database.connections.writer, { name: 'test', max: 20, readOnly: false });
+    // All connections are open by then.
+    await Promise.all(Array.from({ length: 20 }, () => pool.query('select pg_sleep(0.1)')));
+    const guesses = new Guesses(pool);
+    const attempts = await Promise.all(
+      Array.from({ length: 60 }, () => guesses.begin(Buffer.from('a moment'), new Cancellation())),
+    );
+    expect(attempts.filter(({ admitted }) => admitted)).toHaveLength(6);
+    for (const attempt of attempts) if (!attempt.admitted) expect(attempt.retryAfterMs).toBeGreaterThan(0);
+    await pool.close();
+  });
+
   it('takes back the block that an attempt began, and no other', async () => {
     const pool = createPool(app.database.connections.writer, { name: 'test', max: 1, readOnly: false });
     const guesses = new Guesses(pool);

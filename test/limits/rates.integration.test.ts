@@ -46,7 +46,9 @@ describe('rates', () => {
   it('bound the calls of an address where nobody has signed in, over however many connections', async () => {
     const app = await start({ limits: { rates: rate('sign-up', 2) } });
     const signUpOverGrpc = async (): Promise<string | undefined> => {
-      const transport = grpcJsTransport(`127.0.0.1:${app.app.grpcPort}`);
+      // Channels to one address would share a connection.
+      const own = { 'grpc.use_local_subchannel_pool': 1 };
+      const transport = grpcJsTransport(`127.0.0.1:${app.app.grpcPort}`, own);
       running.push({ stop: () => transport.close() });
       const answer = createClient(CommandService, transport).createUser(somebody());
       return answer.then(
