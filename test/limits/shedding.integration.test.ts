@@ -132,14 +132,17 @@ describe('an instance that has as many calls in flight as it takes', () => {
 });
 
 it('in a storm some calls are answered, the others refused, and all is well afterwards', async () => {
+  const own = { 'grpc.use_local_subchannel_pool': 1 };
+  const callers = Array.from({ length: 5 }, () => callerWith(token, `127.0.0.1:${app.app.grpcPort}`, own));
   const outcomes = await Promise.all(
-    Array.from({ length: 2000 }, () =>
-      caller.queries.getUser({ userId }).then(
+    Array.from({ length: 2000 }, (_, index) =>
+      callers[index % 5]?.queries.getUser({ userId }).then(
         () => 'answered',
         async (error) => (await refusalOf(Promise.reject(error))).reason,
       ),
     ),
   );
+  for (const each of callers) each[Symbol.dispose]();
   const answered = outcomes.filter((outcome) => outcome === 'answered').length;
   expect(answered).toBeGreaterThanOrEqual(LIMIT);
   expect(answered).toBeLessThan(1000);
@@ -172,7 +175,7 @@ describe('commands that find no connection in time', () => {
   let other: TestApp;
   let lock: pg.Client;
   beforeEach(async () => {
-    other = await startTestApp({ limits: { databaseWaitMs: 200 } });
+    other = await startTestApp({ limits: { databaseWaitMs: 1500 } });
     lock = await lockingClient(other);
   });
   afterEach(async () => {
@@ -198,11 +201,11 @@ describe('commands that find no connection in time', () => {
     const waiting = Array.from({ length: 64 }, () => refusalOf(rename()));
     const refusal = { reason: 'OVERLOADED', metadata: { resource: 'a database connection' } };
     expect(await refusalOf(rename())).toMatchObject(refusal);
-    expect(performance.now() - started).toBeLessThan(150);
+    expect(performance.now() - started).toBeLessThan(1000);
     const { user: read } = await other.client(QueryService, { roles: ['admin'] }).getUser({ userId: user.id });
     expect(read?.name).toBe(user.name);
     for (const waited of await Promise.all(waiting)) expect(waited).toMatchObject(refusal);
-    expect(performance.now() - started).toBeGreaterThan(190);
+    expect(performance.now() - started).toBeGreaterThan(1400);
 
     await lock.query('rollback');
     await Promise.all(holding);
