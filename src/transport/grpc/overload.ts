@@ -10,10 +10,11 @@ const REPORT_EVERY = 1_000;
 /** Answers made in advance, which differ in when to come back. */
 const VARIANTS = 32;
 /**
- * Refusals in one turn of the event loop, each of about 25 µs. Far below 100 too: Node ends a connection when that many streams come
- * at once for which there is no room yet, and a caller with all its streams open replaces each one as soon as it is refused.
+ * Refusals in one turn of the event loop, each of about 25 µs. More would be a danger too: Node keeps a finished stream for another
+ * turn, and ends a connection when a hundred streams come for which there is no room. A caller with all its streams open replaces each
+ * one as soon as it is refused.
  */
-const PER_TURN = 32;
+const PER_TURN = 8;
 
 /** What decides whether a call is refused before it is one. */
 export interface OverloadOptions {
