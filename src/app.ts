@@ -19,8 +19,8 @@ import { createPasswordPolicy } from './modules/users/domain/password-policy.ts'
 import { usersModule } from './modules/users/module.ts';
 import { createPasswordHasher } from './modules/users/persistence/password-hasher.ts';
 import { UserType } from './modules/users/persistence/user-type.ts';
-import { migrate } from './postgres/migrate.ts';
-import { openDatabase } from './postgres/open-database.ts';
+import { openMigratedDatabase } from './postgres/open-database.ts';
+import { poolSize } from './postgres/pool.ts';
 import { createReadSide } from './postgres/reader/read-side.ts';
 import { createWriteSide } from './postgres/writer/write-side.ts';
 import { createConnectDoor } from './transport/connect/door.ts';
@@ -69,17 +69,17 @@ interface Assembly {
 
 async function assemble(config: Config, { logger, onProgress, stops, stopAll }: Assembly): Promise<App> {
   const tls = config.tls && (await readTlsFiles(config.tls));
-  const database = await openDatabase(config.database, { onProgress, logger });
+  const database = await openMigratedDatabase(config.database, { onProgress, logger });
   stops.push(database.close);
-  const { owner, writer, reader, replicas } = database.connections;
-  const migrations = await migrate(owner);
-  if (migrations.length > 0) logger.info({ migrations }, 'migrated');
+  const { writer, reader, replicas } = database.connections;
 
-  const writes = await createWriteSide(writer, [UserType]);
+  const connections = poolSize(config.workers);
+  const writes = await createWriteSide(writer, [UserType], connections);
   stops.push(writes.close);
   const reads = await createReadSide({
     primary: reader,
     replicas,
+    poolSize: connections,
     onChange: (name, healthy) =>
       logger[healthy ? 'info' : 'warn']({ database: name }, healthy ? 'database is up' : 'database is away'),
   });
@@ -100,7 +100,7 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
   const bus = createBus(
     [
       usersModule({
-        passwords: await createPasswordHasher(),
+        passwords: await createPasswordHasher({ processes: config.workers }),
         passwordPolicy: createPasswordPolicy(createGuessEstimate(dictionary['passwords-common'])),
         accessTokens: createAccessTokenIssuer(key),
         pageTokens: createPageTokens(key.deriveKey('page tokens')),

@@ -11,6 +11,8 @@ export interface Config {
   readonly signingKey: { readonly file: string; readonly create: boolean };
   readonly foreignIssuer: { readonly jwksUrl: URL; readonly issuer: string; readonly audience: string } | undefined;
   readonly tls: { readonly certFile: string; readonly keyFile: string; readonly clientCaFile: string | undefined } | undefined;
+  /** Processes that serve, sharing the addresses. */
+  readonly workers: number;
   readonly logLevel: string;
 }
 
@@ -24,6 +26,8 @@ export class ConfigError extends Error {
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
+/** More would leave each too few connections to PostgreSQL: see `poolSize`. */
+const MOST_WORKERS = 16;
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
 
 /** Reads the environment. An empty variable counts as unset. Throws ConfigError. */
@@ -64,6 +68,7 @@ export function readConfig(environment: Environment): Config {
       keyFile: resolve(keyFile),
       clientCaFile: text('TLS_CLIENT_CA_FILE'),
     })),
+    workers: Number(checked('WORKERS', '1', isWorkerCount, `has to be a number from 1 to ${MOST_WORKERS}`)),
     logLevel: checked('LOG_LEVEL', 'info', (value) => LOG_LEVELS.includes(value), `has to be one of ${LOG_LEVELS.join(', ')}`),
   };
   if (!config.tls && text('TLS_CLIENT_CA_FILE'))
@@ -123,6 +128,10 @@ function isAddress(value: string): boolean {
   } catch {
     return false;
   }
+}
+
+function isWorkerCount(value: string): boolean {
+  return /^[1-9]\d?$/.test(value) && Number(value) <= MOST_WORKERS;
 }
 
 function isUrl(value: string, protocols: readonly string[]): boolean {

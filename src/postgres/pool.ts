@@ -2,12 +2,23 @@ import pg from 'pg';
 import { type Connection, withSettings } from './connection.ts';
 import { NamedStatementClient } from './named-statement-client.ts';
 
+/** Connections that all calls of one kind share: of one process, and of all workers together. */
+const POOL_SIZE = 10;
+const POOL_SIZE_OF_ALL = 32;
 /** How long a call may wait for a free connection, in milliseconds. */
 const CONNECTION_TIMEOUT = 5_000;
 /** A statement may not outlive the longest call by much, in milliseconds: what is left when a cancellation is lost. */
 const STATEMENT_TIMEOUT = 60_000;
 /** How long a server may take to say goodbye, in milliseconds. */
 const FAREWELL = 1_000;
+
+/**
+ * How many connections each of `workers` processes may use for one kind of calls, so that all of them stay below the 100 that
+ * PostgreSQL takes by default: with commands, queries and a look at its health, at most 80 for 16 workers.
+ */
+export function poolSize(workers: number): number {
+  return Math.min(POOL_SIZE, Math.floor(POOL_SIZE_OF_ALL / workers));
+}
 
 export interface PoolSettings {
   /** What the connections are for, as the server shows it after `bicameral`. */

@@ -37,6 +37,7 @@ export async function startTestApp({ beside, on }: { beside?: TestApp; on?: Test
     signingKey: { file: join(keys ?? '', 'signing-key.pem'), create: true },
     foreignIssuer: undefined,
     tls: undefined,
+    workers: 1,
     logLevel: 'info',
   };
   const lines: string[] = [];

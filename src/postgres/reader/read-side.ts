@@ -3,8 +3,6 @@ import { type ConnectionPool, createPool } from '../pool.ts';
 import { Probe } from './probe.ts';
 import { ReplicaMonitor } from './replica-monitor.ts';
 
-/** Connections that queries share, on one instance, to each database. */
-const POOL_SIZE = 10;
 /** How long a query waits for a connection to a replica before it asks the next database, in milliseconds. */
 const REPLICA_CONNECTION_TIMEOUT = 1_000;
 /** A primary that does not answer within this time counts as away, in milliseconds. */
@@ -34,11 +32,13 @@ export interface ReadSide {
 export async function createReadSide(parts: {
   primary: Connection;
   replicas: readonly Connection[];
+  /** Connections that queries share, in this process, to each database. */
+  poolSize: number;
   onChange: (name: string, healthy: boolean) => void;
 }): Promise<ReadSide> {
   const open = (name: string, connection: Connection, limits: { connectionTimeoutMs?: number; patienceMs: number }) => {
     const { patienceMs, ...wait } = limits;
-    const pool = createPool(connection, { name: `queries ${name}`, max: POOL_SIZE, readOnly: true, ...wait });
+    const pool = createPool(connection, { name: `queries ${name}`, max: parts.poolSize, readOnly: true, ...wait });
     return { name, pool, probe: new Probe({ connection, name, patienceMs }), cut: () => pool.cut() };
   };
   const primary = open('primary', parts.primary, { patienceMs: PRIMARY_PATIENCE });

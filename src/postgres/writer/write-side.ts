@@ -8,9 +8,6 @@ import { AggregateSql } from './aggregate-sql.ts';
 import type { AggregateType } from './aggregate-type.ts';
 import { UnitOfWork } from './unit-of-work.ts';
 
-/** Connections that commands share, on one instance. */
-const POOL_SIZE = 10;
-
 /** The side of the database that commands change: the primary, as the writer role. */
 export interface WriteSide {
   readonly pool: pg.Pool;
@@ -19,8 +16,13 @@ export interface WriteSide {
   readonly close: () => Promise<void>;
 }
 
-export async function createWriteSide(connection: Connection, types: readonly AggregateType<object>[]): Promise<WriteSide> {
-  const pool = createPool(connection, { name: 'commands', max: POOL_SIZE, readOnly: false, pipeline: true, types: ormTypes() });
+/** `poolSize` is the number of connections that commands share, in this process. */
+export async function createWriteSide(
+  connection: Connection,
+  types: readonly AggregateType<object>[],
+  poolSize: number,
+): Promise<WriteSide> {
+  const pool = createPool(connection, { name: 'commands', max: poolSize, readOnly: false, pipeline: true, types: ormTypes() });
   const orm = await MikroORM.init({
     // It has to have a name, and is never connected: the statements go through the pool.
     dbName: 'bicameral',

@@ -87,7 +87,7 @@ describe('a query that writes', () => {
     let reads: ReadSide;
     beforeAll(async () => {
       const { replicas } = database.connections;
-      reads = await createReadSide({ primary: reader(), replicas, onChange: () => {} });
+      reads = await createReadSide({ primary: reader(), replicas, poolSize: 10, onChange: () => {} });
       stack.defer(reads.close);
     });
 
