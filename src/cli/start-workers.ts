@@ -5,17 +5,15 @@ import type { Logger } from 'pino';
 import type { App } from '../app.ts';
 import { loadOrCreateSigningKey, loadSigningKey } from '../auth/signing-key.ts';
 import type { Config } from '../config.ts';
-import type { Connections } from '../postgres/connection.ts';
 import { openMigratedDatabase } from '../postgres/open-database.ts';
+import { parseAddress } from '../transport/address.ts';
+import { settlePorts } from './settle-ports.ts';
 
-/** What a worker is told: a message, because connections can hold passwords. The next message tells it to stop. */
-export interface WorkerSetup {
-  readonly connections: Connections;
-}
+/** In what a worker differs from the environment. It is a message, because connections can hold passwords. The next one tells it to stop. */
+export type WorkerSetup = Pick<Config, 'grpcAddress' | 'httpAddress' | 'database' | 'signingKey'>;
 
-type Ports = Pick<App, 'grpcPort' | 'httpPort'>;
 /** What a worker tells, once: that it serves, or why it cannot. */
-export type WorkerReport = Ports | { readonly failure: string };
+export type WorkerReport = 'serving' | { readonly failure: string };
 
 /** A worker could not start; the message is what it said. */
 class WorkerDidNotStart extends Error {
@@ -40,7 +38,7 @@ const WELL_AFTER = 60_000;
 export async function startWorkers(
   config: Config,
   { logger, onProgress }: { logger: Logger; onProgress: (step: string) => void },
-): Promise<Ports & Pick<App, 'stop'>> {
+): Promise<Pick<App, 'grpcPort' | 'httpPort' | 'stop'>> {
   const database = await openMigratedDatabase(config.database, { onProgress, logger });
   const stopping = new AbortController();
   const running = new Set<WorkerProcess>();
@@ -50,30 +48,37 @@ export async function startWorkers(
     await Promise.all([...running].map(({ ended }) => ended));
     await database.close();
   };
-  const fork = (): WorkerProcess => {
-    const worker = forkWorker({ connections: database.connections });
-    running.add(worker);
-    void worker.ended.then((end) => {
-      running.delete(worker);
-      if (stopping.signal.aborted && end !== IN_ORDER) logger.error({ worker: worker.pid }, `a worker ${end} while it stopped`);
-    });
-    return worker;
-  };
   // When this process does not end by `stop`, a worker that is stuck would not notice.
   process.once('exit', () => {
     for (const worker of running) worker.kill();
   });
 
   try {
-    // Made here and only read by workers, so that all have the same one even if the file goes away.
+    // Made here, and only read by workers: all have the same one even if the file goes away.
     if (config.signingKey.create) await loadOrCreateSigningKey(config.signingKey.file);
     else await loadSigningKey(config.signingKey.file);
+    const [grpcAddress, httpAddress] = await settlePorts([config.grpcAddress, config.httpAddress]);
+    const setup: WorkerSetup = {
+      grpcAddress,
+      httpAddress,
+      database: { kind: 'opened', connections: database.connections },
+      signingKey: { ...config.signingKey, create: false },
+    };
+    const fork = (): WorkerProcess => {
+      const worker = forkWorker(setup);
+      running.add(worker);
+      void worker.ended.then((end) => {
+        running.delete(worker);
+        if (stopping.signal.aborted && end !== IN_ORDER) logger.error({ worker: worker.pid }, `a worker ${end} while it stopped`);
+      });
+      return worker;
+    };
     onProgress(`starting ${config.workers} workers`);
     cluster.setupPrimary({ exec: join(import.meta.dirname, 'worker.ts'), args: [] });
     const workers = Array.from({ length: config.workers }, fork);
-    const [ports = { grpcPort: 0, httpPort: 0 }] = await Promise.all(workers.map(({ serving }) => serving));
+    await Promise.all(workers.map(({ serving }) => serving));
     for (const worker of workers) keep(worker, { fork, logger, signal: stopping.signal }).catch(() => {});
-    return { ...ports, stop };
+    return { grpcPort: parseAddress(grpcAddress).port, httpPort: parseAddress(httpAddress).port, stop };
   } catch (error) {
     await stop();
     throw error;
@@ -90,7 +95,7 @@ async function keep(
     const startedAt = performance.now();
     const { pid, serving, ended } = worker;
     if (worker !== first) {
-      const served = (ports: Ports): void => logger.info({ worker: pid, ...ports }, 'a new worker serves');
+      const served = (): void => logger.info({ worker: pid }, 'a new worker serves');
       serving.then(served, (err) => logger.error({ err, worker: pid }, 'a new worker did not start'));
     }
     const end = await ended;
@@ -105,7 +110,7 @@ async function keep(
 interface WorkerProcess {
   readonly pid: number | undefined;
   /** Rejects with WorkerDidNotStart. */
-  readonly serving: Promise<Ports>;
+  readonly serving: Promise<void>;
   /** How it ended. Never rejects. */
   readonly ended: Promise<string>;
   /** Lets its calls in flight finish. */
@@ -117,14 +122,14 @@ const IN_ORDER = 'ended with code 0';
 
 function forkWorker(setup: WorkerSetup): WorkerProcess {
   const worker = cluster.fork();
-  const { promise: serving, resolve, reject } = Promise.withResolvers<Ports>();
+  const { promise: serving, resolve, reject } = Promise.withResolvers<void>();
   const ended = new Promise<string>((end) => {
     worker.on('error', ({ message }) => end(`failed: ${message}`));
     worker.on('exit', (code, signal) => end(signal ? `was ended by ${signal}` : `ended with code ${code}`));
   });
   worker.on('message', (report: WorkerReport) => {
-    if ('failure' in report) reject(new WorkerDidNotStart(report.failure));
-    else resolve(report);
+    if (report === 'serving') resolve();
+    else reject(new WorkerDidNotStart(report.failure));
   });
   void ended.then((end) => reject(new WorkerDidNotStart(`a worker ${end} before it served`)));
   serving.catch(() => {});

@@ -13,19 +13,14 @@ const report = (message: WorkerReport): Promise<void> => new Promise((sent) => p
 const signaled = firstSignal();
 const messages = on(process, 'message');
 const {
-  value: [{ connections }],
+  value: [setup],
 } = (await messages.next()) as { value: [WorkerSetup] };
 const told = messages.next();
 try {
-  const given = readConfig(process.env);
-  const config = {
-    ...given,
-    database: { kind: 'opened', connections },
-    signingKey: { ...given.signingKey, create: false },
-  } as const;
+  const config = { ...readConfig(process.env), ...setup };
   const logger = await createLogger({ level: config.logLevel as LogLevel, pretty: process.stdout.isTTY, pid: process.pid });
   const app = await startApp(config, { logger });
-  await report({ grpcPort: app.grpcPort, httpPort: app.httpPort });
+  await report('serving');
   await Promise.race([signaled, told]);
   await app.stop();
 } catch (error) {
