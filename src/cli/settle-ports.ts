@@ -7,15 +7,19 @@ import { parseAddress } from '../transport/address.ts';
  * replace them would listen elsewhere.
  */
 export async function settlePorts<Addresses extends readonly string[]>(addresses: readonly [...Addresses]): Promise<Addresses> {
-  await using held = new AsyncDisposableStack();
-  const settled: string[] = [];
-  for (const address of addresses) {
-    const { host, port } = parseAddress(address);
-    const server = held.use(createServer());
-    if (port === 0) await once(server.listen({ host, port }), 'listening').catch(() => {});
-    // An address that cannot be had is left to the workers, who say which variable names it.
-    const taken = server.address();
-    settled.push(taken && typeof taken === 'object' ? address.replace(/:0+$/, `:${taken.port}`) : address);
-  }
+  // All held until the last is had, so that no two are the same.
+  const servers = addresses.map(() => createServer());
+  const settled = await Promise.all(
+    addresses.map(async (address, index) => {
+      const { host, port } = parseAddress(address);
+      const server = servers[index];
+      if (port !== 0 || !server) return address;
+      // An address that cannot be had is left to the workers, who say which variable names it.
+      await once(server.listen({ host, port }), 'listening').catch(() => {});
+      const taken = server.address();
+      return taken && typeof taken === 'object' ? address.replace(/:0+$/, `:${taken.port}`) : address;
+    }),
+  );
+  await Promise.all(servers.map((server) => server[Symbol.asyncDispose]()));
   return settled as never;
 }
