@@ -95,7 +95,9 @@ export class Migration20261124000000CommandLog extends Migration {
     )`);
     this.addSql('create index guess_last on cqrs.guess (last_at)');
     // The table that rate-limiter-flexible expects.
-    this.addSql('create unlogged table cqrs.rate_limit (key varchar(255) primary key, points integer not null default 0, expire bigint)');
+    this.addSql(
+      'create unlogged table cqrs.rate_limit (key varchar(255) primary key, points integer not null default 0, expire bigint)',
+    );
 
     // Makes a write fail that came too late, so that its COMMIT can be sent with it.
     this.addSql(`create function cqrs.overtaken() returns integer language plpgsql as $$
@@ -190,7 +192,9 @@ export class Migration20261124000000CommandLog extends Migration {
     this.addSql('grant execute on function cqrs.prune_command_log to bicameral_writer');
 
     // Records are added and never changed; what is personal in them can be erased, and nothing else.
-    this.addSql('grant select, insert on cqrs.command_log, cqrs.command_seal, cqrs.command_seal_batch, cqrs.command_log_prune to bicameral_writer');
+    this.addSql(
+      'grant select, insert on cqrs.command_log, cqrs.command_seal, cqrs.command_seal_batch, cqrs.command_log_prune to bicameral_writer',
+    );
     this.addSql('grant update (personal) on cqrs.command_log to bicameral_writer');
     this.addSql('grant select, insert, update, delete on cqrs.idempotency_key, cqrs.guess, cqrs.rate_limit to bicameral_writer');
     this.addSql(
