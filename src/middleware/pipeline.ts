@@ -42,11 +42,16 @@ export function createPipelines(parts: PipelineParts): Pipelines {
   const { keys, fingerprintKey } = parts.idempotency;
   const outer = [tracing(), logging(parts.logger), errors(parts.unexpected), deadline()];
   const admission = [authentication(parts.tokens, parts.revocations), parts.validation, authorization()];
-  const execution = [retry(), unitOfWork(parts.writes.unitOfWork)];
   return {
-    command: [...outer, audit(parts.recorder), ...admission, idempotency(keys, fingerprintKey), ...execution],
+    command: [...outer, audit(parts.recorder), ...admission, idempotency(keys, fingerprintKey), ...execution(parts)],
     query: [...outer, ...admission, consistency(parts.reads)],
-    // The caller is the recorded one, and whoever runs it again keeps the outcome.
-    replay: [parts.validation, authorization(), ...execution],
+    replay: replayPipeline(parts),
   };
 }
+
+/** What a recorded command passes that is run again: the caller is the recorded one, and whoever runs it again keeps the outcome. */
+export function replayPipeline(parts: Pick<PipelineParts, 'validation' | 'writes'>): readonly Interceptor[] {
+  return [parts.validation, authorization(), ...execution(parts)];
+}
+
+const execution = ({ writes }: Pick<PipelineParts, 'writes'>): readonly Interceptor[] => [retry(), unitOfWork(writes.unitOfWork)];
