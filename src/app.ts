@@ -10,19 +10,24 @@ import { startRevocationWatch } from './auth/revocations.ts';
 import { loadOrCreateSigningKey, loadSigningKey } from './auth/signing-key.ts';
 import { createTokenVerifier } from './auth/token-verifier.ts';
 import { type Config, ConfigError } from './config.ts';
-import { type Bus, createBus } from './cqrs/bus.ts';
+import { type Bus, createBus, type Route } from './cqrs/bus.ts';
+import { rateLimitOf } from './cqrs/limits.ts';
 import { createPageTokens } from './cqrs/page-token.ts';
 import { createDomain } from './domain.ts';
+import { CallGauge } from './middleware/call-gauge.ts';
 import type { UnexpectedErrors } from './middleware/errors.ts';
 import { createPipelines } from './middleware/pipeline.ts';
+import { memoryRates, postgresRates } from './middleware/rates.ts';
 import { createReplay } from './middleware/replay.ts';
 import { validation } from './middleware/validation.ts';
 import { auditModule } from './modules/audit/module.ts';
 import { createCommandRecorder } from './postgres/command-log/command-recorder.ts';
+import { Guesses } from './postgres/guesses.ts';
 import { migrate } from './postgres/migrate.ts';
 import { openDatabase } from './postgres/open-database.ts';
 import { createPool } from './postgres/pool.ts';
 import { createReadSide } from './postgres/reader/read-side.ts';
+import { startSweeps } from './postgres/sweeps.ts';
 import { createIdempotencyKeys } from './postgres/writer/idempotency-keys.ts';
 import { createWriteSide } from './postgres/writer/write-side.ts';
 import { createConnectDoor } from './transport/connect/door.ts';
@@ -31,6 +36,8 @@ import { createGrpcDoor } from './transport/grpc/door.ts';
 import { Readiness } from './transport/readiness.ts';
 import type { TlsFiles } from './transport/tls-files.ts';
 
+/** How often what has run out is removed from the tables of limits, in milliseconds. */
+const SWEEP_EVERY = 10 * 60_000;
 /** How long calls in flight get to finish when the program stops, in milliseconds. */
 const GRACE = 10_000;
 
@@ -77,11 +84,12 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
   const migrations = await migrate(owner);
   if (migrations.length > 0) logger.info({ migrations }, 'migrated');
 
+  const { limits } = config;
   const key = config.signingKey.create
     ? await loadOrCreateSigningKey(config.signingKey.file)
     : await loadSigningKey(config.signingKey.file);
   const domain = await createDomain(key);
-  const writes = await createWriteSide(writer, domain.aggregateTypes);
+  const writes = await createWriteSide(writer, domain.aggregateTypes, { waitMs: limits.databaseWaitMs });
   stops.push(writes.close);
   const reads = await createReadSide({
     primary: reader,
@@ -110,6 +118,14 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     report: ({ error, errorId, method }) => logger.error({ err: error, error_id: errorId, method }, 'unexpected error'),
   };
   const rules = validation();
+  const inFlight = { calls: new CallGauge(limits.callsInFlight), streams: new CallGauge(limits.streams) };
+  const guesses = new Guesses(writes.pool);
+  const sharedRates = limits.rateStore === 'postgres' ? postgresRates(writes.pool, key.deriveKey('rate limits')) : undefined;
+  const sweeps = startSweeps(
+    { guesses: () => guesses.sweep(), ...(sharedRates && { rates: sharedRates.sweep }) },
+    { logger, intervalMs: SWEEP_EVERY },
+  );
+  stops.push(sweeps.stop);
   const audit = auditModule({
     pageTokens: createPageTokens(key.deriveKey('page tokens')),
     eventTypes: domain.eventTypes,
@@ -135,12 +151,24 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
       idempotency: { keys, fingerprintKey: key.deriveKey('idempotency fingerprints') },
       writes,
       reads,
+      inFlight,
+      rates: { counters: sharedRates?.counters ?? memoryRates, overrides: limits.rates },
+      guesses: {
+        guesses,
+        key: key.deriveKey('guesses'),
+        report: (error) => logger.warn({ err: error }, 'an attempt stays counted as a wrong guess'),
+      },
     }),
   );
   const routes = [...bus.values()];
+  checkRateClasses(limits, routes);
   rules.warmUp(routes.map(({ method }) => method));
 
-  const grpcDoor = createGrpcDoor({ bus, unexpected, tls });
+  const overload = {
+    gauge: inFlight.calls,
+    report: (refused: number) => logger.warn({ refused }, 'calls refused: LIMIT_CALLS_IN_FLIGHT is reached'),
+  };
+  const grpcDoor = createGrpcDoor({ bus, unexpected, tls, overload });
   const readiness = new Readiness({
     services: [...new Set(routes.map(({ method }) => method.parent))],
     dependencies: {
@@ -160,6 +188,13 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
   readiness.start();
   stops.push(async () => readiness.drain());
   return { bus, grpcPort, httpPort, stop: stopAll };
+}
+
+/** A limit that was meant for a class and is for none would not be missed until it is needed. */
+function checkRateClasses({ rates }: Config['limits'], routes: readonly Route[]): void {
+  const classes = new Set(routes.map(({ method }) => rateLimitOf(method)?.class));
+  const unknown = [...rates.keys()].filter((name) => !classes.has(name));
+  if (unknown.length > 0) throw new ConfigError([`RATE_LIMITS names ${unknown.join(', ')}, but no rpc is of that class`]);
 }
 
 /** Opens a door; what stands against it is said in terms of the variable that names the address. */

@@ -1,4 +1,5 @@
 import { join, resolve } from 'node:path';
+import { parseRates, type RateOverrides } from './middleware/rates.ts';
 import { type Connection, connectionByUrl } from './postgres/connection.ts';
 import type { DatabaseConfig } from './postgres/open-database.ts';
 import { parseAddress } from './transport/address.ts';
@@ -13,8 +14,29 @@ export interface Config {
   readonly tls: { readonly certFile: string; readonly keyFile: string; readonly clientCaFile: string | undefined } | undefined;
   /** How long a command can be sent again under its idempotency key, in hours. */
   readonly idempotencyHours: number;
+  readonly limits: Limits;
   readonly logLevel: string;
 }
+
+/** What one instance takes on, and how often one caller may call. */
+export interface Limits {
+  /** Unary calls. */
+  readonly callsInFlight: number;
+  readonly streams: number;
+  /** How long a command may wait for a connection to the database, in milliseconds. */
+  readonly databaseWaitMs: number;
+  readonly rates: RateOverrides;
+  /** Who counts: each instance for itself, or all together. */
+  readonly rateStore: 'memory' | 'postgres';
+}
+
+export const DEFAULT_LIMITS: Limits = {
+  callsInFlight: 128,
+  streams: 1000,
+  databaseWaitMs: 1000,
+  rates: new Map(),
+  rateStore: 'memory',
+};
 
 /** The environment cannot be used; the message names every bad variable at once, and what it should be. */
 export class ConfigError extends Error {
@@ -69,12 +91,37 @@ export function readConfig(environment: Environment): Config {
     idempotencyHours: Number(
       checked('IDEMPOTENCY_HOURS', '24', (value) => /^[1-9]\d{0,4}$/.test(value), 'has to be a whole number of hours from 1 on'),
     ),
+    limits: readLimits({ text, checked, problems }),
     logLevel: checked('LOG_LEVEL', 'info', (value) => LOG_LEVELS.includes(value), `has to be one of ${LOG_LEVELS.join(', ')}`),
   };
   if (!config.tls && text('TLS_CLIENT_CA_FILE'))
     problems.push('TLS_CLIENT_CA_FILE is set, but TLS_CERT_FILE and TLS_KEY_FILE are not');
   if (problems.length > 0) throw new ConfigError(problems);
   return Object.freeze(config);
+}
+
+type Checked = (name: string, fallback: string, isGood: (value: string) => boolean, wanted: string) => string;
+
+function readLimits({ text, checked, problems }: Source & { checked: Checked }): Limits {
+  const count = (name: string, fallback: number): number =>
+    Number(checked(name, String(fallback), (value) => /^[1-9]\d{0,6}$/.test(value), 'has to be a whole number from 1'));
+  const rates = parseRates(text('RATE_LIMITS') ?? '');
+  if (!rates)
+    problems.push('RATE_LIMITS has to be like sign-up=10/60s,write=off: a class, and calls in a period of seconds or off');
+  const stores = ['memory', 'postgres'];
+  const store = checked(
+    'RATE_LIMIT_STORE',
+    DEFAULT_LIMITS.rateStore,
+    (value) => stores.includes(value),
+    'has to be memory or postgres',
+  );
+  return {
+    callsInFlight: count('LIMIT_CALLS_IN_FLIGHT', DEFAULT_LIMITS.callsInFlight),
+    streams: count('LIMIT_STREAMS', DEFAULT_LIMITS.streams),
+    databaseWaitMs: count('LIMIT_DATABASE_WAIT_MS', DEFAULT_LIMITS.databaseWaitMs),
+    rates: rates ?? DEFAULT_LIMITS.rates,
+    rateStore: store as Limits['rateStore'],
+  };
 }
 
 interface Source {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { ConfigError, readConfig } from '../src/config.ts';
+import { ConfigError, DEFAULT_LIMITS, readConfig } from '../src/config.ts';
 
 const problemsOf = (environment: Record<string, string>): string => {
   try {
@@ -64,6 +64,36 @@ describe('readConfig', () => {
     ]) {
       expect(message).toContain(name);
     }
+  });
+
+  it('takes limits, and says how bad ones should be', () => {
+    expect(readConfig({}).limits).toEqual(DEFAULT_LIMITS);
+    const { limits } = readConfig({
+      LIMIT_CALLS_IN_FLIGHT: '10',
+      LIMIT_STREAMS: '20',
+      LIMIT_DATABASE_WAIT_MS: '300',
+      RATE_LIMITS: 'sign-up=10/60s,write=off',
+      RATE_LIMIT_STORE: 'postgres',
+    });
+    expect(limits).toEqual({
+      callsInFlight: 10,
+      streams: 20,
+      databaseWaitMs: 300,
+      rates: new Map<string, unknown>([
+        ['sign-up', { calls: 10, seconds: 60 }],
+        ['write', 'off'],
+      ]),
+      rateStore: 'postgres',
+    });
+    const bad = {
+      LIMIT_CALLS_IN_FLIGHT: '0',
+      LIMIT_STREAMS: 'many',
+      LIMIT_DATABASE_WAIT_MS: '1s',
+      RATE_LIMITS: 'write',
+      RATE_LIMIT_STORE: 'redis',
+    };
+    const message = problemsOf(bad);
+    for (const name of Object.keys(bad)) expect(message).toContain(name);
   });
 
   it('repeats no password', () => {

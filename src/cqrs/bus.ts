@@ -8,6 +8,7 @@ import { type Call, callOf, type Message } from './call.ts';
 import { handlerPath, type MessageKind, messageKind, methodName } from './convention.ts';
 import type { DomainError } from './errors.ts';
 import type { AnyHandler } from './handler.ts';
+import { limitProblems, rateClassProblems } from './limits.ts';
 import type { Module, ServiceHandlers } from './module.ts';
 
 /** An rpc with the one function that every door calls for it: the middleware and, innermost, the handler. */
@@ -42,7 +43,8 @@ export class RegistrationError extends Error {
  * Joins the modules' handlers to the pipelines, once, at the start.
  *
  * Throws RegistrationError for a method without a handler or a handler without a method, an rpc without an access rule, a kind of
- * streaming that is not served, a query that is not marked free of side effects, and an rpc registered twice.
+ * streaming that is not served, a query that is not marked free of side effects, limits that cannot be kept, and an rpc registered
+ * twice.
  */
 export function createBus(modules: readonly Module[], pipelines: Pipelines): Bus {
   const problems: string[] = [];
@@ -65,6 +67,7 @@ export function createBus(modules: readonly Module[], pipelines: Pipelines): Bus
       }
     }
   }
+  problems.push(...rateClassProblems([...routes.values()].map(({ method }) => method)));
   if (problems.length > 0) throw new RegistrationError(problems);
   return routes;
 }
@@ -122,7 +125,7 @@ function methodProblems(method: DescMethod, handler: AnyHandler | undefined): st
   if (isQuery && !isSafe) problems.push(`${name} is a query and needs \`option idempotency_level = NO_SIDE_EFFECTS\``);
   if (!isQuery && isSafe) problems.push(`${name} is a command and cannot be NO_SIDE_EFFECTS`);
   if (!isQuery && method.methodKind !== 'unary') problems.push(`${name} is a command and has to be unary`);
-  problems.push(...accessProblems(method));
+  problems.push(...accessProblems(method), ...limitProblems(method));
   return problems;
 }
 

@@ -99,10 +99,37 @@ export class Overloaded extends BusError {
   readonly kind = 'overloaded';
   override readonly retryAfterMs: number;
   override readonly metadata: Readonly<Record<string, string>>;
-  constructor(resource: string, retryAfterMs = 1000) {
+  constructor(resource: string, retryAfterMs = spread(1000)) {
     super(`too many calls are waiting for ${resource}`);
     this.metadata = { resource };
     this.retryAfterMs = retryAfterMs;
+  }
+}
+
+/** A time around this one: callers that were refused together should not come back together. */
+const spread = (ms: number): number => Math.round(ms * (0.5 + Math.random()));
+
+/** The caller called more often than the class of the rpc allows in a period. */
+export class RateLimited extends BusError {
+  readonly reason = 'RATE_LIMITED';
+  readonly kind = 'overloaded';
+  override readonly retryAfterMs: number;
+  override readonly metadata: Readonly<Record<string, string>>;
+  constructor(rateClass: string, retryAfterMs: number) {
+    super(`too many calls of the class ${rateClass}`);
+    this.metadata = { class: rateClass };
+    this.retryAfterMs = retryAfterMs;
+  }
+}
+
+/** Too many guesses in a row were wrong; whether this one is right was not looked at. */
+export class GuessesThrottled extends BusError {
+  readonly reason = 'GUESSES_THROTTLED';
+  readonly kind = 'overloaded';
+  override readonly retryAfterMs: number;
+  constructor(retryAfterMs: number) {
+    super('too many wrong attempts in a row; wait before the next');
+    this.retryAfterMs = Math.ceil(retryAfterMs);
   }
 }
 

@@ -10,11 +10,15 @@ import type { WriteSide } from '../postgres/writer/write-side.ts';
 import { audit } from './audit.ts';
 import { authentication } from './authentication.ts';
 import { authorization } from './authorization.ts';
+import type { CallGauge } from './call-gauge.ts';
 import { consistency } from './consistency.ts';
 import { deadline } from './deadline.ts';
 import { errors, type UnexpectedErrors } from './errors.ts';
+import { type GuessLimitParts, guessLimit } from './guess-limit.ts';
 import { idempotency } from './idempotency.ts';
+import { loadShedding } from './load-shedding.ts';
 import { logging } from './logging.ts';
+import { rateLimit } from './rate-limit.ts';
 import { retry } from './retry.ts';
 import { tracing } from './tracing.ts';
 import { unitOfWork } from './unit-of-work.ts';
@@ -30,20 +34,25 @@ export interface PipelineParts {
   readonly idempotency: { readonly keys: Pick<IdempotencyKeys, 'find'>; readonly fingerprintKey: Buffer };
   readonly writes: Pick<WriteSide, 'unitOfWork'>;
   readonly reads: Pick<ReadSide, 'primary' | 'candidates' | 'monitor'>;
+  readonly inFlight: { readonly calls: CallGauge; readonly streams: CallGauge };
+  readonly rates: Parameters<typeof rateLimit>[0];
+  readonly guesses: GuessLimitParts;
 }
 
 /**
  * THE list: what every command and every query passes, outermost first.
  *
- * Errors stand inside logging, so that the log has the code the caller got, and outside everything that can fail. Audit stands where
- * every refusal passes it. Nothing is known of the caller before authentication, and nothing is looked up before authorization.
+ * Errors stand inside logging, so that the log has the code the caller got, and outside everything that can fail. What is shed costs
+ * next to nothing. Audit stands where every refusal passes it. Nothing is known of the caller before authentication, nothing is looked
+ * up before authorization, and what a limit refuses begins no transaction.
  */
 export function createPipelines(parts: PipelineParts): Pipelines {
   const { keys, fingerprintKey } = parts.idempotency;
-  const outer = [tracing(), logging(parts.logger), errors(parts.unexpected), deadline()];
-  const admission = [authentication(parts.tokens, parts.revocations), parts.validation, authorization()];
+  const outer = [tracing(), logging(parts.logger), errors(parts.unexpected), loadShedding(parts.inFlight), deadline()];
+  const admission = [authentication(parts.tokens, parts.revocations), parts.validation, authorization(), rateLimit(parts.rates)];
+  const once = [guessLimit(parts.guesses), idempotency(keys, fingerprintKey)];
   return {
-    command: [...outer, audit(parts.recorder), ...admission, idempotency(keys, fingerprintKey), ...execution(parts)],
+    command: [...outer, audit(parts.recorder), ...admission, ...once, ...execution(parts)],
     query: [...outer, ...admission, consistency(parts.reads)],
     replay: replayPipeline(parts),
   };

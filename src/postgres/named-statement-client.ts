@@ -17,8 +17,8 @@ export function statementName(text: string): string | undefined {
   return name;
 }
 
-/** Sees every statement text that goes out, for tests and tracing. */
-export type StatementListener = (text: string) => void;
+/** Sees every statement text that goes out, for tests and tracing, and what the connection is for: `bicameral commands`. */
+export type StatementListener = (text: string, purpose: string) => void;
 
 /**
  * A `pg` client that sends every statement with values by name, so that PostgreSQL parses and plans it once a connection.
@@ -29,7 +29,10 @@ export class NamedStatementClient extends pg.Client {
 
   override query(...parameters: never[]): never {
     const [text, values, callback] = parameters as unknown[];
-    NamedStatementClient.listener?.(typeof text === 'string' ? text : String((text as { text?: string } | undefined)?.text));
+    if (NamedStatementClient.listener) {
+      const sent = typeof text === 'string' ? text : String((text as { text?: string } | undefined)?.text);
+      NamedStatementClient.listener(sent, purposeOf(this));
+    }
     if (typeof text === 'string' && Array.isArray(values) && values.length > 0) {
       const name = statementName(text);
       const named = { text, values, ...(name === undefined ? {} : { name }) };
@@ -37,4 +40,9 @@ export class NamedStatementClient extends pg.Client {
     }
     return super.query(...(parameters as [never])) as never;
   }
+}
+
+function purposeOf(client: pg.Client): string {
+  const { connectionParameters } = client as unknown as { connectionParameters: { application_name?: string } };
+  return connectionParameters.application_name ?? '';
 }

@@ -4,6 +4,8 @@ import { NamedStatementClient } from './named-statement-client.ts';
 
 /** How long a call may wait for a free connection, in milliseconds. */
 const CONNECTION_TIMEOUT = 5_000;
+/** How many calls may wait for a free connection, of one pool: half of what an instance has in flight, so that the rest goes on. */
+const MOST_WAITING = 64;
 /** A statement may not outlive the longest call by much, in milliseconds: what is left when a cancellation is lost. */
 const STATEMENT_TIMEOUT = 60_000;
 /** How long a server may take to say goodbye, in milliseconds. */
@@ -15,18 +17,24 @@ export interface PoolSettings {
   readonly max: number;
   readonly readOnly: boolean;
   /** How long a call may wait for a free connection, in milliseconds. Default 5 s. */
-  readonly connectionTimeoutMs?: number;
+  readonly connectionTimeoutMs?: number | undefined;
+  /** How many calls may wait for a free connection; one more fails at once. Default 64. */
+  readonly maxWaiting?: number;
   /** Statements are sent without waiting for the answers of those before. */
   readonly pipeline?: boolean;
   readonly types?: pg.CustomTypesConfig;
 }
 
-/** A pool of connections that survives the loss of any of them. */
+type Connected = (error: Error | undefined, client: pg.PoolClient | undefined, done: (release?: unknown) => void) => void;
+
+/** A pool of connections that survives the loss of any of them, and lets a bounded number of calls wait for one. */
 export class ConnectionPool extends pg.Pool {
   readonly #open = new Set<pg.PoolClient>();
+  readonly #maxWaiting: number;
 
-  constructor(config: pg.PoolConfig) {
+  constructor({ maxWaiting, ...config }: pg.PoolConfig & { maxWaiting: number }) {
     super(config);
+    this.#maxWaiting = maxWaiting;
     // A connection that breaks is dropped by the pool and its statement rejects; without listeners the event would end the process.
     this.on('error', () => {});
     this.on('connect', (client) => {
@@ -34,6 +42,17 @@ export class ConnectionPool extends pg.Pool {
       client.on('error', () => {});
       client.once('end', () => this.#open.delete(client));
     });
+  }
+
+  override connect(): Promise<pg.PoolClient>;
+  override connect(callback: Connected): void;
+  override connect(callback?: Connected): Promise<pg.PoolClient> | undefined {
+    const full =
+      this.waitingCount - this.idleCount >= this.#maxWaiting && new Error('too many calls are waiting for a connection');
+    if (!callback) return full ? Promise.reject(full) : super.connect();
+    if (full) callback(full, undefined, () => {});
+    else super.connect(callback);
+    return undefined;
   }
 
   /** Breaks every open connection, in use or not: what waits on one fails at once. For a server that neither answers nor fails. */
@@ -59,6 +78,7 @@ export function createPool(connection: Connection, settings: PoolSettings): Conn
     Client: NamedStatementClient,
     pipeline: settings.pipeline ?? false,
     max: settings.max,
+    maxWaiting: settings.maxWaiting ?? MOST_WAITING,
     connectionTimeoutMillis: settings.connectionTimeoutMs ?? CONNECTION_TIMEOUT,
     statement_timeout: STATEMENT_TIMEOUT,
     idle_in_transaction_session_timeout: STATEMENT_TIMEOUT,

@@ -27,7 +27,7 @@ const SOCKET_ERRORS = new Set([
 /** What `pg` says, without a code, when the connection breaks or none comes free in time. */
 const BROKEN =
   /^(Connection terminated|Client has encountered a connection error|Client was closed|Cannot use a pool after calling end|driver has already been destroyed)/;
-const NONE_FREE = /^timeout exceeded when trying to connect/;
+const NONE_FREE = /^(timeout exceeded when trying to connect|too many calls are waiting for a connection)/;
 
 /** The SQLSTATE or the errno of the first error in the chain of causes that has one. */
 export function errorCode(error: unknown): string | undefined {

@@ -91,11 +91,12 @@ describe('the record of a command that succeeded', () => {
   it('costs no round trip of its own', async () => {
     const { id } = await signUp(app);
     const texts: string[] = [];
-    NamedStatementClient.listener = (text) => texts.push(text);
+    NamedStatementClient.listener = (text, purpose) => {
+      if (/^bicameral (commands|records)$/.test(purpose)) texts.push(text);
+    };
     await asAdmin(app).changeName({ userId: id, name: 'Quiet' });
     NamedStatementClient.listener = undefined;
-    const own = texts.filter((text) => !/^select.*(pg_is_in_recovery|nextXid)/s.test(text));
-    expect(own.map((text) => text.split(/\s/)[0])).toEqual(['begin', 'select', 'with', 'commit']);
+    expect(texts.map((text) => text.split(/\s/)[0])).toEqual(['begin', 'select', 'with', 'commit']);
   });
 
   it('is there when nothing had to be changed', async () => {
@@ -215,13 +216,16 @@ describe('the record of a command that did not succeed', () => {
     NamedStatementClient.listener = (text) => {
       if (text === STORE_RECORDS) transactions += 1;
     };
-    const refused = Array.from({ length: 1_000 }, (_, n) =>
-      app
-        .client(CommandService)
-        .changeName({ userId: 'flood', name: `${n}` })
-        .catch(() => undefined),
-    );
-    await Promise.all(refused);
+    // As many at once as an instance takes.
+    for (let wave = 0; wave < 10; wave += 1) {
+      const refused = Array.from({ length: 100 }, (_, n) =>
+        app
+          .client(CommandService)
+          .changeName({ userId: 'flood', name: `${n}` })
+          .catch(() => undefined),
+      );
+      await Promise.all(refused);
+    }
     NamedStatementClient.listener = undefined;
     const [{ count } = { count: 0 }] = await app.database.query<{ count: number }>(
       `select count(*)::integer as count from cqrs.command_log where request->>'userId' = 'flood'`,

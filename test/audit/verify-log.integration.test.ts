@@ -130,7 +130,8 @@ describe('verification of the log', () => {
     it('that was inserted', async () => {
       const [inserted = ''] = await insertRecords(database, 1);
       await database.query(`update cqrs.command_log set transaction_id = '5' where command_id = $1`, [inserted]);
-      ids.push(inserted);
+      ids.push(inserted, ...(await insertRecords(database, 1)));
+      // The other one only waits for its seal.
       expect(await found()).toEqual(['INSERTED record 13']);
     });
 
@@ -258,11 +259,32 @@ describe('verification of the log', () => {
       expect(await found()).toEqual(['BATCH_BROKEN place 7 batch 2', 'INSERTED record 7']);
     });
 
+    it('of which a seal was changed, and the record whose personal part was changed besides', async () => {
+      await database.query('update cqrs.command_seal set digest = sha256(digest) where sequence = 7');
+      await database.query(`update cqrs.command_log set personal = '{}' where command_id = $1`, [id(8)]);
+      expect(await found()).toEqual(['BATCH_BROKEN place 7 batch 2', 'CHANGED record 8 place 8 batch 2']);
+    });
+
     it('of which a seal was changed to go with a changed record', async () => {
       await database.query(`update cqrs.command_seal set digest = sha256(digest) where sequence = 7`);
       expect(await found()).toEqual(['BATCH_BROKEN place 7 batch 2']);
       await database.query(`update cqrs.command_log set reason = 'X' where command_id = $1`, [id(7)]);
       expect(await found()).toEqual(['BATCH_BROKEN batch 2', 'CHANGED record 7 place 7 batch 2']);
+    });
+
+    it('that is of another chain, though the service signed it', async () => {
+      await database.query('create table kept_log as select * from cqrs.command_log where command_id = any($1)', [ids.slice(8)]);
+      await database.query('create table kept_seal as select * from cqrs.command_seal where sequence > 8');
+      await database.query('create table kept_batch as select * from cqrs.command_seal_batch where number = 3');
+      await database.query('delete from cqrs.command_log where command_id = any($1)', [ids.slice(5)]);
+      await database.query('delete from cqrs.command_seal where sequence > 5');
+      await database.query('delete from cqrs.command_seal_batch where number > 1');
+      await insertRecords(database, 3);
+      await sealRecords({ pool: writer, key }, 3);
+      await database.query('insert into cqrs.command_log overriding system value select * from kept_log');
+      await database.query('insert into cqrs.command_seal select * from kept_seal');
+      await database.query('insert into cqrs.command_seal_batch select * from kept_batch');
+      expect(await found()).toContain('BATCH_BROKEN batch 3');
     });
 
     it('that seals are left of', async () => {

@@ -5,6 +5,8 @@ import { signUp, somebody } from '../support/people.ts';
 import { startTestApp, type TestApp } from '../support/test-app.ts';
 
 const PAIRS = 30;
+/** Wrong passwords in a row at one address that nobody has to wait for. */
+const GUESSES = 5;
 
 let app: TestApp;
 beforeAll(async () => {
@@ -13,20 +15,22 @@ beforeAll(async () => {
 afterAll(() => app.stop());
 
 it('a wrong password and an unknown e-mail take the same time', async () => {
-  const { email } = await signUp(app);
+  const known: string[] = [];
+  while (known.length < 1 + PAIRS / GUESSES) known.push((await signUp(app)).email);
+  const strangers = known.map(() => somebody().email);
   const timeOf = async (address: string): Promise<number> => {
     const attempt = app.client(CommandService).logIn({ email: address, password: 'not the right password' });
     const started = performance.now();
     expect(await refusalOf(attempt)).toMatchObject({ reason: 'CREDENTIALS_INVALID' });
     return performance.now() - started;
   };
-  await Promise.all([timeOf(email), timeOf(somebody().email)]);
+  await Promise.all([known, strangers].map((addresses) => timeOf(addresses.pop() ?? '')));
 
   const [wrong, unknown]: [number[], number[]] = [[], []];
   // In turn, so that whatever else the machine does slows both down alike.
   for (let pair = 0; pair < PAIRS; pair++) {
-    wrong.push(await timeOf(email));
-    unknown.push(await timeOf(somebody().email));
+    wrong.push(await timeOf(known[Math.floor(pair / GUESSES)] ?? ''));
+    unknown.push(await timeOf(strangers[Math.floor(pair / GUESSES)] ?? ''));
   }
   const ratio = median(wrong) / median(unknown);
   expect(ratio).toBeGreaterThan(0.75);

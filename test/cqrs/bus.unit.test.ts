@@ -6,7 +6,13 @@ import { type Bus, createBus, RegistrationError } from '../../src/cqrs/bus.ts';
 import { Call } from '../../src/cqrs/call.ts';
 import type { AnyHandler } from '../../src/cqrs/handler.ts';
 import type { Module, ServiceHandlers } from '../../src/cqrs/module.ts';
-import { CommandService, OpenService, QueryService, UploadService } from '../gen/conformance/v1/conformance_pb.js';
+import {
+  CommandService,
+  MislimitedService,
+  OpenService,
+  QueryService,
+  UploadService,
+} from '../gen/conformance/v1/conformance_pb.js';
 import { Failure } from '../support/conformance-service.ts';
 
 const NO_PIPELINES = { command: [], query: [] };
@@ -110,6 +116,21 @@ describe('createBus', () => {
 
   it('refuses an rpc that is registered twice', () => {
     expect(problemsOf(commands, commands)).toContain('conformance.v1.CommandService/Echo is registered twice');
+  });
+
+  it('refuses limits that cannot be kept', () => {
+    const service = renamed(MislimitedService, 'CommandService');
+    const handlers = Object.fromEntries(
+      service.methods.map((method) => [method.localName, { ...echo, method }] as [string, AnyHandler]),
+    );
+    const problems = problemsOf({ service, handlers });
+    const name = 'conformance.v1.MislimitedService';
+    expect(problems).toContain(
+      `${name}/First: the guess limit names \`payload\`, which is no string field of conformance.v1.EchoRequest`,
+    );
+    expect(problems).toContain(`${name}/First: the guess limit names no reason that means a wrong guess`);
+    expect(problems).toContain(`${name}/Second: the rate limit of class shared differs from that of ${name}/First`);
+    expect(problems).toContain(`${name}/Third: the rate limit needs a class, calls and seconds`);
   });
 
   it('lists all problems at once', () => {

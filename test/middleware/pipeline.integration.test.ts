@@ -17,13 +17,15 @@ afterAll(() => app.stop());
 
 const UNKNOWN = '01930000-0000-7000-8000-000000000000';
 
-/** The statements that a refused call sends. The instance's own watching goes on beside it. */
+/** The statements that commands and their records send. The instance's own watching and sealing goes on beside it. */
 async function statementsOf(act: () => Promise<unknown>): Promise<string[]> {
   const texts: string[] = [];
-  NamedStatementClient.listener = (text) => texts.push(text);
+  NamedStatementClient.listener = (text, purpose) => {
+    if (/^bicameral (commands|records)$/.test(purpose)) texts.push(text);
+  };
   await act();
   NamedStatementClient.listener = undefined;
-  return texts.filter((text) => !/pg_is_in_recovery|ended_session/.test(text));
+  return texts;
 }
 
 /** Each pair is told apart by a call that both would refuse: the outer one has the word. */

@@ -13,6 +13,7 @@ import type { AnyHandler } from '../../src/cqrs/handler.ts';
 import { defineModule } from '../../src/cqrs/module.ts';
 import { createPageTokens } from '../../src/cqrs/page-token.ts';
 import { ANONYMOUS } from '../../src/cqrs/principal.ts';
+import { audit } from '../../src/middleware/audit.ts';
 import { consistency } from '../../src/middleware/consistency.ts';
 import { deadline } from '../../src/middleware/deadline.ts';
 import { errors } from '../../src/middleware/errors.ts';
@@ -82,7 +83,7 @@ export async function startAuditService({ connections }: TestDatabase): Promise<
     },
   });
   const bus = createBus([module], {
-    command: [errors(unexpected), deadline(), retry(), unitOfWork(writes.unitOfWork)],
+    command: [errors(unexpected), deadline(), audit({ record: async () => {} }), retry(), unitOfWork(writes.unitOfWork)],
     query: [errors(unexpected), deadline(), consistency(reads)],
   });
   const door = createGrpcDoor({ bus, unexpected, tls: undefined });

@@ -6,7 +6,7 @@ import { type Client, type ContextValues, createClient, createContextValues, typ
 import { pino } from 'pino';
 import { type App, startApp } from '../../src/app.ts';
 import { permissionsOf } from '../../src/auth/roles.ts';
-import type { Config } from '../../src/config.ts';
+import { type Config, DEFAULT_LIMITS, type Limits } from '../../src/config.ts';
 import { principalKey } from '../../src/cqrs/context-keys.ts';
 import { inProcessTransport } from '../../src/transport/in-process.ts';
 import { createTestDatabase, type TestDatabase } from './database.ts';
@@ -26,7 +26,15 @@ export interface TestApp {
 export type Caller = { readonly roles: readonly string[]; readonly id?: string } | { readonly token: string };
 
 /** With `beside`, another instance of the same installation: same database, same keys. With `on`, the program on that database. */
-export async function startTestApp({ beside, on }: { beside?: TestApp; on?: TestDatabase } = {}): Promise<TestApp> {
+export async function startTestApp({
+  beside,
+  on,
+  limits,
+}: {
+  beside?: TestApp;
+  on?: TestDatabase;
+  limits?: Partial<Limits>;
+} = {}): Promise<TestApp> {
   const database = beside?.database ?? on ?? (await createTestDatabase());
   const keys = beside ? undefined : await mkdtemp(join(tmpdir(), 'bicameral-keys-'));
   const { owner, writer, replicas } = database.connections;
@@ -38,6 +46,7 @@ export async function startTestApp({ beside, on }: { beside?: TestApp; on?: Test
     foreignIssuer: undefined,
     tls: undefined,
     idempotencyHours: 24,
+    limits: { ...DEFAULT_LIMITS, ...limits },
     logLevel: 'info',
   };
   const lines: string[] = [];

@@ -464,8 +464,9 @@ export declare const DeleteUserResponseSchema: GenMessage<DeleteUserResponse>;
  * Intentions to change user accounts. One call is one transaction.
  *
  * Besides the reasons listed at each rpc, every call can answer MALFORMED_REQUEST and INVALID_REQUEST (INVALID_ARGUMENT),
- * TOKEN_MISSING or TOKEN_INVALID (UNAUTHENTICATED), PERMISSION_MISSING (PERMISSION_DENIED), OVERLOADED (RESOURCE_EXHAUSTED),
- * DATABASE_UNAVAILABLE and ISSUER_UNAVAILABLE (UNAVAILABLE), DEADLINE_PASSED (DEADLINE_EXCEEDED) and CONFLICT (ABORTED).
+ * TOKEN_MISSING or TOKEN_INVALID (UNAUTHENTICATED), PERMISSION_MISSING (PERMISSION_DENIED), OVERLOADED and RATE_LIMITED
+ * (RESOURCE_EXHAUSTED), DATABASE_UNAVAILABLE and ISSUER_UNAVAILABLE (UNAVAILABLE), DEADLINE_PASSED (DEADLINE_EXCEEDED) and CONFLICT
+ * (ABORTED).
  *
  * @generated from service users.v1.CommandService
  */
@@ -485,7 +486,8 @@ export declare const CommandService: GenService<{
   /**
    * Exchanges an e-mail and a password for an access token.
    * Reasons: CREDENTIALS_INVALID (UNAUTHENTICATED), the same for an unknown e-mail and a wrong password;
-   * USER_SUSPENDED (FAILED_PRECONDITION).
+   * USER_SUSPENDED (FAILED_PRECONDITION); GUESSES_THROTTLED (RESOURCE_EXHAUSTED) for a while after six wrong attempts in a row at an
+   * e-mail, known or unknown.
    *
    * @generated from rpc users.v1.CommandService.LogIn
    */
@@ -520,7 +522,8 @@ export declare const CommandService: GenService<{
   /**
    * Replaces the caller's own password and ends every other session of theirs.
    * Reasons: USER_NOT_FOUND (NOT_FOUND), CURRENT_PASSWORD_WRONG (FAILED_PRECONDITION), USER_DELETED and USER_SUSPENDED (FAILED_PRECONDITION),
-   * PASSWORD_COMMON, PASSWORD_PERSONAL, PASSWORD_TOO_SHORT and PASSWORD_TOO_LONG (INVALID_ARGUMENT).
+   * PASSWORD_COMMON, PASSWORD_PERSONAL, PASSWORD_TOO_SHORT and PASSWORD_TOO_LONG (INVALID_ARGUMENT),
+   * GUESSES_THROTTLED (RESOURCE_EXHAUSTED) for a while after six wrong current passwords in a row.
    *
    * @generated from rpc users.v1.CommandService.ChangePassword
    */

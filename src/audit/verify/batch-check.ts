@@ -20,29 +20,29 @@ export function checkBatch(sealed: SealedBatch, pruned: PrunedRanges, { isRowBro
   if (!isRowBroken && records.length === 0 && batch.lastSequence <= pruned.lastSequence)
     return { verified: 0, pruned: size, findings: [], unmatched: [] };
   const findings = isRowBroken ? undefined : sealFindings(sealed, size);
-  // The records are what the root was made of: only their seals were changed.
-  if (findings?.areRecordsWhole) return { verified: records.length, pruned: 0, findings: findings.findings, unmatched: [] };
-
-  let prunedRecords = 0;
-  const unmatched: Unmatched[] = [];
-  for (const one of records) {
-    if (!one.record && pruned.includes(one.seal.receivedAt)) prunedRecords += 1;
-    else unmatched.push(...compare(one, batch.number));
+  const check = { verified: 0, pruned: 0, findings: findings?.findings ?? [], unmatched: [] as Unmatched[] };
+  for (const { seal, record } of records) {
+    if (record) check.verified += 1;
+    if (!record && pruned.includes(seal.receivedAt)) {
+      check.pruned += 1;
+      continue;
+    }
+    const problem = problemOf({ seal, record }, findings?.areRecordsWhole ?? false);
+    if (!problem) continue;
+    const { commandId, sequence, digest } = seal;
+    check.unmatched.push({ finding: { ...problem, commandId, sequence, batch: batch.number }, digest, values: record?.values });
   }
-  return { verified: records.length - prunedRecords, pruned: prunedRecords, findings: findings?.findings ?? [], unmatched };
+  return check;
 }
 
-function compare({ seal, record }: SealedRecord, batch: number): Unmatched[] {
-  const { commandId, sequence, digest } = seal;
-  const found = (kind: Finding['kind'], description: string): Unmatched[] => [
-    { finding: { kind, commandId, sequence, batch, description }, digest, values: record?.values },
-  ];
-  if (!record) return found('REMOVED', 'the record is gone, and was not pruned');
-  if (recordDigest(record.values).toString('hex') !== digest)
-    return found('CHANGED', 'a field of the record is not what was sealed');
+/** With `isWhole`, the record is known to be what the root was made of, and its seal is what was changed. */
+function problemOf({ seal, record }: SealedRecord, isWhole: boolean): Pick<Finding, 'kind' | 'description'> | undefined {
+  if (!record) return { kind: 'REMOVED', description: 'the record is gone, and was not pruned' };
+  if (!isWhole && recordDigest(record.values).toString('hex') !== seal.digest)
+    return { kind: 'CHANGED', description: 'a field of the record is not what was sealed' };
   if (!isPersonalIntact(record.personal, record.values))
-    return found('CHANGED', 'the personal part of the request is neither what was sealed nor erased');
-  return [];
+    return { kind: 'CHANGED', description: 'the personal part of the request is neither what was sealed nor erased' };
+  return undefined;
 }
 
 interface SealFindings {

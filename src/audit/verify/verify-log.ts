@@ -7,9 +7,9 @@ import { Damage } from './damage.ts';
 import { compareWithHead, type ExpectedHead } from './expected-head.ts';
 import type { Finding } from './finding.ts';
 import { countSealedRecords, insertedRecords } from './inserted-records.ts';
-import { readPrunedRanges } from './pruned-ranges.ts';
+import { type PrunedRanges, readPrunedRanges } from './pruned-ranges.ts';
 import { readAhead } from './read-ahead.ts';
-import { sealedPages } from './sealed-pages.ts';
+import { type SealedBatch, sealedPages } from './sealed-pages.ts';
 
 /** Findings past it are counted only. */
 const MOST_FINDINGS = 1_000;
@@ -47,6 +47,8 @@ export async function* verifyLog(options: VerifyOptions): AsyncGenerator<VerifyE
   let isDone = false;
   try {
     await client.query('begin isolation level repeatable read read only');
+    // Before the snapshot is taken: a month that was pruned after it would be gone, and its mark would not be there yet.
+    await client.query('lock table cqrs.command_log in access share mode');
     // Each page is a thousand lookups by primary key. By its estimate for all partitions the planner would rather read all of the log.
     await client.query('set local enable_hashjoin = off; set local enable_mergejoin = off; set local jit = off');
     yield* limited(verify(client, options));
@@ -58,43 +60,58 @@ export async function* verifyLog(options: VerifyOptions): AsyncGenerator<VerifyE
   }
 }
 
+/** What was seen of the log so far. */
+interface Walk {
+  readonly chain: Chain;
+  readonly pruned: PrunedRanges;
+  readonly damage: Damage;
+  /** The last place in the log that was reached. */
+  sequence: number;
+  /** Records that have a seal. */
+  verifiedRecords: number;
+  prunedRecords: number;
+}
+
 async function* verify(client: pg.ClientBase, { key, expectedHead }: VerifyOptions): AsyncGenerator<VerifyEvent> {
   const [row] = (await client.query<BatchRow>(NEWEST_BATCH)).rows;
   const head = row && toBatch(row);
   const total = head?.lastSequence ?? 0;
-  const { pruned, findings: markFindings } = await readPrunedRanges(client, key);
-  yield* markFindings.map(reported);
+  const { pruned, findings } = await readPrunedRanges(client, key);
+  yield* findings.map(reported);
 
-  const chain = new Chain(key);
-  const damage = new Damage();
-  const sum = { seen: 0, verified: 0, pruned: 0, found: 0 };
+  const counts = { sequence: 0, verifiedRecords: 0, prunedRecords: 0 };
+  const walk: Walk = { chain: new Chain(key), pruned, damage: new Damage(), ...counts };
   let nextProgress = 0;
   for await (const page of readAhead(sealedPages(client))) {
-    if (sum.seen >= nextProgress) {
-      yield { kind: 'progress', verified: sum.seen, total };
-      nextProgress = sum.seen + PROGRESS_STEP;
+    if (walk.sequence >= nextProgress) {
+      yield { kind: 'progress', verified: walk.sequence, total };
+      nextProgress = walk.sequence + PROGRESS_STEP;
     }
-    const rows = await Promise.all(page.map(({ batch }) => chain.follow(batch)));
-    for (const [index, sealed] of page.entries()) {
-      const rowFindings = rows[index] ?? [];
-      const isRowBroken = rowFindings.some((finding) => finding.kind === 'BATCH_BROKEN' && finding.batch === sealed.batch.number);
-      const check = checkBatch(sealed, pruned, { isRowBroken });
-      yield* [...rowFindings, ...check.findings, ...damage.add(check.unmatched)].map(reported);
-      sum.verified += check.verified;
-      sum.pruned += check.pruned;
-      sum.seen = sealed.batch.lastSequence;
-      sum.found += sealed.records.filter(({ record }) => record).length;
-    }
+    yield* (await followPage(page, walk)).map(reported);
   }
 
   yield* (await strayFindings(client, head)).map(reported);
   const sealedBelow = head?.sealedBelow ?? '0';
-  if ((await countSealedRecords(client, sealedBelow)) !== sum.found)
-    for await (const inserted of insertedRecords(client, sealedBelow)) yield* damage.add(inserted).map(reported);
-  yield* damage.findings().map(reported);
+  if ((await countSealedRecords(client, sealedBelow)) !== walk.verifiedRecords)
+    for await (const inserted of insertedRecords(client, sealedBelow)) yield* walk.damage.add(inserted).map(reported);
+  yield* walk.damage.findings().map(reported);
   if (expectedHead) yield* (await compareWithHead(client, expectedHead, { key, pruned })).map(reported);
   yield { kind: 'progress', verified: total, total };
-  yield { kind: 'result', verified: sum.verified, pruned: sum.pruned, findings: 0, head };
+  yield { kind: 'result', verified: walk.verifiedRecords, pruned: walk.prunedRecords, findings: 0, head };
+}
+
+async function followPage(page: readonly SealedBatch[], walk: Walk): Promise<Finding[]> {
+  const rowFindings = await Promise.all(page.map(({ batch }) => walk.chain.follow(batch)));
+  return page.flatMap((sealed, index) => {
+    const { number, lastSequence } = sealed.batch;
+    const ofRow = rowFindings[index] ?? [];
+    const isRowBroken = ofRow.some(({ kind, batch }) => kind === 'BATCH_BROKEN' && batch === number);
+    const check = checkBatch(sealed, walk.pruned, { isRowBroken });
+    walk.sequence = lastSequence;
+    walk.verifiedRecords += check.verified;
+    walk.prunedRecords += check.pruned;
+    return [...ofRow, ...check.findings, ...walk.damage.add(check.unmatched)];
+  });
 }
 
 const STRAY_SEALS = 'select count(*), min(sequence) as first from cqrs.command_seal where sequence > $1 or sequence < 1';

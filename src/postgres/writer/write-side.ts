@@ -33,9 +33,20 @@ export class CommitsNotDurable extends Error {
   }
 }
 
-/** Throws CommitsNotDurable. */
-export async function createWriteSide(connection: Connection, types: readonly AggregateType<object>[]): Promise<WriteSide> {
-  const pool = createPool(connection, { name: 'commands', max: POOL_SIZE, readOnly: false, pipeline: true, types: ormTypes() });
+/** `waitMs` is how long a command may wait for a free connection. Throws CommitsNotDurable. */
+export async function createWriteSide(
+  connection: Connection,
+  types: readonly AggregateType<object>[],
+  { waitMs }: { waitMs?: number } = {},
+): Promise<WriteSide> {
+  const pool = createPool(connection, {
+    name: 'commands',
+    max: POOL_SIZE,
+    readOnly: false,
+    connectionTimeoutMs: waitMs,
+    pipeline: true,
+    types: ormTypes(),
+  });
   const recordPool = createPool(connection, { name: 'records', max: 1, readOnly: false, connectionTimeoutMs: RECORD_PATIENCE });
   const { rows } = await pool.query<{ synchronous_commit: string }>('show synchronous_commit');
   if (rows[0]?.synchronous_commit === 'off') {

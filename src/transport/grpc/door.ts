@@ -17,6 +17,7 @@ import { type HandlerOptions, streamHandler, unaryHandler } from './handlers.ts'
 import { Health } from './health.ts';
 import { Http2Edge, UNKNOWN_PATH, UNKNOWN_PATH_KEY } from './http2-edge.ts';
 import { typedLibraryErrors } from './library-errors.ts';
+import { Overload, type OverloadOptions } from './overload.ts';
 import { PING_RULES, type PingRules } from './ping-police.ts';
 import { addReflection } from './reflection.ts';
 import { toStatus } from './status.ts';
@@ -30,6 +31,8 @@ export interface GrpcDoorOptions extends DoorOptions {
   /** Connections older than this are closed when their calls are done, so that callers spread over new instances (gRFC A9). */
   readonly maxConnectionAgeMs?: number | undefined;
   readonly pings?: PingRules | undefined;
+  /** Without it, calls are refused by the pipeline alone. */
+  readonly overload?: OverloadOptions | undefined;
 }
 
 export interface GrpcDoor extends Door {
@@ -61,7 +64,8 @@ export function createGrpcDoor(options: GrpcDoorOptions): GrpcDoor {
   others.addService(UNKNOWN_SERVICE, { refuse: refuseUnknown });
   addReflection(others, services);
   const health = new Health(others, serviceNames);
-  const edge = new Http2Edge({ busPaths, otherPaths, pings: options.pings ?? PING_RULES });
+  const overload = options.overload && new Overload(options.overload, unexpected);
+  const edge = new Http2Edge({ busPaths, otherPaths, pings: options.pings ?? PING_RULES, overload });
 
   let bound: string | undefined;
   return {
@@ -104,16 +108,18 @@ const BYTES = {
   responseDeserialize: (bytes: Buffer) => bytes,
 };
 
-function addRoutes(server: Server, bus: Bus, options: HandlerOptions): ReadonlySet<string> {
+function addRoutes(server: Server, bus: Bus, options: HandlerOptions): ReadonlyMap<string, 'unary' | 'stream'> {
   const service: Record<string, ServiceDefinition[string]> = {};
   const implementation: UntypedServiceImplementation = {};
+  const paths = new Map<string, 'unary' | 'stream'>();
   for (const [name, route] of bus) {
     const responseStream = route.method.methodKind === 'server_streaming';
+    paths.set(`/${name}`, responseStream ? 'stream' : 'unary');
     service[name] = { path: `/${name}`, requestStream: false, responseStream, ...BYTES };
     implementation[name] = responseStream ? streamHandler(route, options) : unaryHandler(route, options);
   }
   server.addService(service, implementation);
-  return new Set(Object.values(service).map(({ path }) => path));
+  return paths;
 }
 
 /** Takes any number of messages, because nobody knows what kind of call it was to be. */

@@ -7,6 +7,7 @@ import {
 } from 'node:http2';
 import type { Server } from '@grpc/grpc-js';
 import { parseGrpcTimeout } from '../grpc-timeout.ts';
+import type { Overload } from './overload.ts';
 import { PingPolice, type PingRules } from './ping-police.ts';
 
 /** Metadata that only this file sets: when the caller stops waiting, in milliseconds since the epoch, `NaN` for a bad grpc-timeout. */
@@ -23,33 +24,52 @@ export const UNKNOWN_PATH = '/cqrs.v1/Unknown';
  *   timeouts over 24 days, and calls a malformed one INTERNAL.
  * - An unknown method gets a handler, so that its error has details too.
  * - A caller that pings too often is sent away (gRFC A8), which grpc-js leaves out.
+ * - A call beyond what the instance can carry is refused here, for a small part of what it would cost later.
  */
 export class Http2Edge {
-  readonly #busPaths: ReadonlySet<string>;
+  readonly #busPaths: ReadonlyMap<string, 'unary' | 'stream'>;
   readonly #otherPaths: ReadonlySet<string>;
   readonly #pings: PingRules;
+  readonly #overload: Overload | undefined;
   readonly #police = new WeakMap<object, PingPolice>();
   readonly #otherStreams = new Set<ServerHttp2Stream>();
 
-  constructor(edge: { busPaths: ReadonlySet<string>; otherPaths: ReadonlySet<string>; pings: PingRules }) {
+  constructor(edge: {
+    busPaths: ReadonlyMap<string, 'unary' | 'stream'>;
+    otherPaths: ReadonlySet<string>;
+    pings: PingRules;
+    overload: Overload | undefined;
+  }) {
     this.#busPaths = edge.busPaths;
     this.#otherPaths = edge.otherPaths;
     this.#pings = edge.pings;
+    this.#overload = edge.overload;
   }
 
   /** Takes its place before grpc-js; the server is bound by now. */
   guard(server: Server): void {
     for (const http2Server of http2ServersOf(server)) {
       http2Server.on('session', (session: ServerHttp2Session) => this.#police.set(session, new PingPolice(session, this.#pings)));
-      http2Server.prependListener('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) =>
-        this.#onStream(stream, headers),
-      );
+      // Not in front of them but instead: what is refused must not reach grpc-js.
+      const passOn = http2Server.listeners('stream');
+      http2Server.removeAllListeners('stream');
+      http2Server.on('stream', (...call: [ServerHttp2Stream, IncomingHttpHeaders, number, string[]]) => {
+        const [stream, headers] = call;
+        if (this.#refuses(stream, headers)) return;
+        this.#onStream(stream, headers);
+        for (const listener of passOn) listener.apply(http2Server, call);
+      });
     }
   }
 
   /** Ends the calls of other services than the bus, such as a health watch, which has no end of its own. */
   endOtherStreams(): void {
     for (const stream of this.#otherStreams) stream.close(constants.NGHTTP2_CANCEL);
+  }
+
+  /** Streams have a limit of their own, and are few. */
+  #refuses(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): boolean {
+    return this.#busPaths.get(headers[':path'] ?? '') === 'unary' && this.#overload?.refuses(stream) === true;
   }
 
   #onStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {

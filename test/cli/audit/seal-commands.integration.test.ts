@@ -58,7 +58,7 @@ describe('bicameral audit', () => {
       `REMOVED  1         1      ${ids[0]}  the record is gone, and was not pruned`,
       `CHANGED  3         1      ${ids[2]}  a field of the record is not what was sealed`,
       '',
-      'The log is damaged in 2 places: 4 records compared with their seals, 0 pruned. The log ends at sequence 4, batch 1.',
+      'The log is damaged in 2 places: 3 records compared with their seals, 0 pruned. The log ends at sequence 4, batch 1.',
       '',
     ]);
     expect(code).toBe(1);
@@ -69,7 +69,7 @@ describe('bicameral audit', () => {
     const { code, stdout } = await audit('verify', '--json');
     expect(JSON.parse(stdout)).toMatchObject({
       findings: [{ kind: 'FINDING_KIND_REMOVED', commandId: ids[0], sequence: '1', batch: '1' }],
-      result: { verified: '4', pruned: '0', findings: '1', head: { sequence: '4' } },
+      result: { verified: '3', pruned: '0', findings: '1', head: { sequence: '4' } },
     });
     expect(code).toBe(1);
   });

@@ -10,7 +10,9 @@ import { createBus } from '../../../src/cqrs/bus.ts';
 import { principalKey } from '../../../src/cqrs/context-keys.ts';
 import { defineModule } from '../../../src/cqrs/module.ts';
 import { type QueryContext, query } from '../../../src/cqrs/query.ts';
+import { CallGauge } from '../../../src/middleware/call-gauge.ts';
 import { createPipelines } from '../../../src/middleware/pipeline.ts';
+import { memoryRates } from '../../../src/middleware/rates.ts';
 import { validation } from '../../../src/middleware/validation.ts';
 import { type Connection, withSettings } from '../../../src/postgres/connection.ts';
 import { createPool } from '../../../src/postgres/pool.ts';
@@ -130,6 +132,9 @@ function busWithWritingQuery(reads: ReadSide, unexpected: unknown[]) {
     idempotency: { keys: { find: async () => undefined }, fingerprintKey: Buffer.alloc(32) },
     writes: { unitOfWork: () => undefined as never },
     reads,
+    inFlight: { calls: new CallGauge(10), streams: new CallGauge(10) },
+    rates: { counters: memoryRates, overrides: new Map() },
+    guesses: { guesses: undefined as never, key: Buffer.alloc(32), report: () => {} },
   });
   return createBus([module], pipelines);
 }

@@ -285,3 +285,35 @@ export declare const OpenService: GenService<{
   },
 }>;
 
+/**
+ * Refused at start: limits that cannot be kept.
+ *
+ * @generated from service conformance.v1.MislimitedService
+ */
+export declare const MislimitedService: GenService<{
+  /**
+   * @generated from rpc conformance.v1.MislimitedService.First
+   */
+  first: {
+    methodKind: "unary";
+    input: typeof EchoRequestSchema;
+    output: typeof EchoResponseSchema;
+  },
+  /**
+   * @generated from rpc conformance.v1.MislimitedService.Second
+   */
+  second: {
+    methodKind: "unary";
+    input: typeof EchoRequestSchema;
+    output: typeof EchoResponseSchema;
+  },
+  /**
+   * @generated from rpc conformance.v1.MislimitedService.Third
+   */
+  third: {
+    methodKind: "unary";
+    input: typeof EchoRequestSchema;
+    output: typeof EchoResponseSchema;
+  },
+}>;
+

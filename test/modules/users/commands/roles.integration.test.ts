@@ -17,7 +17,8 @@ describe('roles', () => {
     await asAdmin(app).grantRole({ userId: user.id, role: 'auditor' });
     const { user: again } = await asAdmin(app).grantRole({ userId: user.id, role: 'auditor' });
     expect(again).toMatchObject({ roles: ['auditor'], version: 2n });
-    const { users } = await app.client(QueryService, { token: await logIn(app, user) }).listUsers({ pageSize: 1 });
+    const auditor = app.client(QueryService, { token: await logIn(app, user) });
+    const { users } = await auditor.listUsers({ pageSize: 1 }, { headers: { 'cqrs-consistency': 'strong' } });
     expect(users).toHaveLength(1);
   });
 

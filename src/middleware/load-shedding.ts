@@ -1,0 +1,38 @@
+import type { Interceptor } from '@connectrpc/connect';
+import { type Answer, answerOf, type ConnectResponse, toResponse } from '../cqrs/answer.ts';
+import { callOf, type Message } from '../cqrs/call.ts';
+import { Overloaded } from '../cqrs/errors.ts';
+import type { CallGauge } from './call-gauge.ts';
+import { watchedStream } from './watched-stream.ts';
+
+/** What a call waits for that is one too many. */
+export const IN_FLIGHT = 'its turn on this instance';
+
+/**
+ * Refuses calls beyond what is in flight already with Overloaded, before anything is spent on them: those that are let through keep
+ * their latency. Streams, which may stay open for days, have a limit of their own. A door may refuse still earlier by the same gauge.
+ */
+export function loadShedding({ calls, streams }: { calls: CallGauge; streams: CallGauge }): Interceptor {
+  return (next) => (request) => {
+    const { stream } = callOf(request);
+    const gauge = stream ? streams : calls;
+    if (!gauge.enter()) return Promise.reject(new Overloaded(IN_FLIGHT));
+    const leave = (): void => gauge.leave();
+    return next(request).then(
+      (response) => {
+        if (stream) return withEnd(response, leave);
+        leave();
+        return response;
+      },
+      (error) => {
+        leave();
+        throw error;
+      },
+    );
+  };
+}
+
+function withEnd(response: ConnectResponse, onEnd: () => void): ConnectResponse {
+  const answer = answerOf(response) as Answer<AsyncIterable<Message>>;
+  return toResponse(answer.withMessage(watchedStream(answer.message, onEnd)));
+}

@@ -1,0 +1,214 @@
+import { ConnectError, createClient, type Transport } from '@connectrpc/connect';
+import { createConnectTransport } from '@connectrpc/connect-node';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import pg from 'pg';
+import { RetryInfoSchema } from '#gen/google/rpc/error_details_pb.js';
+import { CommandService } from '#gen/users/v1/command_service_pb.js';
+import { QueryService } from '#gen/users/v1/query_service_pb.js';
+import { type Caller, callerWith } from '../support/callers.ts';
+import { refusalOf } from '../support/errors.ts';
+import { eventually } from '../support/eventually.ts';
+import { logIn, signUp } from '../support/people.ts';
+import { frame, openCall, withSession } from '../support/raw-http2.ts';
+import { startTestApp, type TestApp } from '../support/test-app.ts';
+
+const LIMIT = 4;
+
+let app: TestApp;
+let userId: string;
+let token: string;
+let caller: Caller;
+let locker: pg.Client;
+beforeEach(async () => {
+  app = await startTestApp({ limits: { callsInFlight: LIMIT, databaseWaitMs: 30_000 } });
+  const user = await signUp(app);
+  userId = user.id;
+  token = await logIn(app, user);
+  caller = callerWith(token, `127.0.0.1:${app.app.grpcPort}`);
+  locker = await lockingClient(app);
+});
+afterEach(async () => {
+  caller[Symbol.dispose]();
+  await locker.end();
+  await app.stop();
+});
+
+/** A connection of a test's own, which the end of the database may end. */
+async function lockingClient({ database }: TestApp): Promise<pg.Client> {
+  const client = new pg.Client(database.connections.owner);
+  client.on('error', () => {});
+  await client.connect();
+  return client;
+}
+
+/** As many calls as the instance takes, which wait for a row until they are let go. */
+async function fillUp(): Promise<{ letGo: () => Promise<unknown> }> {
+  await locker.query('begin');
+  await locker.query('select from users."user" where id = $1 for update', [userId]);
+  const calls = Array.from({ length: LIMIT }, () => caller.commands.changeName({ userId, name: 'Renamed' }));
+  await eventually(async () => {
+    const waiting = await app.database.query(
+      `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+    );
+    expect(waiting).toHaveLength(LIMIT);
+  });
+  return {
+    letGo: async () => {
+      await locker.query('rollback');
+      return await Promise.all(calls);
+    },
+  };
+}
+
+const get = (transport: Transport) =>
+  createClient(QueryService, transport).getUser({ userId }, { headers: { authorization: `Bearer ${token}` } });
+
+describe('an instance that has as many calls in flight as it takes', () => {
+  it('refuses the next, in the same words at every door, and takes it when there is room again', async () => {
+    const full = await fillUp();
+    const overGrpc = await refusalOf(caller.queries.getUser({ userId }));
+    const connect = createConnectTransport({ baseUrl: `http://127.0.0.1:${app.app.httpPort}`, httpVersion: '1.1' });
+    expect(overGrpc).toEqual({
+      code: 'ResourceExhausted',
+      reason: 'OVERLOADED',
+      metadata: { resource: 'its turn on this instance' },
+      fields: [],
+    });
+    expect(await refusalOf(get(connect))).toEqual(overGrpc);
+    expect(await refusalOf(app.client(QueryService, { token }).getUser({ userId }))).toEqual(overGrpc);
+    await full.letGo();
+    expect((await caller.queries.getUser({ userId })).user?.name).toBe('Renamed');
+  });
+
+  it('tells gRPC callers in trailers alone, with a time to come back that differs', async () => {
+    const full = await fillUp();
+    const errors = await Promise.all(
+      Array.from({ length: 20 }, () => caller.queries.getUser({ userId }).catch((error: ConnectError) => error)),
+    );
+    const delays = errors.map((error) => {
+      const [info] = error instanceof ConnectError ? error.findDetails(RetryInfoSchema) : [];
+      return Number(info?.retryDelay?.seconds) * 1000 + Number(info?.retryDelay?.nanos) / 1e6;
+    });
+    expect(new Set(delays).size).toBeGreaterThan(5);
+    for (const ms of delays) expect([ms >= 500, ms <= 1500]).toEqual([true, true]);
+    await full.letGo();
+  });
+
+  it('refuses within two milliseconds or so', async () => {
+    const full = await fillUp();
+    const times: number[] = [];
+    for (let call = 0; call < 50; call++) {
+      const started = performance.now();
+      await refusalOf(caller.queries.getUser({ userId }));
+      times.push(performance.now() - started);
+    }
+    // Client, wire and server together, on a machine that does other things too.
+    expect(times.toSorted((one, other) => one - other)[25]).toBeLessThan(5);
+    await full.letGo();
+  });
+
+  it('still says that it is healthy, and shows its pages', async () => {
+    const full = await fillUp();
+    const page = await fetch(`http://127.0.0.1:${app.app.httpPort}/healthz`);
+    expect(page.status).toBe(200);
+    const status = await withSession(app.app.grpcPort, async (session) => {
+      const stream = openCall(session, '/grpc.health.v1.Health/Check');
+      const trailers = new Promise<Record<string, unknown>>((resolve) => stream.once('trailers', resolve));
+      stream.resume().end(frame(Buffer.alloc(0)));
+      return (await trailers)['grpc-status'];
+    });
+    expect(Number(status)).toBe(0);
+    await full.letGo();
+  });
+
+  it('is not filled by calls whose message never comes', async () => {
+    await withSession(app.app.grpcPort, async (session) => {
+      for (let call = 0; call < 10 * LIMIT; call++) openCall(session, '/users.v1.QueryService/GetUser');
+      await eventually(async () => {
+        expect((await caller.queries.getUser({ userId })).user?.id).toBe(userId);
+      });
+    });
+  });
+});
+
+it('in a storm some calls are answered, the others refused, and all is well afterwards', async () => {
+  const own = { 'grpc.use_local_subchannel_pool': 1 };
+  const callers = Array.from({ length: 5 }, () => callerWith(token, `127.0.0.1:${app.app.grpcPort}`, own));
+  const outcomes = await Promise.all(
+    Array.from({ length: 2000 }, (_, index) =>
+      callers[index % 5]?.queries.getUser({ userId }).then(
+        () => 'answered',
+        async (error) => (await refusalOf(Promise.reject(error))).reason,
+      ),
+    ),
+  );
+  for (const each of callers) each[Symbol.dispose]();
+  const answered = outcomes.filter((outcome) => outcome === 'answered').length;
+  expect(answered).toBeGreaterThanOrEqual(LIMIT);
+  expect(answered).toBeLessThan(1000);
+  expect(outcomes.filter((outcome) => outcome === 'OVERLOADED')).toHaveLength(2000 - answered);
+  for (let call = 0; call < 2 * LIMIT; call++) await caller.queries.getUser({ userId });
+  const changed = await Promise.all(
+    Array.from({ length: LIMIT }, () => caller.commands.changeName({ userId, name: 'Afterwards' })),
+  );
+  expect(changed).toHaveLength(LIMIT);
+});
+
+it('refusals at the wire are logged with their number, not one by one', async () => {
+  const full = await fillUp();
+  await Promise.all(Array.from({ length: 300 }, () => refusalOf(caller.queries.getUser({ userId }))));
+  await full.letGo();
+  await eventually(() => {
+    const lines = app
+      .log()
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(lines.filter(({ reason }) => reason === 'OVERLOADED')).toEqual([]);
+    const refused = lines.flatMap((line) => (line.refused === undefined ? [] : [line.refused as number]));
+    expect(refused.reduce((sum, one) => sum + one, 0)).toBe(300);
+    expect(refused.length).toBeLessThanOrEqual(3);
+  });
+});
+
+describe('commands that find no connection in time', () => {
+  let other: TestApp;
+  let lock: pg.Client;
+  beforeEach(async () => {
+    other = await startTestApp({ limits: { databaseWaitMs: 1500 } });
+    lock = await lockingClient(other);
+  });
+  afterEach(async () => {
+    await lock.end();
+    await other.stop();
+  });
+
+  it('are refused, the longer queue at once, while queries go on', async () => {
+    const user = await signUp(other);
+    await lock.query('begin');
+    await lock.query('select from users."user" where id = $1 for update', [user.id]);
+    const client = other.client(CommandService, { roles: ['admin'] });
+    const rename = (): Promise<unknown> => client.changeName({ userId: user.id, name: 'Renamed' });
+    const holding = Array.from({ length: 10 }, rename);
+    await eventually(async () => {
+      const waiting = await other.database.query(
+        `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+      );
+      expect(waiting).toHaveLength(10);
+    });
+
+    const started = performance.now();
+    const waiting = Array.from({ length: 64 }, () => refusalOf(rename()));
+    const refusal = { reason: 'OVERLOADED', metadata: { resource: 'a database connection' } };
+    expect(await refusalOf(rename())).toMatchObject(refusal);
+    expect(performance.now() - started).toBeLessThan(1000);
+    const { user: read } = await other.client(QueryService, { roles: ['admin'] }).getUser({ userId: user.id });
+    expect(read?.name).toBe(user.name);
+    for (const waited of await Promise.all(waiting)) expect(waited).toMatchObject(refusal);
+    expect(performance.now() - started).toBeGreaterThan(1400);
+
+    await lock.query('rollback');
+    await Promise.all(holding);
+    await rename();
+  });
+});
