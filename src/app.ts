@@ -23,9 +23,8 @@ import { validation } from './middleware/validation.ts';
 import { auditModule } from './modules/audit/module.ts';
 import { createCommandRecorder } from './postgres/command-log/command-recorder.ts';
 import { Guesses } from './postgres/guesses.ts';
-import { migrate } from './postgres/migrate.ts';
-import { openDatabase } from './postgres/open-database.ts';
-import { createPool } from './postgres/pool.ts';
+import { openMigratedDatabase } from './postgres/open-database.ts';
+import { createPool, poolSizes } from './postgres/pool.ts';
 import { createReadSide } from './postgres/reader/read-side.ts';
 import { startSweeps } from './postgres/sweeps.ts';
 import { createIdempotencyKeys } from './postgres/writer/idempotency-keys.ts';
@@ -78,22 +77,22 @@ interface Assembly {
 
 async function assemble(config: Config, { logger, onProgress, stops, stopAll }: Assembly): Promise<App> {
   const tls = config.tls && (await readTlsFiles(config.tls));
-  const database = await openDatabase(config.database, { onProgress, logger });
+  const database = await openMigratedDatabase(config.database, { onProgress, logger });
   stops.push(database.close);
-  const { owner, writer, reader, replicas } = database.connections;
-  const migrations = await migrate(owner);
-  if (migrations.length > 0) logger.info({ migrations }, 'migrated');
+  const { writer, reader, replicas } = database.connections;
 
   const { limits } = config;
   const key = config.signingKey.create
     ? await loadOrCreateSigningKey(config.signingKey.file)
     : await loadSigningKey(config.signingKey.file);
-  const domain = await createDomain(key);
-  const writes = await createWriteSide(writer, domain.aggregateTypes, { waitMs: limits.databaseWaitMs });
+  const domain = await createDomain(key, { processes: config.workers });
+  const sizes = poolSizes(config.workers);
+  const writes = await createWriteSide(writer, domain.aggregateTypes, { poolSize: sizes.calls, waitMs: limits.databaseWaitMs });
   stops.push(writes.close);
   const reads = await createReadSide({
     primary: reader,
     replicas,
+    sizes,
     onChange: (name, healthy) =>
       logger[healthy ? 'info' : 'warn']({ database: name }, healthy ? 'database is up' : 'database is away'),
   });

@@ -15,6 +15,8 @@ export interface Config {
   /** How long a command can be sent again under its idempotency key, in hours. */
   readonly idempotencyHours: number;
   readonly limits: Limits;
+  /** Processes that serve, sharing the addresses. */
+  readonly workers: number;
   readonly logLevel: string;
 }
 
@@ -48,6 +50,8 @@ export class ConfigError extends Error {
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
+/** More would leave each too few connections to PostgreSQL: see `poolSizes`. */
+const MOST_WORKERS = 16;
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
 
 /** Reads the environment. An empty variable counts as unset. Throws ConfigError. */
@@ -92,6 +96,7 @@ export function readConfig(environment: Environment): Config {
       checked('IDEMPOTENCY_HOURS', '24', (value) => /^[1-9]\d{0,4}$/.test(value), 'has to be a whole number of hours from 1 on'),
     ),
     limits: readLimits({ text, checked, problems }),
+    workers: Number(checked('WORKERS', '1', isWorkerCount, `has to be a number from 1 to ${MOST_WORKERS}`)),
     logLevel: checked('LOG_LEVEL', 'info', (value) => LOG_LEVELS.includes(value), `has to be one of ${LOG_LEVELS.join(', ')}`),
   };
   if (!config.tls && text('TLS_CLIENT_CA_FILE'))
@@ -175,6 +180,10 @@ function isAddress(value: string): boolean {
   } catch {
     return false;
   }
+}
+
+function isWorkerCount(value: string): boolean {
+  return /^[1-9]\d?$/.test(value) && Number(value) <= MOST_WORKERS;
 }
 
 function isUrl(value: string, protocols: readonly string[]): boolean {

@@ -20,11 +20,12 @@ export interface Domain {
   readonly eventTypes: Registry;
 }
 
-export async function createDomain(key: SigningKey): Promise<Domain> {
+/** `processes` share the machine, and each hashes its part of the passwords. */
+export async function createDomain(key: SigningKey, { processes }: { processes: number } = { processes: 1 }): Promise<Domain> {
   return {
     modules: [
       usersModule({
-        passwords: await createPasswordHasher(),
+        passwords: await createPasswordHasher({ processes }),
         passwordPolicy: createPasswordPolicy(createGuessEstimate(dictionary['passwords-common'])),
         accessTokens: createAccessTokenIssuer(key),
         pageTokens: createPageTokens(key.deriveKey('page tokens')),

@@ -18,6 +18,7 @@ describe('readConfig', () => {
       grpcAddress: '127.0.0.1:50051',
       httpAddress: '127.0.0.1:8080',
       logLevel: 'info',
+      workers: 1,
       tls: undefined,
     });
     expect(config.database).toMatchObject({ kind: 'embedded', dataDir: expect.stringMatching(/\/\.data$/) });
@@ -51,6 +52,7 @@ describe('readConfig', () => {
       AUTH_JWKS_URL: 'https://issuer.example/jwks',
       TLS_KEY_FILE: 'key.pem',
       LOG_LEVEL: 'loud',
+      WORKERS: '17',
     });
     for (const name of [
       'GRPC_ADDRESS',
@@ -61,6 +63,7 @@ describe('readConfig', () => {
       'AUTH_AUDIENCE',
       'TLS_CERT_FILE',
       'LOG_LEVEL',
+      'WORKERS',
     ]) {
       expect(message).toContain(name);
     }
@@ -94,6 +97,11 @@ describe('readConfig', () => {
     };
     const message = problemsOf(bad);
     for (const name of Object.keys(bad)) expect(message).toContain(name);
+  });
+
+  it('takes from 1 to 16 workers', () => {
+    expect(readConfig({ WORKERS: '16' }).workers).toBe(16);
+    for (const WORKERS of ['0', '-1', '1.5', '0x2', 'two']) expect(problemsOf({ WORKERS })).toContain('WORKERS');
   });
 
   it('repeats no password', () => {

@@ -1,7 +1,8 @@
 import { type Connection, type Connections, withSettings } from './connection.ts';
 import type { ClusterLogger } from './embedded/cluster-logger.ts';
+import { migrate } from './migrate.ts';
 
-/** Where the database is: under `dataDir`, run by the program itself, or elsewhere. */
+/** Where the database is: under `dataDir`, run by the program itself; elsewhere; or opened and migrated already, by the parent process. */
 export type DatabaseConfig =
   | { readonly kind: 'embedded'; readonly dataDir: string }
   | {
@@ -9,7 +10,8 @@ export type DatabaseConfig =
       readonly owner: Connection;
       readonly writer: Connection;
       readonly replicas: readonly Connection[];
-    };
+    }
+  | { readonly kind: 'opened'; readonly connections: Connections };
 
 /** The database, reachable; `close` also stops it when it is the program's own. */
 export interface OpenedDatabase {
@@ -17,11 +19,14 @@ export interface OpenedDatabase {
   readonly close: () => Promise<void>;
 }
 
+interface OpenOptions {
+  readonly onProgress?: (step: string) => void;
+  readonly logger?: ClusterLogger;
+}
+
 /** Starts the embedded cluster, or takes the databases that the configuration names. */
-export async function openDatabase(
-  database: DatabaseConfig,
-  { onProgress, logger }: { onProgress?: (step: string) => void; logger?: ClusterLogger },
-): Promise<OpenedDatabase> {
+export async function openDatabase(database: DatabaseConfig, { onProgress, logger }: OpenOptions): Promise<OpenedDatabase> {
+  if (database.kind === 'opened') return { connections: database.connections, close: async () => {} };
   if (database.kind === 'external') {
     const { owner, writer, replicas } = database;
     // The reader's role on the writer's connection: see docs/database.md.
@@ -36,4 +41,18 @@ export async function openDatabase(
     ...(logger && { logger }),
   });
   return { connections: cluster.connections, close: cluster.stop };
+}
+
+/** The same, with the schema up to date. What was started is stopped again when the migrations fail. */
+export async function openMigratedDatabase(database: DatabaseConfig, options: OpenOptions): Promise<OpenedDatabase> {
+  const opened = await openDatabase(database, options);
+  if (database.kind === 'opened') return opened;
+  try {
+    const migrations = await migrate(opened.connections.owner);
+    if (migrations.length > 0) options.logger?.info({ migrations }, 'migrated');
+    return opened;
+  } catch (error) {
+    await opened.close();
+    throw error;
+  }
 }

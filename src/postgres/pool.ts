@@ -2,6 +2,12 @@ import pg from 'pg';
 import { type Connection, withSettings } from './connection.ts';
 import { NamedStatementClient } from './named-statement-client.ts';
 
+/** Connections that all commands, or all queries, share: of one process, and of all workers together. */
+const POOL_SIZE = 10;
+const POOL_SIZE_OF_ALL = 24;
+/** The same of the connections that look-ups share. */
+const LOOK_UPS = 4;
+const LOOK_UPS_OF_ALL = 8;
 /** How long a call may wait for a free connection, in milliseconds. */
 const CONNECTION_TIMEOUT = 5_000;
 /** How many calls may wait for a free connection, of one pool: half of what an instance has in flight, so that the rest goes on. */
@@ -10,6 +16,24 @@ const MOST_WAITING = 64;
 const STATEMENT_TIMEOUT = 60_000;
 /** How long a server may take to say goodbye, in milliseconds. */
 const FAREWELL = 1_000;
+
+/** How many connections to one database a process uses for one kind of calls. */
+export interface PoolSizes {
+  /** Of commands, and of queries. */
+  readonly calls: number;
+  readonly lookUps: number;
+}
+
+/**
+ * Sizes for each of `workers` processes, so that all of them stay below the 100 connections that PostgreSQL takes by default: commands,
+ * queries, look-ups, records, the sealer and a look at its health are 27 for one process and 96 for 16.
+ */
+export function poolSizes(workers: number): PoolSizes {
+  return {
+    calls: Math.max(1, Math.min(POOL_SIZE, Math.floor(POOL_SIZE_OF_ALL / workers))),
+    lookUps: Math.max(1, Math.min(LOOK_UPS, Math.floor(LOOK_UPS_OF_ALL / workers))),
+  };
+}
 
 export interface PoolSettings {
   /** What the connections are for, as the server shows it after `bicameral`. */

@@ -6,16 +6,29 @@ export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' |
 /** Lines are written together once there are so many bytes, or when the first has waited so many milliseconds. */
 const BLOCK = 4096;
 const LONGEST_WAIT = 200;
+/** What a pipe takes in one piece (pipe(7), PIPE_BUF): lines of processes that write to the same one do not get mixed. */
+const ONE_PIECE = 4096;
+
+export interface LoggerOptions {
+  readonly level: LogLevel;
+  readonly pretty: boolean;
+  readonly pid?: number | undefined;
+}
 
 /**
  * The program's log: JSON lines on standard output, or lines for people when `pretty`.
  *
  * JSON lines are written in the background and flushed at exit. Names of fields are fixed: `trace_id`, `method`, `code`, `reason`,
  * `duration_ms`, `principal`, and `err` for an exception. Nothing is redacted, because no payload and no token is ever logged.
+ * With a `pid`, each line has it: for processes that share the output.
  */
-export async function createLogger({ level, pretty }: { level: LogLevel; pretty: boolean }): Promise<Logger> {
-  const options = { level, base: null, formatters: { level: (label: string) => ({ level: label }) } };
-  if (!pretty) return pino(options, pino.destination({ dest: 1, sync: false, minLength: BLOCK, periodicFlush: LONGEST_WAIT }));
+export async function createLogger({ level, pretty, pid }: LoggerOptions): Promise<Logger> {
+  const base = pid === undefined ? null : { pid };
+  const options = { level, base, formatters: { level: (label: string) => ({ level: label }) } };
+  if (!pretty) {
+    const pieces = pid === undefined ? { minLength: BLOCK } : { minLength: ONE_PIECE / 2, maxWrite: ONE_PIECE };
+    return pino(options, pino.destination({ dest: 1, sync: false, periodicFlush: LONGEST_WAIT, ...pieces }));
+  }
   // In this thread and not as a pino transport: a worker takes longer to start than the rest of the program.
   const { default: prettyStream } = await import('pino-pretty');
   return pino(

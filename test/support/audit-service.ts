@@ -49,9 +49,14 @@ export async function startAuditService({ connections }: TestDatabase): Promise<
   resources.defer(() => rm(folder, { recursive: true }));
   const keyFile = join(folder, 'signing-key.pem');
   const key = await loadOrCreateSigningKey(keyFile);
-  const writes = await createWriteSide(connections.writer, [UserType]);
+  const writes = await createWriteSide(connections.writer, [UserType], { poolSize: 10 });
   resources.defer(() => writes.close());
-  const reads = await createReadSide({ primary: connections.reader, replicas: connections.replicas, onChange: () => {} });
+  const reads = await createReadSide({
+    primary: connections.reader,
+    replicas: connections.replicas,
+    sizes: { calls: 10, lookUps: 2 },
+    onChange: () => {},
+  });
   resources.defer(() => reads.close());
 
   const unexpected = { newId: () => 'unexpected', report: ({ error }: { error: unknown }) => console.error(error) };

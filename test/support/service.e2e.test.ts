@@ -4,12 +4,9 @@ import { existsSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from '@jest/globals';
-import { processesIn, signalAll } from './processes.ts';
+import { isAlive, processesIn, signalAll } from './processes.ts';
 import { startService } from './service.ts';
 import { temporaryDataDir } from './temporary-data-dir.ts';
-
-/** A dead process that nobody has asked about has no executable. */
-const isAlive = (pid: number): boolean => existsSync(`/proc/${pid}/exe`);
 
 describe('the service that end-to-end tests start', () => {
   it('serves, has an admin token, and stops without a trace', async () => {

@@ -47,6 +47,7 @@ export async function startTestApp({
     tls: undefined,
     idempotencyHours: 24,
     limits: { ...DEFAULT_LIMITS, ...limits },
+    workers: 1,
     logLevel: 'info',
   };
   const lines: string[] = [];

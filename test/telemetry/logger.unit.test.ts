@@ -3,7 +3,7 @@ import { promisify } from 'node:util';
 import { describe, expect, it } from '@jest/globals';
 
 /** Runs a program that logs, because the logger writes to the standard output of the process. */
-async function output(options: { level: string; pretty: boolean }, program: string): Promise<string> {
+async function output(options: { level: string; pretty: boolean; pid?: number }, program: string): Promise<string> {
   const logger = new URL('../../src/telemetry/logger.ts', import.meta.url);
   const code = `import { createLogger } from '${logger}'; const logger = await createLogger(${JSON.stringify(options)}); ${program}`;
   const env = { PATH: process.env.PATH };
@@ -24,6 +24,16 @@ describe('logger', () => {
       .map((line) => JSON.parse(line));
     expect(lines).toHaveLength(1000);
     expect(lines[999]).toEqual({ level: 'info', time: expect.any(Number), n: 999, msg: 'call' });
+  });
+
+  it('names the process where several write, in pieces that a pipe takes whole', async () => {
+    const text = await output(
+      { level: 'info', pretty: false, pid: 7 },
+      'for (let n = 0; n < 1000; n++) logger.info({ n }, "call");',
+    );
+    const lines = text.trimEnd().split('\n');
+    expect(lines.map((line) => JSON.parse(line).n)).toEqual(Array.from({ length: 1000 }, (_, n) => n));
+    expect(JSON.parse(lines[0] ?? '')).toMatchObject({ pid: 7 });
   });
 
   it('leaves out what is below its level', async () => {

@@ -1,13 +1,9 @@
 import type { Connection } from '../connection.ts';
-import { type ConnectionPool, createPool } from '../pool.ts';
+import { type ConnectionPool, createPool, type PoolSizes } from '../pool.ts';
 import { Probe } from './probe.ts';
 import { ReplicaMonitor } from './replica-monitor.ts';
 import { SharedConnections } from './shared-connections.ts';
 
-/** Connections to each database, on one instance, for queries that take one each. */
-const POOL_SIZE = 10;
-/** Connections that look-ups by key share. */
-const SHARED_SIZE = 4;
 /** How long a query waits for a connection to a replica before it asks the next database, in milliseconds. */
 const REPLICA_CONNECTION_TIMEOUT = 1_000;
 /** A primary that does not answer within this time counts as away, in milliseconds. */
@@ -39,14 +35,17 @@ export interface ReadSide {
 export async function createReadSide(parts: {
   primary: Connection;
   replicas: readonly Connection[];
+  /** Of each database. */
+  sizes: PoolSizes;
   onChange: (name: string, healthy: boolean) => void;
 }): Promise<ReadSide> {
+  const { sizes } = parts;
   const open = (name: string, connection: Connection, limits: { connectionTimeoutMs?: number; patienceMs: number }) => {
     const { patienceMs, ...wait } = limits;
     const settings = { readOnly: true, ...wait };
-    const pool = createPool(connection, { name: `queries ${name}`, max: POOL_SIZE, ...settings });
-    const sharedPool = createPool(connection, { name: `look-ups ${name}`, max: SHARED_SIZE, pipeline: true, ...settings });
-    const shared = new SharedConnections(sharedPool, SHARED_SIZE);
+    const pool = createPool(connection, { name: `queries ${name}`, max: sizes.calls, ...settings });
+    const sharedPool = createPool(connection, { name: `look-ups ${name}`, max: sizes.lookUps, pipeline: true, ...settings });
+    const shared = new SharedConnections(sharedPool, sizes.lookUps);
     return {
       name,
       pool,

@@ -8,8 +8,6 @@ import { AggregateSql } from './aggregate-sql.ts';
 import type { AggregateType } from './aggregate-type.ts';
 import { UnitOfWork } from './unit-of-work.ts';
 
-/** Connections that commands share, on one instance. */
-const POOL_SIZE = 10;
 /** How long a record may wait for its connection, in milliseconds. */
 const RECORD_PATIENCE = 2_000;
 
@@ -33,15 +31,18 @@ export class CommitsNotDurable extends Error {
   }
 }
 
-/** `waitMs` is how long a command may wait for a free connection. Throws CommitsNotDurable. */
+/**
+ * `poolSize` is the number of connections that commands share, in this process, and `waitMs` how long one may wait for a free one.
+ * Throws CommitsNotDurable.
+ */
 export async function createWriteSide(
   connection: Connection,
   types: readonly AggregateType<object>[],
-  { waitMs }: { waitMs?: number } = {},
+  { poolSize, waitMs }: { poolSize: number; waitMs?: number },
 ): Promise<WriteSide> {
   const pool = createPool(connection, {
     name: 'commands',
-    max: POOL_SIZE,
+    max: poolSize,
     readOnly: false,
     connectionTimeoutMs: waitMs,
     pipeline: true,

@@ -47,7 +47,7 @@ async function* nothing() {}
 export async function startAuditQueries(): Promise<AuditQueries> {
   const database = await createTestDatabase();
   const { reader, replicas } = database.connections;
-  const reads = await createReadSide({ primary: reader, replicas, onChange: () => {} });
+  const reads = await createReadSide({ primary: reader, replicas, sizes: { calls: 10, lookUps: 2 }, onChange: () => {} });
   const pageTokens = createPageTokens(randomBytes(32));
   const eventTypes = createRegistry(file_users_v1_events);
   const module = defineModule<unknown, AuditQueryContext>({

@@ -89,7 +89,7 @@ describe('a query that writes', () => {
     let reads: ReadSide;
     beforeAll(async () => {
       const { replicas } = database.connections;
-      reads = await createReadSide({ primary: reader(), replicas, onChange: () => {} });
+      reads = await createReadSide({ primary: reader(), replicas, sizes: { calls: 10, lookUps: 2 }, onChange: () => {} });
       stack.defer(reads.close);
     });
 

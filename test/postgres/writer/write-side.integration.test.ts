@@ -8,10 +8,10 @@ it('commands are not taken by a database that acknowledges what a crash can undo
   const { connections, drop } = await createTestDatabase();
   try {
     const { writer } = connections;
-    await expect(createWriteSide(withSettings(writer, { synchronous_commit: 'off' }), [UserType])).rejects.toBeInstanceOf(
-      CommitsNotDurable,
-    );
-    const side = await createWriteSide(writer, [UserType]);
+    await expect(
+      createWriteSide(withSettings(writer, { synchronous_commit: 'off' }), [UserType], { poolSize: 2 }),
+    ).rejects.toBeInstanceOf(CommitsNotDurable);
+    const side = await createWriteSide(writer, [UserType], { poolSize: 2 });
     const { rows } = await side.pool.query('show synchronous_commit');
     expect(rows).toEqual([{ synchronous_commit: 'on' }]);
     await side.close();

@@ -30,13 +30,17 @@ export interface PasswordHasher {
 }
 
 export interface PasswordHasherOptions {
+  /** Processes on this machine that hash and share its cores; the defaults of the others are of their share. Default 1. */
+  readonly processes?: number;
   /** Defaults to the cores, at most 4: the work runs in libuv's threads, of which there are 4 by default. */
   readonly concurrency?: number;
   readonly maxWaiting?: number;
 }
 
 export async function createPasswordHasher(options: PasswordHasherOptions = {}): Promise<PasswordHasher> {
-  const { concurrency = Math.min(4, availableParallelism()), maxWaiting = 64 } = options;
+  const { processes = 1 } = options;
+  const share = (ofAll: number): number => Math.max(1, Math.floor(ofAll / processes));
+  const { concurrency = Math.min(4, share(availableParallelism())), maxWaiting = share(64) } = options;
   const inTurn = boundedQueue({ resource: 'password hashing', concurrency, maxWaiting });
   const nobodys = await hash(randomBytes(32), CURRENT);
   return {

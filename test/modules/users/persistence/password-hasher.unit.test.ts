@@ -75,6 +75,14 @@ describe('password hasher', () => {
     await expect(second).rejects.toThrow('the caller gave up');
     await first;
   });
+
+  it('takes its share of the machine and of the queue, when several processes hash', async () => {
+    const one = await createPasswordHasher({ processes: 64 });
+    const calls = Array.from({ length: 3 }, () => one.hash('seven green lamps hum'));
+    const [running, waiting, refused] = await Promise.allSettled(calls);
+    expect([running?.status, waiting?.status]).toEqual(['fulfilled', 'fulfilled']);
+    expect(refused).toMatchObject({ status: 'rejected', reason: expect.any(Overloaded) });
+  });
 });
 
 async function timeOf(act: () => Promise<unknown>): Promise<number> {

@@ -1,0 +1,211 @@
+import { randomBytes } from 'node:crypto';
+import { realpathSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Code, ConnectError } from '@connectrpc/connect';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { type Caller, callerWith } from '../support/callers.ts';
+import { run } from '../support/command-line.ts';
+import { PASSWORD, somebody } from '../support/people.ts';
+import { childrenOf, isAlive, processesIn } from '../support/processes.ts';
+import { repeated } from '../support/repeated.ts';
+import { type Service, startService } from '../support/service.ts';
+import { temporaryDataDir } from '../support/temporary-data-dir.ts';
+import { connectTo, halfWritten } from './acknowledged-commands.ts';
+
+const WORKERS = '2';
+const dataDir = temporaryDataDir();
+let service: Service;
+let token: string;
+
+beforeAll(async () => {
+  service = await startService({ dataDir: dataDir.path, env: { WORKERS } });
+  token = await service.adminToken();
+}, 60_000);
+afterAll(async () => {
+  await service?.stop();
+  await dataDir[Symbol.asyncDispose]();
+}, 60_000);
+
+const workers = (): number[] => childrenOf(service.pid, 'worker.ts');
+const servers = (): number[] => processesIn(realpathSync(join(dataDir.path, 'postgres')));
+
+/** A caller on a connection of its own. */
+const connect = (withToken = token): Caller =>
+  callerWith(withToken, service.grpcAddress, { 'grpc.use_local_subchannel_pool': 1 });
+
+/** The worker that the caller's connection is with, as the log tells. */
+async function workerOf({ queries }: Caller): Promise<number> {
+  const traceId = randomBytes(16).toString('hex');
+  await queries.getUser({ userId: '' }, { headers: { traceparent: `00-${traceId}-00f067aa0ba902b7-01` } }).catch(() => {});
+  const line = () =>
+    service
+      .log()
+      .split('\n')
+      .find((text) => text.includes(traceId));
+  await until(() => line() !== undefined);
+  return JSON.parse(line() ?? '').pid;
+}
+
+/** A caller with each worker, in the order of their pids. */
+async function connectToEach(withToken = token): Promise<DisposableStack & { readonly callers: readonly Caller[] }> {
+  const stack = new DisposableStack();
+  const callers = new Map<number, Caller>();
+  for (let attempt = 0; callers.size < workers().length && attempt < 10; attempt += 1) {
+    const caller = stack.use(connect(withToken));
+    callers.set(await workerOf(caller), caller);
+  }
+  const inOrder = [...callers].sort(([one], [other]) => one - other).map(([, caller]) => caller);
+  return Object.assign(stack, { callers: inOrder });
+}
+
+async function until(isSo: () => boolean, patience = 10_000): Promise<void> {
+  for (const end = performance.now() + patience; !isSo(); await sleep(20)) {
+    if (performance.now() > end) throw new Error(`waited ${patience} ms in vain for ${isSo}`);
+  }
+}
+
+/** Calls until it is answered by anything but UNAVAILABLE, and answers how often it had to call again. */
+async function patiently(call: () => Promise<unknown>): Promise<number> {
+  for (let retries = 0; ; retries += 1) {
+    try {
+      await call();
+      return retries;
+    } catch (error) {
+      if (codeOf(error) !== 'Unavailable' || retries > 400) throw error;
+      await sleep(50);
+    }
+  }
+}
+
+const codeOf = (failure: unknown): string => Code[ConnectError.from(failure).code];
+
+describe('two workers', () => {
+  it('serve on the same addresses, connections in turn, and are told of once', async () => {
+    const callers = Array.from({ length: 4 }, () => connect());
+    const used = [];
+    for (const caller of callers) used.push(await workerOf(caller));
+    for (const caller of callers) caller[Symbol.dispose]();
+    expect([...new Set(used)].sort()).toEqual(workers().sort());
+    expect(used.slice(2)).toEqual(used.slice(0, 2));
+
+    expect(service.terminal().match(/is serving/g)).toHaveLength(1);
+    for (let connection = 0; connection < 2; connection += 1) {
+      const ready = await fetch(`http://${service.httpAddress}/readyz`, { headers: { connection: 'close' } });
+      expect(ready.status).toBe(200);
+    }
+    const addresses = { DATA_DIR: dataDir.path, GRPC_ADDRESS: service.grpcAddress, HTTP_ADDRESS: service.httpAddress };
+    const { code, stdout } = await run(['status'], addresses);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/server +serving/);
+  }, 30_000);
+
+  it('both refuse a token within a second of the suspension of its user', async () => {
+    using admin = connect();
+    const person = somebody();
+    const { user } = await admin.commands.createUser(person);
+    const userId = user?.id ?? '';
+    const { accessToken } = await admin.commands.logIn({ email: person.email, password: PASSWORD });
+    using each = await connectToEach(accessToken);
+    const outcomes = (): Promise<string[]> =>
+      Promise.all(each.callers.map(({ queries }) => queries.getUser({ userId }).then(() => 'answered', codeOf)));
+    expect(await outcomes()).toEqual(['answered', 'answered']);
+    await admin.commands.suspendUser({ userId, reason: 'test' });
+    const suspended = performance.now();
+    while ((await outcomes()).includes('answered')) expect(performance.now() - suspended).toBeLessThan(1000);
+    expect(await outcomes()).toEqual(['Unauthenticated', 'Unauthenticated']);
+  }, 30_000);
+
+  it('go on without one that is killed, which is replaced', async () => {
+    const [killed = 0, other = 0] = workers();
+    using each = await connectToEach();
+    const [ofKilled, ofOther] = each.callers as [Caller, Caller];
+    await using loadOfKilled = repeated(2, () => ofKilled.queries.listUsers({ pageSize: 1 }));
+    await using loadOfOther = repeated(2, () => ofOther.queries.listUsers({ pageSize: 1 }));
+    await sleep(200);
+    process.kill(killed, 'SIGKILL');
+    await until(() => workers().length === 2 && !workers().includes(killed));
+    expect(workers()).toContain(other);
+    await until(() => service.log().includes('a new worker serves'));
+    // Its callers are served again at once, by another.
+    expect(await workerOf(ofKilled)).not.toBe(killed);
+    expect([...new Set(loadOfKilled.failures.map(codeOf))]).toEqual(['Unavailable']);
+    expect(loadOfOther.failures).toEqual([]);
+    expect(service.log()).toContain(`"worker":${killed},"restartInMs":500,"msg":"a worker was ended by SIGKILL"`);
+    {
+      using connections = await connectToEach();
+      expect(connections.callers).toHaveLength(2);
+    }
+    await using database = await connectTo(dataDir.path);
+    const { rows } = await database.query(
+      `select count(*)::integer from pg_stat_activity where application_name = 'bicameral monitor primary'`,
+    );
+    expect(rows).toEqual([{ count: 2 }]);
+  }, 40_000);
+
+  it('come back on the same addresses when both are killed', async () => {
+    const before = workers();
+    for (const worker of before) process.kill(worker, 'SIGKILL');
+    await until(() => workers().length === 2 && !workers().some((worker) => before.includes(worker)));
+    using caller = connect();
+    await patiently(() => caller.queries.listUsers({ pageSize: 1 }));
+    expect(workers()).toContain(await workerOf(caller));
+  }, 40_000);
+
+  it('finish their calls when the program is told to stop: none fails at a client that retries UNAVAILABLE', async () => {
+    const { grpcAddress, httpAddress } = service;
+    using each = await connectToEach();
+    expect(each.callers).toHaveLength(2);
+    let done = 0;
+    let retries = 0;
+    const { user } = (await each.callers[0]?.commands.createUser(somebody())) ?? {};
+    const userId = user?.id ?? '';
+    const loads = each.callers.map(({ commands, queries }, index) =>
+      repeated(6, async () => {
+        retries += await patiently(() => commands.changeName({ userId, name: `Name ${index} ${done}` }));
+        retries += await patiently(() => queries.getUser({ userId }));
+        done += 2;
+      }),
+    );
+    await until(() => done > 50);
+    const processes = [...workers(), ...servers()];
+    expect(await service.stop()).toBe(0);
+    expect(processes.filter(isAlive)).toEqual([]);
+    expect(service.log()).not.toContain('while it stopped');
+    const doneBefore = done;
+    service = await startService({
+      dataDir: dataDir.path,
+      env: { WORKERS, GRPC_ADDRESS: grpcAddress, HTTP_ADDRESS: httpAddress },
+    });
+    await until(() => done > doneBefore + 50);
+    for (const load of loads) await load[Symbol.asyncDispose]();
+    expect(loads.flatMap(({ failures }) => failures)).toEqual([]);
+    expect(retries).toBeGreaterThan(0);
+    await using database = await connectTo(dataDir.path);
+    expect(await halfWritten(database)).toEqual([]);
+  }, 60_000);
+
+  it('end with the program when that is killed, and so does PostgreSQL', async () => {
+    const processes = [...workers(), ...servers()];
+    expect(processes.length).toBeGreaterThan(4);
+    await service.kill();
+    await until(() => processes.filter(isAlive).length === 0, 20_000);
+  }, 40_000);
+});
+
+describe('two workers that cannot start', () => {
+  it('say why once, and leave nothing running', async () => {
+    await using taken = await startService();
+    await using place = temporaryDataDir();
+    const { code, stderr } = await run(['serve'], {
+      WORKERS,
+      DATA_DIR: place.path,
+      GRPC_ADDRESS: '127.0.0.1:0',
+      HTTP_ADDRESS: taken.httpAddress,
+    });
+    expect(code).toBe(1);
+    expect(stderr.match(/HTTP_ADDRESS: address in use/g)).toHaveLength(1);
+    expect(stderr).not.toMatch(/^ +at /m);
+    expect(processesIn(realpathSync(join(place.path, 'postgres')))).toEqual([]);
+  }, 60_000);
+});
