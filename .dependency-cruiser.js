@@ -78,9 +78,9 @@ export default {
     ),
     rule(
       'composition-at-the-top',
-      'app.ts is the one file that knows every concrete part; only the command line starts it.',
+      'app.ts and domain.ts are the files that know every concrete part; only the command line starts them.',
       { path: '^src/(?!main|cli|app)' },
-      { path: '^src/app\\.ts' },
+      { path: '^src/(app|domain)\\.ts' },
     ),
     rule(
       'generated-code-is-a-leaf',

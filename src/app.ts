@@ -1,10 +1,10 @@
 import { randomUUIDv7 } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createSecureContext } from 'node:tls';
-import { dictionary } from '@zxcvbn-ts/language-common';
 import type { Logger } from 'pino';
+import { pruneLog } from './audit/prune.ts';
 import { startSealer } from './audit/sealer.ts';
-import { createAccessTokenIssuer } from './auth/access-token.ts';
+import { createVerifications } from './audit/verify/verifications.ts';
 import { readEndedSessions } from './auth/ended-sessions.ts';
 import { startRevocationWatch } from './auth/revocations.ts';
 import { loadOrCreateSigningKey, loadSigningKey } from './auth/signing-key.ts';
@@ -13,16 +13,14 @@ import { type Config, ConfigError } from './config.ts';
 import { type Bus, createBus, type Route } from './cqrs/bus.ts';
 import { rateLimitOf } from './cqrs/limits.ts';
 import { createPageTokens } from './cqrs/page-token.ts';
+import { createDomain } from './domain.ts';
 import { CallGauge } from './middleware/call-gauge.ts';
 import type { UnexpectedErrors } from './middleware/errors.ts';
 import { createPipelines } from './middleware/pipeline.ts';
 import { memoryRates, postgresRates } from './middleware/rates.ts';
+import { createReplay } from './middleware/replay.ts';
 import { validation } from './middleware/validation.ts';
-import { createGuessEstimate } from './modules/users/domain/common-passwords.ts';
-import { createPasswordPolicy } from './modules/users/domain/password-policy.ts';
-import { usersModule } from './modules/users/module.ts';
-import { createPasswordHasher } from './modules/users/persistence/password-hasher.ts';
-import { UserType } from './modules/users/persistence/user-type.ts';
+import { auditModule } from './modules/audit/module.ts';
 import { createCommandRecorder } from './postgres/command-log/command-recorder.ts';
 import { Guesses } from './postgres/guesses.ts';
 import { openMigratedDatabase } from './postgres/open-database.ts';
@@ -84,8 +82,12 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
   const { writer, reader, replicas } = database.connections;
 
   const { limits } = config;
+  const key = config.signingKey.create
+    ? await loadOrCreateSigningKey(config.signingKey.file)
+    : await loadSigningKey(config.signingKey.file);
+  const domain = await createDomain(key, { processes: config.workers });
   const sizes = poolSizes(config.workers);
-  const writes = await createWriteSide(writer, [UserType], { poolSize: sizes.calls, waitMs: limits.databaseWaitMs });
+  const writes = await createWriteSide(writer, domain.aggregateTypes, { poolSize: sizes.calls, waitMs: limits.databaseWaitMs });
   stops.push(writes.close);
   const reads = await createReadSide({
     primary: reader,
@@ -96,9 +98,6 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
   });
   stops.push(reads.close);
 
-  const key = config.signingKey.create
-    ? await loadOrCreateSigningKey(config.signingKey.file)
-    : await loadSigningKey(config.signingKey.file);
   const revocations = startRevocationWatch({ read: readEndedSessions(reads.primary.pool), logger, now: Date.now });
   stops.push(revocations.stop);
   await revocations.refresh();
@@ -126,15 +125,21 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     { logger, intervalMs: SWEEP_EVERY },
   );
   stops.push(sweeps.stop);
-  const bus = createBus(
-    [
-      usersModule({
-        passwords: await createPasswordHasher({ processes: config.workers }),
-        passwordPolicy: createPasswordPolicy(createGuessEstimate(dictionary['passwords-common'])),
-        accessTokens: createAccessTokenIssuer(key),
-        pageTokens: createPageTokens(key.deriveKey('page tokens')),
+  const audit = auditModule({
+    pageTokens: createPageTokens(key.deriveKey('page tokens')),
+    eventTypes: domain.eventTypes,
+    verify: createVerifications({ primary: reads.primary.pool, key }),
+    pruneLog: (query, range) => pruneLog(query, { ...range, key }),
+    primary: reads.primary,
+    replay: {
+      route: (method) => bus.get(method),
+      replay: createReplay({
+        report: (error, commandId) => logger.warn({ err: error, command_id: commandId }, 'a replayed command failed'),
       }),
-    ],
+    },
+  });
+  const bus: Bus = createBus(
+    [...domain.modules, audit],
     createPipelines({
       logger,
       unexpected,

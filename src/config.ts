@@ -1,6 +1,6 @@
 import { join, resolve } from 'node:path';
 import { parseRates, type RateOverrides } from './middleware/rates.ts';
-import type { Connection } from './postgres/connection.ts';
+import { type Connection, connectionByUrl } from './postgres/connection.ts';
 import type { DatabaseConfig } from './postgres/open-database.ts';
 import { parseAddress } from './transport/address.ts';
 
@@ -136,10 +136,10 @@ interface Source {
 
 function readDatabase({ text, problems, dataDir }: Source & { dataDir: string }): DatabaseConfig {
   const connection = (name: string, url: string): Connection => {
+    const known = connectionByUrl(url);
     // The value may hold a password: it is not repeated.
-    if (!isUrl(url, ['postgres:', 'postgresql:']))
-      problems.push(`${name} has to be a URL, e.g. postgresql://user@host:5432/database`);
-    return { connectionString: url };
+    if (!known) problems.push(`${name} has to be a URL, e.g. postgresql://user@host:5432/database`);
+    return known ?? {};
   };
   const url = text('DATABASE_URL');
   const replicaUrls = (text('DATABASE_REPLICA_URLS') ?? '').split(',').filter((replica) => replica.trim() !== '');

@@ -13,6 +13,7 @@ const COLUMNS = {
   method: 'record.method',
   principal: 'record.principal',
   roles: 'array_to_json(record.roles)::text',
+  session: 'record.session',
   request: 'record.request::text',
   personal_digest: "encode(record.personal_digest, 'hex')",
   outcome: 'record.outcome',

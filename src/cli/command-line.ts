@@ -3,6 +3,7 @@ import type { Environment } from '../config.ts';
 import { addLogCommands } from './audit/log-commands.ts';
 import { addSealCommands } from './audit/seal-commands.ts';
 import { explain } from './explain.ts';
+import type { ReplayOptions } from './replay/replay.ts';
 import { withTrustOptions } from './service-options.ts';
 import type { TrustFiles } from './trust.ts';
 
@@ -55,6 +56,23 @@ export async function runCommandLine(argv: readonly string[], environment: Envir
     .addHelpText('after', '\nAsks a running service at GRPC_ADDRESS.');
   addLogCommands(audit, environment);
   addSealCommands(audit, environment);
+
+  withTrustOptions(
+    program
+      .command('replay')
+      .description(
+        'Run recorded commands again into an empty database. Exits with 1 when one goes another way than it is on record.',
+      )
+      .requiredOption('--into <url>', 'an empty PostgreSQL database, as the role that owns it')
+      .option('--from <place>', 'begin here: a sequence number, 2026-11-24, or 2026-11-24T10:30:00Z (default: the beginning)')
+      .option(
+        '--to <place>',
+        'end here: the last sequence number, or the time before which commands were received (default: the end)',
+      )
+      .option('--json', 'print JSON'),
+  )
+    .addHelpText('after', '\nReads the log of a running service at GRPC_ADDRESS, and changes nothing there.')
+    .action(async (options: ReplayOptions) => (await import('./replay/replay.ts')).replayLog(environment, options));
 
   try {
     await program.parseAsync(argv);

@@ -1,6 +1,7 @@
 import type { DescService } from '@bufbuild/protobuf';
 import { type Client, Code, ConnectError, createClient, type Interceptor } from '@connectrpc/connect';
 import { createGrpcTransport, Http2SessionManager } from '@connectrpc/connect-node';
+import type { AccessToken } from '../auth/access-token.ts';
 import type { Role } from '../auth/roles.ts';
 import { type Environment, readConfig } from '../config.ts';
 import { localToken } from './local-token.ts';
@@ -18,21 +19,26 @@ export interface ServiceClientOptions extends TrustFiles {
   readonly roles: readonly Role[];
 }
 
-/** Calls the service at GRPC_ADDRESS with a token signed by the local key. */
+/** A token with less than this left, in milliseconds, is replaced. */
+const LAST_MINUTES = 5 * 60_000;
+
+/** Calls the service at GRPC_ADDRESS with a token signed by the local key, and with a new one when it is about to end. */
 export async function serviceClient(environment: Environment, options: ServiceClientOptions): Promise<ServiceClient> {
   const config = readConfig(environment);
-  const [trust, { token }] = await Promise.all([readTrust(config, options), localToken(config, options)]);
+  const [trust, token] = await Promise.all([readTrust(config, options), localToken(config, options)]);
   const baseUrl = `${trust ? 'https' : 'http'}://${config.grpcAddress}`;
   const sessionManager = new Http2SessionManager(baseUrl, {}, trust ?? {});
-  const interceptors = [authorized(token), namesWhoIsAway(config.grpcAddress)];
+  const interceptors = [authorized(token, () => localToken(config, options)), namesWhoIsAway(config.grpcAddress)];
   const transport = createGrpcTransport({ baseUrl, sessionManager, interceptors });
   return { client: (service) => createClient(service, transport), close: () => sessionManager.abort() };
 }
 
-function authorized(token: string): Interceptor {
-  return (next) => (request) => {
-    request.header.set('authorization', `Bearer ${token}`);
-    return next(request);
+function authorized(first: AccessToken, renew: () => Promise<AccessToken>): Interceptor {
+  let current = first;
+  return (next) => async (request) => {
+    if (current.expiresAt.getTime() - Date.now() < LAST_MINUTES) current = await renew();
+    request.header.set('authorization', `Bearer ${current.token}`);
+    return await next(request);
   };
 }
 

@@ -104,6 +104,8 @@ function holds(schema: DescMessage, matches: (field: DescField) => boolean, visi
   return schema.fields.some((field) => matches(field) || (field.message != null && holds(field.message, matches, visited)));
 }
 
-const isSecret = (field: DescField): boolean => field.proto.options?.debugRedact === true;
+/** Whether the field holds a secret: `debug_redact`. */
+export const isSecret = (field: DescField): boolean => field.proto.options?.debugRedact === true;
 
-const isPersonal = (field: DescField): boolean => getOption(field, personal);
+/** Whether the field holds what is personal: `cqrs.v1.personal`. */
+export const isPersonal = (field: DescField): boolean => getOption(field, personal);

@@ -56,13 +56,14 @@ export class CommandAttempt {
   /** What is known before the end. `whole`: the request is valid and can be run again. */
   attempt({ whole }: { whole: boolean }): Attempt {
     const call = this.#call;
-    const { id, roles } = principalOf(call);
+    const { id, roles, session } = principalOf(call);
     return {
       commandId: call.id,
       receivedAt: call.receivedAt,
       method: methodName(call.method),
       principal: storable(id),
       roles: roles.map(storable),
+      session: storable(session),
       ...recordedRequest(call, whole),
       attempts: call.contextValues.get(attemptKey),
       durationUs: Math.round((performance.now() - this.#started) * 1000),

@@ -51,11 +51,16 @@ export function createPipelines(parts: PipelineParts): Pipelines {
   const outer = [tracing(), logging(parts.logger), errors(parts.unexpected), loadShedding(parts.inFlight), deadline()];
   const admission = [authentication(parts.tokens, parts.revocations), parts.validation, authorization(), rateLimit(parts.rates)];
   const once = [guessLimit(parts.guesses), idempotency(keys, fingerprintKey)];
-  const execution = [retry(), unitOfWork(parts.writes.unitOfWork)];
   return {
-    command: [...outer, audit(parts.recorder), ...admission, ...once, ...execution],
+    command: [...outer, audit(parts.recorder), ...admission, ...once, ...execution(parts)],
     query: [...outer, ...admission, consistency(parts.reads)],
-    // The caller is the recorded one, and whoever runs it again keeps the outcome.
-    replay: [parts.validation, authorization(), ...execution],
+    replay: replayPipeline(parts),
   };
 }
+
+/** What a recorded command passes that is run again: the caller is the recorded one, and whoever runs it again keeps the outcome. */
+export function replayPipeline(parts: Pick<PipelineParts, 'validation' | 'writes'>): readonly Interceptor[] {
+  return [parts.validation, authorization(), ...execution(parts)];
+}
+
+const execution = ({ writes }: Pick<PipelineParts, 'writes'>): readonly Interceptor[] => [retry(), unitOfWork(writes.unitOfWork)];

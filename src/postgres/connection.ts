@@ -15,6 +15,27 @@ export interface Connections {
   readonly replicas: readonly Connection[];
 }
 
+/**
+ * A connection by its URL (PostgreSQL manual 32.1.1.2); undefined when the text is none. The host may be left out where a parameter
+ * names the folder of a Unix-domain socket: `postgresql://user@/database?host=/run/postgresql`.
+ */
+export function connectionByUrl(text: string): Connection | undefined {
+  const url = URL.parse(withoutHost(text));
+  if (!url || !['postgres:', 'postgresql:'].includes(url.protocol)) return undefined;
+  return { connectionString: withoutHost(text) };
+}
+
+/** URL knows no user without a host: the user and the password become parameters, as they can also be given. */
+function withoutHost(text: string): string {
+  const [, start = '', user = '', password = '', end = ''] = /^(\w+:\/\/)([^:@/?#]*):?([^@/?#]*)@(\/.*)$/.exec(text) ?? [];
+  const url = URL.parse(start + end);
+  if (!url) return text;
+  for (const [name, value] of Object.entries({ user, password })) {
+    if (value !== '') url.searchParams.set(name, decodeURIComponent(value));
+  }
+  return url.href;
+}
+
 /** The same connection with run-time settings for each of its sessions, besides those it has (PostgreSQL manual 19.1.4). */
 export function withSettings(connection: Connection, settings: Readonly<Record<string, string>>): Connection {
   const added = Object.entries(settings).map(([name, value]) => `-c ${name}=${value}`);

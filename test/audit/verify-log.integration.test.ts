@@ -91,6 +91,7 @@ describe('verification of the log', () => {
       method: `method || 'x'`,
       principal: `'somebody else'`,
       roles: `'{admin}'`,
+      session: `'another'`,
       request: `replace(request::text, '2', '7')::json`,
       'the white space of request': `(request::text || ' ')::json`,
       personal: `replace(personal::text, 'Ada', 'Eve')::json`,
@@ -153,7 +154,7 @@ describe('verification of the log', () => {
            where other.command_id in ('${id(one)}', '${id(other)}') and other.command_id <> record.command_id)
          where command_id in ('${id(one)}', '${id(other)}')`,
       );
-    const content = `method, principal, roles, request, personal, personal_digest, outcome, code, reason, dry_run, answered_by, aggregate_type,
+    const content = `method, principal, roles, session, request, personal, personal_digest, outcome, code, reason, dry_run, answered_by, aggregate_type,
       aggregate_id, version_before, version_after, event_ids, attempts, duration_us, trace_id, peer, user_agent`;
 
     it.each([

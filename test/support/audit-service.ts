@@ -77,6 +77,8 @@ export async function startAuditService({ connections }: TestDatabase): Promise<
         newId,
         signal,
         pruneLog: (before) => pruneLog((text, values) => work.query(text, values), { before, key, now: receivedAt }),
+        recorded: notServed,
+        replay: notServed,
       };
     },
     queryContext: ({ contextValues, signal }) => {
@@ -103,8 +105,9 @@ export async function startAuditService({ connections }: TestDatabase): Promise<
 }
 
 function unserved(service: DescService): Record<string, AnyHandler> {
-  const handle = (): never => {
-    throw new Error('not served here');
-  };
-  return Object.fromEntries(service.methods.map((method) => [method.localName, { method, handle }]));
+  return Object.fromEntries(service.methods.map((method) => [method.localName, { method, handle: notServed }]));
+}
+
+function notServed(): never {
+  throw new Error('not served here');
 }

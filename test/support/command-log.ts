@@ -14,11 +14,11 @@ export async function insertRecords(
   { receivedAt = new Date() }: { receivedAt?: Date } = {},
 ): Promise<string[]> {
   const rows = await database.query<{ command_id: string }>(
-    `insert into cqrs.command_log (command_id, received_at, method, principal, roles, request, personal, personal_digest, outcome, code,
+    `insert into cqrs.command_log (command_id, received_at, method, principal, roles, session, request, personal, personal_digest, outcome, code,
        reason, dry_run, aggregate_type, aggregate_id, version_before, version_after, event_ids, attempts, duration_us, trace_id, peer,
        user_agent)
      select gen_random_uuid(), $2::timestamptz + n * interval '1 millisecond', 'users.v1.CommandService/ChangeName', 'somebody "' || n || '"',
-       '{admin,auditor}', format('{"userId":"%s"}', n)::json, personal::json, sha256(convert_to(personal, 'UTF8')), 'succeeded', 'OK', '', false,
+       '{admin,auditor}', 'session ' || n, format('{"userId":"%s"}', n)::json, personal::json, sha256(convert_to(personal, 'UTF8')), 'succeeded', 'OK', '', false,
        'users.v1.User', gen_random_uuid(), n, n + 1, array[gen_random_uuid(), gen_random_uuid()], 1, 1234, repeat('ab', 16),
        '127.0.0.1:1234', 'test'
      from generate_series(1, $1::int) as n cross join lateral (select format('{"name": "Ada %s","salt":"%s"}', n, md5(n::text)) as personal) as p

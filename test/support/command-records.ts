@@ -9,6 +9,7 @@ export interface RecordValues {
   readonly method?: string;
   readonly principal?: string;
   readonly roles?: readonly string[];
+  readonly session?: string;
   readonly request?: object | null;
   readonly personal?: object | null;
   readonly personalDigest?: Buffer | null;
@@ -46,6 +47,7 @@ export async function addRecord(database: TestDatabase, values: RecordValues = {
     method: values.method ?? 'users.v1.CommandService/ChangeName',
     principal: values.principal ?? 'tester',
     roles: values.roles ?? [],
+    session: values.session ?? '',
     request: json(values.request),
     personal: json(values.personal),
     personal_digest: values.personalDigest ?? null,

@@ -7,6 +7,7 @@ export interface LoggedCommand {
   readonly method: string;
   readonly principal: string;
   readonly roles: readonly string[];
+  readonly session: string;
   readonly request: Record<string, unknown> | null;
   readonly personal: { readonly fields: Record<string, unknown> } | null;
   readonly outcome: string;

@@ -37,7 +37,12 @@ export function commandsByHand(primary: pg.Pool, notFound: () => Error): Command
       const personal = toBinary(UserNameChangedSchema, create(UserNameChangedSchema, { name }));
       const event = eventValues({ user: changed, type: UserNameChangedSchema.typeName, personal });
       const row = [name, changed.updated_at.toISOString(), changed.version, userId, found.writes];
-      const record = recordValues({ method: 'ChangeName', request: { userId }, personal: { name }, versionBefore: found.version });
+      const record = recordValues({
+        method: 'ChangeName',
+        request: { userId },
+        personal: { name },
+        versionBefore: found.version,
+      });
       const written = await client.query<{ written: number }>({ ...UPDATE_NAME, values: [...event, ...record, ...row] });
       if (written.rows[0]?.written !== 1) throw new Overtaken();
       return changed;

@@ -31,9 +31,9 @@ const SIDE_EFFECTS = `event as (
       from written, unnest($6::uuid[], $7::text[], $8::bytea[], $9::bytea[]) as event (id, type, payload, personal)
     ), record as (
       insert into cqrs.command_log
-        (command_id, received_at, method, principal, roles, request, personal, personal_digest, outcome, code, reason, dry_run,
+        (command_id, received_at, method, principal, roles, session, request, personal, personal_digest, outcome, code, reason, dry_run,
          aggregate_type, aggregate_id, version_before, version_after, event_ids, attempts, duration_us, trace_id, peer, user_agent)
-      select $3, $5, $10::text, $11::text, $12::text[], $13::json, $14::json, $15::bytea, 'succeeded', 'OK', '', false,
+      select $3, $5, $10::text, $11::text, $12::text[], '', $13::json, $14::json, $15::bytea, 'succeeded', 'OK', '', false,
         $1, written.id, $16::integer, $2, $6::uuid[], $17::integer, $18::integer, $19::text, $20::text, $21::text
       from written
     ), user_directory as (

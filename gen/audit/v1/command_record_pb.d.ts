@@ -163,6 +163,13 @@ export declare type CommandRecord = Message<"audit.v1.CommandRecord"> & {
    * @generated from field: string user_agent = 23;
    */
   userAgent: string;
+
+  /**
+   * The log-in (`jti`) that the caller's token came from; empty where there is none.
+   *
+   * @generated from field: string session = 24;
+   */
+  session: string;
 };
 
 /**

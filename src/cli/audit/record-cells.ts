@@ -27,6 +27,7 @@ export const OUTCOME_WORDS: ReadonlyMap<string, Outcome> = new Map(
     .map((outcome) => [outcomeWord(outcome as Outcome), outcome as Outcome]),
 );
 
-function outcomeWord(outcome: Outcome): string {
+/** `timed-out` for OUTCOME_TIMED_OUT. */
+export function outcomeWord(outcome: Outcome): string {
   return (Outcome[outcome] ?? '').toLowerCase().replaceAll('_', '-');
 }

@@ -1,14 +1,19 @@
-import type { Registry } from '@bufbuild/protobuf';
+import { create, type Registry } from '@bufbuild/protobuf';
+import { CommandRecordSchema, RecordedEventSchema } from '#gen/audit/v1/command_record_pb.js';
 import { services } from '#gen/handlers/audit.ts';
 import type { NotSealed, Pruned, Query } from '../../audit/prune.ts';
 import type { Verify } from '../../audit/verify/verifications.ts';
 import { principalOf } from '../../cqrs/context-keys.ts';
 import { defineModule, type Module } from '../../cqrs/module.ts';
 import type { PageTokens } from '../../cqrs/page-token.ts';
-import { readerKey } from '../../postgres/reader/reader.ts';
+import type { ReadPool } from '../../postgres/reader/read-side.ts';
+import { Reader, readerKey } from '../../postgres/reader/reader.ts';
 import { unitOfWorkKey } from '../../postgres/writer/unit-of-work.ts';
 import type { AuditCommandContext } from './commands/context.ts';
 import type { AuditQueryContext } from './queries/context.ts';
+import { recordedCommand } from './read-model/recorded-command.ts';
+import type { Recorded } from './replay/recorded.ts';
+import { type ReplayParts, replayRecorded } from './replay/replay-recorded.ts';
 
 /** The log of commands: who did what, when, and how it ended, and the proof that nobody changed it. */
 export function auditModule(parts: {
@@ -18,8 +23,22 @@ export function auditModule(parts: {
   verify: Verify;
   /** Removes months of the log in the transaction that the statements run in: see `pruneLog`. */
   pruneLog: (query: Query, range: { before: Date; now: Date }) => Promise<Pruned | NotSealed>;
+  /** Where ReplayCommand reads: a record that was just made need not be on a replica. */
+  primary: ReadPool;
+  /** How ReplayCommand runs commands. Asked when it is called, because the bus that has the routes is made after its modules. */
+  replay: Pick<ReplayParts, 'route' | 'replay'>;
 }): Module {
-  const { pageTokens, eventTypes, verify, pruneLog } = parts;
+  const { pageTokens, eventTypes, verify, pruneLog, primary, replay } = parts;
+
+  async function recorded(reader: Reader, commandId: string): Promise<Recorded | undefined> {
+    const found = await recordedCommand(reader, commandId, eventTypes);
+    if (!found) return undefined;
+    return {
+      command: create(CommandRecordSchema, found.command),
+      events: found.events.map((event) => create(RecordedEventSchema, event)),
+    };
+  }
+
   return defineModule<AuditCommandContext, AuditQueryContext>({
     name: 'audit',
     services,
@@ -34,6 +53,8 @@ export function auditModule(parts: {
           return call.signal;
         },
         pruneLog: (before) => pruneLog((text, values) => work.query(text, values), { before, now: call.receivedAt }),
+        recorded: (commandId) => recorded(new Reader(primary, call.cancellation), commandId),
+        replay: (command) => replayRecorded(command, { ...replay, eventTypes }, call.signal),
       };
     },
     queryContext: (call) => {

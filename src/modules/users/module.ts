@@ -3,11 +3,14 @@ import type { AccessTokenIssuer } from '../../auth/access-token.ts';
 import { principalOf } from '../../cqrs/context-keys.ts';
 import { defineModule, type Module } from '../../cqrs/module.ts';
 import type { PageTokens } from '../../cqrs/page-token.ts';
+import { replayKey } from '../../cqrs/replay.ts';
 import { readerKey } from '../../postgres/reader/reader.ts';
 import { unitOfWorkKey } from '../../postgres/writer/unit-of-work.ts';
 import type { UsersContext } from './commands/context.ts';
 import type { PasswordPolicy } from './domain/password-policy.ts';
+import { recordedVerdicts } from './domain/recorded-verdicts.ts';
 import type { Passwords } from './domain/users.ts';
+import { replayedUsers } from './persistence/replayed-users.ts';
 import { userRepository } from './persistence/user-repository.ts';
 import type { UsersQueryContext } from './queries/context.ts';
 
@@ -25,6 +28,8 @@ export function usersModule(parts: {
     commandContext: (call) => {
       const work = call.contextValues.get(unitOfWorkKey);
       if (!work) throw new Error('the pipeline has no unit of work');
+      const verdict = call.contextValues.get(replayKey);
+      const issuer = verdict ? noTokens : accessTokens;
       return {
         principal: principalOf(call),
         now: call.receivedAt,
@@ -32,11 +37,10 @@ export function usersModule(parts: {
         get signal() {
           return call.signal;
         },
-        users: userRepository(work),
-        passwords,
-        passwordPolicy,
+        users: verdict ? replayedUsers(work, verdict) : userRepository(work),
+        ...(verdict ? recordedVerdicts(verdict.reason) : { passwords, passwordPolicy }),
         issueToken: (user) =>
-          accessTokens.issue({
+          issuer.issue({
             subject: user.id,
             roles: user.roles,
             sessionEpoch: user.sessionEpoch,
@@ -59,3 +63,6 @@ export function usersModule(parts: {
     },
   });
 }
+
+/** A log-in that is run again lets nobody in. */
+const noTokens: AccessTokenIssuer = { issue: async ({ now }) => ({ token: '', expiresAt: now }) };

@@ -19,6 +19,8 @@ export interface Attempt {
   readonly method: string;
   readonly principal: string;
   readonly roles: readonly string[];
+  /** The log-in that the caller's token came from; empty where there is none. */
+  readonly session: string;
   /** JSON text without secrets and without what is personal; null when the request has no JSON form. */
   readonly request: string | null;
   /** JSON text of `{ salt, fields }`; null when nothing is personal. */
@@ -60,12 +62,12 @@ export interface CommandRecord extends Attempt {
  * (`AggregateSql`), from `first` on they are `successParameters`.
  */
 export function storeSuccess(key: string, first: number): string {
-  const [method, principal, roles, request, personal, digest, before, attempts, duration, traceId, peer, userAgent] =
+  const [method, principal, roles, session, request, personal, digest, before, attempts, duration, traceId, peer, userAgent] =
     SUCCESS_TYPES.map((type, index) => `$${first + index}::${type}`);
   return `insert into cqrs.command_log
-    (command_id, received_at, method, principal, roles, request, personal, personal_digest, outcome, code, reason, dry_run,
+    (command_id, received_at, method, principal, roles, session, request, personal, personal_digest, outcome, code, reason, dry_run,
      aggregate_type, aggregate_id, version_before, version_after, event_ids, attempts, duration_us, trace_id, peer, user_agent)
-  select $3, $5, ${method}, ${principal}, ${roles}, ${request}, ${personal}, ${digest}, 'succeeded', 'OK', '', false,
+  select $3, $5, ${method}, ${principal}, ${roles}, ${session}, ${request}, ${personal}, ${digest}, 'succeeded', 'OK', '', false,
     $1, written.${key}, ${before}, $2, $6::uuid[], ${attempts}, ${duration}, ${traceId}, ${peer}, ${userAgent}
   from written`;
 }
@@ -74,6 +76,7 @@ const SUCCESS_TYPES = [
   'text',
   'text',
   'text[]',
+  'text',
   'json',
   'json',
   'bytea',
@@ -88,11 +91,13 @@ const SUCCESS_TYPES = [
 export const SUCCESS_PARAMETERS = SUCCESS_TYPES.length;
 
 export function successParameters(attempt: Attempt, versionBefore: number | undefined): readonly unknown[] {
-  const { method, principal, roles, request, personal, personalDigest, attempts, durationUs, traceId, peer, userAgent } = attempt;
+  const { method, principal, roles, session, request, personal, personalDigest, attempts, durationUs, traceId, peer, userAgent } =
+    attempt;
   return [
     method,
     principal,
     roles,
+    session,
     request,
     personal,
     personalDigest,
@@ -107,13 +112,13 @@ export function successParameters(attempt: Attempt, versionBefore: number | unde
 
 /** Stores any number of records; the one parameter is `recordsParameter`. A record that is there already stays as it is. */
 export const STORE_RECORDS = `insert into cqrs.command_log
-    (command_id, received_at, method, principal, roles, request, personal, personal_digest, outcome, code, reason, dry_run, answered_by,
+    (command_id, received_at, method, principal, roles, session, request, personal, personal_digest, outcome, code, reason, dry_run, answered_by,
      aggregate_type, aggregate_id, version_before, version_after, event_ids, attempts, duration_us, trace_id, peer, user_agent)
-  select command_id, received_at, method, principal, roles, request::json, personal::json, decode(personal_digest, 'hex'),
+  select command_id, received_at, method, principal, roles, session, request::json, personal::json, decode(personal_digest, 'hex'),
     outcome, code, reason, dry_run, answered_by,
     aggregate_type, aggregate_id, version_before, version_after, event_ids, attempts, duration_us, trace_id, peer, user_agent
   from json_to_recordset($1::json) as record (
-    command_id uuid, received_at timestamptz, method text, principal text, roles text[], request text, personal text,
+    command_id uuid, received_at timestamptz, method text, principal text, roles text[], session text, request text, personal text,
     personal_digest text, outcome text, code text, reason text, dry_run boolean, answered_by uuid,
     aggregate_type text, aggregate_id uuid, version_before integer, version_after integer, event_ids uuid[],
     attempts integer, duration_us integer, trace_id text, peer text, user_agent text)
@@ -128,6 +133,7 @@ export function recordsParameter(records: readonly CommandRecord[]): string {
       method: record.method,
       principal: record.principal,
       roles: record.roles,
+      session: record.session,
       request: record.request,
       personal: record.personal,
       personal_digest: record.personalDigest?.toString('hex'),

@@ -12,6 +12,7 @@ export class Migration20261124000000CommandLog extends Migration {
       method text not null,
       principal text not null,
       roles text[] not null,
+      session text not null,
       request json,
       personal json,
       personal_digest bytea,

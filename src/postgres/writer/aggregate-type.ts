@@ -1,4 +1,4 @@
-import type { DescMessage, MessageShape } from '@bufbuild/protobuf';
+import type { DescMessage, JsonObject, MessageShape } from '@bufbuild/protobuf';
 import type { EntitySchema } from '@mikro-orm/core';
 import type { DomainError } from '../../cqrs/errors.ts';
 
@@ -28,6 +28,8 @@ export interface AggregateType<A extends object> {
   events(aggregate: A): readonly EventMessage[];
   /** Whether what its stored events hold of personal data is to be erased. */
   erasesPersonalData(aggregate: A): boolean;
+  /** What people are shown of the aggregate when a command is run again: all that commands decide by, and no secret. */
+  snapshot?(aggregate: A): JsonObject;
   readonly projections: readonly InlineProjection[];
   /** What the violation of a constraint by this aggregate means to the caller; undefined when it should not have happened. */
   violation(constraint: string, aggregate: A): DomainError | undefined;

@@ -1,3 +1,4 @@
+import type { JsonObject } from '@bufbuild/protobuf';
 import { createContextKey } from '@connectrpc/connect';
 import { ChangeSetType, type EntityManager } from '@mikro-orm/core';
 import type pg from 'pg';
@@ -171,6 +172,12 @@ export class UnitOfWork {
   /** The events that the command recorded, as they are stored. Asked for when the handler is done. */
   get events(): Changed['events'] {
     return this.#changed().flatMap(({ events }) => events);
+  }
+
+  /** The aggregate that the command changed, as it leaves it: see `AggregateType.snapshot`. Asked for when the handler is done. */
+  get state(): JsonObject | undefined {
+    const [changed] = this.#changed();
+    return changed?.type.snapshot?.(changed.aggregate);
   }
 
   /** Forgets what was done. Does nothing after `commit`. */

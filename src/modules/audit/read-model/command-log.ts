@@ -13,6 +13,7 @@ interface CommandLogTable {
   readonly method: string;
   readonly principal: string;
   readonly roles: string[];
+  readonly session: string;
   /** The request without what is secret or personal in it; null when there was none that could be read. */
   readonly request: JsonObject | null;
   /** What was personal in it; null when nothing was, or when it was erased. */
@@ -79,6 +80,9 @@ export function outcomeName(outcome: Outcome): OutcomeName | undefined {
   return (Object.keys(OUTCOMES) as OutcomeName[]).find((name) => OUTCOMES[name] === outcome);
 }
 
+/** The outcome that the log names so. */
+export const outcomeOf = (name: OutcomeName): Outcome => OUTCOMES[name];
+
 /** The columns that make a `CommandRecord`, of a table named `record`. */
 export const RECORD_COLUMNS = [
   'record.command_id',
@@ -86,6 +90,7 @@ export const RECORD_COLUMNS = [
   'record.method',
   'record.principal',
   'record.roles',
+  'record.session',
   'record.request',
   'record.personal',
   sql<boolean>`record.personal_digest is not null and record.personal is null`.as('personal_erased'),
@@ -126,9 +131,10 @@ export function toCommandRecord(row: RecordRow): MessageInitShape<typeof Command
     method: row.method,
     principal: row.principal,
     roles: row.roles,
+    session: row.session,
     ...((request || personal) && { request: wholeRequest(request ?? {}, personal?.fields ?? {}) }),
     personalErased: row.personal_erased,
-    outcome: OUTCOMES[row.outcome],
+    outcome: outcomeOf(row.outcome),
     code: row.code,
     reason: row.reason,
     dryRun: row.dry_run,

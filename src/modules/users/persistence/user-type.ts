@@ -1,4 +1,7 @@
+import { create, type JsonObject, toJson } from '@bufbuild/protobuf';
+import { UserSchema } from '#gen/users/v1/user_pb.js';
 import type { AggregateType } from '../../../postgres/writer/aggregate-type.ts';
+import { toUser } from '../commands/to-user.ts';
 import type { User } from '../domain/user.ts';
 import { EmailTaken } from '../domain/user-errors.ts';
 import { toMessage } from './user-event-messages.ts';
@@ -13,6 +16,10 @@ export const UserType: AggregateType<User> = {
   version: (user) => user.version,
   events: (user) => user.recordedEvents.map(toMessage),
   erasesPersonalData: (user) => user.status === 'deleted',
+  snapshot: (user) => ({
+    ...(toJson(UserSchema, create(UserSchema, toUser(user))) as JsonObject),
+    sessionEpoch: user.sessionEpoch,
+  }),
   projections: [userDirectory, endedSessions],
   violation: (constraint, user) => (constraint === 'user_email_key' ? new EmailTaken(user.email) : undefined),
 };

@@ -163,9 +163,9 @@ describe('listCommands', () => {
 
   it('finds pages by time, actor and target in an index, however deep they are', async () => {
     await audit.database.query(
-      `insert into cqrs.command_log (command_id, received_at, method, principal, roles, outcome, code, reason, dry_run,
+      `insert into cqrs.command_log (command_id, received_at, method, principal, roles, session, outcome, code, reason, dry_run,
          aggregate_id, event_ids, attempts, duration_us, trace_id, peer, user_agent)
-       select gen_random_uuid(), timestamptz '2027-01-02' + n * interval '1 minute', 'm', 'p' || n % 500, '{}', 'succeeded', 'OK', '', false,
+       select gen_random_uuid(), timestamptz '2027-01-02' + n * interval '1 minute', 'm', 'p' || n % 500, '{}', '', 'succeeded', 'OK', '', false,
          ('00000000-0000-7000-8000-' || lpad(to_hex(n % 500), 12, '0'))::uuid, '{}', 1, 1, '', '', ''
        from generate_series(1, 20000) as n`,
     );

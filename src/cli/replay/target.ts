@@ -1,0 +1,79 @@
+import pg from 'pg';
+import { pino } from 'pino';
+import { loadSigningKey } from '../../auth/signing-key.ts';
+import type { Config } from '../../config.ts';
+import { createBus } from '../../cqrs/bus.ts';
+import { createDomain, type Domain } from '../../domain.ts';
+import { replayPipeline } from '../../middleware/pipeline.ts';
+import { createReplay } from '../../middleware/replay.ts';
+import { validation } from '../../middleware/validation.ts';
+import type { Recorded } from '../../modules/audit/replay/recorded.ts';
+import { replayRecorded } from '../../modules/audit/replay/replay-recorded.ts';
+import { createCommandRecorder } from '../../postgres/command-log/command-recorder.ts';
+import { type Connection, connectionByUrl } from '../../postgres/connection.ts';
+import { migrate } from '../../postgres/migrate.ts';
+import { createWriteSide } from '../../postgres/writer/write-side.ts';
+import { explain } from '../explain.ts';
+
+/** The database of --into cannot be replayed into; the message says why, and does not repeat the URL, which can hold a password. */
+export class TargetUnusable extends Error {
+  constructor(problem: string, cause?: unknown) {
+    super(`--into ${problem}`, { cause });
+    this.name = 'TargetUnusable';
+  }
+}
+
+/** A database that recorded commands are run into, with as much of the program as that takes: no door, no token, no replica. */
+export interface ReplayTarget extends AsyncDisposable {
+  /** Runs a command as its caller did, keeps what it does, and compares: see `replayRecorded`. */
+  readonly replay: (recorded: Recorded) => ReturnType<typeof replayRecorded>;
+}
+
+/** Brings the schema of an empty database up to date. Throws TargetUnusable when it is not empty, or cannot be reached. */
+export async function openReplayTarget({ signingKey }: Pick<Config, 'signingKey'>, url: string): Promise<ReplayTarget> {
+  const connection = connectionByUrl(url);
+  if (!connection) throw new TargetUnusable('has to be a URL, e.g. postgresql://user@host:5432/database.');
+  const domain = await createDomain(await loadSigningKey(signingKey.file));
+  await assertEmpty(connection, domain);
+  await migrate(connection);
+
+  await using resources = new AsyncDisposableStack();
+  const writes = await createWriteSide(connection, domain.aggregateTypes);
+  resources.defer(writes.close);
+  const recorder = createCommandRecorder({ pool: writes.recordPool, logger: pino({ level: 'error' }, process.stderr) });
+  resources.defer(recorder.close);
+  const pipeline = replayPipeline({ validation: validation().interceptor, writes });
+  const bus = createBus(domain.modules, { command: [], query: [], replay: pipeline });
+  const replay = createReplay({
+    recorder,
+    report: (error, commandId) => process.stderr.write(`${commandId} failed: ${explain(error)}\n`),
+  });
+  const parts = { route: (method: string) => bus.get(method), replay, eventTypes: domain.eventTypes };
+  const { signal } = new AbortController();
+  const opened = resources.move();
+  return {
+    replay: (recorded) => replayRecorded(recorded, parts, signal),
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+  };
+}
+
+async function assertEmpty(connection: Connection, { aggregateTypes }: Domain): Promise<void> {
+  const kept = aggregateTypes.map(({ mapping: { meta } }) => `${meta.schema}."${meta.tableName}"`);
+  const client = new pg.Client({ ...connection, application_name: 'bicameral replay', connectionTimeoutMillis: 10_000 });
+  client.on('error', () => {});
+  try {
+    await client.connect();
+    for (const table of ['cqrs.command_log', 'cqrs.event', ...kept]) {
+      const { rows: found } = await client.query<{ exists: boolean }>('select to_regclass($1) is not null as exists', [table]);
+      if (!found[0]?.exists) continue;
+      const { rowCount } = await client.query(`select from ${table} limit 1`);
+      if (rowCount !== 0)
+        throw new TargetUnusable(`names a database that is not empty: ${table} has rows. Replay into a new one.`);
+    }
+  } catch (error) {
+    if (error instanceof TargetUnusable) throw error;
+    throw new TargetUnusable(`names a database that cannot be used: ${Error.isError(error) ? error.message : error}`, error);
+  } finally {
+    await client.end();
+  }
+}

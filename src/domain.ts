@@ -1,0 +1,37 @@
+import { createRegistry, type Registry } from '@bufbuild/protobuf';
+import { dictionary } from '@zxcvbn-ts/language-common';
+import { file_users_v1_events } from '#gen/users/v1/events_pb.js';
+import { createAccessTokenIssuer } from './auth/access-token.ts';
+import type { SigningKey } from './auth/signing-key.ts';
+import type { Module } from './cqrs/module.ts';
+import { createPageTokens } from './cqrs/page-token.ts';
+import { createGuessEstimate } from './modules/users/domain/common-passwords.ts';
+import { createPasswordPolicy } from './modules/users/domain/password-policy.ts';
+import { usersModule } from './modules/users/module.ts';
+import { createPasswordHasher } from './modules/users/persistence/password-hasher.ts';
+import { UserType } from './modules/users/persistence/user-type.ts';
+import type { AggregateType } from './postgres/writer/aggregate-type.ts';
+
+/** What the program is about: the modules that have aggregates. Who has these can serve commands, or run recorded ones again. */
+export interface Domain {
+  readonly modules: readonly Module[];
+  readonly aggregateTypes: readonly AggregateType<object>[];
+  /** The types of all events that are stored. */
+  readonly eventTypes: Registry;
+}
+
+/** `processes` share the machine, and each hashes its part of the passwords. */
+export async function createDomain(key: SigningKey, { processes }: { processes: number } = { processes: 1 }): Promise<Domain> {
+  return {
+    modules: [
+      usersModule({
+        passwords: await createPasswordHasher({ processes }),
+        passwordPolicy: createPasswordPolicy(createGuessEstimate(dictionary['passwords-common'])),
+        accessTokens: createAccessTokenIssuer(key),
+        pageTokens: createPageTokens(key.deriveKey('page tokens')),
+      }),
+    ],
+    aggregateTypes: [UserType],
+    eventTypes: createRegistry(file_users_v1_events),
+  };
+}

@@ -1,0 +1,86 @@
+import { create, fromJson, type JsonObject, type MessageInitShape, type Registry } from '@bufbuild/protobuf';
+import { type RecordedEvent, RecordedEventSchema } from '#gen/audit/v1/command_record_pb.js';
+import type { ReplayCommandResponseSchema } from '#gen/audit/v1/command_service_pb.js';
+import type { Route } from '../../../cqrs/bus.ts';
+import type { Message } from '../../../cqrs/call.ts';
+import type { CommandToReplay, Replay, ReplayedCommand } from '../../../postgres/command-log/replay.ts';
+import { outcomeOf } from '../read-model/command-log.ts';
+import { toRecordedEvent } from '../read-model/recorded-event.ts';
+import { type Difference, differencesOf } from './differences.ts';
+import { type Obstacle, obstacleOf } from './not-replayable.ts';
+import type { Recorded } from './recorded.ts';
+import { withStandIns } from './stand-ins.ts';
+
+/** How a recorded command ends when it is run again, and what differs from its record. */
+export type ReplayReport = Omit<MessageInitShape<typeof ReplayCommandResponseSchema>, '$typeName' | 'differences'> & {
+  readonly same: boolean;
+  readonly differences: Difference[];
+};
+
+/** What replays are made with. */
+export interface ReplayParts {
+  /** The rpc with that name. */
+  readonly route: (method: string) => Route | undefined;
+  readonly replay: Replay;
+  /** The types of all events that modules store. */
+  readonly eventTypes: Registry;
+}
+
+/** Runs a command that is on record again and compares. Rejects as `Replay` does. */
+export async function replayRecorded(
+  recorded: Recorded,
+  { route: routeOf, replay, eventTypes }: ReplayParts,
+  signal: AbortSignal,
+): Promise<ReplayReport | { readonly obstacle: Obstacle }> {
+  const { command } = recorded;
+  const obstacle = obstacleOf(command);
+  if (obstacle) return { obstacle };
+  const route = routeOf(command.method);
+  if (!route?.replay) return { obstacle: 'METHOD_UNKNOWN' };
+  const { commandId, personalErased, reason } = command;
+  const gaps = { commandId, personalErased, invalid: reason === 'INVALID_REQUEST' };
+  const { request: json, standIns, texts } = withStandIns(route.method.input, command.request ?? {}, gaps);
+  const request = messageOf(route, json);
+  if (!request) return { obstacle: 'REQUEST_OUTDATED' };
+
+  const replayed = await replay(toReplay(recorded, route, request), signal);
+  const events = replayed.events.map((event) => shown(event, eventTypes));
+  const differences = differencesOf(recorded, { ...replayed, events }, { standIns: texts, eventTypes });
+  const { outcome, code, state } = replayed;
+  return {
+    same: differences.length === 0,
+    differences,
+    standIns: [...standIns],
+    outcome: outcomeOf(outcome),
+    code,
+    reason: replayed.reason,
+    events,
+    ...(state && { state }),
+  };
+}
+
+function messageOf({ method }: Route, json: JsonObject): Message | undefined {
+  try {
+    return fromJson(method.input, json);
+  } catch {
+    return undefined;
+  }
+}
+
+function toReplay({ command }: Recorded, route: Route, request: Message): CommandToReplay {
+  const { commandId, principal, roles, session, reason, aggregateId, dryRun, peer, userAgent } = command;
+  return {
+    route,
+    id: commandId,
+    request,
+    principal: { id: principal, roles, session },
+    verdict: { reason, aggregateId },
+    dryRun,
+    peer,
+    userAgent,
+  };
+}
+
+function shown({ aggregateVersion, ...event }: ReplayedCommand['events'][number], eventTypes: Registry): RecordedEvent {
+  return create(RecordedEventSchema, toRecordedEvent({ ...event, aggregate_version: aggregateVersion }, eventTypes));
+}
