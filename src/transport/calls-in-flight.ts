@@ -11,6 +11,9 @@ export class ShuttingDown extends BusError {
   }
 }
 
+/** How long streams get to end by themselves when the server stops. */
+const STREAM_GRACE_MS = 2_000;
+
 /** The calls of a door that are not answered yet. */
 export class CallsInFlight {
   readonly #calls = new Set<Call>();
@@ -27,8 +30,18 @@ export class CallsInFlight {
     this.#calls.delete(call);
   }
 
-  /** Answers those that remain with ShuttingDown. */
-  cancelAll(): void {
-    for (const call of this.#calls) call.cancellation.cancel(new ShuttingDown());
+  /**
+   * Answers with ShuttingDown what remains after `graceMs` milliseconds, streams after 2 seconds at most: one that follows something has
+   * no end of its own, and its reader can go on elsewhere. Answers what takes that back.
+   */
+  endWithin(graceMs: number): () => void {
+    const end = (isDue: (call: Call) => boolean): void => {
+      for (const call of this.#calls) if (isDue(call)) call.cancellation.cancel(new ShuttingDown());
+    };
+    const timers = [
+      setTimeout(end, Math.min(graceMs, STREAM_GRACE_MS), (call: Call) => call.stream),
+      setTimeout(end, graceMs, () => true),
+    ];
+    return () => timers.forEach(clearTimeout);
   }
 }

@@ -57,10 +57,10 @@ export function createConnectDoor(options: ConnectDoorOptions): Door {
   return {
     listen: (address) => server.listen(address),
     async close({ graceMs }) {
-      const graceOver = setTimeout(() => inFlight.cancelAll(), graceMs);
+      const forget = inFlight.endWithin(graceMs);
       const end = setTimeout(() => server.destroy(), graceMs + LAST_WORDS_MS);
       await server.close();
-      clearTimeout(graceOver);
+      forget();
       clearTimeout(end);
     },
   };

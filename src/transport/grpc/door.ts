@@ -77,11 +77,14 @@ export function createGrpcDoor(options: GrpcDoorOptions): GrpcDoor {
     },
     async close({ graceMs }) {
       edge.endOtherStreams();
-      const graceOver = setTimeout(() => inFlight.cancelAll(), graceMs);
+      const forget = inFlight.endWithin(graceMs);
+      // A caller that neither reads nor hangs up.
+      const patienceOver = setTimeout(() => edge.cutConnections(), graceMs + 2 * LAST_WORDS_MS);
       // Before tryShutdown, which would have it believe that the connections are closed already.
       if (bound) server.drain(bound, graceMs + LAST_WORDS_MS);
       await new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
-      clearTimeout(graceOver);
+      forget();
+      clearTimeout(patienceOver);
     },
     setServing: (name, serving) => health.setServing(name, serving),
   };

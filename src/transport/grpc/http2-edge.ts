@@ -5,6 +5,7 @@ import {
   type ServerHttp2Session,
   type ServerHttp2Stream,
 } from 'node:http2';
+import type { Socket } from 'node:net';
 import type { Server } from '@grpc/grpc-js';
 import { parseGrpcTimeout } from '../grpc-timeout.ts';
 import type { Overload } from './overload.ts';
@@ -33,6 +34,7 @@ export class Http2Edge {
   readonly #overload: Overload | undefined;
   readonly #police = new WeakMap<object, PingPolice>();
   readonly #otherStreams = new Set<ServerHttp2Stream>();
+  readonly #sockets = new Set<Socket>();
 
   constructor(edge: {
     busPaths: ReadonlyMap<string, 'unary' | 'stream'>;
@@ -49,6 +51,10 @@ export class Http2Edge {
   /** Takes its place before grpc-js; the server is bound by now. */
   guard(server: Server): void {
     for (const http2Server of http2ServersOf(server)) {
+      http2Server.on('connection', (socket: Socket) => {
+        this.#sockets.add(socket);
+        socket.once('close', () => this.#sockets.delete(socket));
+      });
       http2Server.on('session', (session: ServerHttp2Session) => this.#police.set(session, new PingPolice(session, this.#pings)));
       // Not in front of them but instead: what is refused must not reach grpc-js.
       const passOn = http2Server.listeners('stream');
@@ -65,6 +71,11 @@ export class Http2Edge {
   /** Ends the calls of other services than the bus, such as a health watch, which has no end of its own. */
   endOtherStreams(): void {
     for (const stream of this.#otherStreams) stream.close(constants.NGHTTP2_CANCEL);
+  }
+
+  /** Ends every connection, whatever is under way on it. */
+  cutConnections(): void {
+    for (const socket of this.#sockets) socket.destroy();
   }
 
   /** Streams have a limit of their own, and are few. */

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
-import type { connect } from 'node:http2';
+import { connect } from 'node:http2';
+import { createConnection } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { create, toBinary } from '@bufbuild/protobuf';
 import { Code, type ConnectError, createClient } from '@connectrpc/connect';
@@ -231,6 +232,33 @@ describe('close', () => {
       expect([error.code, error.findDetails(ErrorInfoSchema)[0]?.reason]).toEqual([Code.Unavailable, 'SHUTTING_DOWN']);
     }
     await eventually(() => expect(conformance.aborted).toEqual(['ShuttingDown', 'ShuttingDown']));
+  });
+
+  it('ends streams without an end soon, while other calls have their time', async () => {
+    const { commands, queries } = callers(await open());
+    const unary = commands.echo({ text: 'in time', delayMs: 2_500 });
+    const stream = failure(Array.fromAsync(queries.count({ upTo: 100_000, delayMs: 20 })));
+    await eventually(() => expect(conformance.calls).toHaveLength(2));
+    const closed = door.close({ graceMs: 10_000 });
+    expect((await stream).findDetails(ErrorInfoSchema)[0]?.reason).toBe('SHUTTING_DOWN');
+    expect((await unary).text).toBe('in time');
+    await closed;
+  });
+
+  it('does not wait for a caller that neither reads nor hangs up', async () => {
+    const port = await open();
+    const socket = createConnection(port, '127.0.0.1');
+    closers.push(() => socket.destroy());
+    await once(socket, 'connect');
+    const session = connect('http://unused', { createConnection: () => socket });
+    session.on('error', () => {});
+    const stream = openCall(session, '/conformance.v1.QueryService/Count');
+    stream.end(frame(toBinary(CountRequestSchema, create(CountRequestSchema, { upTo: 1_000_000 }))));
+    await once(stream, 'response');
+    socket.pause();
+    const started = performance.now();
+    await door.close({ graceMs: 100 });
+    expect(performance.now() - started).toBeLessThan(2_000);
   });
 
   it('does not wait for idle connections', async () => {
