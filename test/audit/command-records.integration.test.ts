@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
-import { ConnectError } from '@connectrpc/connect';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { CommandService } from '../../gen/users/v1/command_service_pb.js';
 import { timeOf } from '../../src/cqrs/call.ts';
 import { STORE_RECORDS } from '../../src/postgres/command-log/command-record.ts';
 import { NamedStatementClient } from '../../src/postgres/named-statement-client.ts';
+import { commandIdOf } from '../support/command-id.ts';
 import { eventually } from '../support/eventually.ts';
 import { commandLog, recordOf } from '../support/logged-commands.ts';
 import { asAdmin, logIn, signUp, somebody } from '../support/people.ts';
@@ -18,21 +18,6 @@ beforeAll(async () => {
 afterAll(() => app.stop());
 
 const UNKNOWN = '01930000-0000-7000-8000-000000000000';
-
-/** The id that the answer, or the error, names. */
-async function commandIdOf(call: (onHeader: (header: Headers) => void) => Promise<unknown>): Promise<string> {
-  let id: string | null = null;
-  try {
-    await call((header) => {
-      id = header.get('cqrs-command-id');
-    });
-  } catch (error) {
-    if (!(error instanceof ConnectError)) throw error;
-    id = error.metadata.get('cqrs-command-id');
-  }
-  if (!id) throw new Error('no command id was answered');
-  return id;
-}
 
 describe('the record of a command that succeeded', () => {
   it('says who did what, when, from where, and what came of it', async () => {

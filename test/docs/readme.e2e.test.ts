@@ -5,7 +5,8 @@ import { temporaryDataDir } from '../support/temporary-data-dir.ts';
 
 const readme = readFileSync('README.md', 'utf8');
 /** The blocks that a person pastes while the service runs. */
-const blocks = [...readme.matchAll(/^```sh\n(.*?)^```$/gms)].map(([, block = '']) => block);
+const blocksOf = (page: string): string[] => [...page.matchAll(/^```sh\n(.*?)^```$/gms)].map(([, block = '']) => block);
+const blocks = blocksOf(readme);
 
 describe('the README', () => {
   const dataDir = temporaryDataDir();
@@ -80,6 +81,16 @@ describe('the README', () => {
     expect(output).toContain('"totalSize":"1"');
     expect(output).toMatch(/service +users\.v1\.CommandService +serving/);
     expect(output).toMatch(/database +replica-1 +up/);
+  });
+
+  it('leads to a guide to the log of commands that can be pasted, too', async () => {
+    const login = blocks[0]?.split('\n').find((line) => line.startsWith('LOGIN='));
+    const output = await paste([login, ...blocksOf(readFileSync('docs/audit.md', 'utf8'))].join('\n'));
+    expect(output).toMatch(/^TIME +OUTCOME +CODE/m);
+    expect(output).toContain('"command":{"commandId":');
+    expect(output).toContain('The log is whole: ');
+    expect(output).toContain('No month ends before that.');
+    expect(output).toMatch(/"standIns":\["password"\],"outcome":"OUTCOME_SUCCEEDED"/);
   });
 
   it('has no other block that is to be pasted', () => {

@@ -26,11 +26,25 @@ export async function createTemplate(cluster: ClusterConnections): Promise<void>
 }
 
 /** On the cluster that the tests of this run share, or on another one that `createTemplate` has prepared. */
-export async function createTestDatabase(cluster: ClusterConnections = clusterForTests()): Promise<TestDatabase> {
+export function createTestDatabase(cluster: ClusterConnections = clusterForTests()): Promise<TestDatabase> {
+  return createDatabase(cluster, TEMPLATE);
+}
+
+/** A database without a schema. */
+export function createEmptyDatabase(): Promise<TestDatabase> {
+  return createDatabase(clusterForTests(), 'template0');
+}
+
+/** The URL of a connection by a Unix-domain socket. */
+export function urlOf({ user, database, host = '', port }: Connection): string {
+  return `postgresql://${user}@/${database}?host=${encodeURIComponent(host)}&port=${port}`;
+}
+
+async function createDatabase(cluster: ClusterConnections, template: string): Promise<TestDatabase> {
   const database = `test_${randomBytes(6).toString('hex')}`;
   const admin = await connect(cluster.superuser);
   // Copying by WAL needs no checkpoint.
-  await admin.query(`create database ${database} template ${TEMPLATE} strategy wal_log owner bicameral_owner`);
+  await admin.query(`create database ${database} template ${template} strategy wal_log owner bicameral_owner`);
   const here = (connection: Connection): Connection => ({ ...connection, database });
   const replicas = cluster.replicas.map(here);
   for (const replica of replicas) await untilItExists(replica);

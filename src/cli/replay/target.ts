@@ -23,6 +23,9 @@ export class TargetUnusable extends Error {
   }
 }
 
+/** How long a connection may take, in milliseconds. */
+const PATIENCE = 10_000;
+
 /** A database that recorded commands are run into, with as much of the program as that takes: no door, no token, no replica. */
 export interface ReplayTarget extends AsyncDisposable {
   /** Runs a command as its caller did, keeps what it does, and compares: see `replayRecorded`. */
@@ -38,7 +41,7 @@ export async function openReplayTarget({ signingKey }: Pick<Config, 'signingKey'
   await migrate(connection);
 
   await using resources = new AsyncDisposableStack();
-  const writes = await createWriteSide(connection, domain.aggregateTypes);
+  const writes = await createWriteSide(connection, domain.aggregateTypes, { poolSize: 2, waitMs: PATIENCE });
   resources.defer(writes.close);
   const recorder = createCommandRecorder({ pool: writes.recordPool, logger: pino({ level: 'error' }, process.stderr) });
   resources.defer(recorder.close);
@@ -59,7 +62,7 @@ export async function openReplayTarget({ signingKey }: Pick<Config, 'signingKey'
 
 async function assertEmpty(connection: Connection, { aggregateTypes }: Domain): Promise<void> {
   const kept = aggregateTypes.map(({ mapping: { meta } }) => `${meta.schema}."${meta.tableName}"`);
-  const client = new pg.Client({ ...connection, application_name: 'bicameral replay', connectionTimeoutMillis: 10_000 });
+  const client = new pg.Client({ ...connection, application_name: 'bicameral replay', connectionTimeoutMillis: PATIENCE });
   client.on('error', () => {});
   try {
     await client.connect();

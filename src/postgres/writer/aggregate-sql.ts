@@ -43,6 +43,8 @@ export class AggregateSql {
   readonly #table: string;
   readonly #columns: ReadonlyMap<string, string>;
   readonly #key: string;
+  /** The property that is the key of the row. */
+  readonly keyProperty: string;
   /** The column that counts the writes of the row. */
   readonly #writes: string;
   readonly #writesProperty: string;
@@ -57,7 +59,8 @@ export class AggregateSql {
   constructor(type: AggregateType<object>, metadata: EntityMetadata) {
     this.#table = `${metadata.schema}.${quoted(metadata.tableName)}`;
     this.#columns = new Map(metadata.props.map(({ name, fieldNames: [column = name] }) => [name, quoted(column)]));
-    this.#key = this.#column(metadata.primaryKeys[0] ?? '');
+    this.keyProperty = metadata.primaryKeys[0] ?? '';
+    this.#key = this.#column(this.keyProperty);
     this.#writesProperty = metadata.versionProperty ?? '';
     this.#writes = this.#column(this.#writesProperty);
     this.#sideEffects = [

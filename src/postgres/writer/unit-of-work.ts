@@ -1,3 +1,4 @@
+import { randomUUIDv7 } from 'node:crypto';
 import type { JsonObject } from '@bufbuild/protobuf';
 import { createContextKey } from '@connectrpc/connect';
 import { ChangeSetType, type EntityManager } from '@mikro-orm/core';
@@ -37,6 +38,22 @@ export interface CommandEnding {
   /** With an idempotency key: the claim and the answer. */
   readonly claim: AnsweredClaim | undefined;
 }
+
+/** By which ids the rows of one write are stored. */
+interface RowIds {
+  readonly commandId: string;
+  readonly ofEvent: (id: string) => string;
+  readonly ofNewAggregate: (id: string) => string;
+}
+
+/** Of nobody, because those of a recorded command that is run again are taken. A rehearsal is rolled back, so that nobody sees them. */
+const REHEARSED: RowIds = {
+  get commandId() {
+    return randomUUIDv7();
+  },
+  ofEvent: () => randomUUIDv7(),
+  ofNewAggregate: () => randomUUIDv7(),
+};
 
 /** Another command under the same idempotency key was faster. */
 export class KeyClaimedMeanwhile extends Error {}
@@ -139,7 +156,7 @@ export class UnitOfWork {
    * KeyClaimedMeanwhile when it had the same idempotency key, and what a violated unique constraint stands for.
    */
   async commit(ending: CommandEnding): Promise<void> {
-    const [last, ...before] = this.#statements(ending).reverse();
+    const [last, ...before] = this.#statements(ending, this.#ownIds).reverse();
     if (!last) throw new Error('every command stores its record');
     await this.#run(async () => {
       for (const { text, values } of before.reverse()) await this.query(text, values);
@@ -150,10 +167,10 @@ export class UnitOfWork {
     });
   }
 
-  /** Writes as `commit` does, and leaves the end to the caller: a rehearsal is rolled back. */
+  /** Writes as `commit` does, but under other ids, for a rehearsal that the caller rolls back. */
   async write(ending: CommandEnding): Promise<void> {
     await this.#run(async () => {
-      for (const { text, values } of this.#statements(ending)) await this.query(text, values);
+      for (const { text, values } of this.#statements(ending, REHEARSED)) await this.query(text, values);
     });
   }
 
@@ -196,13 +213,17 @@ export class UnitOfWork {
     return this.#changes;
   }
 
-  #statements(ending: CommandEnding): Statement[] {
+  get #ownIds(): RowIds {
+    return { commandId: this.#origin.commandId, ofEvent: (id) => id, ofNewAggregate: (id) => id };
+  }
+
+  #statements(ending: CommandEnding, ids: RowIds): Statement[] {
     const [changed, another] = this.#changed();
     if (another) throw new Error('a command changed more than one aggregate');
     if (!changed) return this.#statementsOfNoChange(ending);
     const { type, aggregate } = changed;
     const erasure = { text: ERASE_PERSONAL_DATA, values: [type.id(aggregate), this.#origin.commandId] };
-    return [this.#statement(changed, ending), ...(type.erasesPersonalData(aggregate) ? [erasure] : [])];
+    return [this.#statement(changed, ending, ids), ...(type.erasesPersonalData(aggregate) ? [erasure] : [])];
   }
 
   #statementsOfNoChange({ attempt, claim }: CommandEnding): Statement[] {
@@ -212,11 +233,11 @@ export class UnitOfWork {
     return [record, { text: STORE_CLAIM, values: [...claimParameters(claim), this.#origin.commandId] }];
   }
 
-  #statement(changed: Changed, { attempt, claim }: CommandEnding): Statement {
+  #statement(changed: Changed, { attempt, claim }: CommandEnding, ids: RowIds): Statement {
     const { type, aggregate, versionBefore } = changed;
     const sql = this.#sql(type);
     const beside = {
-      events: this.#eventParameters(changed),
+      events: this.#eventParameters(changed, ids),
       record: successParameters(attempt, versionBefore),
       claim: claim && claimParameters(claim),
     };
@@ -224,19 +245,22 @@ export class UnitOfWork {
     changes.computeChangeSets();
     const change = changes.getChangeSets().find(({ entity }) => entity === aggregate);
     const properties = (change?.payload ?? {}) as Record<string, unknown>;
-    if (change?.type === ChangeSetType.CREATE) return sql.insert(properties, beside);
+    if (change?.type === ChangeSetType.CREATE) {
+      const key = { [sql.keyProperty]: ids.ofNewAggregate(type.id(aggregate)) };
+      return sql.insert({ ...properties, ...key }, beside);
+    }
     return sql.update({ id: type.id(aggregate), writes: sql.writesOf(aggregate), properties }, beside);
   }
 
-  #eventParameters({ type, aggregate, events }: Changed): EventParameters {
-    const { commandId, traceparent, occurredAt } = this.#origin;
+  #eventParameters({ type, aggregate, events }: Changed, ids: RowIds): EventParameters {
+    const { traceparent, occurredAt } = this.#origin;
     return [
       type.name,
       type.version(aggregate),
-      commandId,
+      ids.commandId,
       traceparent,
       occurredAt.toISOString(),
-      events.map(({ id }) => id),
+      events.map(({ id }) => ids.ofEvent(id)),
       events.map(({ event }) => event.type),
       events.map(({ event }) => event.payload),
       events.map(({ event }) => event.personal),

@@ -27,8 +27,8 @@ export interface Gaps {
   /** What was personal is gone. Which of those fields were set is not on record, so all of them are. */
   readonly personalErased: boolean;
   /**
-   * The request broke rules of its contract, and which ones is not on record. What is missing is left empty then, because it may have
-   * been what broke them.
+   * The request broke rules of its contract, and which ones is not on record. What is missing breaks them then, because it may have
+   * been what did: it is too long or, without a bound on its length, empty.
    */
   readonly invalid: boolean;
 }
@@ -48,8 +48,9 @@ export function withStandIns(schema: DescMessage, recorded: JsonObject, gaps: Ga
       const value = Object.hasOwn(json, jsonName) ? json[jsonName] : undefined;
       if (isMissing(field, value)) {
         standIns.push(path + name);
-        if (gaps.invalid) delete result[jsonName];
-        else result[jsonName] = standInFor(field);
+        const standIn = gaps.invalid ? tooLong(field, gaps.commandId) : standInFor(field);
+        if (standIn === undefined) delete result[jsonName];
+        else result[jsonName] = standIn;
       } else if (field.message && value !== undefined) {
         result[jsonName] = filledValue(field.message, value, path + name);
       }
@@ -86,9 +87,17 @@ function textFor(field: DescField, commandId: string): string {
   if (rules.wellKnown.case === 'email') return standInEmail(commandId);
   if (rules.wellKnown.case === 'uuid') return commandId;
   if (rules.in[0] !== undefined) return rules.in[0];
-  const longest = rules.maxLen > 0n ? Number(rules.maxLen) : undefined;
+  const longest = maxLength(rules);
   return standInText(commandId).padEnd(Number(rules.minLen), '.').slice(0, longest);
 }
+
+function tooLong(field: DescField, commandId: string): string | undefined {
+  const rules = stringRules(field);
+  const longest = rules && maxLength(rules);
+  return longest === undefined ? undefined : standInText(commandId).padEnd(longest + 1, '.');
+}
+
+const maxLength = ({ maxLen }: StringRules): number | undefined => (maxLen > 0n ? Number(maxLen) : undefined);
 
 function stringRules(field: DescField): StringRules | undefined {
   const { type } = hasOption(field, fieldRules) ? getOption(field, fieldRules) : {};
