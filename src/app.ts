@@ -117,7 +117,11 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     report: ({ error, errorId, method }) => logger.error({ err: error, error_id: errorId, method }, 'unexpected error'),
   };
   const rules = validation();
-  const inFlight = { calls: new CallGauge(limits.callsInFlight), streams: new CallGauge(limits.streams) };
+  const inFlight = {
+    commands: new CallGauge(limits.commandsInFlight),
+    queries: new CallGauge(limits.queriesInFlight),
+    streams: new CallGauge(limits.streams),
+  };
   const guesses = new Guesses(writes.pool);
   const sharedRates = limits.rateStore === 'postgres' ? postgresRates(writes.pool, key.deriveKey('rate limits')) : undefined;
   const sweeps = startSweeps(
@@ -164,8 +168,9 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
   rules.warmUp(routes.map(({ method }) => method));
 
   const overload = {
-    gauge: inFlight.calls,
-    report: (refused: number) => logger.warn({ refused }, 'calls refused: LIMIT_CALLS_IN_FLIGHT is reached'),
+    gauges: inFlight,
+    report: (refused: number) =>
+      logger.warn({ refused }, 'calls refused: LIMIT_COMMANDS_IN_FLIGHT or LIMIT_QUERIES_IN_FLIGHT is reached'),
   };
   const grpcDoor = createGrpcDoor({ bus, unexpected, tls, overload });
   const readiness = new Readiness({

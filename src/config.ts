@@ -23,7 +23,8 @@ export interface Config {
 /** What one instance takes on, and how often one caller may call. */
 export interface Limits {
   /** Unary calls. */
-  readonly callsInFlight: number;
+  readonly commandsInFlight: number;
+  readonly queriesInFlight: number;
   readonly streams: number;
   /** How long a command may wait for a connection to the database, in milliseconds. */
   readonly databaseWaitMs: number;
@@ -33,7 +34,8 @@ export interface Limits {
 }
 
 export const DEFAULT_LIMITS: Limits = {
-  callsInFlight: 128,
+  commandsInFlight: 128,
+  queriesInFlight: 80,
   streams: 1000,
   databaseWaitMs: 1000,
   rates: new Map(),
@@ -121,7 +123,8 @@ function readLimits({ text, checked, problems }: Source & { checked: Checked }):
     'has to be memory or postgres',
   );
   return {
-    callsInFlight: count('LIMIT_CALLS_IN_FLIGHT', DEFAULT_LIMITS.callsInFlight),
+    commandsInFlight: count('LIMIT_COMMANDS_IN_FLIGHT', DEFAULT_LIMITS.commandsInFlight),
+    queriesInFlight: count('LIMIT_QUERIES_IN_FLIGHT', DEFAULT_LIMITS.queriesInFlight),
     streams: count('LIMIT_STREAMS', DEFAULT_LIMITS.streams),
     databaseWaitMs: count('LIMIT_DATABASE_WAIT_MS', DEFAULT_LIMITS.databaseWaitMs),
     rates: rates ?? DEFAULT_LIMITS.rates,

@@ -72,14 +72,16 @@ describe('readConfig', () => {
   it('takes limits, and says how bad ones should be', () => {
     expect(readConfig({}).limits).toEqual(DEFAULT_LIMITS);
     const { limits } = readConfig({
-      LIMIT_CALLS_IN_FLIGHT: '10',
+      LIMIT_COMMANDS_IN_FLIGHT: '10',
+      LIMIT_QUERIES_IN_FLIGHT: '15',
       LIMIT_STREAMS: '20',
       LIMIT_DATABASE_WAIT_MS: '300',
       RATE_LIMITS: 'sign-up=10/60s,write=off',
       RATE_LIMIT_STORE: 'postgres',
     });
     expect(limits).toEqual({
-      callsInFlight: 10,
+      commandsInFlight: 10,
+      queriesInFlight: 15,
       streams: 20,
       databaseWaitMs: 300,
       rates: new Map<string, unknown>([
@@ -89,7 +91,8 @@ describe('readConfig', () => {
       rateStore: 'postgres',
     });
     const bad = {
-      LIMIT_CALLS_IN_FLIGHT: '0',
+      LIMIT_COMMANDS_IN_FLIGHT: '0',
+      LIMIT_QUERIES_IN_FLIGHT: '-1',
       LIMIT_STREAMS: 'many',
       LIMIT_DATABASE_WAIT_MS: '1s',
       RATE_LIMITS: 'write',

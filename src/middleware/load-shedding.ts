@@ -1,6 +1,7 @@
 import type { Interceptor } from '@connectrpc/connect';
 import { type Answer, answerOf, type ConnectResponse, toResponse } from '../cqrs/answer.ts';
 import { callOf, type Message } from '../cqrs/call.ts';
+import { messageKind } from '../cqrs/convention.ts';
 import { Overloaded } from '../cqrs/errors.ts';
 import type { CallGauge } from './call-gauge.ts';
 import { watchedStream } from './watched-stream.ts';
@@ -8,14 +9,21 @@ import { watchedStream } from './watched-stream.ts';
 /** What a call waits for that is one too many. */
 export const IN_FLIGHT = 'its turn on this instance';
 
+/** How many calls of each kind are in flight. Commands may wait for a password to be hashed, and must not keep queries out. */
+export interface CallGauges {
+  readonly commands: CallGauge;
+  readonly queries: CallGauge;
+  readonly streams: CallGauge;
+}
+
 /**
  * Refuses calls beyond what is in flight already with Overloaded, before anything is spent on them: those that are let through keep
  * their latency. Streams, which may stay open for days, have a limit of their own. A door may refuse still earlier by the same gauge.
  */
-export function loadShedding({ calls, streams }: { calls: CallGauge; streams: CallGauge }): Interceptor {
+export function loadShedding({ commands, queries, streams }: CallGauges): Interceptor {
   return (next) => (request) => {
-    const { stream } = callOf(request);
-    const gauge = stream ? streams : calls;
+    const { stream, method } = callOf(request);
+    const gauge = stream ? streams : messageKind(method.parent) === 'command' ? commands : queries;
     if (!gauge.enter()) return Promise.reject(new Overloaded(IN_FLIGHT));
     const leave = (): void => gauge.leave();
     return next(request).then(

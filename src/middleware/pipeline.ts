@@ -10,13 +10,12 @@ import type { WriteSide } from '../postgres/writer/write-side.ts';
 import { audit } from './audit.ts';
 import { authentication } from './authentication.ts';
 import { authorization } from './authorization.ts';
-import type { CallGauge } from './call-gauge.ts';
 import { consistency } from './consistency.ts';
 import { deadline } from './deadline.ts';
 import { errors, type UnexpectedErrors } from './errors.ts';
 import { type GuessLimitParts, guessLimit } from './guess-limit.ts';
 import { idempotency } from './idempotency.ts';
-import { loadShedding } from './load-shedding.ts';
+import { type CallGauges, loadShedding } from './load-shedding.ts';
 import { logging } from './logging.ts';
 import { rateLimit } from './rate-limit.ts';
 import { retry } from './retry.ts';
@@ -34,7 +33,7 @@ export interface PipelineParts {
   readonly idempotency: { readonly keys: Pick<IdempotencyKeys, 'find'>; readonly fingerprintKey: Buffer };
   readonly writes: Pick<WriteSide, 'unitOfWork'>;
   readonly reads: Pick<ReadSide, 'primary' | 'candidates' | 'monitor'>;
-  readonly inFlight: { readonly calls: CallGauge; readonly streams: CallGauge };
+  readonly inFlight: CallGauges;
   readonly rates: Parameters<typeof rateLimit>[0];
   readonly guesses: GuessLimitParts;
 }

@@ -20,7 +20,7 @@ let token: string;
 let caller: Caller;
 let locker: pg.Client;
 beforeEach(async () => {
-  app = await startTestApp({ limits: { callsInFlight: LIMIT, databaseWaitMs: 30_000 } });
+  app = await startTestApp({ limits: { commandsInFlight: LIMIT, queriesInFlight: LIMIT, databaseWaitMs: 30_000 } });
   const user = await signUp(app);
   userId = user.id;
   token = await logIn(app, user);
@@ -60,13 +60,18 @@ async function fillUp(): Promise<{ letGo: () => Promise<unknown> }> {
   };
 }
 
-const get = (transport: Transport) =>
-  createClient(QueryService, transport).getUser({ userId }, { headers: { authorization: `Bearer ${token}` } });
+const rename = (transport: Transport) =>
+  createClient(CommandService, transport).changeName(
+    { userId, name: 'Refused' },
+    { headers: { authorization: `Bearer ${token}` } },
+  );
+/** One more command than the instance takes. */
+const oneMore = () => caller.commands.changeName({ userId, name: 'Refused' });
 
 describe('an instance that has as many calls in flight as it takes', () => {
   it('refuses the next, in the same words at every door, and takes it when there is room again', async () => {
     const full = await fillUp();
-    const overGrpc = await refusalOf(caller.queries.getUser({ userId }));
+    const overGrpc = await refusalOf(oneMore());
     const connect = createConnectTransport({ baseUrl: `http://127.0.0.1:${app.app.httpPort}`, httpVersion: '1.1' });
     expect(overGrpc).toEqual({
       code: 'ResourceExhausted',
@@ -74,18 +79,22 @@ describe('an instance that has as many calls in flight as it takes', () => {
       metadata: { resource: 'its turn on this instance' },
       fields: [],
     });
-    expect(await refusalOf(get(connect))).toEqual(overGrpc);
-    expect(await refusalOf(app.client(QueryService, { token }).getUser({ userId }))).toEqual(overGrpc);
+    expect(await refusalOf(rename(connect))).toEqual(overGrpc);
+    expect(await refusalOf(app.client(CommandService, { token }).changeName({ userId, name: 'Refused' }))).toEqual(overGrpc);
     await full.letGo();
     const { user } = await caller.queries.getUser({ userId }, { headers: { 'cqrs-consistency': 'strong' } });
     expect(user?.name).toBe('Renamed');
   });
 
+  it('goes on with queries while it is full of commands', async () => {
+    const full = await fillUp();
+    expect((await caller.queries.getUser({ userId })).user?.id).toBe(userId);
+    await full.letGo();
+  });
+
   it('tells gRPC callers in trailers alone, with a time to come back that differs', async () => {
     const full = await fillUp();
-    const errors = await Promise.all(
-      Array.from({ length: 20 }, () => caller.queries.getUser({ userId }).catch((error: ConnectError) => error)),
-    );
+    const errors = await Promise.all(Array.from({ length: 20 }, () => oneMore().catch((error: ConnectError) => error)));
     const delays = errors.map((error) => {
       const [info] = error instanceof ConnectError ? error.findDetails(RetryInfoSchema) : [];
       return Number(info?.retryDelay?.seconds) * 1000 + Number(info?.retryDelay?.nanos) / 1e6;
@@ -100,7 +109,7 @@ describe('an instance that has as many calls in flight as it takes', () => {
     const times: number[] = [];
     for (let call = 0; call < 50; call++) {
       const started = performance.now();
-      await refusalOf(caller.queries.getUser({ userId }));
+      await refusalOf(oneMore());
       times.push(performance.now() - started);
     }
     // Client, wire and server together, on a machine that does other things too.
@@ -157,7 +166,7 @@ it('in a storm some calls are answered, the others refused, and all is well afte
 
 it('refusals at the wire are logged with their number, not one by one', async () => {
   const full = await fillUp();
-  await Promise.all(Array.from({ length: 300 }, () => refusalOf(caller.queries.getUser({ userId }))));
+  await Promise.all(Array.from({ length: 300 }, () => refusalOf(oneMore())));
   await full.letGo();
   await eventually(() => {
     const lines = app

@@ -10,7 +10,11 @@ import { callTo, pass } from './test-call.ts';
 const { echo } = CommandService.method;
 const { count } = QueryService.method;
 
-const gauges = (limit = 1) => ({ calls: new CallGauge(limit), streams: new CallGauge(limit) });
+const gauges = (limit = 1) => ({
+  commands: new CallGauge(limit),
+  queries: new CallGauge(limit),
+  streams: new CallGauge(limit),
+});
 
 /** Sends a call to a handler that answers when told to. */
 function pending(interceptor: ReturnType<typeof loadShedding>): { answer: () => void; done: Promise<unknown> } {
@@ -46,7 +50,7 @@ describe('loadShedding', () => {
     const parts = gauges();
     await pass(loadShedding(parts), callTo(echo));
     await expect(pass(loadShedding(parts), callTo(echo), new Error('broken'))).rejects.toThrow('broken');
-    expect(parts.calls.inFlight).toBe(0);
+    expect(parts.commands.inFlight).toBe(0);
   });
 
   it('counts a stream to its end, and apart from the calls', async () => {

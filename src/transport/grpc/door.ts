@@ -8,6 +8,7 @@ import {
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import type { Bus } from '../../cqrs/bus.ts';
+import type { MessageKind } from '../../cqrs/convention.ts';
 import { AddressInUse, parseAddress } from '../address.ts';
 import { CallsInFlight } from '../calls-in-flight.ts';
 import { type Door, type DoorOptions, MAX_MESSAGE_BYTES } from '../door.ts';
@@ -111,13 +112,13 @@ const BYTES = {
   responseDeserialize: (bytes: Buffer) => bytes,
 };
 
-function addRoutes(server: Server, bus: Bus, options: HandlerOptions): ReadonlyMap<string, 'unary' | 'stream'> {
+function addRoutes(server: Server, bus: Bus, options: HandlerOptions): ReadonlyMap<string, MessageKind | 'stream'> {
   const service: Record<string, ServiceDefinition[string]> = {};
   const implementation: UntypedServiceImplementation = {};
-  const paths = new Map<string, 'unary' | 'stream'>();
+  const paths = new Map<string, MessageKind | 'stream'>();
   for (const [name, route] of bus) {
     const responseStream = route.method.methodKind === 'server_streaming';
-    paths.set(`/${name}`, responseStream ? 'stream' : 'unary');
+    paths.set(`/${name}`, responseStream ? 'stream' : route.kind);
     service[name] = { path: `/${name}`, requestStream: false, responseStream, ...BYTES };
     implementation[name] = responseStream ? streamHandler(route, options) : unaryHandler(route, options);
   }

@@ -7,6 +7,7 @@ import {
 } from 'node:http2';
 import type { Socket } from 'node:net';
 import type { Server } from '@grpc/grpc-js';
+import type { MessageKind } from '../../cqrs/convention.ts';
 import { parseGrpcTimeout } from '../grpc-timeout.ts';
 import type { Overload } from './overload.ts';
 import { PingPolice, type PingRules } from './ping-police.ts';
@@ -28,7 +29,7 @@ export const UNKNOWN_PATH = '/cqrs.v1/Unknown';
  * - A call beyond what the instance can carry is refused here, for a small part of what it would cost later.
  */
 export class Http2Edge {
-  readonly #busPaths: ReadonlyMap<string, 'unary' | 'stream'>;
+  readonly #busPaths: ReadonlyMap<string, MessageKind | 'stream'>;
   readonly #otherPaths: ReadonlySet<string>;
   readonly #pings: PingRules;
   readonly #overload: Overload | undefined;
@@ -37,7 +38,7 @@ export class Http2Edge {
   readonly #sockets = new Set<Socket>();
 
   constructor(edge: {
-    busPaths: ReadonlyMap<string, 'unary' | 'stream'>;
+    busPaths: ReadonlyMap<string, MessageKind | 'stream'>;
     otherPaths: ReadonlySet<string>;
     pings: PingRules;
     overload: Overload | undefined;
@@ -80,7 +81,8 @@ export class Http2Edge {
 
   /** Streams have a limit of their own, and are few. */
   #refuses(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): boolean {
-    return this.#busPaths.get(headers[':path'] ?? '') === 'unary' && this.#overload?.refuses(stream) === true;
+    const kind = this.#busPaths.get(headers[':path'] ?? '');
+    return kind !== undefined && kind !== 'stream' && this.#overload?.refuses(stream, kind) === true;
   }
 
   #onStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {

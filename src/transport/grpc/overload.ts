@@ -1,4 +1,5 @@
 import type { OutgoingHttpHeaders, ServerHttp2Stream } from 'node:http2';
+import type { MessageKind } from '../../cqrs/convention.ts';
 import { Overloaded } from '../../cqrs/errors.ts';
 import type { CallGauge } from '../../middleware/call-gauge.ts';
 import { toConnectError, type UnexpectedErrors } from '../../middleware/errors.ts';
@@ -18,7 +19,7 @@ const PER_TURN = 8;
 
 /** What decides whether a call is refused before it is one. */
 export interface OverloadOptions {
-  readonly gauge: CallGauge;
+  readonly gauges: { readonly commands: Pick<CallGauge, 'expect'>; readonly queries: Pick<CallGauge, 'expect'> };
   /** Told once a second at most how many calls were refused since the last time. */
   readonly report: (refused: number) => void;
 }
@@ -44,8 +45,9 @@ export class Overload {
   }
 
   /** True when the call is refused, now or soon, and nobody else has to do with it. */
-  refuses(stream: ServerHttp2Stream): boolean {
-    if (this.#options.gauge.expect()) return false;
+  refuses(stream: ServerHttp2Stream, kind: MessageKind): boolean {
+    const { commands, queries } = this.#options.gauges;
+    if ((kind === 'command' ? commands : queries).expect()) return false;
     this.#count();
     // A caller that goes away at the same time is nobody's error.
     stream.on('error', ignore);

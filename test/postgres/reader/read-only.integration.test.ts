@@ -132,7 +132,7 @@ function busWithWritingQuery(reads: ReadSide, unexpected: unknown[]) {
     idempotency: { keys: { find: async () => undefined }, fingerprintKey: Buffer.alloc(32) },
     writes: { unitOfWork: () => undefined as never },
     reads,
-    inFlight: { calls: new CallGauge(10), streams: new CallGauge(10) },
+    inFlight: { commands: new CallGauge(10), queries: new CallGauge(10), streams: new CallGauge(10) },
     rates: { counters: memoryRates, overrides: new Map() },
     guesses: { guesses: undefined as never, key: Buffer.alloc(32), report: () => {} },
   });
