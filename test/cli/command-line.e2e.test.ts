@@ -70,6 +70,8 @@ describe('status', () => {
       'service   server                   serving',
       'service   users.v1.CommandService  serving',
       'service   users.v1.QueryService    serving',
+      'service   audit.v1.CommandService  serving',
+      'service   audit.v1.QueryService    serving',
       'database  primary                  up',
       'database  replica-1                up',
     ]);
