@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { startDatabase } from './data/database.ts';
 import { checkDriver } from './load/check-driver.ts';
 import { H2loadError } from './load/h2load.ts';
+import { WrkError } from './load/wrk.ts';
 import { OptionsError, readOptions } from './options.ts';
 import { profileReport } from './profile/profile-report.ts';
 import { besideTable } from './report/beside.ts';
@@ -90,5 +91,10 @@ try {
 }
 
 function isForPeople(error: unknown): error is Error {
-  return error instanceof OptionsError || error instanceof H2loadError || (error instanceof TypeError && 'code' in error);
+  return (
+    error instanceof OptionsError ||
+    error instanceof H2loadError ||
+    error instanceof WrkError ||
+    (error instanceof TypeError && 'code' in error)
+  );
 }

@@ -1,6 +1,7 @@
 import type { Workload } from './workload.ts';
 import { changeName } from './workloads/change-name.ts';
 import { changeNameHot } from './workloads/change-name-hot.ts';
+import { changeNameKeyed } from './workloads/change-name-keyed.ts';
 import { connectGet } from './workloads/connect-get.ts';
 import { connectJson } from './workloads/connect-json.ts';
 import { createUser } from './workloads/create-user.ts';
@@ -9,6 +10,7 @@ import { listUsers } from './workloads/list-users.ts';
 import { memory } from './workloads/memory.ts';
 import { mix } from './workloads/mix.ts';
 import { startUp } from './workloads/start-up.ts';
+import { storm } from './workloads/storm.ts';
 
 /** Everything that is measured, in this order. */
 export const WORKLOADS: readonly Workload[] = [
@@ -16,8 +18,10 @@ export const WORKLOADS: readonly Workload[] = [
   listUsers,
   changeName,
   changeNameHot,
+  changeNameKeyed,
   createUser,
   mix,
+  storm,
   connectJson,
   connectGet,
   startUp,

@@ -30,11 +30,19 @@ function attempt<T>(request: T, send: (request: T) => Promise<unknown>): Attempt
   return { send: () => send(request), [fc.toStringMethod]: () => fc.stringify(request) };
 }
 
+/** Few keys, so that they meet. */
+const OF_THE_BUS = {
+  'idempotency-key': fc.constantFrom('a', 'b', 'c', 'with space', 'x'.repeat(256)),
+  'cqrs-dry-run': fc.constantFrom('true', 'false', 'maybe'),
+  'cqrs-consistency': fc.constantFrom('strong', 'weak'),
+};
+
 function metadataOf(
   { authorization }: Cast,
   protocol: Readonly<Record<string, fc.Arbitrary<string>>> = {},
 ): fc.Arbitrary<Metadatas> {
-  const parts = fc.tuple(authorization, sometimes(ODD_METADATA), sometimes(fc.record(protocol, { requiredKeys: [] })));
+  const known = fc.record({ ...OF_THE_BUS, ...protocol }, { requiredKeys: [] });
+  const parts = fc.tuple(authorization, sometimes(ODD_METADATA), sometimes(known));
   return parts.map(([token, odd, ofProtocol]) => ({ ...odd, ...ofProtocol, ...(token && { authorization: token }) }));
 }
 

@@ -77,7 +77,8 @@ describe('an instance that has as many calls in flight as it takes', () => {
     expect(await refusalOf(get(connect))).toEqual(overGrpc);
     expect(await refusalOf(app.client(QueryService, { token }).getUser({ userId }))).toEqual(overGrpc);
     await full.letGo();
-    expect((await caller.queries.getUser({ userId })).user?.name).toBe('Renamed');
+    const { user } = await caller.queries.getUser({ userId }, { headers: { 'cqrs-consistency': 'strong' } });
+    expect(user?.name).toBe('Renamed');
   });
 
   it('tells gRPC callers in trailers alone, with a time to come back that differs', async () => {

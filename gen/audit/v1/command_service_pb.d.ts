@@ -120,6 +120,8 @@ export declare const DifferenceSchema: GenMessage<Difference>;
  */
 export declare type PruneCommandsRequest = Message<"audit.v1.PruneCommandsRequest"> & {
   /**
+   * From 1970 to 9999.
+   *
    * @generated from field: google.protobuf.Timestamp before = 1;
    */
   before?: Timestamp | undefined;
