@@ -42,7 +42,9 @@ describe('a command over gRPC', () => {
       });
       expect(events).toMatchObject([{ type: 'users.v1.UserNameChanged', payload: { name: 'Ada' } }]);
 
-      const { commands } = await audit.listCommands({ target: auditor.id, actor: auditor.id }, { headers });
+      // A replica can be behind.
+      const strong = { ...headers, 'cqrs-consistency': 'strong' };
+      const { commands } = await audit.listCommands({ target: auditor.id, actor: auditor.id }, { headers: strong });
       expect(commands.map((listed) => listed.commandId)).toEqual([commandId]);
 
       for await (const { event } of audit.watchCommands({ afterSequence: 0n }, { headers })) {

@@ -20,8 +20,8 @@ export async function replayLog(environment: Environment, options: ReplayOptions
   const range = readRange(options);
   const service = await serviceClient(environment, { ...options, roles: ['auditor'] });
   try {
-    await using target = await openReplayTarget(readConfig(environment), options.into);
-    const divergence = await replayed(service, range, target);
+    const target = await openReplayTarget(readConfig(environment), options.into);
+    const divergence = await replayed(service, range, target).finally(target.close);
     process.stdout.write(options.json ? divergence.json() : divergence.table());
     if (!divergence.isNone) process.exitCode = 1;
   } finally {

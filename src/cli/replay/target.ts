@@ -27,9 +27,10 @@ export class TargetUnusable extends Error {
 const PATIENCE = 10_000;
 
 /** A database that recorded commands are run into, with as much of the program as that takes: no door, no token, no replica. */
-export interface ReplayTarget extends AsyncDisposable {
+export interface ReplayTarget {
   /** Runs a command as its caller did, keeps what it does, and compares: see `replayRecorded`. */
   readonly replay: (recorded: Recorded) => ReturnType<typeof replayRecorded>;
+  readonly close: () => Promise<void>;
 }
 
 /** Brings the schema of an empty database up to date. Throws TargetUnusable when it is not empty, or cannot be reached. */
@@ -40,11 +41,8 @@ export async function openReplayTarget({ signingKey }: Pick<Config, 'signingKey'
   await assertEmpty(connection, domain);
   await migrate(connection);
 
-  await using resources = new AsyncDisposableStack();
   const writes = await createWriteSide(connection, domain.aggregateTypes, { poolSize: 2, waitMs: PATIENCE });
-  resources.defer(writes.close);
   const recorder = createCommandRecorder({ pool: writes.recordPool, logger: pino({ level: 'error' }, process.stderr) });
-  resources.defer(recorder.close);
   const pipeline = replayPipeline({ validation: validation().interceptor, writes });
   const bus = createBus(domain.modules, { command: [], query: [], replay: pipeline });
   const replay = createReplay({
@@ -53,10 +51,12 @@ export async function openReplayTarget({ signingKey }: Pick<Config, 'signingKey'
   });
   const parts = { route: (method: string) => bus.get(method), replay, eventTypes: domain.eventTypes };
   const { signal } = new AbortController();
-  const opened = resources.move();
   return {
     replay: (recorded) => replayRecorded(recorded, parts, signal),
-    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+    close: async () => {
+      await recorder.close();
+      await writes.close();
+    },
   };
 }
 
