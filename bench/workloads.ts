@@ -8,6 +8,7 @@ import { createUser } from './workloads/create-user.ts';
 import { getUser } from './workloads/get-user.ts';
 import { listUsers } from './workloads/list-users.ts';
 import { memory } from './workloads/memory.ts';
+import { middleware } from './workloads/middleware.ts';
 import { mix } from './workloads/mix.ts';
 import { startUp } from './workloads/start-up.ts';
 import { storm } from './workloads/storm.ts';
@@ -24,6 +25,7 @@ export const WORKLOADS: readonly Workload[] = [
   storm,
   connectJson,
   connectGet,
+  middleware,
   startUp,
   memory,
 ];

@@ -105,7 +105,6 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
   const recorder = createCommandRecorder({ pool: writes.recordPool, logger });
   stops.push(recorder.close);
   const keys = createIdempotencyKeys({ pool: writes.pool, keptSeconds: config.idempotencyHours * 3600 });
-  stops.push(async () => keys.stop());
   // A connection of its own: a round that has much to do takes none from the commands.
   const sealerPool = createPool(writer, { name: 'sealer', max: 1, readOnly: false });
   const sealer = startSealer({ pool: sealerPool, key, logger });
@@ -125,7 +124,7 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
   const guesses = new Guesses(writes.pool);
   const sharedRates = limits.rateStore === 'postgres' ? postgresRates(writes.pool, key.deriveKey('rate limits')) : undefined;
   const sweeps = startSweeps(
-    { guesses: () => guesses.sweep(), ...(sharedRates && { rates: sharedRates.sweep }) },
+    { keys: keys.removeOld, guesses: () => guesses.sweep(), ...(sharedRates && { rates: sharedRates.sweep }) },
     { logger, intervalMs: SWEEP_EVERY },
   );
   stops.push(sweeps.stop);

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 
 /** What removes rows that have run out, by its name in the log. */
-export type Sweeps = Readonly<Record<string, () => Promise<void>>>;
+export type Sweeps = Readonly<Record<string, () => Promise<unknown>>>;
 
 /** Runs the sweeps one after the other, again and again. One that fails is logged and has its turn again. `stop` awaits the last. */
 export function startSweeps(

@@ -205,7 +205,6 @@ describe('idempotency keys', () => {
     const pool = new pg.Pool(app.database.connections.writer);
     const keys = createIdempotencyKeys({ pool, keptSeconds: 24 * 3600 });
     expect(await keys.removeOld()).toBe(2500);
-    keys.stop();
     await pool.end();
     const [left] = await app.database.query<{ count: number }>(
       `select count(*)::integer as count from cqrs.idempotency_key where principal in ('old', 'new')`,

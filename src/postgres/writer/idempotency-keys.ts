@@ -77,8 +77,7 @@ const REMOVE_OLD = `delete from cqrs.idempotency_key where ctid = any (array(
     select ctid from cqrs.idempotency_key where created_at < now() - $1 * interval '1 second'
     order by created_at limit $2 for update skip locked))`;
 
-/** How often old keys are looked for, and how many are removed at once. */
-const INTERVAL = 60_000;
+/** How many are removed at once. */
 const BATCH = 1_000;
 
 /** The keys that were used, each with what was answered. */
@@ -87,7 +86,6 @@ export interface IdempotencyKeys {
   readonly find: (claim: Claim, cancellation: Cancellation) => Promise<EarlierAnswer | undefined>;
   /** Removes what is older than the keys are kept, in small batches; answers how many. */
   readonly removeOld: () => Promise<number>;
-  readonly stop: () => void;
 }
 
 export function createIdempotencyKeys({ pool, keptSeconds }: { pool: pg.Pool; keptSeconds: number }): IdempotencyKeys {
@@ -99,8 +97,6 @@ export function createIdempotencyKeys({ pool, keptSeconds }: { pool: pg.Pool; ke
       if ((rowCount ?? 0) < BATCH) return removed;
     }
   }
-  // What fails now is tried again at the next turn.
-  const timer = setInterval(() => removeOld().catch(() => undefined), INTERVAL).unref();
   return {
     async find(claim, cancellation) {
       const values = [claim.principal, claim.method, claim.key];
@@ -114,6 +110,5 @@ export function createIdempotencyKeys({ pool, keptSeconds }: { pool: pg.Pool; ke
       return { commandId: row.command_id, response: row.response };
     },
     removeOld,
-    stop: () => clearInterval(timer),
   };
 }

@@ -15,7 +15,7 @@ const VARIANTS = 32;
  * turn, and ends a connection when a hundred streams come for which there is no room. A caller with all its streams open replaces each
  * one as soon as it is refused.
  */
-const PER_TURN = 8;
+const PER_TURN = 32;
 
 /** What decides whether a call is refused before it is one. */
 export interface OverloadOptions {

@@ -1,0 +1,149 @@
+import { randomUUIDv7 } from 'node:crypto';
+import { join } from 'node:path';
+import { create, type DescMethodUnary, type DescService, type MessageInitShape } from '@bufbuild/protobuf';
+import { createContextValues, type Interceptor } from '@connectrpc/connect';
+import { ok } from 'neverthrow';
+import { pino } from 'pino';
+import { CommandService } from '../../gen/users/v1/command_service_pb.js';
+import { QueryService } from '../../gen/users/v1/query_service_pb.js';
+import { permissionsOf } from '../../src/auth/roles.ts';
+import { loadOrCreateSigningKey } from '../../src/auth/signing-key.ts';
+import { createTokenVerifier } from '../../src/auth/token-verifier.ts';
+import { createBus, type Route } from '../../src/cqrs/bus.ts';
+import { Call } from '../../src/cqrs/call.ts';
+import { principalKey } from '../../src/cqrs/context-keys.ts';
+import { defineModule } from '../../src/cqrs/module.ts';
+import { CallGauge } from '../../src/middleware/call-gauge.ts';
+import { createPipelines } from '../../src/middleware/pipeline.ts';
+import { memoryRates } from '../../src/middleware/rates.ts';
+import { validation } from '../../src/middleware/validation.ts';
+import type { Bench } from '../bench.ts';
+import { userId } from '../data/user-numbers.ts';
+import { quantile } from '../statistics.ts';
+import { Values } from '../values.ts';
+import type { Findings, Workload } from '../workload.ts';
+
+const EVERY = ['tracing', 'logging', 'errors', 'load shedding', 'deadline'];
+const ADMISSION = ['authentication', 'validation', 'authorization', 'rate limit'];
+/** The pipelines by name, in order. */
+const QUERY = [...EVERY, ...ADMISSION, 'consistency'];
+const COMMAND = [...EVERY, 'audit', ...ADMISSION, 'guess limit', 'idempotency', 'retry', 'unit of work'];
+/** What others stand on cannot be left out alone. */
+const NEEDED = new Set(['audit', 'unit of work']);
+
+const IN_FLIGHT = 64;
+const CALLS = 20_000;
+
+/** One way through the bus: all of the middleware, or all but one. */
+interface Variant {
+  readonly left: string | undefined;
+  readonly dispatch: Route['dispatch'];
+  readonly newCall: () => Call;
+}
+
+export const middleware: Workload = {
+  name: 'middleware',
+  about: 'what a call of the bus costs without one middleware, in this process, with nothing behind it: no wire, no database',
+  run: async (bench): Promise<Findings> => {
+    const values = new Values();
+    const getUser = await variantsOf(bench, QueryService.method.getUser, { userId: userId(1) });
+    const changeName = await variantsOf(bench, CommandService.method.changeName, { userId: userId(1), name: 'Name' });
+    for (const [measure, variants] of [['GetUser µs', getUser] as const, ['ChangeName µs', changeName] as const]) {
+      for (const variant of variants) await time(variant);
+      for (let round = 1; round <= bench.settings.rounds; round += 1) {
+        bench.say(`round ${round} of ${bench.settings.rounds}: ${measure}`);
+        const times = new Map<string, number>();
+        for (const variant of variants) times.set(variant.left ?? '', await time(variant));
+        const all = times.get('') ?? Number.NaN;
+        values.keep('all of it', measure, all);
+        for (const [left, micros] of times) if (left !== '') values.keep(left, measure, all - micros);
+      }
+    }
+    return { measures: values.measures(), ratios: [], problems: [] };
+  },
+};
+
+async function variantsOf<M extends DescMethodUnary>(
+  bench: Bench,
+  method: M,
+  request: MessageInitShape<M['input']>,
+): Promise<Variant[]> {
+  const names = method.parent === CommandService ? COMMAND : QUERY;
+  const authorization = await bench.authorization();
+  return await Promise.all(
+    [undefined, ...names.filter((name) => !NEEDED.has(name))].map(async (left) => {
+      const interceptors = await pipeline(bench, method.parent);
+      if (interceptors.length !== names.length) throw new Error('the pipeline has changed: name its parts here');
+      const kept = interceptors.filter((_, index) => names[index] !== left);
+      const principal = { id: 'operator', roles: ['admin'], permissions: permissionsOf(['admin']), session: '' };
+      const newCall = (): Call => {
+        const contextValues = createContextValues();
+        if (left === 'authentication') contextValues.set(principalKey, principal);
+        return new Call({
+          method,
+          request: create(method.input, request),
+          origin: { door: 'grpc', peer: '127.0.0.1:1', deadline: undefined, requestMethod: 'POST' },
+          header: () => new Headers({ authorization }),
+          readHeader: (name) => (name === 'authorization' ? authorization : undefined),
+          contextValues,
+        });
+      };
+      return { left, dispatch: dispatchOf(method, kept), newCall };
+    }),
+  );
+}
+
+/** The pipeline of the program, with the databases left out. */
+async function pipeline(bench: Bench, service: DescService): Promise<readonly Interceptor[]> {
+  const key = await loadOrCreateSigningKey(join(bench.folder, 'signing-key.pem'));
+  const database = { name: 'replica-1' } as never;
+  const nothing = async (): Promise<undefined> => undefined;
+  const work = { commit: nothing, write: nothing, rollback: nothing, target: undefined };
+  const pipelines = createPipelines({
+    logger: pino({ base: null }, pino.destination({ dest: '/dev/null', sync: false, minLength: 4096 })),
+    unexpected: { newId: randomUUIDv7, report: ({ error }) => console.error(error) },
+    tokens: createTokenVerifier({ key, foreign: undefined, now: Date.now }),
+    revocations: { isRevoked: () => false },
+    validation: validation().interceptor,
+    recorder: { record: nothing },
+    idempotency: { keys: { find: nothing }, fingerprintKey: Buffer.alloc(32) },
+    writes: { unitOfWork: () => work as never },
+    reads: { primary: database, candidates: () => [database], monitor: undefined as never },
+    inFlight: { commands: new CallGauge(1000), queries: new CallGauge(1000), streams: new CallGauge(1000) },
+    rates: { counters: memoryRates, overrides: new Map() },
+    guesses: { guesses: undefined as never, key: Buffer.alloc(32), report: () => {} },
+  });
+  return service === CommandService ? pipelines.command : pipelines.query;
+}
+
+function dispatchOf(method: DescMethodUnary, interceptors: readonly Interceptor[]): Route['dispatch'] {
+  const handlers = method.parent.methods.map((each) => [each.localName, { method: each, handle: async () => ok({}) }]);
+  const module = defineModule<object, object>({
+    name: 'users',
+    services: [{ service: method.parent, handlers: Object.fromEntries(handlers) }],
+    commandContext: () => ({}),
+    queryContext: () => ({}),
+  });
+  const route = createBus([module], { command: interceptors, query: interceptors }).get(
+    `${method.parent.typeName}/${method.name}`,
+  );
+  if (!route) throw new Error(`${method.name} has no route`);
+  return route.dispatch;
+}
+
+/** Processor time of a call in microseconds: the median of ten parts, because a collection of garbage falls into some of them. */
+async function time({ dispatch, newCall }: Variant): Promise<number> {
+  const parts: number[] = [];
+  for (let part = 0; part < 10; part += 1) {
+    const before = process.cpuUsage();
+    for (let done = 0; done < CALLS / 10; done += IN_FLIGHT) {
+      await Promise.all(Array.from({ length: IN_FLIGHT }, () => dispatch(newCall())));
+    }
+    const { user, system } = process.cpuUsage(before);
+    parts.push((user + system) / (Math.ceil(CALLS / 10 / IN_FLIGHT) * IN_FLIGHT));
+  }
+  return quantile(
+    parts.sort((one, other) => one - other),
+    0.5,
+  );
+}
