@@ -4,6 +4,7 @@ import type { WatchCommandsResponse } from '#gen/audit/v1/query_service_pb.js';
 import { NamedStatementClient } from '../../../../src/postgres/named-statement-client.ts';
 import { addRecord, sealRecords } from '../../../support/command-records.ts';
 import { refusalOf } from '../../../support/errors.ts';
+import { eventually } from '../../../support/eventually.ts';
 import { type AuditQueries, startAuditQueries } from '../audit-queries.ts';
 
 const headers = { 'cqrs-consistency': 'strong' };
@@ -139,6 +140,8 @@ describe('watchCommands', () => {
 
   it('follows a replica', async () => {
     const ids = await sealed(2);
+    // It may still have the records of the tests before.
+    await replicaHasCaughtUp();
     const watcher = watch(0n, { headers: {} });
     const records: string[] = [];
     while (records.length < 2) {
@@ -154,6 +157,17 @@ describe('watchCommands', () => {
     expect(await refusalOf(watch(-1n).messages.next())).toMatchObject({ fields: ['after_sequence'] });
   });
 });
+
+async function replicaHasCaughtUp(): Promise<void> {
+  const [primary] = await audit.database.query<{ position: string }>('select pg_current_wal_lsn()::text as position');
+  const client = new pg.Client(audit.database.connections.replicas[0]);
+  await client.connect();
+  await eventually(async () => {
+    const { rows } = await client.query('select pg_last_wal_replay_lsn() >= $1::pg_lsn as is_there', [primary?.position]);
+    expect(rows).toEqual([{ is_there: true }]);
+  });
+  await client.end();
+}
 
 /** Has every reader of the seals wait until it is disposed of. */
 async function lockedSeals(): Promise<AsyncDisposable> {
