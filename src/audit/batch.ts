@@ -2,8 +2,8 @@ import { hash } from 'node:crypto';
 import { epochMs } from './canonical-record.ts';
 import type { Signature } from './signature.ts';
 
-/** Records of one batch at most, and so of one page in memory. */
-export const MAX_BATCH_SIZE = 1_000;
+/** Records of one batch at most, and so of one page in memory. Other calls wait for about 3 ms while a page is sealed or checked. */
+export const MAX_BATCH_SIZE = 250;
 
 /** What a batch says, and its hash is over. */
 export interface BatchContent {

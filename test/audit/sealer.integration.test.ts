@@ -72,15 +72,15 @@ describe('sealer', () => {
     expect((await seals()).map(({ command_id }) => command_id)).toEqual([slowId, fastId]);
   });
 
-  it('makes batches of a thousand, of which the last one says up to where everything is sealed', async () => {
-    await insertRecords(database, 2_500);
-    await sealAll(2_500);
+  it('makes batches of 250, of which the last one says up to where everything is sealed', async () => {
+    await insertRecords(database, 600);
+    await sealAll(600);
 
     const rows = await batches();
     expect(rows.map(({ first_sequence, last_sequence }) => [Number(first_sequence), Number(last_sequence)])).toEqual([
-      [1, 1000],
-      [1001, 2000],
-      [2001, 2500],
+      [1, 250],
+      [251, 500],
+      [501, 600],
     ]);
     expect(rows.map(({ sealed_below }) => sealed_below === '0')).toEqual([true, true, false]);
   });

@@ -28,7 +28,7 @@ const RECORDS = `select seal.sequence::text, seal.command_id::text, ${epochMs('s
     left join cqrs.command_log as record on record.received_at = seal.received_at and record.command_id = seal.command_id
   where seal.sequence >= $1 and seal.sequence <= $2 order by seal.sequence limit ${MAX_BATCH_SIZE}`;
 
-/** All batches in their order, in pages of about a thousand records, whether a batch has one record or a thousand. */
+/** All batches in their order, in pages of a few hundred records, however many a batch has. */
 export async function* sealedPages(client: pg.ClientBase): AsyncGenerator<SealedBatch[]> {
   let group: Batch[] = [];
   for await (const batch of batches(client)) {
