@@ -6,7 +6,13 @@ import { freePort, startProgram } from './program.ts';
 import type { Subject, SubjectName, SubjectSurroundings } from './subject.ts';
 
 /** What `npm start` runs, as arguments of node. */
-export const START = ['--max-semi-space-size=8', '--heap-growing-percent=75', '--v8-pool-size=1', 'src/main.ts', 'serve'] as const;
+export const START = [
+  '--max-semi-space-size=8',
+  '--heap-growing-percent=55',
+  '--v8-pool-size=1',
+  'src/main.ts',
+  'serve',
+] as const;
 
 /** The repository. */
 export const ROOT = join(import.meta.dirname, '..', '..');
