@@ -11,7 +11,8 @@ import {
 import { MalformedRequest } from '../../cqrs/errors.ts';
 import { toConnectError, type UnexpectedErrors } from '../../middleware/errors.ts';
 import { CallsInFlight } from '../calls-in-flight.ts';
-import { type Door, type DoorOptions, MAX_MESSAGE_BYTES } from '../door.ts';
+import type { Door, DoorOptions } from '../door.ts';
+import { MessageLimits } from '../message-limits.ts';
 import { unknownMethod } from '../refusal.ts';
 import { boundTimeouts } from './bound-timeouts.ts';
 import { type HttpRequest, type HttpResponse, type HttpRoute, sendJson, serveHttpRoute } from './http-route.ts';
@@ -67,14 +68,13 @@ export function createConnectDoor(options: ConnectDoorOptions): Door {
 }
 
 function handlersOf({ bus, unexpected, ...options }: ConnectDoorOptions, inFlight: CallsInFlight): readonly UniversalHandler[] {
-  const maxMessageBytes = options.maxMessageBytes ?? MAX_MESSAGE_BYTES;
+  const messageLimits = new MessageLimits(bus, options.maxMessageBytes);
   const router = createConnectRouter({
-    readMaxBytes: maxMessageBytes,
     acceptCompression: [compressionGzip, compressionBrotli],
     jsonOptions: JSON_OPTIONS,
-    requestGate: requestGate({ maxMessageBytes, unexpected }),
+    requestGate: requestGate({ messageLimits, unexpected }),
   });
-  addRpcs(router, bus, { inFlight, unexpected });
+  addRpcs(router, bus, { inFlight, unexpected, messageLimits });
   return router.handlers;
 }
 

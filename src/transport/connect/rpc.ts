@@ -6,6 +6,7 @@ import { Call, type Message } from '../../cqrs/call.ts';
 import { CallCanceled, DeadlinePassed } from '../../cqrs/errors.ts';
 import { toConnectError, type UnexpectedErrors } from '../../middleware/errors.ts';
 import type { CallsInFlight } from '../calls-in-flight.ts';
+import type { MessageLimits } from '../message-limits.ts';
 
 /** What the HTTP request tells beside what Connect makes of it. */
 export interface Wire {
@@ -18,21 +19,24 @@ export const wireKey = createContextKey<Wire>({ peer: '', signal: new AbortContr
 export interface RpcOptions {
   readonly inFlight: CallsInFlight;
   readonly unexpected: UnexpectedErrors;
+  readonly messageLimits: MessageLimits;
 }
 
 /** Has Connect call the bus for every rpc. */
 export function addRpcs(router: ConnectRouter, bus: Bus, options: RpcOptions): void {
-  for (const route of bus.values()) {
+  for (const [name, route] of bus) {
     const { method } = route;
+    const limited = { readMaxBytes: options.messageLimits.of(`/${name}`) };
     if (method.methodKind === 'unary') {
-      router.rpc(method as DescMethodUnary, (request, context) => unary(route, request, { context, ...options }));
+      router.rpc(method as DescMethodUnary, (request, context) => unary(route, request, { context, ...options }), limited);
     } else {
-      router.rpc(method as DescMethodServerStreaming, (request, context) => stream(route, request, { context, ...options }));
+      const handle = (request: Message, context: HandlerContext) => stream(route, request, { context, ...options });
+      router.rpc(method as DescMethodServerStreaming, handle, limited);
     }
   }
 }
 
-type Parts = RpcOptions & { readonly context: HandlerContext };
+type Parts = Omit<RpcOptions, 'messageLimits'> & { readonly context: HandlerContext };
 
 async function unary(route: Route, request: Message, { context, inFlight, unexpected }: Parts): Promise<Message> {
   const call = receive(route, request, { context, inFlight });

@@ -11,13 +11,15 @@ import type { Bus } from '../../cqrs/bus.ts';
 import type { MessageKind } from '../../cqrs/convention.ts';
 import { AddressInUse, parseAddress } from '../address.ts';
 import { CallsInFlight } from '../calls-in-flight.ts';
-import { type Door, type DoorOptions, MAX_MESSAGE_BYTES } from '../door.ts';
+import type { Door, DoorOptions } from '../door.ts';
+import { MessageLimits } from '../message-limits.ts';
 import { unknownMethod } from '../refusal.ts';
 import type { TlsFiles } from '../tls-files.ts';
 import { type HandlerOptions, streamHandler, unaryHandler } from './handlers.ts';
 import { Health } from './health.ts';
 import { Http2Edge, UNKNOWN_PATH, UNKNOWN_PATH_KEY } from './http2-edge.ts';
 import { typedLibraryErrors } from './library-errors.ts';
+import { limitMessages } from './limit-messages.ts';
 import { Overload, type OverloadOptions } from './overload.ts';
 import { PING_RULES, type PingRules } from './ping-police.ts';
 import { addReflection } from './reflection.ts';
@@ -48,9 +50,10 @@ const LAST_WORDS_MS = 250;
 
 /** The bus over gRPC, with reflection and the standard health service. */
 export function createGrpcDoor(options: GrpcDoorOptions): GrpcDoor {
-  const { bus, unexpected, maxMessageBytes = MAX_MESSAGE_BYTES } = options;
+  const { bus, unexpected } = options;
+  const messageLimits = new MessageLimits(bus, options.maxMessageBytes);
   const inFlight = new CallsInFlight();
-  const server = createServer(options, maxMessageBytes);
+  const server = createServer(options, messageLimits);
   const busPaths = addRoutes(server, bus, { inFlight, unexpected });
 
   const otherPaths = new Set<string>();
@@ -91,16 +94,16 @@ export function createGrpcDoor(options: GrpcDoorOptions): GrpcDoor {
   };
 }
 
-function createServer({ unexpected, ...options }: GrpcDoorOptions, maxMessageBytes: number): Server {
+function createServer({ unexpected, ...options }: GrpcDoorOptions, messageLimits: MessageLimits): Server {
   // What grpc-js logs repeats what callers send; what matters reaches us as errors.
   setLogVerbosity(logVerbosity.NONE);
   return new Server({
     ...KEEPALIVE,
     'grpc.enable_channelz': 0,
-    'grpc.max_receive_message_length': maxMessageBytes,
+    'grpc.max_receive_message_length': messageLimits.most,
     'grpc.max_concurrent_streams': options.maxConcurrentStreams ?? 1000,
     ...(options.maxConnectionAgeMs === undefined ? {} : { 'grpc.max_connection_age_ms': options.maxConnectionAgeMs }),
-    interceptors: [typedLibraryErrors({ maxMessageBytes, unexpected })],
+    interceptors: [limitMessages(messageLimits), typedLibraryErrors({ messageLimits, unexpected })],
   });
 }
 
