@@ -33,7 +33,7 @@ const LAST_WORDS_MS = 250;
 /** What is not of the contract is refused. `textDecoder` is an option that Connect's types do not name. */
 const JSON_OPTIONS = { ignoreUnknownFields: false, textDecoder: new TextDecoder('utf-8', { fatal: true }) };
 
-/** The bus over Connect, gRPC-Web and gRPC as connect-node speaks them, on HTTP/1.1 and HTTP/2, and a few plain pages. */
+/** The bus and the standard services over Connect, gRPC-Web and gRPC as connect-node speaks them, on HTTP/1.1 and HTTP/2, and a few plain pages. */
 export function createConnectDoor(options: ConnectDoorOptions): Door {
   const { unexpected } = options;
   const inFlight = new CallsInFlight();
@@ -67,14 +67,17 @@ export function createConnectDoor(options: ConnectDoorOptions): Door {
   };
 }
 
-function handlersOf({ bus, unexpected, ...options }: ConnectDoorOptions, inFlight: CallsInFlight): readonly UniversalHandler[] {
+function handlersOf(
+  { bus, standard = [], unexpected, ...options }: ConnectDoorOptions,
+  inFlight: CallsInFlight,
+): readonly UniversalHandler[] {
   const messageLimits = new MessageLimits(bus, options.maxMessageBytes);
   const router = createConnectRouter({
     acceptCompression: [compressionGzip, compressionBrotli],
     jsonOptions: JSON_OPTIONS,
     requestGate: requestGate({ messageLimits, unexpected }),
   });
-  addRpcs(router, bus, { inFlight, unexpected, messageLimits });
+  addRpcs(router, [...bus.values(), ...standard], { inFlight, unexpected, messageLimits });
   return router.handlers;
 }
 
