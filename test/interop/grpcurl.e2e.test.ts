@@ -29,8 +29,8 @@ describeWith('grpcurl, by reflection', program, (folder) => {
     const service = resources.use(await startService());
     grpcurl = createGrpcurl({ folder, address: service.grpcAddress });
     story = await tell(grpcurl, await service.adminToken());
-  }, 90_000);
-  afterAll(async () => resources.disposeAsync(), 60_000);
+  });
+  afterAll(async () => resources.disposeAsync());
 
   it('lists the services', async () => {
     const services = (await grpcurl.print([], 'list')).trim().split('\n');

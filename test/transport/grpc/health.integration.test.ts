@@ -4,6 +4,7 @@ import { service as healthService } from 'grpc-health-check';
 import { createGrpcDoor } from '../../../src/transport/grpc/door.ts';
 import { conformanceService } from '../../support/conformance-service.ts';
 import { eventually } from '../../support/eventually.ts';
+import { FOREVER } from '../../support/patience.ts';
 
 const door = createGrpcDoor(conformanceService());
 let port = 0;
@@ -62,10 +63,8 @@ describe('health', () => {
     other.setServing('', true);
     await eventually(() => expect(seen).toEqual(['NOT_SERVING', 'SERVING']));
 
-    const started = performance.now();
-    await other.close({ graceMs: 10_000 });
+    await other.close({ graceMs: FOREVER });
     expect((await ended).code).toBe(status.CANCELLED);
-    expect(performance.now() - started).toBeLessThan(2000);
     watching.close();
   });
 });
