@@ -53,7 +53,7 @@ beforeAll(async () => {
     }),
   );
   await sealRecords(audit.database);
-}, 60_000);
+});
 afterAll(async () => {
   await door.close({ graceMs: 0 });
   await audit.stop();
