@@ -1,5 +1,6 @@
 import type { Bus, Rpc } from '../cqrs/bus.ts';
 import type { UnexpectedErrors } from '../middleware/errors.ts';
+import type { EdgeOptions } from './edge/edge.ts';
 import type { TlsFiles } from './tls-files.ts';
 
 /** What every network door needs to know. */
@@ -11,6 +12,8 @@ export interface DoorOptions {
   readonly unexpected: UnexpectedErrors;
   /** Without it the door speaks clear text. */
   readonly tls?: TlsFiles | undefined;
+  /** What callers are granted before there is a call: see Edge. */
+  readonly edge?: Pick<EdgeOptions, 'limits' | 'unfinished' | 'report'> | undefined;
   /** Bounds the requests whose contract does not: see `largestRequest`. */
   readonly maxMessageBytes?: number | undefined;
 }

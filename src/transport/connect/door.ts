@@ -1,6 +1,6 @@
 import { constants } from 'node:http2';
 import { Code, ConnectError, createConnectRouter, createContextValues } from '@connectrpc/connect';
-import type { UniversalHandler } from '@connectrpc/connect/protocol';
+import type { UniversalHandler, UniversalServerRequest } from '@connectrpc/connect/protocol';
 import { errorToJson } from '@connectrpc/connect/protocol-connect';
 import {
   compressionBrotli,
@@ -12,19 +12,19 @@ import { MalformedRequest } from '../../cqrs/errors.ts';
 import { toConnectError, type UnexpectedErrors } from '../../middleware/errors.ts';
 import { CallsInFlight } from '../calls-in-flight.ts';
 import type { Door, DoorOptions } from '../door.ts';
+import { Edge } from '../edge/edge.ts';
 import { MessageLimits } from '../message-limits.ts';
-import { unknownMethod } from '../refusal.ts';
+import { requestTimedOut, unknownMethod } from '../refusal.ts';
 import { boundTimeouts } from './bound-timeouts.ts';
 import { type HttpRequest, type HttpResponse, type HttpRoute, sendJson, serveHttpRoute } from './http-route.ts';
 import { HttpServer } from './http-server.ts';
+import { RequestBody } from './request-body.ts';
 import { requestGate } from './request-gate.ts';
 import { addRpcs, wireKey } from './rpc.ts';
 
 export interface ConnectDoorOptions extends DoorOptions {
   /** Pages beside the rpcs. */
   readonly routes?: readonly HttpRoute[] | undefined;
-  /** Calls at once on one HTTP/2 connection. */
-  readonly maxConcurrentStreams?: number | undefined;
 }
 
 /** How long a closing connection gets to send its last answers. */
@@ -35,10 +35,21 @@ const JSON_OPTIONS = { ignoreUnknownFields: false, textDecoder: new TextDecoder(
 
 /** The bus and the standard services over Connect, gRPC-Web and gRPC as connect-node speaks them, on HTTP/1.1 and HTTP/2, and a few plain pages. */
 export function createConnectDoor(options: ConnectDoorOptions): Door {
-  const { unexpected } = options;
+  const { bus, unexpected } = options;
   const inFlight = new CallsInFlight();
-  const rpcs = new Map(handlersOf(options, inFlight).map((handler) => [handler.requestPath, handler]));
+  const messageLimits = new MessageLimits(bus, options.maxMessageBytes);
+  const rpcs = new Map(handlersOf({ ...options, messageLimits }, inFlight).map((handler) => [handler.requestPath, handler]));
   const routes = new Map((options.routes ?? []).map((route) => [route.path, route]));
+  const bodies = new WeakMap<object, RequestBody>();
+  const edge = new Edge({
+    ...options.edge,
+    largest: (path) => messageLimits.of(path?.split('?', 1)[0]),
+    tooLate: (stream) => {
+      const body = bodies.get(stream);
+      if (body) body.fail(requestTimedOut());
+      else stream.close(constants.NGHTTP2_CANCEL);
+    },
+  });
 
   const server = new HttpServer(
     (request, response) => {
@@ -46,13 +57,13 @@ export function createConnectDoor(options: ConnectDoorOptions): Door {
       const rpc = rpcs.get(path);
       const route = routes.get(path);
       const served = rpc
-        ? serveRpc(rpc, request, response, unexpected)
+        ? serveRpc(rpc, request, response, { bodies, unexpected })
         : route
           ? serveHttpRoute(route, request, response)
           : Promise.resolve(sendError(response, 404, unknownMethod(path)));
       served.catch((error) => failed(error, response, unexpected));
     },
-    { tls: options.tls, maxConcurrentStreams: options.maxConcurrentStreams ?? 1000 },
+    { tls: options.tls, edge },
   );
 
   return {
@@ -68,10 +79,9 @@ export function createConnectDoor(options: ConnectDoorOptions): Door {
 }
 
 function handlersOf(
-  { bus, standard = [], unexpected, ...options }: ConnectDoorOptions,
+  { bus, standard = [], unexpected, messageLimits }: ConnectDoorOptions & { messageLimits: MessageLimits },
   inFlight: CallsInFlight,
 ): readonly UniversalHandler[] {
-  const messageLimits = new MessageLimits(bus, options.maxMessageBytes);
   const router = createConnectRouter({
     acceptCompression: [compressionGzip, compressionBrotli],
     jsonOptions: JSON_OPTIONS,
@@ -85,13 +95,15 @@ async function serveRpc(
   rpc: UniversalHandler,
   request: HttpRequest,
   response: HttpResponse,
-  unexpected: UnexpectedErrors,
+  { bodies, unexpected }: { bodies: WeakMap<object, RequestBody>; unexpected: UnexpectedErrors },
 ): Promise<void> {
+  const body = new RequestBody(request);
+  if ('stream' in request) bodies.set(request.stream, body);
   const values = createContextValues();
   boundTimeouts(request.headers);
-  let universal: ReturnType<typeof universalRequestFromNodeRequest>;
+  let universal: UniversalServerRequest;
   try {
-    universal = universalRequestFromNodeRequest(request, response, undefined, values);
+    universal = { ...universalRequestFromNodeRequest(request, response, undefined, values), body };
   } catch (error) {
     // The authority or the path make no URL.
     sendError(response, 400, toConnectError(new MalformedRequest(error), rpc.method, unexpected));
@@ -99,25 +111,11 @@ async function serveRpc(
   }
   const { remoteAddress = '', remotePort = '' } = request.socket;
   values.set(wireKey, { peer: `${remoteAddress}:${remotePort}`, signal: universal.signal });
-  stopUploadWhenAnswered(response);
   try {
     await universalResponseToNodeResponse(await rpc(universal), response);
   } catch (error) {
     if (!hasHungUp(response, error)) throw error;
   }
-}
-
-/**
- * A caller that still sends when its answer is complete is told to stop (RFC 9113, 8.1), or its stream would stay open. Not at once,
- * because Node sends the trailers after it has said that it is finished.
- */
-function stopUploadWhenAnswered(response: HttpResponse): void {
-  if (!('stream' in response)) return;
-  const { stream } = response;
-  stream.once('finish', () => {
-    if (stream.readableEnded) return;
-    setTimeout(() => stream.close(constants.NGHTTP2_NO_ERROR), LAST_WORDS_MS).unref();
-  });
 }
 
 /** Connect's code for it is Aborted, but it does not recognize every error. */
