@@ -5,6 +5,8 @@ import type { Logger } from 'pino';
 import { pruneLog } from './audit/prune.ts';
 import { startSealer } from './audit/sealer.ts';
 import { createVerifications } from './audit/verify/verifications.ts';
+import { createAccounts } from './auth/accounts.ts';
+import { createAuthority } from './auth/authority.ts';
 import { readEndedSessions } from './auth/ended-sessions.ts';
 import { startRevocationWatch } from './auth/revocations.ts';
 import { loadOrCreateSigningKey, loadSigningKey } from './auth/signing-key.ts';
@@ -101,6 +103,12 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
   const revocations = startRevocationWatch({ read: readEndedSessions(reads.primary.pool), logger, now: Date.now });
   stops.push(revocations.stop);
   await revocations.refresh();
+  const authority = createAuthority({
+    tokens: createTokenVerifier({ key, foreign: config.foreignIssuer, now: Date.now }),
+    revocations,
+    accounts: createAccounts({ primary: reads.primary.pool, revocations, now: Date.now }),
+    now: Date.now,
+  });
 
   const recorder = createCommandRecorder({ pool: writes.recordPool, logger });
   stops.push(recorder.close);
@@ -146,8 +154,7 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     createPipelines({
       logger,
       unexpected,
-      tokens: createTokenVerifier({ key, foreign: config.foreignIssuer, now: Date.now }),
-      revocations,
+      authority,
       validation: rules.interceptor,
       recorder,
       idempotency: { keys, fingerprintKey: key.deriveKey('idempotency fingerprints') },
