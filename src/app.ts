@@ -5,6 +5,8 @@ import type { Logger } from 'pino';
 import { pruneLog } from './audit/prune.ts';
 import { startSealer } from './audit/sealer.ts';
 import { createVerifications } from './audit/verify/verifications.ts';
+import { createAccounts } from './auth/accounts.ts';
+import { createAuthority } from './auth/authority.ts';
 import { readEndedSessions } from './auth/ended-sessions.ts';
 import { startRevocationWatch } from './auth/revocations.ts';
 import { loadOrCreateSigningKey, loadSigningKey } from './auth/signing-key.ts';
@@ -14,15 +16,17 @@ import { type Bus, createBus, type Route } from './cqrs/bus.ts';
 import { rateLimitOf } from './cqrs/limits.ts';
 import { createPageTokens } from './cqrs/page-token.ts';
 import { createDomain } from './domain.ts';
+import { authentication } from './middleware/authentication.ts';
 import { CallGauge } from './middleware/call-gauge.ts';
 import type { UnexpectedErrors } from './middleware/errors.ts';
+import { guessing } from './middleware/guessing.ts';
 import { createPipelines } from './middleware/pipeline.ts';
 import { memoryRates, postgresRates } from './middleware/rates.ts';
 import { createReplay } from './middleware/replay.ts';
 import { validation } from './middleware/validation.ts';
 import { auditModule } from './modules/audit/module.ts';
 import { createCommandRecorder } from './postgres/command-log/command-recorder.ts';
-import { Guesses } from './postgres/guesses.ts';
+import { Guesses, guessTargets } from './postgres/guesses.ts';
 import { openMigratedDatabase } from './postgres/open-database.ts';
 import { createPool, poolSizes } from './postgres/pool.ts';
 import { createReadSide } from './postgres/reader/read-side.ts';
@@ -33,6 +37,7 @@ import { createConnectDoor } from './transport/connect/door.ts';
 import type { Door } from './transport/door.ts';
 import { createGrpcDoor } from './transport/grpc/door.ts';
 import { Readiness } from './transport/readiness.ts';
+import { createStandardServices } from './transport/standard/standard-services.ts';
 import type { TlsFiles } from './transport/tls-files.ts';
 
 /** How often what has run out is removed from the tables of limits, in milliseconds. */
@@ -101,6 +106,12 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
   const revocations = startRevocationWatch({ read: readEndedSessions(reads.primary.pool), logger, now: Date.now });
   stops.push(revocations.stop);
   await revocations.refresh();
+  const authority = createAuthority({
+    tokens: createTokenVerifier({ key, foreign: config.foreignIssuer, now: Date.now }),
+    revocations,
+    accounts: createAccounts({ primary: reads.primary.pool, revocations, now: Date.now }),
+    now: Date.now,
+  });
 
   const recorder = createCommandRecorder({ pool: writes.recordPool, logger });
   stops.push(recorder.close);
@@ -122,6 +133,9 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     streams: new CallGauge(limits.streams),
   };
   const guesses = new Guesses(writes.pool);
+  const guessKey = key.deriveKey('guesses');
+  const guessReport = (error: unknown): void => logger.warn({ err: error }, 'a guess could not be counted');
+  const guess = guessing({ guesses, report: guessReport });
   const sharedRates = limits.rateStore === 'postgres' ? postgresRates(writes.pool, key.deriveKey('rate limits')) : undefined;
   const sweeps = startSweeps(
     { keys: keys.removeOld, guesses: () => guesses.sweep(), ...(sharedRates && { rates: sharedRates.sweep }) },
@@ -146,20 +160,21 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     createPipelines({
       logger,
       unexpected,
-      tokens: createTokenVerifier({ key, foreign: config.foreignIssuer, now: Date.now }),
-      revocations,
+      authority,
       validation: rules.interceptor,
       recorder,
-      idempotency: { keys, fingerprintKey: key.deriveKey('idempotency fingerprints') },
+      idempotency: {
+        keys,
+        fingerprintKey: key.deriveKey('idempotency fingerprints'),
+        secrets: domain.passwords,
+        guessing: guess,
+        guessTarget: guessTargets(guessKey),
+      },
       writes,
       reads,
       inFlight,
       rates: { counters: sharedRates?.counters ?? memoryRates, overrides: limits.rates },
-      guesses: {
-        guesses,
-        key: key.deriveKey('guesses'),
-        report: (error) => logger.warn({ err: error }, 'an attempt stays counted as a wrong guess'),
-      },
+      guesses: { guessing: guess, guesses, key: guessKey, report: guessReport },
     }),
   );
   const routes = [...bus.values()];
@@ -171,25 +186,36 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     report: (refused: number) =>
       logger.warn({ refused }, 'calls refused: LIMIT_COMMANDS_IN_FLIGHT or LIMIT_QUERIES_IN_FLIGHT is reached'),
   };
-  const grpcDoor = createGrpcDoor({ bus, unexpected, tls, overload });
+  const services = [...new Set(routes.map(({ method }) => method.parent))];
+  const { health, rpcs: standard } = createStandardServices({
+    services,
+    reflection: config.reflection,
+    unexpected,
+    streams: { gauge: inFlight.streams, limit: limits.streams },
+    authentication: authentication(authority),
+  });
+  const grpcDoor = createGrpcDoor({ bus, standard, unexpected, tls, overload });
   const readiness = new Readiness({
-    services: [...new Set(routes.map(({ method }) => method.parent))],
+    services,
     dependencies: {
       primaryIsUp: () => reads.monitor.isHealthy(reads.primary.name),
       someDatabaseIsUp: reads.isAvailable,
       databases: () => Object.fromEntries(reads.all.map(({ name }) => [name, reads.monitor.isHealthy(name)])),
     },
-    tell: grpcDoor.setServing,
+    tell: (name, serving) => health.setServing(name, serving),
   });
   const jwks = { path: '/.well-known/jwks.json', handle: () => ({ status: 200, body: { keys: [key.publicJwk] } }) };
-  const connectDoor = createConnectDoor({ bus, unexpected, tls, routes: [...readiness.routes(), jwks] });
+  const connectDoor = createConnectDoor({ bus, standard, unexpected, tls, routes: [...readiness.routes(), jwks] });
 
   stops.push(() => Promise.all([grpcDoor.close({ graceMs: GRACE }), connectDoor.close({ graceMs: GRACE })]));
   // One after the other: a door that is still opening when the other fails could not be closed.
   const grpcPort = await open(grpcDoor, 'GRPC_ADDRESS', config.grpcAddress);
   const httpPort = await open(connectDoor, 'HTTP_ADDRESS', config.httpAddress);
   readiness.start();
-  stops.push(async () => readiness.drain());
+  stops.push(async () => {
+    readiness.drain();
+    health.close();
+  });
   return { bus, grpcPort, httpPort, stop: stopAll };
 }
 

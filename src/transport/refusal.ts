@@ -46,7 +46,7 @@ function byCode(error: LibraryError, maxMessageBytes: number, unexpected: Unexpe
   }
 }
 
-/** The request message is larger than `max_bytes`. */
+/** The request message is larger than `max_bytes`, the most that the contract of its rpc allows. */
 class MessageTooLarge extends BusError {
   readonly reason = 'MESSAGE_TOO_LARGE';
   readonly kind = 'too-large';

@@ -6,6 +6,7 @@ import type pg from 'pg';
 import { sealRound } from '../../src/audit/seal-round.ts';
 import { loadOrCreateSigningKey, type SigningKey } from '../../src/auth/signing-key.ts';
 import type { TestDatabase } from './database.ts';
+import { PATIENCE } from './patience.ts';
 
 /** Puts records of successful commands into the log, one transaction for all, and answers their ids in order. */
 export async function insertRecords(
@@ -44,7 +45,7 @@ export async function testKey(): Promise<SigningKey> {
  */
 export async function sealRecords(parts: { pool: pg.Pool; key: SigningKey }, count: number): Promise<void> {
   let sealed = 0;
-  for (const end = Date.now() + 10_000; sealed < count; await sleep(5)) {
+  for (const end = Date.now() + PATIENCE; sealed < count; await sleep(5)) {
     sealed += await sealRound({ ...parts, now: Date.now });
     if (Date.now() > end) throw new Error(`${sealed} of ${count} records were sealed`);
   }

@@ -1,6 +1,7 @@
 import type { Code } from '@connectrpc/connect';
 import { type ServerInterceptingCallInterface, type ServerInterceptor, status } from '@grpc/grpc-js';
 import type { UnexpectedErrors } from '../../middleware/errors.ts';
+import type { MessageLimits } from '../message-limits.ts';
 import { refusal, type WireFault } from '../refusal.ts';
 import { COMPRESSION_UNDECLARED, checkCompressionFlags, FLAG_UNKNOWN } from './compression-flags.ts';
 import { STATUS_DETAILS, toStatus } from './status.ts';
@@ -23,7 +24,7 @@ const LIBRARY_CODES: ReadonlySet<status> = new Set([
 ]);
 
 interface Options {
-  readonly maxMessageBytes: number;
+  readonly messageLimits: MessageLimits;
   readonly unexpected: UnexpectedErrors;
 }
 
@@ -32,11 +33,11 @@ interface Options {
  * every door.
  */
 export function typedLibraryErrors(options: Options): ServerInterceptor {
-  return (_method, call) => {
+  return ({ path }, call) => {
     checkCompressionFlags(call);
     // What the innermost call sends by itself passes no responder of an interceptor, only its own method.
     const send = call.sendStatus.bind(call);
-    call.sendStatus = (sent) => send(isOwn(sent) ? typed(sent, call, options) : sent);
+    call.sendStatus = (sent) => send(isOwn(sent) ? typed(sent, { call, path, ...options }) : sent);
     return call as ReturnType<ServerInterceptor>;
   };
 }
@@ -45,9 +46,12 @@ function isOwn({ code, metadata }: Status): boolean {
   return LIBRARY_CODES.has(code) && !metadata?.get(STATUS_DETAILS).length;
 }
 
-function typed({ code, details }: Status, call: object, options: Options): Status {
+function typed(
+  { code, details }: Status,
+  { call, path, messageLimits, unexpected }: Options & { call: object; path: string },
+): Status {
   const error = { code: code as number as Code, message: details };
-  return toStatus(refusal(error, { ...options, fault: faultOf(details, call) }));
+  return toStatus(refusal(error, { fault: faultOf(details, call), maxMessageBytes: messageLimits.of(path), unexpected }));
 }
 
 function faultOf(details: string, call: object): WireFault | undefined {
