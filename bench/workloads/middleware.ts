@@ -6,8 +6,8 @@ import { ok } from 'neverthrow';
 import { pino } from 'pino';
 import { CommandService } from '../../gen/users/v1/command_service_pb.js';
 import { QueryService } from '../../gen/users/v1/query_service_pb.js';
+import { loadOrCreateSigningKey } from '../../src/auth/key-files.ts';
 import { permissionsOf } from '../../src/auth/roles.ts';
-import { loadOrCreateSigningKey } from '../../src/auth/signing-key.ts';
 import { createTokenVerifier } from '../../src/auth/token-verifier.ts';
 import { createBus, type Route } from '../../src/cqrs/bus.ts';
 import { Call } from '../../src/cqrs/call.ts';
@@ -102,7 +102,7 @@ async function pipeline(bench: Bench, service: DescService): Promise<readonly In
   const pipelines = createPipelines({
     logger: pino({ base: null }, pino.destination({ dest: '/dev/null', sync: false, minLength: 4096 })),
     unexpected: { newId: randomUUIDv7, report: ({ error }) => console.error(error) },
-    tokens: createTokenVerifier({ key, foreign: undefined, now: Date.now }),
+    tokens: createTokenVerifier({ keys: [key], foreign: undefined, now: Date.now }),
     revocations: { isRevoked: () => false },
     validation: validation().interceptor,
     recorder: { record: nothing },

@@ -1,7 +1,9 @@
+import type { KeyObject } from 'node:crypto';
 import {
   createRemoteJWKSet,
   decodeJwt,
   errors,
+  type JWTHeaderParameters,
   type JWTPayload,
   type JWTVerifyGetKey,
   type JWTVerifyOptions,
@@ -55,17 +57,18 @@ const FOREIGN_CLOCK_TOLERANCE_S = 5;
 const OWN_ALGORITHMS = ['Ed25519', 'EdDSA'];
 const FOREIGN_ALGORITHMS = [...OWN_ALGORITHMS, 'ES256', 'ES384', 'ES512', 'PS256', 'PS384', 'PS512', 'RS256', 'RS384', 'RS512'];
 
-/** Checks tokens of this installation's key and, if one is configured, of a foreign issuer. The token's own header chooses no key. */
+/** Checks tokens of this installation's keys and, if one is configured, of a foreign issuer. Their header chooses among those, by `kid`. */
 export function createTokenVerifier(options: {
-  readonly key: SigningKey;
+  readonly keys: readonly SigningKey[];
   readonly foreign?: ForeignIssuer | undefined;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
   readonly maxCached?: number;
 }): TokenVerifier {
-  const { key, foreign, now, maxCached = 10_000 } = options;
+  const { keys, foreign, now, maxCached = 10_000 } = options;
   if (foreign?.issuer === OWN_ISSUER) throw new Error(`AUTH_ISSUER cannot be ${OWN_ISSUER}: that is this service itself`);
   const cache = new LRUCache<string, { readonly verified: VerifiedToken; readonly until: number }>({ max: maxCached });
+  const ownKeys = new Map(keys.map(({ publicKey, publicJwk }) => [publicJwk.kid, publicKey]));
   const verifyForeign = foreign && foreignVerification(foreign, now);
 
   async function check(token: string): Promise<VerifiedToken> {
@@ -77,7 +80,7 @@ export function createTokenVerifier(options: {
   async function byIssuer(token: string): Promise<VerifiedToken> {
     try {
       const { iss } = decodeJwt(token);
-      if (iss === OWN_ISSUER) return await verifyOwn(token, key, now);
+      if (iss === OWN_ISSUER) return await verifyOwn(token, ownKeys, now);
       if (foreign && iss === foreign.issuer && verifyForeign) return await verifyForeign(token);
     } catch (error) {
       throw refusal(error);
@@ -95,8 +98,13 @@ export function createTokenVerifier(options: {
   };
 }
 
-async function verifyOwn(token: string, key: SigningKey, now: () => number): Promise<VerifiedToken> {
-  const { payload } = await jwtVerify(token, key.publicKey, {
+async function verifyOwn(token: string, keys: ReadonlyMap<string, KeyObject>, now: () => number): Promise<VerifiedToken> {
+  const findKey = ({ kid = '' }: JWTHeaderParameters): KeyObject => {
+    const key = keys.get(kid);
+    if (!key) throw new TokenInvalid('UNTRUSTED');
+    return key;
+  };
+  const { payload } = await jwtVerify(token, findKey, {
     algorithms: OWN_ALGORITHMS,
     issuer: OWN_ISSUER,
     audience: OWN_ISSUER,
