@@ -57,7 +57,7 @@ const FOREIGN_CLOCK_TOLERANCE_S = 5;
 const OWN_ALGORITHMS = ['Ed25519', 'EdDSA'];
 const FOREIGN_ALGORITHMS = [...OWN_ALGORITHMS, 'ES256', 'ES384', 'ES512', 'PS256', 'PS384', 'PS512', 'RS256', 'RS384', 'RS512'];
 
-/** Checks tokens of this installation's keys and, if one is configured, of a foreign issuer. Their header chooses among those, by `kid`. */
+/** Checks tokens of this installation's keys and, if one is configured, of a foreign issuer. Their header chooses among those by `kid`; without one, it is the first of them. */
 export function createTokenVerifier(options: {
   readonly keys: readonly SigningKey[];
   readonly foreign?: ForeignIssuer | undefined;
@@ -68,7 +68,6 @@ export function createTokenVerifier(options: {
   const { keys, foreign, now, maxCached = 10_000 } = options;
   if (foreign?.issuer === OWN_ISSUER) throw new Error(`AUTH_ISSUER cannot be ${OWN_ISSUER}: that is this service itself`);
   const cache = new LRUCache<string, { readonly verified: VerifiedToken; readonly until: number }>({ max: maxCached });
-  const ownKeys = new Map(keys.map(({ publicKey, publicJwk }) => [publicJwk.kid, publicKey]));
   const verifyForeign = foreign && foreignVerification(foreign, now);
 
   async function check(token: string): Promise<VerifiedToken> {
@@ -80,7 +79,7 @@ export function createTokenVerifier(options: {
   async function byIssuer(token: string): Promise<VerifiedToken> {
     try {
       const { iss } = decodeJwt(token);
-      if (iss === OWN_ISSUER) return await verifyOwn(token, ownKeys, now);
+      if (iss === OWN_ISSUER) return await verifyOwn(token, keys, now);
       if (foreign && iss === foreign.issuer && verifyForeign) return await verifyForeign(token);
     } catch (error) {
       throw refusal(error);
@@ -98,11 +97,11 @@ export function createTokenVerifier(options: {
   };
 }
 
-async function verifyOwn(token: string, keys: ReadonlyMap<string, KeyObject>, now: () => number): Promise<VerifiedToken> {
-  const findKey = ({ kid = '' }: JWTHeaderParameters): KeyObject => {
-    const key = keys.get(kid);
+async function verifyOwn(token: string, keys: readonly SigningKey[], now: () => number): Promise<VerifiedToken> {
+  const findKey = ({ kid }: JWTHeaderParameters): KeyObject => {
+    const key = kid === undefined ? keys[0] : keys.find(({ publicJwk }) => publicJwk.kid === kid);
     if (!key) throw new TokenInvalid('UNTRUSTED');
-    return key;
+    return key.publicKey;
   };
   const { payload } = await jwtVerify(token, findKey, {
     algorithms: OWN_ALGORITHMS,
