@@ -5,6 +5,8 @@ import type { Logger } from 'pino';
 import { pruneLog } from './audit/prune.ts';
 import { startSealer } from './audit/sealer.ts';
 import { createVerifications } from './audit/verify/verifications.ts';
+import { createAccounts } from './auth/accounts.ts';
+import { createAuthority } from './auth/authority.ts';
 import { readEndedSessions } from './auth/ended-sessions.ts';
 import { openKeys } from './auth/open-keys.ts';
 import { startRevocationWatch } from './auth/revocations.ts';
@@ -13,6 +15,7 @@ import { type Config, ConfigError } from './config.ts';
 import { type Bus, createBus, type Route } from './cqrs/bus.ts';
 import { rateLimitOf } from './cqrs/limits.ts';
 import { createDomain, pageTokensOf } from './domain.ts';
+import { authentication } from './middleware/authentication.ts';
 import { CallGauge } from './middleware/call-gauge.ts';
 import type { UnexpectedErrors } from './middleware/errors.ts';
 import { createPipelines } from './middleware/pipeline.ts';
@@ -32,6 +35,7 @@ import { createConnectDoor } from './transport/connect/door.ts';
 import type { Door } from './transport/door.ts';
 import { createGrpcDoor } from './transport/grpc/door.ts';
 import { Readiness } from './transport/readiness.ts';
+import { createStandardServices } from './transport/standard/standard-services.ts';
 import type { TlsFiles } from './transport/tls-files.ts';
 
 /** How often what has run out is removed from the tables of limits, in milliseconds. */
@@ -98,6 +102,12 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
   const revocations = startRevocationWatch({ read: readEndedSessions(reads.primary.pool), logger, now: Date.now });
   stops.push(revocations.stop);
   await revocations.refresh();
+  const authority = createAuthority({
+    tokens: createTokenVerifier({ keys: ring.active, foreign: config.foreignIssuer, now: Date.now }),
+    revocations,
+    accounts: createAccounts({ primary: reads.primary.pool, revocations, now: Date.now }),
+    now: Date.now,
+  });
 
   const recorder = createCommandRecorder({ pool: writes.recordPool, logger });
   stops.push(recorder.close);
@@ -143,8 +153,7 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     createPipelines({
       logger,
       unexpected,
-      tokens: createTokenVerifier({ keys: ring.active, foreign: config.foreignIssuer, now: Date.now }),
-      revocations,
+      authority,
       validation: rules.interceptor,
       recorder,
       idempotency: { keys, fingerprintKey: digestKey('idempotency fingerprints') },
@@ -168,28 +177,37 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     report: (refused: number) =>
       logger.warn({ refused }, 'calls refused: LIMIT_COMMANDS_IN_FLIGHT or LIMIT_QUERIES_IN_FLIGHT is reached'),
   };
-  const grpcDoor = createGrpcDoor({ bus, unexpected, tls, overload });
+  const services = [...new Set(routes.map(({ method }) => method.parent))];
+  const { health, rpcs: standard } = createStandardServices({
+    services,
+    reflection: config.reflection,
+    unexpected,
+    streams: { gauge: inFlight.streams, limit: limits.streams },
+    authentication: authentication(authority),
+  });
+  const grpcDoor = createGrpcDoor({ bus, standard, unexpected, tls, overload });
   const readiness = new Readiness({
-    services: [...new Set(routes.map(({ method }) => method.parent))],
+    services,
     dependencies: {
       primaryIsUp: () => reads.monitor.isHealthy(reads.primary.name),
       someDatabaseIsUp: reads.isAvailable,
       databases: () => Object.fromEntries(reads.all.map(({ name }) => [name, reads.monitor.isHealthy(name)])),
     },
-    tell: grpcDoor.setServing,
+    tell: (name, serving) => health.setServing(name, serving),
   });
-  const jwks = {
-    path: '/.well-known/jwks.json',
-    handle: () => ({ status: 200, body: { keys: ring.active.map(({ publicJwk }) => publicJwk) } }),
-  };
-  const connectDoor = createConnectDoor({ bus, unexpected, tls, routes: [...readiness.routes(), jwks] });
+  const published = { keys: ring.active.map(({ publicJwk }) => publicJwk) };
+  const jwks = { path: '/.well-known/jwks.json', handle: () => ({ status: 200, body: published }) };
+  const connectDoor = createConnectDoor({ bus, standard, unexpected, tls, routes: [...readiness.routes(), jwks] });
 
   stops.push(() => Promise.all([grpcDoor.close({ graceMs: GRACE }), connectDoor.close({ graceMs: GRACE })]));
   // One after the other: a door that is still opening when the other fails could not be closed.
   const grpcPort = await open(grpcDoor, 'GRPC_ADDRESS', config.grpcAddress);
   const httpPort = await open(connectDoor, 'HTTP_ADDRESS', config.httpAddress);
   readiness.start();
-  stops.push(async () => readiness.drain());
+  stops.push(async () => {
+    readiness.drain();
+    health.close();
+  });
   return { bus, grpcPort, httpPort, stop: stopAll };
 }
 

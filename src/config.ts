@@ -4,6 +4,7 @@ import { parseRates, type RateOverrides } from './middleware/rates.ts';
 import { type Connection, connectionByUrl } from './postgres/connection.ts';
 import type { DatabaseConfig } from './postgres/open-database.ts';
 import { parseAddress } from './transport/address.ts';
+import type { ReflectionAccess } from './transport/standard/standard-services.ts';
 
 /** Everything the program is told by its environment. */
 export interface Config {
@@ -11,11 +12,21 @@ export interface Config {
   readonly httpAddress: string;
   readonly database: DatabaseConfig;
   readonly signingKeys: KeySource;
-  readonly foreignIssuer: { readonly jwksUrl: URL; readonly issuer: string; readonly audience: string } | undefined;
+  readonly foreignIssuer:
+    | {
+        readonly jwksUrl: URL;
+        readonly issuer: string;
+        readonly audience: string;
+        readonly tokenType: string;
+        readonly maxAgeMs: number;
+      }
+    | undefined;
   readonly tls: { readonly certFile: string; readonly keyFile: string; readonly clientCaFile: string | undefined } | undefined;
   /** How long a command can be sent again under its idempotency key, in hours. */
   readonly idempotencyHours: number;
   readonly limits: Limits;
+  /** Who may read the contracts by reflection. */
+  readonly reflection: ReflectionAccess;
   /** Processes that serve, sharing the addresses. */
   readonly workers: number;
   readonly logLevel: string;
@@ -55,6 +66,7 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** More would leave each too few connections to PostgreSQL: see `poolSizes`. */
 const MOST_WORKERS = 16;
+const REFLECTION: readonly string[] = ['on', 'off', 'authenticated'] satisfies ReflectionAccess[];
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
 
 /** Reads the environment. An empty variable counts as unset. Throws ConfigError. */
@@ -71,6 +83,12 @@ export function readConfig(environment: Environment): Config {
 
   const dataDir = resolve(text('DATA_DIR') ?? '.data');
   const database = readDatabase({ text, problems, dataDir });
+  const tokenType = checked('AUTH_TOKEN_TYPE', 'at+jwt', isTokenType, 'has to be a media type, e.g. at+jwt or JWT');
+  const tokenMinutes = checked('AUTH_TOKEN_MINUTES', '60', isMinutes, 'has to be a whole number of minutes from 1 to 44640');
+  const maxAgeMs = Number(tokenMinutes) * 60_000;
+  for (const name of ['AUTH_TOKEN_TYPE', 'AUTH_TOKEN_MINUTES']) {
+    if (text(name) && !text('AUTH_ISSUER')) problems.push(`${name} is set, but AUTH_ISSUER is not`);
+  }
   const config: Config = {
     grpcAddress: address('GRPC_ADDRESS', '127.0.0.1:50051'),
     httpAddress: address('HTTP_ADDRESS', '127.0.0.1:8080'),
@@ -81,7 +99,7 @@ export function readConfig(environment: Environment): Config {
       ([jwksUrl, issuer, audience]) => {
         if (!isKeySource(jwksUrl)) problems.push('AUTH_JWKS_URL has to be an https URL; http only on this machine');
         if (issuer === 'bicameral') problems.push('AUTH_ISSUER cannot be bicameral: that is this service itself');
-        return { jwksUrl: URL.parse(jwksUrl) ?? new URL('https://invalid'), issuer, audience };
+        return { jwksUrl: URL.parse(jwksUrl) ?? new URL('https://invalid'), issuer, audience, tokenType, maxAgeMs };
       },
     ),
     tls: together({ text, problems, names: ['TLS_CERT_FILE', 'TLS_KEY_FILE'] }, ([certFile, keyFile]) => ({
@@ -93,6 +111,12 @@ export function readConfig(environment: Environment): Config {
       checked('IDEMPOTENCY_HOURS', '24', (value) => /^[1-9]\d{0,4}$/.test(value), 'has to be a whole number of hours from 1 on'),
     ),
     limits: readLimits({ text, checked, problems }),
+    reflection: checked(
+      'REFLECTION',
+      'on',
+      (value) => REFLECTION.includes(value),
+      `has to be one of ${REFLECTION.join(', ')}`,
+    ) as ReflectionAccess,
     workers: Number(checked('WORKERS', '1', isWorkerCount, `has to be a number from 1 to ${MOST_WORKERS}`)),
     logLevel: checked('LOG_LEVEL', 'info', (value) => LOG_LEVELS.includes(value), `has to be one of ${LOG_LEVELS.join(', ')}`),
   };
@@ -197,6 +221,12 @@ function isAddress(value: string): boolean {
 function isWorkerCount(value: string): boolean {
   return /^[1-9]\d?$/.test(value) && Number(value) <= MOST_WORKERS;
 }
+
+/** As in a header `typ` (RFC 7515, 4.1.9): `application/` may be left out. */
+const isTokenType = (value: string): boolean => /^[\w!#$&^.+-]+(\/[\w!#$&^.+-]+)?$/.test(value);
+
+/** 31 days: a token that counts for longer is a password. */
+const isMinutes = (value: string): boolean => /^[1-9]\d{0,4}$/.test(value) && Number(value) <= 31 * 24 * 60;
 
 function isUrl(value: string, protocols: readonly string[]): boolean {
   return URL.canParse(value) && protocols.includes(new URL(value).protocol);

@@ -6,6 +6,7 @@ import { ok } from 'neverthrow';
 import { pino } from 'pino';
 import { CommandService } from '../../gen/users/v1/command_service_pb.js';
 import { QueryService } from '../../gen/users/v1/query_service_pb.js';
+import { createAuthority } from '../../src/auth/authority.ts';
 import { loadOrCreateSigningKey } from '../../src/auth/key-files.ts';
 import { permissionsOf } from '../../src/auth/roles.ts';
 import { createTokenVerifier } from '../../src/auth/token-verifier.ts';
@@ -102,8 +103,12 @@ async function pipeline(bench: Bench, service: DescService): Promise<readonly In
   const pipelines = createPipelines({
     logger: pino({ base: null }, pino.destination({ dest: '/dev/null', sync: false, minLength: 4096 })),
     unexpected: { newId: randomUUIDv7, report: ({ error }) => console.error(error) },
-    tokens: createTokenVerifier({ keys: [key], foreign: undefined, now: Date.now }),
-    revocations: { isRevoked: () => false },
+    authority: createAuthority({
+      tokens: createTokenVerifier({ keys: [key], foreign: undefined, now: Date.now }),
+      revocations: { isRevoked: () => false, onEnded: () => () => {} },
+      accounts: { isOpen: () => true },
+      now: Date.now,
+    }),
     validation: validation().interceptor,
     recorder: { record: nothing },
     idempotency: { keys: { find: nothing }, fingerprintKey: Buffer.alloc(32) },

@@ -1,7 +1,6 @@
 import type { Interceptor } from '@connectrpc/connect';
 import type { Logger } from 'pino';
-import type { Revocations } from '../auth/revocations.ts';
-import type { TokenVerifier } from '../auth/token-verifier.ts';
+import type { Authority } from '../auth/authority.ts';
 import type { Pipelines } from '../cqrs/bus.ts';
 import type { CommandRecorder } from '../postgres/command-log/command-recorder.ts';
 import type { ReadSide } from '../postgres/reader/read-side.ts';
@@ -26,8 +25,7 @@ import { unitOfWork } from './unit-of-work.ts';
 export interface PipelineParts {
   readonly logger: Logger;
   readonly unexpected: UnexpectedErrors;
-  readonly tokens: TokenVerifier;
-  readonly revocations: Revocations;
+  readonly authority: Authority;
   readonly validation: Interceptor;
   readonly recorder: Pick<CommandRecorder, 'record'>;
   readonly idempotency: { readonly keys: Pick<IdempotencyKeys, 'find'>; readonly fingerprintKey: Buffer };
@@ -48,7 +46,7 @@ export interface PipelineParts {
 export function createPipelines(parts: PipelineParts): Pipelines {
   const { keys, fingerprintKey } = parts.idempotency;
   const outer = [tracing(), logging(parts.logger), errors(parts.unexpected), loadShedding(parts.inFlight), deadline()];
-  const admission = [authentication(parts.tokens, parts.revocations), parts.validation, authorization(), rateLimit(parts.rates)];
+  const admission = [authentication(parts.authority), parts.validation, authorization(), rateLimit(parts.rates)];
   const once = [guessLimit(parts.guesses), idempotency(keys, fingerprintKey)];
   return {
     command: [...outer, audit(parts.recorder), ...admission, ...once, ...execution(parts)],

@@ -4,6 +4,7 @@ import pg from 'pg';
 import type { Connection } from './connection.ts';
 import { Migration20261123000000Users } from './migrations/20261123000000-users.ts';
 import { Migration20261124000000CommandLog } from './migrations/20261124000000-command-log.ts';
+import { Migration20261125100000Sessions } from './migrations/20261125100000-sessions.ts';
 import { Migration20261125120000SigningKeys } from './migrations/20261125120000-signing-keys.ts';
 import { errorCode } from './sql-errors.ts';
 
@@ -11,6 +12,7 @@ import { errorCode } from './sql-errors.ts';
 const MIGRATIONS = [
   { name: '20261123000000-users', class: Migration20261123000000Users },
   { name: '20261124000000-command-log', class: Migration20261124000000CommandLog },
+  { name: '20261125100000-sessions', class: Migration20261125100000Sessions },
   { name: '20261125120000-signing-keys', class: Migration20261125120000SigningKeys },
 ];
 

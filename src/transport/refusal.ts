@@ -31,7 +31,7 @@ export function refusal(
   }
 }
 
-/** The request message is larger than `max_bytes`. */
+/** The request message is larger than `max_bytes`, the most that the contract of its rpc allows. */
 class MessageTooLarge extends BusError {
   readonly reason = 'MESSAGE_TOO_LARGE';
   readonly kind = 'too-large';

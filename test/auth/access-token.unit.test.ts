@@ -38,6 +38,7 @@ describe('access token', () => {
       iat: issuedAt,
       exp: issuedAt + 900,
       jti: 'session-1',
+      sid: 'session-1',
       roles: ['admin'],
       epoch: 3,
     });

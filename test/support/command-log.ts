@@ -8,6 +8,7 @@ import type { VerifyingKeys } from '../../src/audit/signature.ts';
 import { loadOrCreateSigningKey } from '../../src/auth/key-files.ts';
 import type { SigningKey } from '../../src/auth/signing-key.ts';
 import type { TestDatabase } from './database.ts';
+import { PATIENCE } from './patience.ts';
 
 /** Puts records of successful commands into the log, one transaction for all, and answers their ids in order. */
 export async function insertRecords(
@@ -49,7 +50,7 @@ export const ringOf = (key: SigningKey): VerifyingKeys => new Map([[key.publicJw
  */
 export async function sealRecords(parts: { pool: pg.Pool; key: SigningKey }, count: number): Promise<void> {
   let sealed = 0;
-  for (const end = Date.now() + 10_000; sealed < count; await sleep(5)) {
+  for (const end = Date.now() + PATIENCE; sealed < count; await sleep(5)) {
     sealed += await sealRound({ ...parts, now: Date.now });
     if (Date.now() > end) throw new Error(`${sealed} of ${count} records were sealed`);
   }

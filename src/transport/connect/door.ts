@@ -11,7 +11,8 @@ import {
 import { MalformedRequest } from '../../cqrs/errors.ts';
 import { toConnectError, type UnexpectedErrors } from '../../middleware/errors.ts';
 import { CallsInFlight } from '../calls-in-flight.ts';
-import { type Door, type DoorOptions, MAX_MESSAGE_BYTES } from '../door.ts';
+import type { Door, DoorOptions } from '../door.ts';
+import { MessageLimits } from '../message-limits.ts';
 import { unknownMethod } from '../refusal.ts';
 import { boundTimeouts } from './bound-timeouts.ts';
 import { type HttpRequest, type HttpResponse, type HttpRoute, sendJson, serveHttpRoute } from './http-route.ts';
@@ -32,7 +33,7 @@ const LAST_WORDS_MS = 250;
 /** What is not of the contract is refused. `textDecoder` is an option that Connect's types do not name. */
 const JSON_OPTIONS = { ignoreUnknownFields: false, textDecoder: new TextDecoder('utf-8', { fatal: true }) };
 
-/** The bus over Connect, gRPC-Web and gRPC as connect-node speaks them, on HTTP/1.1 and HTTP/2, and a few plain pages. */
+/** The bus and the standard services over Connect, gRPC-Web and gRPC as connect-node speaks them, on HTTP/1.1 and HTTP/2, and a few plain pages. */
 export function createConnectDoor(options: ConnectDoorOptions): Door {
   const { unexpected } = options;
   const inFlight = new CallsInFlight();
@@ -66,15 +67,17 @@ export function createConnectDoor(options: ConnectDoorOptions): Door {
   };
 }
 
-function handlersOf({ bus, unexpected, ...options }: ConnectDoorOptions, inFlight: CallsInFlight): readonly UniversalHandler[] {
-  const maxMessageBytes = options.maxMessageBytes ?? MAX_MESSAGE_BYTES;
+function handlersOf(
+  { bus, standard = [], unexpected, ...options }: ConnectDoorOptions,
+  inFlight: CallsInFlight,
+): readonly UniversalHandler[] {
+  const messageLimits = new MessageLimits(bus, options.maxMessageBytes);
   const router = createConnectRouter({
-    readMaxBytes: maxMessageBytes,
     acceptCompression: [compressionGzip, compressionBrotli],
     jsonOptions: JSON_OPTIONS,
-    requestGate: requestGate({ maxMessageBytes, unexpected }),
+    requestGate: requestGate({ messageLimits, unexpected }),
   });
-  addRpcs(router, bus, { inFlight, unexpected });
+  addRpcs(router, [...bus.values(), ...standard], { inFlight, unexpected, messageLimits });
   return router.handlers;
 }
 

@@ -1,7 +1,9 @@
 import { base64Decode } from '@bufbuild/protobuf/wire';
 import { Code, ConnectError, type HandlerContext } from '@connectrpc/connect';
+import { methodName } from '../../cqrs/convention.ts';
 import { MalformedRequest } from '../../cqrs/errors.ts';
 import { hasErrorInfo, toConnectError, type UnexpectedErrors } from '../../middleware/errors.ts';
+import type { MessageLimits } from '../message-limits.ts';
 import { refusal } from '../refusal.ts';
 import { wireKey } from './rpc.ts';
 
@@ -11,11 +13,12 @@ const MALFORMED =
 
 /** Looks at a request before Connect reads its message. */
 export function requestGate(options: {
-  maxMessageBytes: number;
+  messageLimits: MessageLimits;
   unexpected: UnexpectedErrors;
 }): (context: HandlerContext) => void {
   return (context) => {
-    typeLibraryErrors(context, options);
+    const maxMessageBytes = options.messageLimits.of(`/${methodName(context.method)}`);
+    typeLibraryErrors(context, { maxMessageBytes, unexpected: options.unexpected });
     if (context.requestMethod !== 'GET') return;
     // Answers depend on who asks and are out of date at once.
     context.responseHeader.set('cache-control', 'private, no-store');

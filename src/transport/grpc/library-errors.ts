@@ -1,6 +1,7 @@
 import type { Code } from '@connectrpc/connect';
 import { type ServerInterceptingCallInterface, type ServerInterceptor, status } from '@grpc/grpc-js';
 import type { UnexpectedErrors } from '../../middleware/errors.ts';
+import type { MessageLimits } from '../message-limits.ts';
 import { refusal } from '../refusal.ts';
 import { STATUS_DETAILS, toStatus } from './status.ts';
 
@@ -20,11 +21,12 @@ const LIBRARY_CODES: ReadonlySet<status> = new Set([
  * Gives the statuses that grpc-js makes on its own (message too large, broken compression) the code and the details they have at
  * every door.
  */
-export function typedLibraryErrors(options: { maxMessageBytes: number; unexpected: UnexpectedErrors }): ServerInterceptor {
-  return (_method, call) => {
+export function typedLibraryErrors(options: { messageLimits: MessageLimits; unexpected: UnexpectedErrors }): ServerInterceptor {
+  const { messageLimits, unexpected } = options;
+  return ({ path }, call) => {
     // What the innermost call sends by itself passes no responder of an interceptor, only its own method.
     const send = call.sendStatus.bind(call);
-    call.sendStatus = (sent) => send(isOwn(sent) ? typed(sent, options) : sent);
+    call.sendStatus = (sent) => send(isOwn(sent) ? typed(sent, { maxMessageBytes: messageLimits.of(path), unexpected }) : sent);
     return call as ReturnType<ServerInterceptor>;
   };
 }

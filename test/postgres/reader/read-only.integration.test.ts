@@ -125,8 +125,7 @@ function busWithWritingQuery(reads: ReadSide, unexpected: unknown[]) {
   const pipelines = createPipelines({
     logger: pino({ level: 'silent' }),
     unexpected: { newId: () => 'id', report: ({ error }) => unexpected.push(error) },
-    tokens: { verify: () => Promise.reject(new Error('nobody has a token')) },
-    revocations: { isRevoked: () => false },
+    authority: { admit: () => Promise.reject(new Error('nobody has a token')), onEnd: () => () => {} },
     validation: validation().interceptor,
     recorder: { record: async () => {} },
     idempotency: { keys: { find: async () => undefined }, fingerprintKey: Buffer.alloc(32) },
