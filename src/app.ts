@@ -18,13 +18,14 @@ import { createDomain, pageTokensOf } from './domain.ts';
 import { authentication } from './middleware/authentication.ts';
 import { CallGauge } from './middleware/call-gauge.ts';
 import type { UnexpectedErrors } from './middleware/errors.ts';
+import { guessing } from './middleware/guessing.ts';
 import { createPipelines } from './middleware/pipeline.ts';
 import { memoryRates, postgresRates } from './middleware/rates.ts';
 import { createReplay } from './middleware/replay.ts';
 import { validation } from './middleware/validation.ts';
 import { auditModule } from './modules/audit/module.ts';
 import { createCommandRecorder } from './postgres/command-log/command-recorder.ts';
-import { Guesses } from './postgres/guesses.ts';
+import { Guesses, guessTargets } from './postgres/guesses.ts';
 import { openMigratedDatabase } from './postgres/open-database.ts';
 import { createPool, poolSizes } from './postgres/pool.ts';
 import { createReadSide } from './postgres/reader/read-side.ts';
@@ -85,8 +86,9 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
   const { writer, reader, replicas } = database.connections;
 
   const { limits } = config;
-  const { ring, digestKey } = await openKeys(config.signingKeys, writer);
-  const domain = await createDomain(ring, { processes: config.workers });
+  const signingKeys = await openKeys(config.signingKeys, writer);
+  const { ring, digestKey } = signingKeys;
+  const domain = await createDomain(signingKeys, { processes: config.workers });
   const sizes = poolSizes(config.workers);
   const writes = await createWriteSide(writer, domain.aggregateTypes, { poolSize: sizes.calls, waitMs: limits.databaseWaitMs });
   stops.push(writes.close);
@@ -129,6 +131,9 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     streams: new CallGauge(limits.streams),
   };
   const guesses = new Guesses(writes.pool);
+  const guessKey = digestKey('guesses');
+  const guessReport = (error: unknown): void => logger.warn({ err: error }, 'a guess could not be counted');
+  const guess = guessing({ guesses, report: guessReport });
   const sharedRates = limits.rateStore === 'postgres' ? postgresRates(writes.pool, digestKey('rate limits')) : undefined;
   const sweeps = startSweeps(
     { keys: keys.removeOld, guesses: () => guesses.sweep(), ...(sharedRates && { rates: sharedRates.sweep }) },
@@ -156,16 +161,18 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
       authority,
       validation: rules.interceptor,
       recorder,
-      idempotency: { keys, fingerprintKey: digestKey('idempotency fingerprints') },
+      idempotency: {
+        keys,
+        fingerprintKey: digestKey('idempotency fingerprints'),
+        secrets: domain.passwords,
+        guessing: guess,
+        guessTarget: guessTargets(guessKey),
+      },
       writes,
       reads,
       inFlight,
       rates: { counters: sharedRates?.counters ?? memoryRates, overrides: limits.rates },
-      guesses: {
-        guesses,
-        key: digestKey('guesses'),
-        report: (error) => logger.warn({ err: error }, 'an attempt stays counted as a wrong guess'),
-      },
+      guesses: { guessing: guess, guesses, key: guessKey, report: guessReport },
     }),
   );
   const routes = [...bus.values()];

@@ -3,13 +3,15 @@ import { dictionary } from '@zxcvbn-ts/language-common';
 import { file_users_v1_events } from '#gen/users/v1/events_pb.js';
 import { createAccessTokenIssuer } from './auth/access-token.ts';
 import type { KeyRing } from './auth/key-ring.ts';
+import type { Keys } from './auth/open-keys.ts';
 import type { Module } from './cqrs/module.ts';
 import { createPageTokens, type PageTokens } from './cqrs/page-token.ts';
 import { createGuessEstimate } from './modules/users/domain/common-passwords.ts';
 import { createPasswordPolicy } from './modules/users/domain/password-policy.ts';
 import { usersModule } from './modules/users/module.ts';
-import { createPasswordHasher } from './modules/users/persistence/password-hasher.ts';
+import { createPasswordHasher, type PasswordHasher } from './modules/users/persistence/password-hasher.ts';
 import { UserType } from './modules/users/persistence/user-type.ts';
+import { guessTargets } from './postgres/guesses.ts';
 import type { AggregateType } from './postgres/writer/aggregate-type.ts';
 
 /** What the program is about: the modules that have aggregates. Who has these can serve commands, or run recorded ones again. */
@@ -18,14 +20,20 @@ export interface Domain {
   readonly aggregateTypes: readonly AggregateType<object>[];
   /** The types of all events that are stored. */
   readonly eventTypes: Registry;
+  readonly passwords: PasswordHasher;
 }
 
 /** `processes` share the machine, and each hashes its part of the passwords. */
-export async function createDomain(ring: KeyRing, { processes }: { processes: number } = { processes: 1 }): Promise<Domain> {
+export async function createDomain(
+  { ring, digestKey }: Pick<Keys, 'ring' | 'digestKey'>,
+  { processes }: { processes: number } = { processes: 1 },
+): Promise<Domain> {
+  const passwords = await createPasswordHasher({ processes });
   return {
     modules: [
       usersModule({
-        passwords: await createPasswordHasher({ processes }),
+        passwords,
+        guessTarget: guessTargets(digestKey('guesses')),
         passwordPolicy: createPasswordPolicy(createGuessEstimate(dictionary['passwords-common'])),
         accessTokens: createAccessTokenIssuer(ring.current),
         pageTokens: pageTokensOf(ring),
@@ -33,6 +41,7 @@ export async function createDomain(ring: KeyRing, { processes }: { processes: nu
     ],
     aggregateTypes: [UserType],
     eventTypes: createRegistry(file_users_v1_events),
+    passwords,
   };
 }
 

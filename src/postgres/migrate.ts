@@ -5,6 +5,7 @@ import type { Connection } from './connection.ts';
 import { Migration20261123000000Users } from './migrations/20261123000000-users.ts';
 import { Migration20261124000000CommandLog } from './migrations/20261124000000-command-log.ts';
 import { Migration20261125100000Sessions } from './migrations/20261125100000-sessions.ts';
+import { Migration20261125110000Guesses } from './migrations/20261125110000-guesses.ts';
 import { Migration20261125120000SigningKeys } from './migrations/20261125120000-signing-keys.ts';
 import { errorCode } from './sql-errors.ts';
 
@@ -13,6 +14,7 @@ const MIGRATIONS = [
   { name: '20261123000000-users', class: Migration20261123000000Users },
   { name: '20261124000000-command-log', class: Migration20261124000000CommandLog },
   { name: '20261125100000-sessions', class: Migration20261125100000Sessions },
+  { name: '20261125110000-guesses', class: Migration20261125110000Guesses },
   { name: '20261125120000-signing-keys', class: Migration20261125120000SigningKeys },
 ];
 
