@@ -19,13 +19,14 @@ import { createDomain } from './domain.ts';
 import { authentication } from './middleware/authentication.ts';
 import { CallGauge } from './middleware/call-gauge.ts';
 import type { UnexpectedErrors } from './middleware/errors.ts';
+import { guessing } from './middleware/guessing.ts';
 import { createPipelines } from './middleware/pipeline.ts';
 import { memoryRates, postgresRates } from './middleware/rates.ts';
 import { createReplay } from './middleware/replay.ts';
 import { validation } from './middleware/validation.ts';
 import { auditModule } from './modules/audit/module.ts';
 import { createCommandRecorder } from './postgres/command-log/command-recorder.ts';
-import { Guesses } from './postgres/guesses.ts';
+import { Guesses, guessTargets } from './postgres/guesses.ts';
 import { openMigratedDatabase } from './postgres/open-database.ts';
 import { createPool, poolSizes } from './postgres/pool.ts';
 import { createReadSide } from './postgres/reader/read-side.ts';
@@ -132,6 +133,9 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     streams: new CallGauge(limits.streams),
   };
   const guesses = new Guesses(writes.pool);
+  const guessKey = key.deriveKey('guesses');
+  const guessReport = (error: unknown): void => logger.warn({ err: error }, 'a guess could not be counted');
+  const guess = guessing({ guesses, report: guessReport });
   const sharedRates = limits.rateStore === 'postgres' ? postgresRates(writes.pool, key.deriveKey('rate limits')) : undefined;
   const sweeps = startSweeps(
     { keys: keys.removeOld, guesses: () => guesses.sweep(), ...(sharedRates && { rates: sharedRates.sweep }) },
@@ -159,16 +163,18 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
       authority,
       validation: rules.interceptor,
       recorder,
-      idempotency: { keys, fingerprintKey: key.deriveKey('idempotency fingerprints') },
+      idempotency: {
+        keys,
+        fingerprintKey: key.deriveKey('idempotency fingerprints'),
+        secrets: domain.passwords,
+        guessing: guess,
+        guessTarget: guessTargets(guessKey),
+      },
       writes,
       reads,
       inFlight,
       rates: { counters: sharedRates?.counters ?? memoryRates, overrides: limits.rates },
-      guesses: {
-        guesses,
-        key: key.deriveKey('guesses'),
-        report: (error) => logger.warn({ err: error }, 'an attempt stays counted as a wrong guess'),
-      },
+      guesses: { guessing: guess, guesses, key: guessKey, report: guessReport },
     }),
   );
   const routes = [...bus.values()];

@@ -8,8 +8,9 @@ import { createPageTokens } from './cqrs/page-token.ts';
 import { createGuessEstimate } from './modules/users/domain/common-passwords.ts';
 import { createPasswordPolicy } from './modules/users/domain/password-policy.ts';
 import { usersModule } from './modules/users/module.ts';
-import { createPasswordHasher } from './modules/users/persistence/password-hasher.ts';
+import { createPasswordHasher, type PasswordHasher } from './modules/users/persistence/password-hasher.ts';
 import { UserType } from './modules/users/persistence/user-type.ts';
+import { guessTargets } from './postgres/guesses.ts';
 import type { AggregateType } from './postgres/writer/aggregate-type.ts';
 
 /** What the program is about: the modules that have aggregates. Who has these can serve commands, or run recorded ones again. */
@@ -18,14 +19,17 @@ export interface Domain {
   readonly aggregateTypes: readonly AggregateType<object>[];
   /** The types of all events that are stored. */
   readonly eventTypes: Registry;
+  readonly passwords: PasswordHasher;
 }
 
 /** `processes` share the machine, and each hashes its part of the passwords. */
 export async function createDomain(key: SigningKey, { processes }: { processes: number } = { processes: 1 }): Promise<Domain> {
+  const passwords = await createPasswordHasher({ processes });
   return {
     modules: [
       usersModule({
-        passwords: await createPasswordHasher({ processes }),
+        passwords,
+        guessTarget: guessTargets(key.deriveKey('guesses')),
         passwordPolicy: createPasswordPolicy(createGuessEstimate(dictionary['passwords-common'])),
         accessTokens: createAccessTokenIssuer(key),
         pageTokens: createPageTokens(key.deriveKey('page tokens')),
@@ -33,5 +37,6 @@ export async function createDomain(key: SigningKey, { processes }: { processes: 
     ],
     aggregateTypes: [UserType],
     eventTypes: createRegistry(file_users_v1_events),
+    passwords,
   };
 }

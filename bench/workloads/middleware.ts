@@ -111,12 +111,12 @@ async function pipeline(bench: Bench, service: DescService): Promise<readonly In
     }),
     validation: validation().interceptor,
     recorder: { record: nothing },
-    idempotency: { keys: { find: nothing }, fingerprintKey: Buffer.alloc(32) },
+    idempotency: {} as never,
     writes: { unitOfWork: () => work as never },
     reads: { primary: database, candidates: () => [database], monitor: undefined as never },
     inFlight: { commands: new CallGauge(1000), queries: new CallGauge(1000), streams: new CallGauge(1000) },
     rates: { counters: memoryRates, overrides: new Map() },
-    guesses: { guesses: undefined as never, key: Buffer.alloc(32), report: () => {} },
+    guesses: { guessing: undefined as never, guesses: undefined as never, key: Buffer.alloc(32), report: () => {} },
   });
   return service === CommandService ? pipelines.command : pipelines.query;
 }
