@@ -8,14 +8,13 @@ import { createVerifications } from './audit/verify/verifications.ts';
 import { createAccounts } from './auth/accounts.ts';
 import { createAuthority } from './auth/authority.ts';
 import { readEndedSessions } from './auth/ended-sessions.ts';
+import { openKeys } from './auth/open-keys.ts';
 import { startRevocationWatch } from './auth/revocations.ts';
-import { loadOrCreateSigningKey, loadSigningKey } from './auth/signing-key.ts';
 import { createTokenVerifier } from './auth/token-verifier.ts';
 import { type Config, ConfigError } from './config.ts';
 import { type Bus, createBus, type Route } from './cqrs/bus.ts';
 import { rateLimitOf } from './cqrs/limits.ts';
-import { createPageTokens } from './cqrs/page-token.ts';
-import { createDomain } from './domain.ts';
+import { createDomain, pageTokensOf } from './domain.ts';
 import { authentication } from './middleware/authentication.ts';
 import { CallGauge } from './middleware/call-gauge.ts';
 import type { UnexpectedErrors } from './middleware/errors.ts';
@@ -87,10 +86,9 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
   const { writer, reader, replicas } = database.connections;
 
   const { limits } = config;
-  const key = config.signingKey.create
-    ? await loadOrCreateSigningKey(config.signingKey.file)
-    : await loadSigningKey(config.signingKey.file);
-  const domain = await createDomain(key, { processes: config.workers });
+  const signingKeys = await openKeys(config.signingKeys, writer);
+  const { ring, digestKey } = signingKeys;
+  const domain = await createDomain(signingKeys, { processes: config.workers });
   const sizes = poolSizes(config.workers);
   const writes = await createWriteSide(writer, domain.aggregateTypes, { poolSize: sizes.calls, waitMs: limits.databaseWaitMs });
   stops.push(writes.close);
@@ -107,7 +105,7 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
   stops.push(revocations.stop);
   await revocations.refresh();
   const authority = createAuthority({
-    tokens: createTokenVerifier({ key, foreign: config.foreignIssuer, now: Date.now }),
+    tokens: createTokenVerifier({ keys: ring.active, foreign: config.foreignIssuer, now: Date.now }),
     revocations,
     accounts: createAccounts({ primary: reads.primary.pool, revocations, now: Date.now }),
     now: Date.now,
@@ -118,7 +116,7 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
   const keys = createIdempotencyKeys({ pool: writes.pool, keptSeconds: config.idempotencyHours * 3600 });
   // A connection of its own: a round that has much to do takes none from the commands.
   const sealerPool = createPool(writer, { name: 'sealer', max: 1, readOnly: false });
-  const sealer = startSealer({ pool: sealerPool, key, logger });
+  const sealer = startSealer({ pool: sealerPool, key: ring.current, logger });
   // Together, so that a round that waits for a database that hangs is cut off.
   stops.push(() => Promise.all([sealer.stop(), sealerPool.close()]));
 
@@ -133,20 +131,20 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     streams: new CallGauge(limits.streams),
   };
   const guesses = new Guesses(writes.pool);
-  const guessKey = key.deriveKey('guesses');
+  const guessKey = digestKey('guesses');
   const guessReport = (error: unknown): void => logger.warn({ err: error }, 'a guess could not be counted');
   const guess = guessing({ guesses, report: guessReport });
-  const sharedRates = limits.rateStore === 'postgres' ? postgresRates(writes.pool, key.deriveKey('rate limits')) : undefined;
+  const sharedRates = limits.rateStore === 'postgres' ? postgresRates(writes.pool, digestKey('rate limits')) : undefined;
   const sweeps = startSweeps(
     { keys: keys.removeOld, guesses: () => guesses.sweep(), ...(sharedRates && { rates: sharedRates.sweep }) },
     { logger, intervalMs: SWEEP_EVERY },
   );
   stops.push(sweeps.stop);
   const audit = auditModule({
-    pageTokens: createPageTokens(key.deriveKey('page tokens')),
+    pageTokens: pageTokensOf(ring),
     eventTypes: domain.eventTypes,
-    verify: createVerifications({ primary: reads.primary.pool, key }),
-    pruneLog: (query, range) => pruneLog(query, { ...range, key }),
+    verify: createVerifications({ primary: reads.primary.pool, keys: ring.all }),
+    pruneLog: (query, range) => pruneLog(query, { ...range, key: ring.current }),
     primary: reads.primary,
     replay: {
       route: (method) => bus.get(method),
@@ -165,7 +163,7 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
       recorder,
       idempotency: {
         keys,
-        fingerprintKey: key.deriveKey('idempotency fingerprints'),
+        fingerprintKey: digestKey('idempotency fingerprints'),
         secrets: domain.passwords,
         guessing: guess,
         guessTarget: guessTargets(guessKey),
@@ -204,7 +202,8 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     },
     tell: (name, serving) => health.setServing(name, serving),
   });
-  const jwks = { path: '/.well-known/jwks.json', handle: () => ({ status: 200, body: { keys: [key.publicJwk] } }) };
+  const published = { keys: ring.active.map(({ publicJwk }) => publicJwk) };
+  const jwks = { path: '/.well-known/jwks.json', handle: () => ({ status: 200, body: published }) };
   const connectDoor = createConnectDoor({ bus, standard, unexpected, tls, routes: [...readiness.routes(), jwks] });
 
   stops.push(() => Promise.all([grpcDoor.close({ graceMs: GRACE }), connectDoor.close({ graceMs: GRACE })]));
