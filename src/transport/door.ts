@@ -1,7 +1,7 @@
 import type { Bus, Rpc } from '../cqrs/bus.ts';
 import type { UnexpectedErrors } from '../middleware/errors.ts';
 import type { EdgeOptions } from './edge/edge.ts';
-import type { TlsFiles } from './tls-files.ts';
+import type { ServerTls } from './tls/server-tls.ts';
 
 /** What every network door needs to know. */
 export interface DoorOptions {
@@ -11,7 +11,7 @@ export interface DoorOptions {
   /** For what fails outside of the bus; the errors middleware reports the rest. */
   readonly unexpected: UnexpectedErrors;
   /** Without it the door speaks clear text. */
-  readonly tls?: TlsFiles | undefined;
+  readonly tls?: ServerTls | undefined;
   /** What callers are granted before there is a call: see Edge. */
   readonly edge?: Pick<EdgeOptions, 'limits' | 'unfinished' | 'report'> | undefined;
   /** Bounds the requests whose contract does not: see `largestRequest`. */

@@ -2,6 +2,7 @@ import type { ConnectionOptions } from 'node:tls';
 import { createConnectDoor } from '../../src/transport/connect/door.ts';
 import type { Door, DoorOptions } from '../../src/transport/door.ts';
 import { createGrpcDoor } from '../../src/transport/grpc/door.ts';
+import { ServerTls } from '../../src/transport/tls/server-tls.ts';
 import { certificates } from './certificates.ts';
 import { type Conformance, conformanceService } from './conformance-service.ts';
 import { frameOf, PREFACE, RawConnection, settings } from './raw-frames.ts';
@@ -31,7 +32,12 @@ export type Making = (typeof GUARDED)[number][1];
 export async function guardedDoor({ make, secure }: Making, edge: DoorOptions['edge'] = {}): Promise<GuardedDoor> {
   const conformance = conformanceService();
   const { ca, server } = await certificates();
-  const door = make({ bus: conformance.bus, unexpected: conformance.unexpected, edge, tls: secure ? server : undefined });
+  const door = make({
+    bus: conformance.bus,
+    unexpected: conformance.unexpected,
+    edge,
+    tls: secure ? new ServerTls(server) : undefined,
+  });
   const port = await door.listen('127.0.0.1:0');
   const connect = (protocols: string[]) => RawConnection.open(port, secure ? { ca, ALPNProtocols: protocols } : undefined);
   return {

@@ -87,7 +87,7 @@ export class RawConnection implements AsyncDisposable {
 
   /** Resolves when the bytes are on their way, or never will be. */
   async flush(): Promise<void> {
-    if (this.socket.writableLength > 0) await Promise.race([once(this.socket, 'drain'), this.closed]);
+    if (this.socket.writableNeedDrain) await Promise.race([once(this.socket, 'drain'), this.closed]);
   }
 
   get text(): string {

@@ -12,7 +12,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { AddressInUse, parseAddress } from '../address.ts';
 import type { Edge } from '../edge/edge.ts';
 import { http1Options, http2Options, tlsOptions } from '../edge/server-options.ts';
-import type { TlsFiles } from '../tls-files.ts';
+import type { ServerTls } from '../tls/server-tls.ts';
 import type { HttpRequest, HttpResponse } from './http-route.ts';
 import { speaksHttp2 } from './speaks-http2.ts';
 
@@ -32,7 +32,7 @@ export class HttpServer {
   readonly #undecided = new Set<Socket>();
   readonly #edge: Edge;
 
-  constructor(handle: Listener, { tls, edge }: { tls?: TlsFiles | undefined; edge: Edge }) {
+  constructor(handle: Listener, { tls, edge }: { tls?: ServerTls | undefined; edge: Edge }) {
     this.#edge = edge;
     const listener: Listener = (request, response) => {
       if ('stream' in request) forgetRest(request);
@@ -109,13 +109,12 @@ export class HttpServer {
     return http1;
   }
 
-  #secureServer(listener: Listener, { cert, key, clientCa }: TlsFiles): Http2SecureServer {
+  #secureServer(listener: Listener, tls: ServerTls): Http2SecureServer {
     const { limits } = this.#edge;
-    const mutual = clientCa ? { ca: clientCa, requestCert: true, rejectUnauthorized: true } : {};
-    const server = createSecureServer(
-      { allowHTTP1: true, cert, key, ...mutual, ...tlsOptions(limits), ...http1Options(limits), ...http2Options(limits) },
-      listener,
-    );
+    const callers = { requestCert: tls.isMutual, rejectUnauthorized: tls.isMutual };
+    const options = { ...callers, ...tlsOptions(limits), ...http1Options(limits), ...http2Options(limits) };
+    const server = createSecureServer({ allowHTTP1: true, ...tls.context, ...options }, listener);
+    tls.onRenewal((context) => server.setSecureContext(context));
     server.on('secureConnection', (socket) => {
       // An error after the handshake has nobody else to take it.
       socket.on('error', () => socket.destroy());

@@ -1,6 +1,6 @@
 import type { Http2Server, ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
 import type { Server, Socket } from 'node:net';
-import { networkOf } from '../../middleware/caller-key.ts';
+import { networkOf } from '../../cqrs/network.ts';
 import { EDGE_LIMITS, type EdgeLimits } from './edge-limits.ts';
 import { Http1Connection } from './http1-connection.ts';
 import { Http2Connection, type StreamListener } from './http2-connection.ts';
@@ -45,7 +45,6 @@ export class Edge {
   /** By address and port, which tell the connection under TLS and the one above it to be the same. */
   readonly #peers = new Map<string, Peer>();
   readonly #perNetwork = new Map<string, number>();
-  readonly #sessions = new WeakMap<object, Http2Connection>();
   readonly #http1 = new WeakMap<Socket, Http1Connection>();
   #now = performance.now();
   #rounds: NodeJS.Timeout | undefined;
@@ -73,18 +72,9 @@ export class Edge {
     this.#rounds ??= setInterval(() => this.#inspect(), round).unref();
   }
 
-  /** Watches the connections and calls of an HTTP/2 server. Only calls that are let in reach the listeners it has had so far. */
+  /** Watches the connections of an HTTP/2 server and the calls on them. */
   guardHttp2(server: Http2Server): void {
     server.prependListener('session', (session: ServerHttp2Session) => this.#begin(session));
-    const passOn = server.listeners('stream');
-    server.removeAllListeners('stream');
-    const listener: StreamListener = (stream, headers, flags, raw) => {
-      const connection = stream.session && this.#sessions.get(stream.session);
-      const largest = this.#options.largest(headers[':path']);
-      if (connection && !connection.admits(stream, { flags, largest })) return;
-      for (const listen of passOn) listen.call(server, stream, headers, flags, raw);
-    };
-    server.on('stream', listener);
   }
 
   /** The connection, which speaks HTTP/1.1. */
@@ -154,14 +144,21 @@ export class Edge {
   }
 
   #begin(session: ServerHttp2Session): void {
-    const { tooLate } = this.#options;
+    const { tooLate, largest } = this.#options;
     const connection = new Http2Connection(session, {
       limits: this.limits,
       unfinished: this.#unfinished,
       tooLate,
       now: this.#now,
     });
-    this.#sessions.set(session, connection);
+    // Only calls that are let in reach the server.
+    const passOn = session.listeners('stream');
+    session.removeAllListeners('stream');
+    const listener: StreamListener = (stream, headers, flags, raw) => {
+      if (!connection.admits(stream, { flags, largest: largest(headers[':path']) })) return;
+      for (const listen of passOn) listen.call(session, stream, headers, flags, raw);
+    };
+    session.on('stream', listener);
     const peer = this.#peers.get(keyOf(session.socket));
     if (peer) peer.connection = connection;
     if (this.#isClosing) connection.leave();

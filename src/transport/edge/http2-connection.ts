@@ -71,6 +71,12 @@ export class Http2Connection {
   /** Watches a call whose request can be `largest` bytes. False when it was refused and nobody else has to do with it. */
   admits(stream: ServerHttp2Stream, { flags, largest }: { flags: number; largest: number }): boolean {
     const { unfinished } = this.#rules;
+    if (stream.destroyed) {
+      // Taken back before it was seen.
+      stream.on('error', ignore);
+      this.#takenBack();
+      return false;
+    }
     const isWhole = (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0;
     const unfinishedBytes = isWhole ? 0 : unfinished.begin(largest);
     if (!isWhole && unfinishedBytes === 0) {
@@ -123,12 +129,17 @@ export class Http2Connection {
   }
 
   #closed(stream: ServerHttp2Stream, call: OpenStream): void {
-    if (call.unfinishedBytes > 0) this.#received(call);
+    const wasUnfinished = call.unfinishedBytes > 0;
+    if (wasUnfinished) this.#received(call);
     this.#streams.delete(stream);
     this.#lastSignAt = this.#now;
     if (this.#streams.size === 0) this.#idleSince = this.#now;
-    const isTakenBack = stream.aborted && stream.rstCode === constants.NGHTTP2_CANCEL;
-    if (isTakenBack && call.answeredAt === undefined && !this.#resets.take()) this.#sendAway('too_many_resets');
+    const isTakenBack = stream.rstCode === constants.NGHTTP2_CANCEL && (stream.aborted || wasUnfinished);
+    if (isTakenBack && call.answeredAt === undefined) this.#takenBack();
+  }
+
+  #takenBack(): void {
+    if (!this.#resets.take()) this.#sendAway('too_many_resets');
   }
 
   #inspectStream(stream: ServerHttp2Stream, call: OpenStream): void {

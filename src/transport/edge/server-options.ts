@@ -1,4 +1,3 @@
-import { constants } from 'node:crypto';
 import type { ServerOptions as Http1Options } from 'node:http';
 import type { ServerOptions as Http2Options } from 'node:http2';
 import type { TlsOptions } from 'node:tls';
@@ -22,7 +21,7 @@ export function http2Options({ streamsPerConnection }: EdgeLimits): Http2Options
   return { settings: { maxConcurrentStreams: streamsPerConnection, maxHeaderListSize: MAX_HEADER_BYTES } };
 }
 
-/** A caller may neither linger in the handshake nor begin it anew: TLS 1.3 has no renegotiation, and HTTP/2 forbids it (RFC 9113, 9.2.1). */
+/** The limits as Node's TLS servers know them. */
 export function tlsOptions({ beginMs }: EdgeLimits): TlsOptions {
-  return { handshakeTimeout: beginMs, secureOptions: constants.SSL_OP_NO_RENEGOTIATION };
+  return { handshakeTimeout: beginMs };
 }

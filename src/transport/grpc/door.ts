@@ -1,4 +1,5 @@
-import type { OutgoingHttpHeaders, ServerHttp2Stream } from 'node:http2';
+import { once } from 'node:events';
+import type { Http2Server, ServerHttp2Stream } from 'node:http2';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import {
   type handleBidiStreamingCall,
@@ -20,14 +21,15 @@ import type { EdgeLimits } from '../edge/edge-limits.ts';
 import { http2Options, tlsOptions } from '../edge/server-options.ts';
 import { MessageLimits } from '../message-limits.ts';
 import { requestTimedOut, unknownMethod } from '../refusal.ts';
-import type { TlsFiles } from '../tls-files.ts';
 import { http2ServersOf, setNodeOptions } from './grpc-js-server.ts';
 import { type HandlerOptions, streamHandler, unaryHandler } from './handlers.ts';
 import { Http2Edge, UNKNOWN_PATH, UNKNOWN_PATH_KEY } from './http2-edge.ts';
 import { typedLibraryErrors } from './library-errors.ts';
 import { limitMessages } from './limit-messages.ts';
 import { Overload, type OverloadOptions } from './overload.ts';
+import { statusHeaders } from './request-form.ts';
 import { toStatus } from './status.ts';
+import { TlsCredentials } from './tls-credentials.ts';
 
 export interface GrpcDoorOptions extends DoorOptions {
   /** Without it, calls are refused by the pipeline alone. */
@@ -50,10 +52,13 @@ export function createGrpcDoor(options: GrpcDoorOptions): Door {
   const overload = options.overload && new Overload(options.overload, unexpected);
   const calls = new Http2Edge({ busPaths: paths, otherPaths: new Set([UNKNOWN_PATH]), overload });
 
+  const http2Servers = new Set<Http2Server>();
   return {
     async listen(address) {
-      const port = await bind(server, address, credentials(options.tls));
+      const { tls } = options;
+      const port = await bind(server, address, tls ? new TlsCredentials(tls) : ServerCredentials.createInsecure());
       for (const http2Server of http2ServersOf(server)) {
+        http2Servers.add(http2Server);
         calls.guard(http2Server);
         edge.guard(http2Server);
         edge.guardHttp2(http2Server);
@@ -67,9 +72,11 @@ export function createGrpcDoor(options: GrpcDoorOptions): Door {
       const patienceOver = setTimeout(() => edge.destroy(), graceMs + LAST_WORDS_MS);
       // Callers that have connected already are let in and told, where closing the port would cut them off.
       await nextTurn();
-      const closed = new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
+      // Not when grpc-js says so: it waits for ever for a connection that broke at this moment.
+      const closed = [...http2Servers].filter(({ listening }) => listening).map((http2Server) => once(http2Server, 'close'));
+      server.tryShutdown(() => undefined);
       edge.close();
-      await closed;
+      await Promise.all(closed);
       edge.destroy();
       forget();
       clearTimeout(patienceOver);
@@ -139,23 +146,10 @@ const refuseUnknown: handleBidiStreamingCall<Buffer, Buffer> = (wire) => {
   wire.emit('error', toStatus(unknownMethod(String(path))));
 };
 
-/** The answer to a request that stops coming in; no handler has been called for it yet. */
+/** Answers a request that stops coming in; no handler has been called for it yet. */
 function answerTooLate(): (stream: ServerHttp2Stream) => void {
-  const { code, details, metadata } = toStatus(requestTimedOut());
-  const answer: OutgoingHttpHeaders = {
-    ':status': 200,
-    'content-type': 'application/grpc+proto',
-    'grpc-status': code,
-    'grpc-message': encodeURI(details),
-    ...metadata.toHttp2Headers(),
-  };
+  const answer = statusHeaders(requestTimedOut());
   return (stream) => stream.respond(answer, { endStream: true });
-}
-
-function credentials(tls: TlsFiles | undefined): ServerCredentials {
-  if (!tls) return ServerCredentials.createInsecure();
-  const pair = { private_key: tls.key, cert_chain: tls.cert };
-  return ServerCredentials.createSsl(tls.clientCa ?? null, [pair], tls.clientCa !== undefined);
 }
 
 async function bind(server: Server, address: string, creds: ServerCredentials): Promise<number> {

@@ -2,6 +2,8 @@ import { constants, type Http2Server, type IncomingHttpHeaders, type ServerHttp2
 import type { MessageKind } from '../../cqrs/convention.ts';
 import { parseGrpcTimeout } from '../grpc-timeout.ts';
 import type { Overload } from './overload.ts';
+import { RequestForm } from './request-form.ts';
+import { answerByTheRules } from './wire-rules.ts';
 
 /** Metadata that only this file sets: when the caller stops waiting, in milliseconds since the epoch, `NaN` for a bad grpc-timeout. */
 export const DEADLINE_KEY = 'grpc-deadline';
@@ -16,12 +18,15 @@ export const UNKNOWN_PATH = '/cqrs.v1/Unknown';
  * - A deadline is ours alone. grpc-js would answer it itself, without details, by a second timer for each call; it overflows on
  *   timeouts over 24 days, and calls a malformed one INTERNAL.
  * - An unknown method gets a handler, so that its error has details too.
+ * - What is no gRPC call by its verb or its content type is refused, which grpc-js would execute.
+ * - Answers are written as the protocol says.
  * - A call beyond what the instance can carry is refused here, for a small part of what it would cost later.
  */
 export class Http2Edge {
   readonly #busPaths: ReadonlyMap<string, MessageKind | 'stream'>;
   readonly #otherPaths: ReadonlySet<string>;
   readonly #overload: Overload | undefined;
+  readonly #form = new RequestForm();
   readonly #otherStreams = new Set<ServerHttp2Stream>();
 
   constructor(edge: {
@@ -41,7 +46,7 @@ export class Http2Edge {
     server.removeAllListeners('stream');
     server.on('stream', (...call: [ServerHttp2Stream, IncomingHttpHeaders, number, string[]]) => {
       const [stream, headers] = call;
-      if (this.#refuses(stream, headers)) return;
+      if (this.#form.refuses(stream, headers) || this.#refuses(stream, headers)) return;
       this.#onStream(stream, headers);
       for (const listener of passOn) listener.apply(server, call);
     });
@@ -59,6 +64,7 @@ export class Http2Edge {
   }
 
   #onStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
+    answerByTheRules(stream);
     const timeout = headers['grpc-timeout'];
     headers['grpc-timeout'] = undefined;
     headers[DEADLINE_KEY] = typeof timeout === 'string' ? deadlineAfter(timeout) : undefined;
