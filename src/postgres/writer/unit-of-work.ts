@@ -55,6 +55,14 @@ const REHEARSED: RowIds = {
   ofNewAggregate: () => randomUUIDv7(),
 };
 
+/** A handler changed an aggregate whose method recorded no event. It is a defect of the aggregate; nothing was stored. */
+export class ChangeWithoutEvent extends Error {
+  constructor({ method, type, id, properties }: { method: string; type: string; id: string; properties: readonly string[] }) {
+    super(`${method} changed ${properties.join(', ')} of ${type} ${id}, and recorded no event: nothing of it is stored`);
+    this.name = 'ChangeWithoutEvent';
+  }
+}
+
 /** Another command under the same idempotency key was faster. */
 export class KeyClaimedMeanwhile extends Error {}
 
@@ -220,10 +228,28 @@ export class UnitOfWork {
   #statements(ending: CommandEnding, ids: RowIds): Statement[] {
     const [changed, another] = this.#changed();
     if (another) throw new Error('a command changed more than one aggregate');
+    this.#refuseChangesWithoutEvent(changed, ending.attempt.method);
     if (!changed) return this.#statementsOfNoChange(ending);
     const { type, aggregate } = changed;
     const erasure = { text: ERASE_PERSONAL_DATA, values: [type.id(aggregate), this.#origin.commandId] };
     return [this.#statement(changed, ending, ids), ...(type.erasesPersonalData(aggregate) ? [erasure] : [])];
+  }
+
+  /** A change is kept with its events or not at all: what the handler is about to answer would otherwise not be what is stored. */
+  #refuseChangesWithoutEvent(changed: Changed | undefined, method: string): void {
+    const changes = this.#manager.getUnitOfWork();
+    changes.computeChangeSets();
+    for (const { type, aggregate } of this.#tracked) {
+      if (aggregate === changed?.aggregate) continue;
+      const change = changes.getChangeSets().find(({ entity }) => entity === aggregate);
+      if (change)
+        throw new ChangeWithoutEvent({
+          method,
+          type: type.name,
+          id: type.id(aggregate),
+          properties: Object.keys(change.payload),
+        });
+    }
   }
 
   #statementsOfNoChange({ attempt, claim }: CommandEnding): Statement[] {
@@ -241,9 +267,10 @@ export class UnitOfWork {
       record: successParameters(attempt, versionBefore),
       claim: claim && claimParameters(claim),
     };
-    const changes = this.#manager.getUnitOfWork();
-    changes.computeChangeSets();
-    const change = changes.getChangeSets().find(({ entity }) => entity === aggregate);
+    const change = this.#manager
+      .getUnitOfWork()
+      .getChangeSets()
+      .find(({ entity }) => entity === aggregate);
     const properties = (change?.payload ?? {}) as Record<string, unknown>;
     if (change?.type === ChangeSetType.CREATE) {
       const key = { [sql.keyProperty]: ids.ofNewAggregate(type.id(aggregate)) };
