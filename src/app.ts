@@ -93,8 +93,11 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     primary: reader,
     replicas,
     sizes,
-    onChange: (name, healthy) =>
-      logger[healthy ? 'info' : 'warn']({ database: name }, healthy ? 'database is up' : 'database is away'),
+    onChange: (name, healthy, error) =>
+      logger[healthy ? 'info' : 'warn'](
+        { database: name, ...(error !== undefined && { err: error }) },
+        healthy ? 'database is up' : 'database is away',
+      ),
   });
   stops.push(reads.close);
 

@@ -4,6 +4,7 @@ import type { Revocations } from '../auth/revocations.ts';
 import type { TokenVerifier } from '../auth/token-verifier.ts';
 import type { Pipelines } from '../cqrs/bus.ts';
 import type { CommandRecorder } from '../postgres/command-log/command-recorder.ts';
+import { OutageLog } from '../postgres/outage-log.ts';
 import type { ReadSide } from '../postgres/reader/read-side.ts';
 import type { IdempotencyKeys } from '../postgres/writer/idempotency-keys.ts';
 import type { WriteSide } from '../postgres/writer/write-side.ts';
@@ -51,7 +52,13 @@ export function createPipelines(parts: PipelineParts): Pipelines {
   const admission = [authentication(parts.tokens, parts.revocations), parts.validation, authorization(), rateLimit(parts.rates)];
   const once = [guessLimit(parts.guesses), idempotency(keys, fingerprintKey)];
   return {
-    command: [...outer, audit(parts.recorder), ...admission, ...once, ...execution(parts)],
+    command: [
+      ...outer,
+      audit(parts.recorder),
+      ...admission,
+      ...once,
+      ...execution(parts, new OutageLog('commands', parts.logger)),
+    ],
     query: [...outer, ...admission, consistency(parts.reads)],
     replay: replayPipeline(parts),
   };
@@ -62,4 +69,7 @@ export function replayPipeline(parts: Pick<PipelineParts, 'validation' | 'writes
   return [parts.validation, authorization(), ...execution(parts)];
 }
 
-const execution = ({ writes }: Pick<PipelineParts, 'writes'>): readonly Interceptor[] => [retry(), unitOfWork(writes.unitOfWork)];
+const execution = ({ writes }: Pick<PipelineParts, 'writes'>, outages?: OutageLog): readonly Interceptor[] => [
+  retry(),
+  unitOfWork(writes.unitOfWork, outages),
+];

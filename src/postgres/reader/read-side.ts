@@ -1,7 +1,7 @@
 import type { Connection } from '../connection.ts';
 import { type ConnectionPool, createPool, type PoolSizes } from '../pool.ts';
 import { Probe } from './probe.ts';
-import { ReplicaMonitor } from './replica-monitor.ts';
+import { type OnChange, ReplicaMonitor } from './replica-monitor.ts';
 import { SharedConnections } from './shared-connections.ts';
 
 /** How long a query waits for a connection to a replica before it asks the next database, in milliseconds. */
@@ -37,7 +37,7 @@ export async function createReadSide(parts: {
   replicas: readonly Connection[];
   /** Of each database. */
   sizes: PoolSizes;
-  onChange: (name: string, healthy: boolean) => void;
+  onChange: OnChange;
 }): Promise<ReadSide> {
   const { sizes } = parts;
   const open = (name: string, connection: Connection, limits: { connectionTimeoutMs?: number; patienceMs: number }) => {
