@@ -16,6 +16,9 @@ const GOOGLE_RPC = ['google/rpc/error_details.proto', 'google/rpc/status.proto']
 /** The standard health service, as grpc-health-check has it. */
 const HEALTH = 'health/v1/health.proto';
 
+/** gRPC reflection, as @grpc/reflection has it. */
+const REFLECTION = ['grpc/reflection/v1/reflection.proto', 'grpc/reflection/v1alpha/reflection.proto'];
+
 const lines: string[] = [];
 const print = (depth: number, line: string) => lines.push('  '.repeat(depth) + line);
 
@@ -64,6 +67,7 @@ export function vendorProto(target: string): void {
   rmSync(target, { recursive: true, force: true });
   for (const path of GOOGLE_RPC) cpSync(join('node_modules/google-proto-files', path), join(target, path));
   cpSync(join('node_modules/grpc-health-check/proto', HEALTH), join(target, 'grpc', HEALTH));
+  for (const path of REFLECTION) cpSync(join('node_modules/@grpc/reflection/build/proto', path), join(target, path));
 
   lines.length = 0;
   print(0, 'syntax = "proto2";');

@@ -18,6 +18,7 @@ const COPIED = [
   'test',
   'scripts',
   'package.json',
+  'package-lock.json',
   'tsconfig.json',
   'buf.yaml',
   'buf.gen.yaml',
