@@ -30,6 +30,7 @@ import { createReadSide } from './postgres/reader/read-side.ts';
 import { startSweeps } from './postgres/sweeps.ts';
 import { createIdempotencyKeys } from './postgres/writer/idempotency-keys.ts';
 import { createWriteSide } from './postgres/writer/write-side.ts';
+import { stopWithin } from './stop-within.ts';
 import { createConnectDoor } from './transport/connect/door.ts';
 import type { Door } from './transport/door.ts';
 import { createGrpcDoor } from './transport/grpc/door.ts';
@@ -41,6 +42,8 @@ import type { TlsFiles } from './transport/tls-files.ts';
 const SWEEP_EVERY = 10 * 60_000;
 /** How long calls in flight get to finish when the program stops, in milliseconds. */
 const GRACE = 10_000;
+/** How long each part that works with the database may take to stop, in milliseconds: the database may not answer. */
+const STOP_PATIENCE = 3_000;
 
 /** The running program. */
 export interface App {
@@ -81,6 +84,9 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
   const tls = config.tls && (await readTlsFiles(config.tls));
   const database = await openMigratedDatabase(config.database, { onProgress, logger });
   stops.push(database.close);
+  const stopsBriefly = (name: string, stop: () => Promise<unknown>): void => {
+    stops.push(() => stopWithin(STOP_PATIENCE, { name, stop, logger }));
+  };
   const { writer, reader, replicas } = database.connections;
 
   const { limits } = config;
@@ -90,7 +96,7 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
   const domain = await createDomain(key, { processes: config.workers });
   const sizes = poolSizes(config.workers);
   const writes = await createWriteSide(writer, domain.aggregateTypes, { poolSize: sizes.calls, waitMs: limits.databaseWaitMs });
-  stops.push(writes.close);
+  stopsBriefly('writes', writes.close);
   const reads = await createReadSide({
     primary: reader,
     replicas,
@@ -100,21 +106,22 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
         { database: name, ...(error !== undefined && { err: error }) },
         healthy ? 'database is up' : 'database is away',
       ),
+    onDemoted: writes.renew,
   });
-  stops.push(reads.close);
+  stopsBriefly('reads', reads.close);
 
   const revocations = startRevocationWatch({ read: readEndedSessions(reads.primary.pool), logger, now: Date.now });
-  stops.push(revocations.stop);
+  stopsBriefly('revocation watch', revocations.stop);
   await revocations.refresh();
 
   const recorder = createCommandRecorder({ pool: writes.recordPool, logger });
-  stops.push(recorder.close);
+  stopsBriefly('command recorder', recorder.close);
   const keys = createIdempotencyKeys({ pool: writes.pool, keptSeconds: config.idempotencyHours * 3600 });
   // A connection of its own: a round that has much to do takes none from the commands.
   const sealerPool = createPool(writer, { name: 'sealer', max: 1, readOnly: false });
   const sealer = startSealer({ pool: sealerPool, key, logger });
   // Together, so that a round that waits for a database that hangs is cut off.
-  stops.push(() => Promise.all([sealer.stop(), sealerPool.close()]));
+  stopsBriefly('sealer', () => Promise.all([sealer.stop(), sealerPool.close()]));
 
   const unexpected: UnexpectedErrors = {
     newId: randomUUIDv7,
@@ -132,7 +139,7 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     { keys: keys.removeOld, guesses: () => guesses.sweep(), ...(sharedRates && { rates: sharedRates.sweep }) },
     { logger, intervalMs: SWEEP_EVERY },
   );
-  stops.push(sweeps.stop);
+  stopsBriefly('sweeps', sweeps.stop);
   const audit = auditModule({
     pageTokens: createPageTokens(key.deriveKey('page tokens')),
     eventTypes: domain.eventTypes,

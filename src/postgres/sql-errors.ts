@@ -40,6 +40,14 @@ export class NotConnected extends Error {
   }
 }
 
+/** The database as a whole does not answer, and its connections were broken off: there is no use in asking it again at once. */
+export class DatabaseSilent extends Error {
+  constructor() {
+    super('the database does not answer');
+    this.name = 'DatabaseSilent';
+  }
+}
+
 /** The SQLSTATE or the errno of the first error in the chain of causes that has one. */
 export function errorCode(error: unknown): string | undefined {
   for (let current = error; Error.isError(current); current = current.cause) {
@@ -63,7 +71,7 @@ export function meaningOf(error: unknown): SqlMeaning | undefined {
     // Who is not let in has no statement that could be wrong.
     return isRefusal && meaning !== 'overloaded' ? 'unavailable' : meaning;
   }
-  if (isRefusal || (code !== undefined && SOCKET_ERRORS.has(code))) return 'unavailable';
+  if (isRefusal || error instanceof DatabaseSilent || (code !== undefined && SOCKET_ERRORS.has(code))) return 'unavailable';
   if (!Error.isError(error)) return undefined;
   if (BROKEN.test(error.message)) return 'unavailable';
   return NONE_FREE.test(error.message) ? 'overloaded' : undefined;
@@ -78,7 +86,7 @@ export function leavesConnectionUsable(error: unknown): boolean {
 
 /** Whether the statement failed because its connection was gone: the server had ended it, or the network had. */
 export function isConnectionLost(error: unknown): boolean {
-  if (error instanceof NotConnected) return false;
+  if (error instanceof NotConnected || error instanceof DatabaseSilent) return false;
   const state = sqlState(error);
   if (state !== undefined) return /^(57P0[12]|57P05|25P03|08...)$/.test(state);
   return meaningOf(error) === 'unavailable' && !/^Cannot use a pool/.test((error as Error).message);

@@ -19,6 +19,8 @@ export interface Monitored {
   readonly probe: { readonly look: () => Promise<Sighting | typeof LATE | undefined> };
   /** Breaks the connections of queries, so that those that wait on them can go elsewhere. */
   readonly cut: () => void;
+  /** Opens its connections anew. */
+  readonly renew: () => void;
 }
 
 interface State {
@@ -105,9 +107,11 @@ export class ReplicaMonitor {
   /** Answers what a replica must have applied by now. */
   async #lookAtPrimary(): Promise<bigint> {
     const now = performance.now();
-    const { name, probe } = this.#primary;
+    const { name, probe, renew } = this.#primary;
     const seen = await probe.look();
     const primary = seen === LATE ? undefined : seen;
+    // After a switchover, connections may still be with the old primary, whose name or address means another server by now.
+    if (primary?.isStandby) renew();
     this.#set(name, { healthy: primary?.isStandby === false, position: primary?.position ?? 0n });
     if (!primary) return 0n;
     this.#remember(now, primary.position);

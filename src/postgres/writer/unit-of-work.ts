@@ -4,7 +4,7 @@ import { createContextKey } from '@connectrpc/connect';
 import { ChangeSetType, type EntityManager } from '@mikro-orm/core';
 import type pg from 'pg';
 import type { Cancellation } from '../../cqrs/cancellation.ts';
-import { cancellableRows } from '../cancellable-query.ts';
+import { readRows } from '../cancellable-query.ts';
 import { type Attempt, recordsParameter, STORE_RECORDS, successParameters, type Target } from '../command-log/command-record.ts';
 import type { AggregateSql, EventParameters, Statement } from './aggregate-sql.ts';
 import type { AggregateType } from './aggregate-type.ts';
@@ -139,9 +139,9 @@ export class UnitOfWork {
     return this.#transaction;
   }
 
-  /** Rows of a single statement before and outside the transaction, which then need not be held open while the caller thinks. */
+  /** Rows of a single statement that reads, before and outside the transaction, which then need not be held open while the caller thinks. */
   queryOutside<Row extends pg.QueryResultRow>(text: string, values: readonly unknown[]): Promise<Row[]> {
-    return cancellableRows<Row>(this.#pool, { text, values }, this.#cancellation);
+    return readRows<Row>(this.#pool, { text, values }, this.#cancellation);
   }
 
   /** What the command is about: the aggregate that it changed, else the first one it loaded. Asked for when the handler is done. */

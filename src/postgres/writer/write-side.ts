@@ -18,6 +18,8 @@ export interface WriteSide {
   readonly recordPool: pg.Pool;
   /** A unit of work for one attempt of the command. */
   readonly unitOfWork: (call: Call, attempt: number) => UnitOfWork;
+  /** Opens the connections anew, those in use when they are free. */
+  readonly renew: () => void;
   readonly close: () => Promise<void>;
 }
 
@@ -85,6 +87,10 @@ export async function createWriteSide(
           newId: call.newId,
         },
       }),
+    renew: () => {
+      pool.renew();
+      recordPool.renew();
+    },
     close: async () => {
       await orm.close(true);
       await Promise.all([pool.close(), recordPool.close()]);
