@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { type Connection, withSettings } from './connection.ts';
+import { type Connection, SESSION, withSettings } from './connection.ts';
 import type { DatabaseClient } from './database-client.ts';
 import { NamedStatementClient } from './named-statement-client.ts';
 import { watchSilence } from './silence-watch.ts';
@@ -159,7 +159,8 @@ function refuse(error: Error): never {
 }
 
 export function createPool(connection: Connection, settings: PoolSettings): ConnectionPool {
-  const session = settings.readOnly ? withSettings(connection, { default_transaction_read_only: 'on' }) : connection;
+  const readOnly = settings.readOnly ? { default_transaction_read_only: 'on' } : {};
+  const session = withSettings(connection, { ...SESSION, ...readOnly });
   return new ConnectionPool({
     connection: session,
     application_name: `bicameral ${settings.name}`,

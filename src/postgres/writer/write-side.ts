@@ -2,6 +2,7 @@ import { MikroORM } from '@mikro-orm/postgresql';
 import pg from 'pg';
 import type { Call } from '../../cqrs/call.ts';
 import { traceKey } from '../../cqrs/context-keys.ts';
+import { checkSession } from '../check-database.ts';
 import type { Connection } from '../connection.ts';
 import { createPool } from '../pool.ts';
 import { AggregateSql } from './aggregate-sql.ts';
@@ -55,6 +56,12 @@ export async function createWriteSide(
   if (rows[0]?.synchronous_commit === 'off') {
     await Promise.all([pool.close(), recordPool.close()]);
     throw new CommitsNotDurable();
+  }
+  try {
+    await checkSession(pool, { variable: 'DATABASE_URL', readOnly: false });
+  } catch (error) {
+    await Promise.all([pool.close(), recordPool.close()]);
+    throw error;
   }
   const orm = await MikroORM.init({
     // It has to have a name, and is never connected: the statements go through the pool.
