@@ -5,25 +5,27 @@ import type { Logger } from 'pino';
 import { pruneLog } from './audit/prune.ts';
 import { startSealer } from './audit/sealer.ts';
 import { createVerifications } from './audit/verify/verifications.ts';
+import { createAccounts } from './auth/accounts.ts';
+import { createAuthority } from './auth/authority.ts';
 import { readEndedSessions } from './auth/ended-sessions.ts';
+import { openKeys } from './auth/open-keys.ts';
 import { startRevocationWatch } from './auth/revocations.ts';
-import { loadOrCreateSigningKey, loadSigningKey } from './auth/signing-key.ts';
 import { createTokenVerifier } from './auth/token-verifier.ts';
 import { type Config, ConfigError } from './config.ts';
 import { type Bus, createBus, type Route } from './cqrs/bus.ts';
 import { rateLimitOf } from './cqrs/limits.ts';
-import { createPageTokens } from './cqrs/page-token.ts';
-import { createDomain } from './domain.ts';
+import { createDomain, pageTokensOf } from './domain.ts';
 import { authentication } from './middleware/authentication.ts';
 import { CallGauge } from './middleware/call-gauge.ts';
 import type { UnexpectedErrors } from './middleware/errors.ts';
+import { guessing } from './middleware/guessing.ts';
 import { createPipelines } from './middleware/pipeline.ts';
 import { memoryRates, postgresRates } from './middleware/rates.ts';
 import { createReplay } from './middleware/replay.ts';
 import { validation } from './middleware/validation.ts';
 import { auditModule } from './modules/audit/module.ts';
 import { createCommandRecorder } from './postgres/command-log/command-recorder.ts';
-import { Guesses } from './postgres/guesses.ts';
+import { Guesses, guessTargets } from './postgres/guesses.ts';
 import { openMigratedDatabase } from './postgres/open-database.ts';
 import { createPool, poolSizes } from './postgres/pool.ts';
 import { createReadSide } from './postgres/reader/read-side.ts';
@@ -90,10 +92,9 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
   const { writer, reader, replicas } = database.connections;
 
   const { limits } = config;
-  const key = config.signingKey.create
-    ? await loadOrCreateSigningKey(config.signingKey.file)
-    : await loadSigningKey(config.signingKey.file);
-  const domain = await createDomain(key, { processes: config.workers });
+  const signingKeys = await openKeys(config.signingKeys, writer);
+  const { ring, digestKey } = signingKeys;
+  const domain = await createDomain(signingKeys, { processes: config.workers });
   const sizes = poolSizes(config.workers);
   const writes = await createWriteSide(writer, domain.aggregateTypes, { poolSize: sizes.calls, waitMs: limits.databaseWaitMs });
   stopsBriefly('writes', writes.close);
@@ -113,13 +114,19 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
   const revocations = startRevocationWatch({ read: readEndedSessions(reads.primary.pool), logger, now: Date.now });
   stopsBriefly('revocation watch', revocations.stop);
   await revocations.refresh();
+  const authority = createAuthority({
+    tokens: createTokenVerifier({ keys: ring.active, foreign: config.foreignIssuer, now: Date.now }),
+    revocations,
+    accounts: createAccounts({ primary: reads.primary.pool, revocations, now: Date.now }),
+    now: Date.now,
+  });
 
   const recorder = createCommandRecorder({ pool: writes.recordPool, logger });
   stopsBriefly('command recorder', recorder.close);
   const keys = createIdempotencyKeys({ pool: writes.pool, keptSeconds: config.idempotencyHours * 3600 });
   // A connection of its own: a round that has much to do takes none from the commands.
   const sealerPool = createPool(writer, { name: 'sealer', max: 1, readOnly: false });
-  const sealer = startSealer({ pool: sealerPool, key, logger });
+  const sealer = startSealer({ pool: sealerPool, key: ring.current, keys: ring.all, logger });
   // Together, so that a round that waits for a database that hangs is cut off.
   stopsBriefly('sealer', () => Promise.all([sealer.stop(), sealerPool.close()]));
 
@@ -134,17 +141,20 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     streams: new CallGauge(limits.streams),
   };
   const guesses = new Guesses(writes.pool);
-  const sharedRates = limits.rateStore === 'postgres' ? postgresRates(writes.pool, key.deriveKey('rate limits')) : undefined;
+  const guessKey = digestKey('guesses');
+  const guessReport = (error: unknown): void => logger.warn({ err: error }, 'a guess could not be counted');
+  const guess = guessing({ guesses, report: guessReport });
+  const sharedRates = limits.rateStore === 'postgres' ? postgresRates(writes.pool, digestKey('rate limits')) : undefined;
   const sweeps = startSweeps(
     { keys: keys.removeOld, guesses: () => guesses.sweep(), ...(sharedRates && { rates: sharedRates.sweep }) },
     { logger, intervalMs: SWEEP_EVERY },
   );
   stopsBriefly('sweeps', sweeps.stop);
   const audit = auditModule({
-    pageTokens: createPageTokens(key.deriveKey('page tokens')),
+    pageTokens: pageTokensOf(ring),
     eventTypes: domain.eventTypes,
-    verify: createVerifications({ primary: reads.primary.pool, key }),
-    pruneLog: (query, range) => pruneLog(query, { ...range, key }),
+    verify: createVerifications({ primary: reads.primary.pool, keys: ring.all }),
+    pruneLog: (query, range) => pruneLog(query, { ...range, key: ring.current }),
     primary: reads.primary,
     replay: {
       route: (method) => bus.get(method),
@@ -153,26 +163,26 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
       }),
     },
   });
-  const tokens = createTokenVerifier({ key, foreign: config.foreignIssuer, now: Date.now });
   const bus: Bus = createBus(
     [...domain.modules, audit],
     createPipelines({
       logger,
       unexpected,
-      tokens,
-      revocations,
+      authority,
       validation: rules.interceptor,
       recorder,
-      idempotency: { keys, fingerprintKey: key.deriveKey('idempotency fingerprints') },
+      idempotency: {
+        keys,
+        fingerprintKey: digestKey('idempotency fingerprints'),
+        secrets: domain.passwords,
+        guessing: guess,
+        guessTarget: guessTargets(guessKey),
+      },
       writes,
       reads,
       inFlight,
       rates: { counters: sharedRates?.counters ?? memoryRates, overrides: limits.rates },
-      guesses: {
-        guesses,
-        key: key.deriveKey('guesses'),
-        report: (error) => logger.warn({ err: error }, 'an attempt stays counted as a wrong guess'),
-      },
+      guesses: { guessing: guess, guesses, key: guessKey, report: guessReport },
     }),
   );
   const routes = [...bus.values()];
@@ -190,7 +200,7 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     reflection: config.reflection,
     unexpected,
     streams: { gauge: inFlight.streams, limit: limits.streams },
-    authentication: authentication(tokens, revocations),
+    authentication: authentication(authority),
   });
   const grpcDoor = createGrpcDoor({ bus, standard, unexpected, tls, overload });
   const readiness = new Readiness({
@@ -202,7 +212,8 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     },
     tell: (name, serving) => health.setServing(name, serving),
   });
-  const jwks = { path: '/.well-known/jwks.json', handle: () => ({ status: 200, body: { keys: [key.publicJwk] } }) };
+  const published = { keys: ring.active.map(({ publicJwk }) => publicJwk) };
+  const jwks = { path: '/.well-known/jwks.json', handle: () => ({ status: 200, body: published }) };
   const connectDoor = createConnectDoor({ bus, standard, unexpected, tls, routes: [...readiness.routes(), jwks] });
 
   stops.push(() => Promise.all([grpcDoor.close({ graceMs: GRACE }), connectDoor.close({ graceMs: GRACE })]));

@@ -3,7 +3,7 @@ import type { SigningKey } from '../auth/signing-key.ts';
 import { type Batch, batchHash, MAX_BATCH_SIZE, NO_BATCH_BEFORE } from './batch.ts';
 import { placeOf, recordDigest, SEALED_COLUMN_COUNT, SEALED_COLUMNS, TEXT_ROWS } from './canonical-record.ts';
 import { merkleRoot, type Seal, sealLeaf } from './merkle.ts';
-import { signed } from './signature.ts';
+import { signed, type VerifyingKeys } from './signature.ts';
 import { type DistrustedBatch, whereToGoOn } from './where-to-go-on.ts';
 
 /** The transaction ids of the database are below those that were sealed: it is a copy by dump, whose ids began anew. */
@@ -51,7 +51,10 @@ const APPEND = `select cqrs.append_seals($1, $2::uuid[], $3::timestamptz[], $4::
 
 export interface SealRoundParts {
   readonly pool: pg.Pool;
+  /** Signs. */
   readonly key: SigningKey;
+  /** Whose batches are gone on from: those of the ring. Default: of `key` alone. */
+  readonly keys?: VerifyingKeys | undefined;
   readonly now: () => number;
   /** Told of a newest batch that is not this service's: see `whereToGoOn`. */
   readonly onDistrust?: ((problem: DistrustedBatch) => void) | undefined;
@@ -61,13 +64,13 @@ export interface SealRoundParts {
  * Seals what was committed since the last round, in one transaction; answers how many records that was. Answers 0 at once when
  * another instance is sealing.
  */
-export async function sealRound({ pool, key, now, onDistrust }: SealRoundParts): Promise<number> {
+export async function sealRound({ pool, ...parts }: SealRoundParts): Promise<number> {
   const client = await pool.connect();
   try {
     // Each statement sees what was committed before it: the newest batch has to be read after the lock was had.
     await client.query('begin isolation level read committed');
     const { rows } = await client.query<{ locked: boolean }>(TRY_LOCK);
-    const sealed = rows[0]?.locked ? await sealCut(client, { key, now, onDistrust }) : 0;
+    const sealed = rows[0]?.locked ? await sealCut(client, parts) : 0;
     await client.query('commit');
     client.release();
     return sealed;
@@ -78,8 +81,8 @@ export async function sealRound({ pool, key, now, onDistrust }: SealRoundParts):
   }
 }
 
-async function sealCut(client: pg.PoolClient, { key, now, onDistrust }: Omit<SealRoundParts, 'pool'>): Promise<number> {
-  const start = await whereToGoOn(client, key);
+async function sealCut(client: pg.PoolClient, { key, keys, now, onDistrust }: Omit<SealRoundParts, 'pool'>): Promise<number> {
+  const start = await whereToGoOn(client, keys ?? new Map([[key.publicJwk.kid, key]]));
   const { sealedBelow } = start;
   let { head } = start;
   if (start.distrusted) onDistrust?.(start.distrusted);

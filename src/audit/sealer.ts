@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { SigningKey } from '../auth/signing-key.ts';
 import { MAX_BATCH_SIZE } from './batch.ts';
 import { sealRound } from './seal-round.ts';
+import type { VerifyingKeys } from './signature.ts';
 import type { DistrustedBatch } from './where-to-go-on.ts';
 
 export interface Sealer {
@@ -15,7 +16,10 @@ export interface Sealer {
 export interface SealerOptions {
   /** The primary, as the writer. One connection is enough. */
   readonly pool: pg.Pool;
+  /** Signs. */
   readonly key: SigningKey;
+  /** Whose batches are gone on from: see `SealRoundParts`. */
+  readonly keys?: VerifyingKeys;
   readonly logger: Pick<Logger, 'error' | 'warn' | 'info'>;
   /** From the end of one round to the start of the next, in milliseconds. A round that had much to do is followed at once. */
   readonly intervalMs?: number;
@@ -27,7 +31,7 @@ export interface SealerOptions {
  * Seals the log of commands in the background. Every instance runs one, and one of them at a time seals. A failing round is tried
  * again at the interval and logged once an outage; nothing is lost meanwhile, because a round takes all that is not sealed.
  */
-export function startSealer({ pool, key, logger, intervalMs = 250, now = Date.now }: SealerOptions): Sealer {
+export function startSealer({ pool, key, keys, logger, intervalMs = 250, now = Date.now }: SealerOptions): Sealer {
   let failing = false;
   let distrusted: number | undefined;
   let stopped = false;
@@ -46,7 +50,7 @@ export function startSealer({ pool, key, logger, intervalMs = 250, now = Date.no
   }
 
   function sealNow(): Promise<number> {
-    const sealing = last.then(() => (stopped ? 0 : sealRound({ pool, key, now, onDistrust })));
+    const sealing = last.then(() => (stopped ? 0 : sealRound({ pool, key, keys, now, onDistrust })));
     last = sealing.catch(() => undefined);
     return sealing;
   }

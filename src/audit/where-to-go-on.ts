@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { BATCH_COLUMNS, type Batch, type BatchRow, batchHash, NEWEST_BATCH, toBatch } from './batch.ts';
-import { signatureProblem, type VerifyingKey } from './signature.ts';
+import { signatureProblem, type VerifyingKeys } from './signature.ts';
 
 /** The newest batch says something that this service did not seal. */
 export interface DistrustedBatch {
@@ -30,23 +30,23 @@ const BEFORE = `select ${BATCH_COLUMNS} from cqrs.command_seal_batch where numbe
  *
  * Where no batch far back can be trusted, they are of a key that was given up, and the newest is gone on from.
  */
-export async function whereToGoOn(client: pg.ClientBase, key: VerifyingKey): Promise<SealStart> {
+export async function whereToGoOn(client: pg.ClientBase, keys: VerifyingKeys): Promise<SealStart> {
   const [newest] = (await client.query<BatchRow>(NEWEST_BATCH)).rows;
   if (!newest) return { head: undefined, sealedBelow: '0', distrusted: undefined };
   const head = toBatch(newest);
-  const problem = await problemOf(head, key);
+  const problem = await problemOf(head, keys);
   if (problem === undefined) return { head, sealedBelow: head.sealedBelow, distrusted: undefined };
 
   const distrusted = { batch: head.number, problem };
   const before = (await client.query<BatchRow>(BEFORE, [head.number])).rows.map(toBatch);
   for (const batch of before) {
-    if ((await problemOf(batch, key)) === undefined) return { head, sealedBelow: batch.sealedBelow, distrusted };
+    if ((await problemOf(batch, keys)) === undefined) return { head, sealedBelow: batch.sealedBelow, distrusted };
   }
   return { head, sealedBelow: before.length < MOST_LOOKED_AT ? '0' : head.sealedBelow, distrusted };
 }
 
-async function problemOf(batch: Batch, key: VerifyingKey): Promise<string | undefined> {
+async function problemOf(batch: Batch, keys: VerifyingKeys): Promise<string | undefined> {
   const hash = batchHash(batch);
   if (!hash.equals(batch.hash)) return 'does not have the hash of what it says';
-  return await signatureProblem(hash, batch, key);
+  return await signatureProblem(hash, batch, keys);
 }

@@ -4,8 +4,12 @@ import { firstSignal } from './first-signal.ts';
 import { createConsoleProgress } from './progress.ts';
 import { welcome } from './welcome.ts';
 
-/** `bicameral serve`: runs until SIGTERM or SIGINT; a second signal does not wait for calls in flight. */
+/**
+ * `bicameral serve`: runs until SIGTERM or SIGINT. Another one, a second later or more, does not wait for calls in flight. Nothing that
+ * reads the output matters: it may leave, hang up or be full.
+ */
 export async function serve(environment: Environment): Promise<void> {
+  process.stderr.on('error', () => {});
   const config = readConfig(environment);
   const isAlone = config.workers === 1;
   const logger = await createLogger({

@@ -3,14 +3,14 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { App } from '../app.ts';
-import { loadOrCreateSigningKey, loadSigningKey } from '../auth/signing-key.ts';
+import { openKeys } from '../auth/open-keys.ts';
 import type { Config } from '../config.ts';
 import { openMigratedDatabase } from '../postgres/open-database.ts';
 import { parseAddress } from '../transport/address.ts';
 import { settlePorts } from './settle-ports.ts';
 
-/** In what a worker differs from the environment. It is a message, because connections can hold passwords. The next one tells it to stop. */
-export type WorkerSetup = Pick<Config, 'grpcAddress' | 'httpAddress' | 'database' | 'signingKey'>;
+/** In what a worker differs from the environment. It is a message, because it holds keys and passwords. The next one tells it to stop. */
+export type WorkerSetup = Pick<Config, 'grpcAddress' | 'httpAddress' | 'database' | 'signingKeys'>;
 
 /** What a worker tells, once: that it serves, or why it cannot. */
 export type WorkerReport = 'serving' | { readonly failure: string };
@@ -54,15 +54,14 @@ export async function startWorkers(
   });
 
   try {
-    // Made here, and only read by workers: all have the same one even if the file goes away.
-    if (config.signingKey.create) await loadOrCreateSigningKey(config.signingKey.file);
-    else await loadSigningKey(config.signingKey.file);
+    // Read here, for all workers: one that is started later has the keys of the others, whatever became of the files.
+    const { files } = await openKeys(config.signingKeys, database.connections.writer);
     const [grpcAddress, httpAddress] = await settlePorts([config.grpcAddress, config.httpAddress]);
     const setup: WorkerSetup = {
       grpcAddress,
       httpAddress,
       database: { kind: 'opened', connections: database.connections },
-      signingKey: { ...config.signingKey, create: false },
+      signingKeys: { kind: 'read', files },
     };
     const fork = (): WorkerProcess => {
       const worker = forkWorker(setup);

@@ -7,6 +7,7 @@ import { explain } from './explain.ts';
 import { firstSignal } from './first-signal.ts';
 import type { WorkerReport, WorkerSetup } from './start-workers.ts';
 
+process.stderr.on('error', () => {});
 const report = (message: WorkerReport): Promise<void> => new Promise((sent) => process.send?.(message, () => sent()));
 
 // Ctrl-C at a terminal reaches a worker too; what the parent says after that changes nothing.

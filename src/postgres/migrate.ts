@@ -6,6 +6,9 @@ import { type Connection, SESSION, withSettings } from './connection.ts';
 import { DatabaseClient } from './database-client.ts';
 import { Migration20261123000000Users } from './migrations/20261123000000-users.ts';
 import { Migration20261124000000CommandLog } from './migrations/20261124000000-command-log.ts';
+import { Migration20261125100000Sessions } from './migrations/20261125100000-sessions.ts';
+import { Migration20261125110000Guesses } from './migrations/20261125110000-guesses.ts';
+import { Migration20261125120000SigningKeys } from './migrations/20261125120000-signing-keys.ts';
 import { Migration20261125130000LeastRights } from './migrations/20261125130000-least-rights.ts';
 import { Migration20261125130100MonthsAhead } from './migrations/20261125130100-months-ahead.ts';
 import { watchSilence } from './silence-watch.ts';
@@ -15,6 +18,9 @@ import { errorCode } from './sql-errors.ts';
 const MIGRATIONS = [
   { name: '20261123000000-users', class: Migration20261123000000Users },
   { name: '20261124000000-command-log', class: Migration20261124000000CommandLog },
+  { name: '20261125100000-sessions', class: Migration20261125100000Sessions },
+  { name: '20261125110000-guesses', class: Migration20261125110000Guesses },
+  { name: '20261125120000-signing-keys', class: Migration20261125120000SigningKeys },
   { name: '20261125130000-least-rights', class: Migration20261125130000LeastRights },
   { name: '20261125130100-months-ahead', class: Migration20261125130100MonthsAhead },
 ];

@@ -2,9 +2,6 @@ import type { Bus, Rpc } from '../cqrs/bus.ts';
 import type { UnexpectedErrors } from '../middleware/errors.ts';
 import type { TlsFiles } from './tls-files.ts';
 
-/** The largest message that is received, compressed or not: 4 MiB, the limit that gRPC clients expect. */
-export const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
-
 /** What every network door needs to know. */
 export interface DoorOptions {
   readonly bus: Bus;
@@ -14,6 +11,7 @@ export interface DoorOptions {
   readonly unexpected: UnexpectedErrors;
   /** Without it the door speaks clear text. */
   readonly tls?: TlsFiles | undefined;
+  /** Bounds the requests whose contract does not: see `largestRequest`. */
   readonly maxMessageBytes?: number | undefined;
 }
 

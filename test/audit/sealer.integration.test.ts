@@ -9,7 +9,7 @@ import { verifyLog } from '../../src/audit/verify/verify-log.ts';
 import type { DistrustedBatch } from '../../src/audit/where-to-go-on.ts';
 import type { SigningKey } from '../../src/auth/signing-key.ts';
 import { type ConnectionPool, createPool } from '../../src/postgres/pool.ts';
-import { insertRecords, sealRecords, testKey } from '../support/command-log.ts';
+import { insertRecords, ringOf, sealRecords, testKey } from '../support/command-log.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { eventually } from '../support/eventually.ts';
 
@@ -155,7 +155,8 @@ describe('sealer', () => {
       await insertRecords(database, 2);
       await sealAll(2);
       const findings: Finding[] = [];
-      for await (const event of verifyLog({ pool, key })) if (event.kind === 'finding') findings.push(event.finding);
+      for await (const event of verifyLog({ pool, keys: ringOf(key) }))
+        if (event.kind === 'finding') findings.push(event.finding);
       expect([...new Set(findings.map(({ batch }) => batch))]).toEqual([2]);
     });
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { decodeJwt } from 'jose';
-import { loadOrCreateSigningKey } from '../../src/auth/signing-key.ts';
+import { loadOrCreateSigningKey } from '../../src/auth/key-files.ts';
 import { serviceClient } from '../../src/cli/service-client.ts';
 import { createGrpcDoor } from '../../src/transport/grpc/door.ts';
 import type { TlsFiles } from '../../src/transport/tls-files.ts';

@@ -15,6 +15,7 @@ import { certificates } from '../../support/certificates.ts';
 import { type Conformance, conformanceService } from '../../support/conformance-service.ts';
 import { eventually, settled } from '../../support/eventually.ts';
 import { grpcJsTransport } from '../../support/grpc-js-transport.ts';
+import { FOREVER } from '../../support/patience.ts';
 import { frame, openCall, withSession } from '../../support/raw-http2.ts';
 
 let conformance: Conformance;
@@ -223,12 +224,10 @@ describe('close', () => {
 
   it('ends calls that take longer than the grace, and says why', async () => {
     const { commands, queries } = callers(await open());
-    const unary = failure(commands.echo({ delayMs: 5000 }));
-    const stream = failure(Array.fromAsync(queries.count({ upTo: 1000, delayMs: 20 })));
+    const unary = failure(commands.echo({ delayMs: FOREVER }));
+    const stream = failure(Array.fromAsync(queries.count({ upTo: 1_000_000, delayMs: 20 })));
     await eventually(() => expect(conformance.calls).toHaveLength(2));
-    const started = performance.now();
     await door.close({ graceMs: 100 });
-    expect(performance.now() - started).toBeLessThan(2000);
     for (const error of [await unary, await stream]) {
       expect([error.code, error.findDetails(ErrorInfoSchema)[0]?.reason]).toEqual([Code.Unavailable, 'SHUTTING_DOWN']);
     }
@@ -240,7 +239,7 @@ describe('close', () => {
     const unary = commands.echo({ text: 'in time', delayMs: 2_500 });
     const stream = failure(Array.fromAsync(queries.count({ upTo: 100_000, delayMs: 20 })));
     await eventually(() => expect(conformance.calls).toHaveLength(2));
-    const closed = door.close({ graceMs: 10_000 });
+    const closed = door.close({ graceMs: FOREVER });
     expect((await stream).findDetails(ErrorInfoSchema)[0]?.reason).toBe('SHUTTING_DOWN');
     expect((await unary).text).toBe('in time');
     await closed;
@@ -257,17 +256,13 @@ describe('close', () => {
     stream.end(frame(toBinary(CountRequestSchema, create(CountRequestSchema, { upTo: 1_000_000 }))));
     await once(stream, 'response');
     socket.pause();
-    const started = performance.now();
     await door.close({ graceMs: 100 });
-    expect(performance.now() - started).toBeLessThan(2_000);
   });
 
   it('does not wait for idle connections', async () => {
     const { commands } = callers(await open());
     await commands.echo({});
-    const started = performance.now();
-    await door.close({ graceMs: 10_000 });
-    expect(performance.now() - started).toBeLessThan(1000);
+    await door.close({ graceMs: FOREVER });
   });
 
   it('closes a door that was never opened', async () => {
