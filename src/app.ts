@@ -1,6 +1,5 @@
 import { randomUUIDv7 } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { createSecureContext } from 'node:tls';
 import type { Logger } from 'pino';
 import { pruneLog } from './audit/prune.ts';
 import { startSealer } from './audit/sealer.ts';
@@ -38,7 +37,8 @@ import type { Door } from './transport/door.ts';
 import { createGrpcDoor } from './transport/grpc/door.ts';
 import { Readiness } from './transport/readiness.ts';
 import { createStandardServices } from './transport/standard/standard-services.ts';
-import type { TlsFiles } from './transport/tls-files.ts';
+import { ServerTls, type TlsFiles, TlsFilesInvalid } from './transport/tls/server-tls.ts';
+import { watchTlsFiles } from './transport/tls/watch-tls-files.ts';
 
 /** How often what has run out is removed from the tables of limits, in milliseconds. */
 const SWEEP_EVERY = 10 * 60_000;
@@ -53,6 +53,8 @@ export interface App {
   readonly bus: Bus;
   readonly grpcPort: number;
   readonly httpPort: number;
+  /** Takes over the files for TLS if they have changed: without it that is done within half a minute. Never rejects. */
+  readonly renewCertificates: () => Promise<void>;
   /** Stops serving, lets calls in flight finish, and closes the database. */
   readonly stop: () => Promise<void>;
 }
@@ -83,7 +85,10 @@ interface Assembly {
 }
 
 async function assemble(config: Config, { logger, onProgress, stops, stopAll }: Assembly): Promise<App> {
-  const tls = config.tls && (await readTlsFiles(config.tls));
+  const { tls: tlsFiles } = config;
+  const tls = tlsFiles && (await openTls(tlsFiles));
+  const tlsWatch = tls && watchTlsFiles(tls, { read: () => readTlsFiles(tlsFiles), logger });
+  stops.push(async () => tlsWatch?.stop());
   const database = await openMigratedDatabase(config.database, { onProgress, logger });
   stops.push(database.close);
   const stopsBriefly = (name: string, stop: () => Promise<unknown>): void => {
@@ -225,7 +230,8 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     readiness.drain();
     health.close();
   });
-  return { bus, grpcPort, httpPort, stop: stopAll };
+  const renewCertificates = async (): Promise<void> => tlsWatch?.renew();
+  return { bus, grpcPort, httpPort, renewCertificates, stop: stopAll };
 }
 
 /** A limit that was meant for a class and is for none would not be missed until it is needed. */
@@ -244,6 +250,14 @@ async function open(door: Door, variable: string, address: string): Promise<numb
   }
 }
 
+async function openTls(files: NonNullable<Config['tls']>): Promise<ServerTls> {
+  try {
+    return new ServerTls(await readTlsFiles(files));
+  } catch (error) {
+    throw error instanceof TlsFilesInvalid ? new ConfigError([`TLS_CERT_FILE and TLS_KEY_FILE: ${error.message}`]) : error;
+  }
+}
+
 async function readTlsFiles(files: NonNullable<Config['tls']>): Promise<TlsFiles> {
   const problems: string[] = [];
   const read = (variable: string, file: string): Promise<Buffer> =>
@@ -257,12 +271,5 @@ async function readTlsFiles(files: NonNullable<Config['tls']>): Promise<TlsFiles
     files.clientCaFile === undefined ? undefined : read('TLS_CLIENT_CA_FILE', files.clientCaFile),
   ]);
   if (problems.length > 0) throw new ConfigError(problems);
-  try {
-    createSecureContext({ cert, key, ca: clientCa });
-  } catch (error) {
-    throw new ConfigError([
-      `TLS_CERT_FILE and TLS_KEY_FILE do not go together: ${error instanceof Error ? error.message : error}`,
-    ]);
-  }
   return { cert, key, clientCa };
 }

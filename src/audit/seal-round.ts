@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import type { SigningKey } from '../auth/signing-key.ts';
 import { type Batch, batchHash, MAX_BATCH_SIZE, NO_BATCH_BEFORE } from './batch.ts';
-import { placeOf, recordDigest, SEALED_COLUMN_COUNT, SEALED_COLUMNS, TEXT_ROWS } from './canonical-record.ts';
+import { placeOf, recordDigest, SEALED_COLUMN_COUNT, SEALED_COLUMNS, SEALED_FORM, TEXT_ROWS } from './canonical-record.ts';
 import { merkleRoot, type Seal, sealLeaf } from './merkle.ts';
 import { signed, type VerifyingKeys } from './signature.ts';
 import { type DistrustedBatch, whereToGoOn } from './where-to-go-on.ts';
@@ -47,7 +47,7 @@ const PAGE = `fetch ${MAX_BATCH_SIZE} from cut`;
 
 /** By the owner's function: a batch can only be put behind the newest one. */
 const APPEND = `select cqrs.append_seals($1, $2::uuid[], $3::timestamptz[], $4::bytea[], $5, $6, $7, $8, $9,
-  timestamptz 'epoch' + $10::bigint * interval '1 millisecond', $11::xid8)`;
+  timestamptz 'epoch' + $10::bigint * interval '1 millisecond', $11::xid8, $12)`;
 
 export interface SealRoundParts {
   readonly pool: pg.Pool;
@@ -120,7 +120,7 @@ function toSealed(page: readonly CutRow[], lastSequence: number): Sealed[] {
     sequence: lastSequence + 1 + index,
     commandId: row[COMMAND_ID] ?? '',
     receivedAt: row[RECEIVED_AT] ?? '',
-    digest: recordDigest(row.slice(0, SEALED_COLUMN_COUNT)).toString('hex'),
+    digest: recordDigest(row.slice(0, SEALED_COLUMN_COUNT), SEALED_FORM).toString('hex'),
     receivedAtText: row[SEALED_COLUMN_COUNT] ?? '',
   }));
 }
@@ -142,13 +142,14 @@ function nextBatch(parts: {
     previous: head?.hash ?? NO_BATCH_BEFORE,
     sealedAt,
     sealedBelow,
+    form: SEALED_FORM,
   };
   const hash = batchHash(content);
   return { ...content, hash, ...signed(hash, key) };
 }
 
 async function write(client: pg.PoolClient, records: readonly Sealed[], batch: Batch): Promise<void> {
-  const { number, root, previous, hash, signature, keyId, sealedAt, sealedBelow } = batch;
+  const { number, root, previous, hash, signature, keyId, sealedAt, sealedBelow, form } = batch;
   await client.query(APPEND, [
     number,
     records.map(({ commandId }) => commandId),
@@ -161,5 +162,6 @@ async function write(client: pg.PoolClient, records: readonly Sealed[], batch: B
     keyId,
     sealedAt,
     sealedBelow,
+    form,
   ]);
 }

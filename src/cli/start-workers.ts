@@ -9,8 +9,11 @@ import { openMigratedDatabase } from '../postgres/open-database.ts';
 import { parseAddress } from '../transport/address.ts';
 import { settlePorts } from './settle-ports.ts';
 
-/** In what a worker differs from the environment. It is a message, because it holds keys and passwords. The next one tells it to stop. */
+/** In what a worker differs from the environment. It is a message, because it holds keys and passwords. Orders follow. */
 export type WorkerSetup = Pick<Config, 'grpcAddress' | 'httpAddress' | 'database' | 'signingKeys'>;
+
+/** `renew`: look at the files for TLS. */
+export type WorkerOrder = 'renew' | 'stop';
 
 /** What a worker tells, once: that it serves, or why it cannot. */
 export type WorkerReport = 'serving' | { readonly failure: string };
@@ -38,7 +41,7 @@ const WELL_AFTER = 60_000;
 export async function startWorkers(
   config: Config,
   { logger, onProgress }: { logger: Logger; onProgress: (step: string) => void },
-): Promise<Pick<App, 'grpcPort' | 'httpPort' | 'stop'>> {
+): Promise<Omit<App, 'bus'>> {
   const database = await openMigratedDatabase(config.database, { onProgress, logger });
   const stopping = new AbortController();
   const running = new Set<WorkerProcess>();
@@ -77,7 +80,10 @@ export async function startWorkers(
     const workers = Array.from({ length: config.workers }, fork);
     await Promise.all(workers.map(({ serving }) => serving));
     for (const worker of workers) keep(worker, { fork, logger, signal: stopping.signal }).catch(() => {});
-    return { grpcPort: parseAddress(grpcAddress).port, httpPort: parseAddress(httpAddress).port, stop };
+    const renewCertificates = async (): Promise<void> => {
+      for (const worker of running) worker.renew();
+    };
+    return { grpcPort: parseAddress(grpcAddress).port, httpPort: parseAddress(httpAddress).port, renewCertificates, stop };
   } catch (error) {
     await stop();
     throw error;
@@ -112,6 +118,7 @@ interface WorkerProcess {
   readonly serving: Promise<void>;
   /** How it ended. Never rejects. */
   readonly ended: Promise<string>;
+  readonly renew: () => void;
   /** Lets its calls in flight finish. */
   readonly stop: () => void;
   readonly kill: () => void;
@@ -133,12 +140,13 @@ function forkWorker(setup: WorkerSetup): WorkerProcess {
   void ended.then((end) => reject(new WorkerDidNotStart(`a worker ${end} before it served`)));
   serving.catch(() => {});
   // One that has ended meanwhile needs no message.
-  const tell = (message: WorkerSetup | 'stop'): unknown => worker.send(message, () => {});
+  const tell = (message: WorkerSetup | WorkerOrder): unknown => worker.send(message, () => {});
   tell(setup);
   return {
     pid: worker.process.pid,
     serving,
     ended,
+    renew: () => tell('renew'),
     stop: () => tell('stop'),
     kill: () => worker.process.kill('SIGKILL'),
   };

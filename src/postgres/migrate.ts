@@ -9,6 +9,7 @@ import { Migration20261124000000CommandLog } from './migrations/20261124000000-c
 import { Migration20261125100000Sessions } from './migrations/20261125100000-sessions.ts';
 import { Migration20261125110000Guesses } from './migrations/20261125110000-guesses.ts';
 import { Migration20261125120000SigningKeys } from './migrations/20261125120000-signing-keys.ts';
+import { Migration20261125120100Issuer } from './migrations/20261125120100-issuer.ts';
 import { Migration20261125130000LeastRights } from './migrations/20261125130000-least-rights.ts';
 import { Migration20261125130100MonthsAhead } from './migrations/20261125130100-months-ahead.ts';
 import { watchSilence } from './silence-watch.ts';
@@ -21,6 +22,7 @@ const MIGRATIONS = [
   { name: '20261125100000-sessions', class: Migration20261125100000Sessions },
   { name: '20261125110000-guesses', class: Migration20261125110000Guesses },
   { name: '20261125120000-signing-keys', class: Migration20261125120000SigningKeys },
+  { name: '20261125120100-issuer', class: Migration20261125120100Issuer },
   { name: '20261125130000-least-rights', class: Migration20261125130000LeastRights },
   { name: '20261125130100-months-ahead', class: Migration20261125130100MonthsAhead },
 ];

@@ -137,7 +137,7 @@ describe('sealer', () => {
         `select cqrs.append_seals($1, $2::uuid[], array(select received_at from cqrs.command_log where command_id = any ($2::uuid[])),
            array(select sha256('forged') from unnest($2::uuid[])), sha256('root'),
            (select hash from cqrs.command_seal_batch order by number desc limit 1), sha256('hash'), sha256('signature'), 'forged', now(),
-           pg_snapshot_xmin(pg_current_snapshot()))`,
+           pg_snapshot_xmin(pg_current_snapshot()), 2)`,
         [number, ids],
       );
 
@@ -166,7 +166,7 @@ describe('sealer', () => {
       const [id = ''] = await insertRecords(database, 1);
       await expect(forge(pool, [id], { number: 9_000 })).rejects.toMatchObject({ code: '40001' });
       const ahead = `select cqrs.append_seals(2, array[$1]::uuid[], array[now()], array[sha256('')], sha256(''),
-        (select hash from cqrs.command_seal_batch), sha256(''), sha256(''), '', now(), '9000000000000')`;
+        (select hash from cqrs.command_seal_batch), sha256(''), sha256(''), '', now(), '9000000000000', 2)`;
       await expect(pool.query(ahead, [id])).rejects.toMatchObject({ code: '22023' });
       for (const table of ['command_seal', 'command_seal_batch']) {
         await expect(pool.query(`insert into cqrs.${table} select * from cqrs.${table}`)).rejects.toMatchObject({

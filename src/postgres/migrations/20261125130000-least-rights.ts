@@ -25,7 +25,7 @@ export class Migration20261125130000LeastRights extends Migration {
     // happened yet that it is sealed. Who wrote it, the signature says: see src/audit/seal-round.ts.
     this.addSql('revoke insert on cqrs.command_seal, cqrs.command_seal_batch from bicameral_writer');
     this.addSql(`create function cqrs.append_seals(batch_number bigint, command_ids uuid[], times timestamptz[], digests bytea[], batch_root bytea,
-        previous_hash bytea, batch_hash bytea, batch_signature bytea, signing_key text, at timestamptz, below xid8) returns void
+        previous_hash bytea, batch_hash bytea, batch_signature bytea, signing_key text, at timestamptz, below xid8, record_form integer) returns void
       language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
       declare
         newest cqrs.command_seal_batch;
@@ -48,8 +48,8 @@ export class Migration20261125130000LeastRights extends Migration {
           select first + place - 1, id, received, digest
           from unnest(command_ids, times, digests) with ordinality as seal (id, received, digest, place);
         insert into cqrs.command_seal_batch
-            (number, first_sequence, last_sequence, root, previous, hash, signature, key_id, sealed_at, sealed_below)
-          values (batch_number, first, first + size - 1, batch_root, previous_hash, batch_hash, batch_signature, signing_key, at, below);
+            (number, first_sequence, last_sequence, root, previous, hash, signature, key_id, sealed_at, sealed_below, form)
+          values (batch_number, first, first + size - 1, batch_root, previous_hash, batch_hash, batch_signature, signing_key, at, below, record_form);
       end $$`);
     this.addSql('revoke execute on function cqrs.append_seals from public');
     this.addSql('grant execute on function cqrs.append_seals to bicameral_writer');
