@@ -1,6 +1,5 @@
 import { randomUUIDv7 } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { createSecureContext } from 'node:tls';
 import type { Logger } from 'pino';
 import { pruneLog } from './audit/prune.ts';
 import { startSealer } from './audit/sealer.ts';
@@ -8,39 +7,45 @@ import { createVerifications } from './audit/verify/verifications.ts';
 import { createAccounts } from './auth/accounts.ts';
 import { createAuthority } from './auth/authority.ts';
 import { readEndedSessions } from './auth/ended-sessions.ts';
+import { openKeys } from './auth/open-keys.ts';
 import { startRevocationWatch } from './auth/revocations.ts';
-import { loadOrCreateSigningKey, loadSigningKey } from './auth/signing-key.ts';
 import { createTokenVerifier } from './auth/token-verifier.ts';
 import { type Config, ConfigError } from './config.ts';
 import { type Bus, createBus, type Route } from './cqrs/bus.ts';
 import { rateLimitOf } from './cqrs/limits.ts';
-import { createPageTokens } from './cqrs/page-token.ts';
-import { createDomain } from './domain.ts';
+import { createDomain, pageTokensOf } from './domain.ts';
 import { authentication } from './middleware/authentication.ts';
 import { CallGauge } from './middleware/call-gauge.ts';
 import type { UnexpectedErrors } from './middleware/errors.ts';
+import { guessing } from './middleware/guessing.ts';
 import { createPipelines } from './middleware/pipeline.ts';
 import { memoryRates, postgresRates } from './middleware/rates.ts';
 import { createReplay } from './middleware/replay.ts';
 import { validation } from './middleware/validation.ts';
 import { auditModule } from './modules/audit/module.ts';
 import { createCommandRecorder } from './postgres/command-log/command-recorder.ts';
-import { Guesses } from './postgres/guesses.ts';
+import { Guesses, guessTargets } from './postgres/guesses.ts';
 import { openMigratedDatabase } from './postgres/open-database.ts';
 import { createPool, poolSizes } from './postgres/pool.ts';
 import { createReadSide } from './postgres/reader/read-side.ts';
 import { startSweeps } from './postgres/sweeps.ts';
 import { createIdempotencyKeys } from './postgres/writer/idempotency-keys.ts';
 import { createWriteSide } from './postgres/writer/write-side.ts';
+import { isLoopback, parseAddress } from './transport/address.ts';
+import { allowsHost, isLocalHost } from './transport/allowed-hosts.ts';
 import { createConnectDoor } from './transport/connect/door.ts';
 import type { Door } from './transport/door.ts';
 import { createGrpcDoor } from './transport/grpc/door.ts';
+import { createHealthServer } from './transport/health-server.ts';
 import { Readiness } from './transport/readiness.ts';
 import { createStandardServices } from './transport/standard/standard-services.ts';
-import type { TlsFiles } from './transport/tls-files.ts';
+import { ServerTls, type TlsFiles, TlsFilesInvalid } from './transport/tls/server-tls.ts';
+import { watchTlsFiles } from './transport/tls/watch-tls-files.ts';
 
 /** How often what has run out is removed from the tables of limits, in milliseconds. */
 const SWEEP_EVERY = 10 * 60_000;
+/** Verifiers fetch the keys again after this time, in seconds; a new key has to be published for so long before it signs. */
+const JWKS_MAY_BE_KEPT = { 'cache-control': 'public, max-age=300' };
 /** How long calls in flight get to finish when the program stops, in milliseconds. */
 const GRACE = 10_000;
 
@@ -50,6 +55,10 @@ export interface App {
   readonly bus: Bus;
   readonly grpcPort: number;
   readonly httpPort: number;
+  /** Undefined when probes have no address of their own. */
+  readonly healthPort: number | undefined;
+  /** Takes over the files for TLS if they have changed: without it that is done within half a minute. Never rejects. */
+  readonly renewCertificates: () => Promise<void>;
   /** Stops serving, lets calls in flight finish, and closes the database. */
   readonly stop: () => Promise<void>;
 }
@@ -80,16 +89,18 @@ interface Assembly {
 }
 
 async function assemble(config: Config, { logger, onProgress, stops, stopAll }: Assembly): Promise<App> {
-  const tls = config.tls && (await readTlsFiles(config.tls));
+  const { tls: tlsFiles } = config;
+  const tls = tlsFiles && (await openTls(tlsFiles));
+  const tlsWatch = tls && watchTlsFiles(tls, { read: () => readTlsFiles(tlsFiles), logger });
+  stops.push(async () => tlsWatch?.stop());
   const database = await openMigratedDatabase(config.database, { onProgress, logger });
   stops.push(database.close);
   const { writer, reader, replicas } = database.connections;
 
   const { limits } = config;
-  const key = config.signingKey.create
-    ? await loadOrCreateSigningKey(config.signingKey.file)
-    : await loadSigningKey(config.signingKey.file);
-  const domain = await createDomain(key, { processes: config.workers });
+  const signingKeys = await openKeys(config.signingKeys, writer);
+  const { ring, digestKey } = signingKeys;
+  const domain = await createDomain(signingKeys, { processes: config.workers });
   const sizes = poolSizes(config.workers);
   const writes = await createWriteSide(writer, domain.aggregateTypes, { poolSize: sizes.calls, waitMs: limits.databaseWaitMs });
   stops.push(writes.close);
@@ -106,7 +117,7 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
   stops.push(revocations.stop);
   await revocations.refresh();
   const authority = createAuthority({
-    tokens: createTokenVerifier({ key, foreign: config.foreignIssuer, now: Date.now }),
+    tokens: createTokenVerifier({ keys: ring.active, foreign: config.foreignIssuer, now: Date.now }),
     revocations,
     accounts: createAccounts({ primary: reads.primary.pool, revocations, now: Date.now }),
     now: Date.now,
@@ -117,7 +128,7 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
   const keys = createIdempotencyKeys({ pool: writes.pool, keptSeconds: config.idempotencyHours * 3600 });
   // A connection of its own: a round that has much to do takes none from the commands.
   const sealerPool = createPool(writer, { name: 'sealer', max: 1, readOnly: false });
-  const sealer = startSealer({ pool: sealerPool, key, logger });
+  const sealer = startSealer({ pool: sealerPool, key: ring.current, logger });
   // Together, so that a round that waits for a database that hangs is cut off.
   stops.push(() => Promise.all([sealer.stop(), sealerPool.close()]));
 
@@ -132,17 +143,20 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     streams: new CallGauge(limits.streams),
   };
   const guesses = new Guesses(writes.pool);
-  const sharedRates = limits.rateStore === 'postgres' ? postgresRates(writes.pool, key.deriveKey('rate limits')) : undefined;
+  const guessKey = digestKey('guesses');
+  const guessReport = (error: unknown): void => logger.warn({ err: error }, 'a guess could not be counted');
+  const guess = guessing({ guesses, report: guessReport });
+  const sharedRates = limits.rateStore === 'postgres' ? postgresRates(writes.pool, digestKey('rate limits')) : undefined;
   const sweeps = startSweeps(
     { keys: keys.removeOld, guesses: () => guesses.sweep(), ...(sharedRates && { rates: sharedRates.sweep }) },
     { logger, intervalMs: SWEEP_EVERY },
   );
   stops.push(sweeps.stop);
   const audit = auditModule({
-    pageTokens: createPageTokens(key.deriveKey('page tokens')),
+    pageTokens: pageTokensOf(ring),
     eventTypes: domain.eventTypes,
-    verify: createVerifications({ primary: reads.primary.pool, key }),
-    pruneLog: (query, range) => pruneLog(query, { ...range, key }),
+    verify: createVerifications({ primary: reads.primary.pool, keys: ring.all }),
+    pruneLog: (query, range) => pruneLog(query, { ...range, key: ring.current }),
     primary: reads.primary,
     replay: {
       route: (method) => bus.get(method),
@@ -159,16 +173,18 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
       authority,
       validation: rules.interceptor,
       recorder,
-      idempotency: { keys, fingerprintKey: key.deriveKey('idempotency fingerprints') },
+      idempotency: {
+        keys,
+        fingerprintKey: digestKey('idempotency fingerprints'),
+        secrets: domain.passwords,
+        guessing: guess,
+        guessTarget: guessTargets(guessKey),
+      },
       writes,
       reads,
       inFlight,
       rates: { counters: sharedRates?.counters ?? memoryRates, overrides: limits.rates },
-      guesses: {
-        guesses,
-        key: key.deriveKey('guesses'),
-        report: (error) => logger.warn({ err: error }, 'an attempt stays counted as a wrong guess'),
-      },
+      guesses: { guessing: guess, guesses, key: guessKey, report: guessReport },
     }),
   );
   const routes = [...bus.values()];
@@ -198,8 +214,23 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     },
     tell: (name, serving) => health.setServing(name, serving),
   });
-  const jwks = { path: '/.well-known/jwks.json', handle: () => ({ status: 200, body: { keys: [key.publicJwk] } }) };
-  const connectDoor = createConnectDoor({ bus, standard, unexpected, tls, routes: [...readiness.routes(), jwks] });
+  const published = { keys: ring.active.map(({ publicJwk }) => publicJwk) };
+  const jwks = { path: '/.well-known/jwks.json', handle: () => ({ status: 200, body: published, headers: JWKS_MAY_BE_KEPT }) };
+  const connectDoor = createConnectDoor({
+    bus,
+    standard,
+    unexpected,
+    tls,
+    routes: [...readiness.routes(), jwks],
+    isAllowedHost: hostCheck(config),
+    corsOrigins: config.corsOrigins,
+  });
+
+  const healthServer = createHealthServer(readiness.routes());
+  // It says that nothing is ready for as long as the doors take to close.
+  stops.push(() => healthServer.close({ graceMs: 0 }));
+  const { healthAddress } = config;
+  const healthPort = healthAddress === undefined ? undefined : await open(healthServer, 'HEALTH_ADDRESS', healthAddress);
 
   stops.push(() => Promise.all([grpcDoor.close({ graceMs: GRACE }), connectDoor.close({ graceMs: GRACE })]));
   // One after the other: a door that is still opening when the other fails could not be closed.
@@ -210,7 +241,8 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     readiness.drain();
     health.close();
   });
-  return { bus, grpcPort, httpPort, stop: stopAll };
+  const renewCertificates = async (): Promise<void> => tlsWatch?.renew();
+  return { bus, grpcPort, httpPort, healthPort, renewCertificates, stop: stopAll };
 }
 
 /** A limit that was meant for a class and is for none would not be missed until it is needed. */
@@ -220,12 +252,30 @@ function checkRateClasses({ rates }: Config['limits'], routes: readonly Route[])
   if (unknown.length > 0) throw new ConfigError([`RATE_LIMITS names ${unknown.join(', ')}, but no rpc is of that class`]);
 }
 
+/**
+ * Under which hosts the HTTP door answers. In clear text on loopback, which other machines do not reach, a page in a browser on this
+ * one could, by having its own name point here: by default only local names count there.
+ */
+function hostCheck({ allowedHosts, httpAddress, tls }: Config): ((authority: string) => boolean) | undefined {
+  if (allowedHosts) return (authority) => allowsHost(allowedHosts, authority);
+  const { host } = parseAddress(httpAddress);
+  return !tls && isLoopback(host) ? isLocalHost : undefined;
+}
+
 /** Opens a door; what stands against it is said in terms of the variable that names the address. */
 async function open(door: Door, variable: string, address: string): Promise<number> {
   try {
     return await door.listen(address);
   } catch (error) {
     throw new ConfigError([`${variable}: ${error instanceof Error ? error.message : error}`]);
+  }
+}
+
+async function openTls(files: NonNullable<Config['tls']>): Promise<ServerTls> {
+  try {
+    return new ServerTls(await readTlsFiles(files));
+  } catch (error) {
+    throw error instanceof TlsFilesInvalid ? new ConfigError([`TLS_CERT_FILE and TLS_KEY_FILE: ${error.message}`]) : error;
   }
 }
 
@@ -242,12 +292,5 @@ async function readTlsFiles(files: NonNullable<Config['tls']>): Promise<TlsFiles
     files.clientCaFile === undefined ? undefined : read('TLS_CLIENT_CA_FILE', files.clientCaFile),
   ]);
   if (problems.length > 0) throw new ConfigError(problems);
-  try {
-    createSecureContext({ cert, key, ca: clientCa });
-  } catch (error) {
-    throw new ConfigError([
-      `TLS_CERT_FILE and TLS_KEY_FILE do not go together: ${error instanceof Error ? error.message : error}`,
-    ]);
-  }
   return { cert, key, clientCa };
 }

@@ -1,16 +1,25 @@
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
+import type { KeySource } from './auth/key-files.ts';
 import { parseRates, type RateOverrides } from './middleware/rates.ts';
 import { type Connection, connectionByUrl } from './postgres/connection.ts';
 import type { DatabaseConfig } from './postgres/open-database.ts';
 import { parseAddress } from './transport/address.ts';
+import { type AllowedHosts, parseAllowedHosts } from './transport/allowed-hosts.ts';
+import { parseOrigins } from './transport/connect/cross-origin.ts';
 import type { ReflectionAccess } from './transport/standard/standard-services.ts';
 
 /** Everything the program is told by its environment. */
 export interface Config {
   readonly grpcAddress: string;
   readonly httpAddress: string;
+  /** For probes; undefined is nowhere but at the doors. */
+  readonly healthAddress: string | undefined;
+  /** The hosts that the HTTP door answers under; undefined is decided by its address. */
+  readonly allowedHosts: AllowedHosts | undefined;
+  /** Origins whose pages may call from browsers. */
+  readonly corsOrigins: readonly string[];
   readonly database: DatabaseConfig;
-  readonly signingKey: { readonly file: string; readonly create: boolean };
+  readonly signingKeys: KeySource;
   readonly foreignIssuer:
     | {
         readonly jwksUrl: URL;
@@ -80,14 +89,16 @@ export function readConfig(environment: Environment): Config {
   const address = (name: string, fallback: string): string =>
     checked(name, fallback, isAddress, 'has to be host:port, e.g. 127.0.0.1:50051');
 
+  const listed = <T>(name: string, parse: (value: string) => T | undefined, wanted: string): T | undefined => {
+    const value = text(name);
+    const list = value === undefined ? undefined : parse(value);
+    if (value !== undefined && list === undefined)
+      problems.push(`${name} is ${JSON.stringify(value)}, but has to list ${wanted}`);
+    return list;
+  };
+
   const dataDir = resolve(text('DATA_DIR') ?? '.data');
   const database = readDatabase({ text, problems, dataDir });
-  const keyFile = text('AUTH_SIGNING_KEY_FILE');
-  if (database.kind === 'external' && keyFile === undefined) {
-    problems.push(
-      'AUTH_SIGNING_KEY_FILE is not set; with DATABASE_URL it has to name an Ed25519 key (PKCS#8 PEM) that all instances share',
-    );
-  }
   const tokenType = checked('AUTH_TOKEN_TYPE', 'at+jwt', isTokenType, 'has to be a media type, e.g. at+jwt or JWT');
   const tokenMinutes = checked('AUTH_TOKEN_MINUTES', '60', isMinutes, 'has to be a whole number of minutes from 1 to 44640');
   const maxAgeMs = Number(tokenMinutes) * 60_000;
@@ -97,8 +108,11 @@ export function readConfig(environment: Environment): Config {
   const config: Config = {
     grpcAddress: address('GRPC_ADDRESS', '127.0.0.1:50051'),
     httpAddress: address('HTTP_ADDRESS', '127.0.0.1:8080'),
+    healthAddress: text('HEALTH_ADDRESS') === undefined ? undefined : address('HEALTH_ADDRESS', ''),
+    allowedHosts: listed('ALLOWED_HOSTS', parseAllowedHosts, 'names like api.example.org,*.example.org without ports, or *'),
+    corsOrigins: listed('CORS_ORIGINS', parseOrigins, 'origins like https://app.example.org without a path; * is none') ?? [],
     database,
-    signingKey: { file: resolve(keyFile ?? join(dataDir, 'signing-key.pem')), create: keyFile === undefined },
+    signingKeys: readKeySource({ text, problems, dataDir, database }),
     foreignIssuer: together(
       { text, problems, names: ['AUTH_JWKS_URL', 'AUTH_ISSUER', 'AUTH_AUDIENCE'] },
       ([jwksUrl, issuer, audience]) => {
@@ -182,6 +196,20 @@ function readDatabase({ text, problems, dataDir }: Source & { dataDir: string })
     writer: connection('DATABASE_URL', url),
     replicas: replicaUrls.map((replica) => connection('DATABASE_REPLICA_URLS', replica.trim())),
   };
+}
+
+function readKeySource({ text, problems, dataDir, database }: Source & { dataDir: string; database: DatabaseConfig }): KeySource {
+  const folder = text('AUTH_SIGNING_KEYS');
+  const file = text('AUTH_SIGNING_KEY_FILE');
+  if (folder !== undefined && file !== undefined)
+    problems.push('AUTH_SIGNING_KEYS and AUTH_SIGNING_KEY_FILE are both set: the folder has to hold all keys');
+  if (folder !== undefined) return { kind: 'folder', folder: resolve(folder), create: false };
+  if (file !== undefined) return { kind: 'file', file: resolve(file) };
+  if (database.kind === 'external')
+    problems.push(
+      'AUTH_SIGNING_KEYS is not set; with DATABASE_URL it has to name a folder with the keys that all instances share, or AUTH_SIGNING_KEY_FILE one Ed25519 key (PKCS#8 PEM)',
+    );
+  return { kind: 'folder', folder: dataDir, create: true };
 }
 
 /** Variables that mean something only together: undefined when none is set, a problem when some are. */

@@ -16,6 +16,8 @@ export interface TestApp {
   readonly app: App;
   readonly database: TestDatabase;
   readonly config: Config;
+  /** The key that signs. */
+  readonly keyFile: string;
   /** A client of the bus, as somebody with these roles or as a user with a token; with neither, as nobody. */
   readonly client: <S extends DescService>(service: S, caller?: Caller) => Client<S>;
   /** Everything logged so far, as text. */
@@ -41,8 +43,11 @@ export async function startTestApp({
   const config: Config = beside?.config ?? {
     grpcAddress: '127.0.0.1:0',
     httpAddress: '127.0.0.1:0',
+    healthAddress: undefined,
+    allowedHosts: undefined,
+    corsOrigins: [],
     database: { kind: 'external', owner, writer, replicas },
-    signingKey: { file: join(keys ?? '', 'signing-key.pem'), create: true },
+    signingKeys: { kind: 'folder', folder: keys ?? '', create: true },
     foreignIssuer: undefined,
     tls: undefined,
     idempotencyHours: 24,
@@ -59,6 +64,7 @@ export async function startTestApp({
     app,
     database,
     config,
+    keyFile: beside?.keyFile ?? join(keys ?? '', 'signing-key.pem'),
     client: (service, caller) => createClient(service, caller ? calledBy(transport, caller) : transport),
     log: () => lines.join(''),
     stop: async () => {

@@ -128,12 +128,12 @@ function busWithWritingQuery(reads: ReadSide, unexpected: unknown[]) {
     authority: { admit: () => Promise.reject(new Error('nobody has a token')), onEnd: () => () => {} },
     validation: validation().interceptor,
     recorder: { record: async () => {} },
-    idempotency: { keys: { find: async () => undefined }, fingerprintKey: Buffer.alloc(32) },
+    idempotency: {} as never,
     writes: { unitOfWork: () => undefined as never },
     reads,
     inFlight: { commands: new CallGauge(10), queries: new CallGauge(10), streams: new CallGauge(10) },
     rates: { counters: memoryRates, overrides: new Map() },
-    guesses: { guesses: undefined as never, key: Buffer.alloc(32), report: () => {} },
+    guesses: { guessing: undefined as never, guesses: undefined as never, key: Buffer.alloc(32), report: () => {} },
   });
   return createBus([module], pipelines);
 }
