@@ -32,9 +32,12 @@ import { startSweeps } from './postgres/sweeps.ts';
 import { createIdempotencyKeys } from './postgres/writer/idempotency-keys.ts';
 import { createWriteSide } from './postgres/writer/write-side.ts';
 import { stopWithin } from './stop-within.ts';
+import { isLoopback, parseAddress } from './transport/address.ts';
+import { allowsHost, isLocalHost } from './transport/allowed-hosts.ts';
 import { createConnectDoor } from './transport/connect/door.ts';
 import type { Door } from './transport/door.ts';
 import { createGrpcDoor } from './transport/grpc/door.ts';
+import { createHealthServer } from './transport/health-server.ts';
 import { Readiness } from './transport/readiness.ts';
 import { createStandardServices } from './transport/standard/standard-services.ts';
 import { ServerTls, type TlsFiles, TlsFilesInvalid } from './transport/tls/server-tls.ts';
@@ -42,6 +45,8 @@ import { watchTlsFiles } from './transport/tls/watch-tls-files.ts';
 
 /** How often what has run out is removed from the tables of limits, in milliseconds. */
 const SWEEP_EVERY = 10 * 60_000;
+/** Verifiers fetch the keys again after this time, in seconds; a new key has to be published for so long before it signs. */
+const JWKS_MAY_BE_KEPT = { 'cache-control': 'public, max-age=300' };
 /** How long calls in flight get to finish when the program stops, in milliseconds. */
 const GRACE = 10_000;
 /** How long each part that works with the database may take to stop, in milliseconds: the database may not answer. */
@@ -53,6 +58,8 @@ export interface App {
   readonly bus: Bus;
   readonly grpcPort: number;
   readonly httpPort: number;
+  /** Undefined when probes have no address of their own. */
+  readonly healthPort: number | undefined;
   /** Takes over the files for TLS if they have changed: without it that is done within half a minute. Never rejects. */
   readonly renewCertificates: () => Promise<void>;
   /** Stops serving, lets calls in flight finish, and closes the database. */
@@ -218,8 +225,22 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     tell: (name, serving) => health.setServing(name, serving),
   });
   const published = { keys: ring.active.map(({ publicJwk }) => publicJwk) };
-  const jwks = { path: '/.well-known/jwks.json', handle: () => ({ status: 200, body: published }) };
-  const connectDoor = createConnectDoor({ bus, standard, unexpected, tls, routes: [...readiness.routes(), jwks] });
+  const jwks = { path: '/.well-known/jwks.json', handle: () => ({ status: 200, body: published, headers: JWKS_MAY_BE_KEPT }) };
+  const connectDoor = createConnectDoor({
+    bus,
+    standard,
+    unexpected,
+    tls,
+    routes: [...readiness.routes(), jwks],
+    isAllowedHost: hostCheck(config),
+    corsOrigins: config.corsOrigins,
+  });
+
+  const healthServer = createHealthServer(readiness.routes());
+  // It says that nothing is ready for as long as the doors take to close.
+  stops.push(() => healthServer.close({ graceMs: 0 }));
+  const { healthAddress } = config;
+  const healthPort = healthAddress === undefined ? undefined : await open(healthServer, 'HEALTH_ADDRESS', healthAddress);
 
   stops.push(() => Promise.all([grpcDoor.close({ graceMs: GRACE }), connectDoor.close({ graceMs: GRACE })]));
   // One after the other: a door that is still opening when the other fails could not be closed.
@@ -231,7 +252,7 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     health.close();
   });
   const renewCertificates = async (): Promise<void> => tlsWatch?.renew();
-  return { bus, grpcPort, httpPort, renewCertificates, stop: stopAll };
+  return { bus, grpcPort, httpPort, healthPort, renewCertificates, stop: stopAll };
 }
 
 /** A limit that was meant for a class and is for none would not be missed until it is needed. */
@@ -239,6 +260,16 @@ function checkRateClasses({ rates }: Config['limits'], routes: readonly Route[])
   const classes = new Set(routes.map(({ method }) => rateLimitOf(method)?.class));
   const unknown = [...rates.keys()].filter((name) => !classes.has(name));
   if (unknown.length > 0) throw new ConfigError([`RATE_LIMITS names ${unknown.join(', ')}, but no rpc is of that class`]);
+}
+
+/**
+ * Under which hosts the HTTP door answers. In clear text on loopback, which other machines do not reach, a page in a browser on this
+ * one could, by having its own name point here: by default only local names count there.
+ */
+function hostCheck({ allowedHosts, httpAddress, tls }: Config): ((authority: string) => boolean) | undefined {
+  if (allowedHosts) return (authority) => allowsHost(allowedHosts, authority);
+  const { host } = parseAddress(httpAddress);
+  return !tls && isLoopback(host) ? isLocalHost : undefined;
 }
 
 /** Opens a door; what stands against it is said in terms of the variable that names the address. */

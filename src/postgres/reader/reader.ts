@@ -19,6 +19,11 @@ export class Reader {
     return this.#source.name;
   }
 
+  /** A reader of the same database whose statements end with something else than this query. */
+  endingWith(cancellation: Cancellation): Reader {
+    return new Reader(this.#source, cancellation);
+  }
+
   /** The row of a compiled statement that finds it by its key, in no time: it shares its connection with others. */
   async row<Row>(statement: CompiledQuery<Row>, parameters: readonly unknown[]): Promise<Row | undefined> {
     const bound = { text: statement.sql, values: parameters };
