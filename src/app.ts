@@ -26,6 +26,7 @@ import { createReplay } from './middleware/replay.ts';
 import { validation } from './middleware/validation.ts';
 import { auditModule } from './modules/audit/module.ts';
 import { createCommandRecorder } from './postgres/command-log/command-recorder.ts';
+import { createRefusalTally } from './postgres/command-log/refusal-tally.ts';
 import { Guesses, guessTargets } from './postgres/guesses.ts';
 import { openMigratedDatabase } from './postgres/open-database.ts';
 import { createPool, poolSizes } from './postgres/pool.ts';
@@ -115,6 +116,8 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
 
   const recorder = createCommandRecorder({ pool: writes.recordPool, logger });
   stops.push(recorder.close);
+  const refusals = createRefusalTally({ recorder, logger });
+  stops.push(refusals.close);
   const keys = createIdempotencyKeys({ pool: writes.pool, keptSeconds: config.idempotencyHours * 3600 });
   // A connection of its own: a round that has much to do takes none from the commands.
   const sealerPool = createPool(writer, { name: 'sealer', max: 1, readOnly: false });
@@ -163,6 +166,7 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
       authority,
       validation: rules.interceptor,
       recorder,
+      refusals,
       idempotency: {
         keys,
         fingerprintKey: key.deriveKey('idempotency fingerprints'),

@@ -4,8 +4,10 @@ import type { Call } from '../cqrs/call.ts';
 import { attemptKey, principalOf, traceKey } from '../cqrs/context-keys.ts';
 import { methodName } from '../cqrs/convention.ts';
 import { DomainError, type ErrorKind } from '../cqrs/errors.ts';
+import { networkOf } from '../cqrs/network.ts';
 import { type RedactedMessage, redact } from '../cqrs/redaction.ts';
 import type { Attempt, CommandRecord, Outcome, Target } from '../postgres/command-log/command-record.ts';
+import type { Refusal } from '../postgres/command-log/refusal-tally.ts';
 import { codeName } from '../telemetry/code-name.ts';
 import { codeOf } from './error-codes.ts';
 
@@ -36,6 +38,9 @@ const OUTCOMES: Readonly<Record<ErrorKind, Outcome>> = {
   internal: 'failed',
 };
 
+/** Outcomes that cost the caller nothing and the service little. */
+const REFUSALS: ReadonlySet<Outcome> = new Set(['invalid', 'unauthenticated', 'denied', 'throttled']);
+
 /** One command from its arrival to its record. */
 export class CommandAttempt {
   readonly #call: Call;
@@ -48,6 +53,8 @@ export class CommandAttempt {
   answeredBy: string | undefined;
   /** Its record committed with it. */
   isRecorded = false;
+  /** It was refused like many others, and has no record of its own. */
+  isCounted = false;
 
   constructor(call: Call) {
     this.#call = call;
@@ -70,6 +77,20 @@ export class CommandAttempt {
       traceId: call.contextValues.get(traceKey)?.traceId ?? '',
       peer: call.origin.peer,
       userAgent: storable(call.headerValue('user-agent') ?? '').slice(0, MAX_HEADER),
+    };
+  }
+
+  /** How it was refused, when it was and came from outside of this process: refusals can come in any number. */
+  refusal(error: unknown): Refusal | undefined {
+    const outcome = this.#outcome(error);
+    const { method, origin } = this.#call;
+    if (!REFUSALS.has(outcome) || origin.peer === '') return undefined;
+    return {
+      method: methodName(method),
+      outcome,
+      code: codeName(codeOf(error)),
+      reason: reasonOf(error),
+      network: networkOf(origin.peer),
     };
   }
 

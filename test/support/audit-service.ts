@@ -88,7 +88,13 @@ export async function startAuditService({ connections }: TestDatabase): Promise<
     },
   });
   const bus = createBus([module], {
-    command: [errors(unexpected), deadline(), audit({ record: async () => {} }), retry(), unitOfWork(writes.unitOfWork)],
+    command: [
+      errors(unexpected),
+      deadline(),
+      audit({ record: async () => {} }, { admit: () => true }),
+      retry(),
+      unitOfWork(writes.unitOfWork),
+    ],
     query: [errors(unexpected), deadline(), consistency(reads)],
   });
   const door = createGrpcDoor({ bus, unexpected, tls: undefined });
