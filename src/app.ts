@@ -1,6 +1,5 @@
 import { randomUUIDv7 } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { createSecureContext } from 'node:tls';
 import type { Logger } from 'pino';
 import { pruneLog } from './audit/prune.ts';
 import { startSealer } from './audit/sealer.ts';
@@ -8,14 +7,13 @@ import { createVerifications } from './audit/verify/verifications.ts';
 import { createAccounts } from './auth/accounts.ts';
 import { createAuthority } from './auth/authority.ts';
 import { readEndedSessions } from './auth/ended-sessions.ts';
+import { openKeys } from './auth/open-keys.ts';
 import { startRevocationWatch } from './auth/revocations.ts';
-import { loadOrCreateSigningKey, loadSigningKey } from './auth/signing-key.ts';
 import { createTokenVerifier } from './auth/token-verifier.ts';
 import { type Config, ConfigError } from './config.ts';
 import { type Bus, createBus, type Route } from './cqrs/bus.ts';
 import { rateLimitOf } from './cqrs/limits.ts';
-import { createPageTokens } from './cqrs/page-token.ts';
-import { createDomain } from './domain.ts';
+import { createDomain, pageTokensOf } from './domain.ts';
 import { authentication } from './middleware/authentication.ts';
 import { CallGauge } from './middleware/call-gauge.ts';
 import type { UnexpectedErrors } from './middleware/errors.ts';
@@ -39,7 +37,8 @@ import type { Door } from './transport/door.ts';
 import { createGrpcDoor } from './transport/grpc/door.ts';
 import { Readiness } from './transport/readiness.ts';
 import { createStandardServices } from './transport/standard/standard-services.ts';
-import type { TlsFiles } from './transport/tls-files.ts';
+import { ServerTls, type TlsFiles, TlsFilesInvalid } from './transport/tls/server-tls.ts';
+import { watchTlsFiles } from './transport/tls/watch-tls-files.ts';
 
 /** How often what has run out is removed from the tables of limits, in milliseconds. */
 const SWEEP_EVERY = 10 * 60_000;
@@ -52,6 +51,8 @@ export interface App {
   readonly bus: Bus;
   readonly grpcPort: number;
   readonly httpPort: number;
+  /** Takes over the files for TLS if they have changed: without it that is done within half a minute. Never rejects. */
+  readonly renewCertificates: () => Promise<void>;
   /** Stops serving, lets calls in flight finish, and closes the database. */
   readonly stop: () => Promise<void>;
 }
@@ -82,16 +83,18 @@ interface Assembly {
 }
 
 async function assemble(config: Config, { logger, onProgress, stops, stopAll }: Assembly): Promise<App> {
-  const tls = config.tls && (await readTlsFiles(config.tls));
+  const { tls: tlsFiles } = config;
+  const tls = tlsFiles && (await openTls(tlsFiles));
+  const tlsWatch = tls && watchTlsFiles(tls, { read: () => readTlsFiles(tlsFiles), logger });
+  stops.push(async () => tlsWatch?.stop());
   const database = await openMigratedDatabase(config.database, { onProgress, logger });
   stops.push(database.close);
   const { writer, reader, replicas } = database.connections;
 
   const { limits } = config;
-  const key = config.signingKey.create
-    ? await loadOrCreateSigningKey(config.signingKey.file)
-    : await loadSigningKey(config.signingKey.file);
-  const domain = await createDomain(key, { processes: config.workers });
+  const signingKeys = await openKeys(config.signingKeys, writer);
+  const { ring, digestKey } = signingKeys;
+  const domain = await createDomain(signingKeys, { processes: config.workers });
   const sizes = poolSizes(config.workers);
   const writes = await createWriteSide(writer, domain.aggregateTypes, { poolSize: sizes.calls, waitMs: limits.databaseWaitMs });
   stops.push(writes.close);
@@ -108,7 +111,7 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
   stops.push(revocations.stop);
   await revocations.refresh();
   const authority = createAuthority({
-    tokens: createTokenVerifier({ key, foreign: config.foreignIssuer, now: Date.now }),
+    tokens: createTokenVerifier({ keys: ring.active, foreign: config.foreignIssuer, now: Date.now }),
     revocations,
     accounts: createAccounts({ primary: reads.primary.pool, revocations, now: Date.now }),
     now: Date.now,
@@ -121,7 +124,7 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
   const keys = createIdempotencyKeys({ pool: writes.pool, keptSeconds: config.idempotencyHours * 3600 });
   // A connection of its own: a round that has much to do takes none from the commands.
   const sealerPool = createPool(writer, { name: 'sealer', max: 1, readOnly: false });
-  const sealer = startSealer({ pool: sealerPool, key, logger });
+  const sealer = startSealer({ pool: sealerPool, key: ring.current, logger });
   // Together, so that a round that waits for a database that hangs is cut off.
   stops.push(() => Promise.all([sealer.stop(), sealerPool.close()]));
 
@@ -136,20 +139,20 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     streams: new CallGauge(limits.streams),
   };
   const guesses = new Guesses(writes.pool);
-  const guessKey = key.deriveKey('guesses');
+  const guessKey = digestKey('guesses');
   const guessReport = (error: unknown): void => logger.warn({ err: error }, 'a guess could not be counted');
   const guess = guessing({ guesses, report: guessReport });
-  const sharedRates = limits.rateStore === 'postgres' ? postgresRates(writes.pool, key.deriveKey('rate limits')) : undefined;
+  const sharedRates = limits.rateStore === 'postgres' ? postgresRates(writes.pool, digestKey('rate limits')) : undefined;
   const sweeps = startSweeps(
     { keys: keys.removeOld, guesses: () => guesses.sweep(), ...(sharedRates && { rates: sharedRates.sweep }) },
     { logger, intervalMs: SWEEP_EVERY },
   );
   stops.push(sweeps.stop);
   const audit = auditModule({
-    pageTokens: createPageTokens(key.deriveKey('page tokens')),
+    pageTokens: pageTokensOf(ring),
     eventTypes: domain.eventTypes,
-    verify: createVerifications({ primary: reads.primary.pool, key }),
-    pruneLog: (query, range) => pruneLog(query, { ...range, key }),
+    verify: createVerifications({ primary: reads.primary.pool, keys: ring.all }),
+    pruneLog: (query, range) => pruneLog(query, { ...range, key: ring.current }),
     primary: reads.primary,
     replay: {
       route: (method) => bus.get(method),
@@ -169,7 +172,7 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
       refusals,
       idempotency: {
         keys,
-        fingerprintKey: key.deriveKey('idempotency fingerprints'),
+        fingerprintKey: digestKey('idempotency fingerprints'),
         secrets: domain.passwords,
         guessing: guess,
         guessTarget: guessTargets(guessKey),
@@ -208,7 +211,8 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     },
     tell: (name, serving) => health.setServing(name, serving),
   });
-  const jwks = { path: '/.well-known/jwks.json', handle: () => ({ status: 200, body: { keys: [key.publicJwk] } }) };
+  const published = { keys: ring.active.map(({ publicJwk }) => publicJwk) };
+  const jwks = { path: '/.well-known/jwks.json', handle: () => ({ status: 200, body: published }) };
   const connectDoor = createConnectDoor({ bus, standard, unexpected, tls, routes: [...readiness.routes(), jwks] });
 
   stops.push(() => Promise.all([grpcDoor.close({ graceMs: GRACE }), connectDoor.close({ graceMs: GRACE })]));
@@ -220,7 +224,8 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     readiness.drain();
     health.close();
   });
-  return { bus, grpcPort, httpPort, stop: stopAll };
+  const renewCertificates = async (): Promise<void> => tlsWatch?.renew();
+  return { bus, grpcPort, httpPort, renewCertificates, stop: stopAll };
 }
 
 /** A limit that was meant for a class and is for none would not be missed until it is needed. */
@@ -239,6 +244,14 @@ async function open(door: Door, variable: string, address: string): Promise<numb
   }
 }
 
+async function openTls(files: NonNullable<Config['tls']>): Promise<ServerTls> {
+  try {
+    return new ServerTls(await readTlsFiles(files));
+  } catch (error) {
+    throw error instanceof TlsFilesInvalid ? new ConfigError([`TLS_CERT_FILE and TLS_KEY_FILE: ${error.message}`]) : error;
+  }
+}
+
 async function readTlsFiles(files: NonNullable<Config['tls']>): Promise<TlsFiles> {
   const problems: string[] = [];
   const read = (variable: string, file: string): Promise<Buffer> =>
@@ -252,12 +265,5 @@ async function readTlsFiles(files: NonNullable<Config['tls']>): Promise<TlsFiles
     files.clientCaFile === undefined ? undefined : read('TLS_CLIENT_CA_FILE', files.clientCaFile),
   ]);
   if (problems.length > 0) throw new ConfigError(problems);
-  try {
-    createSecureContext({ cert, key, ca: clientCa });
-  } catch (error) {
-    throw new ConfigError([
-      `TLS_CERT_FILE and TLS_KEY_FILE do not go together: ${error instanceof Error ? error.message : error}`,
-    ]);
-  }
   return { cert, key, clientCa };
 }

@@ -1,4 +1,5 @@
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
+import type { KeySource } from './auth/key-files.ts';
 import { parseRates, type RateOverrides } from './middleware/rates.ts';
 import { type Connection, connectionByUrl } from './postgres/connection.ts';
 import type { DatabaseConfig } from './postgres/open-database.ts';
@@ -10,7 +11,7 @@ export interface Config {
   readonly grpcAddress: string;
   readonly httpAddress: string;
   readonly database: DatabaseConfig;
-  readonly signingKey: { readonly file: string; readonly create: boolean };
+  readonly signingKeys: KeySource;
   readonly foreignIssuer:
     | {
         readonly jwksUrl: URL;
@@ -82,12 +83,6 @@ export function readConfig(environment: Environment): Config {
 
   const dataDir = resolve(text('DATA_DIR') ?? '.data');
   const database = readDatabase({ text, problems, dataDir });
-  const keyFile = text('AUTH_SIGNING_KEY_FILE');
-  if (database.kind === 'external' && keyFile === undefined) {
-    problems.push(
-      'AUTH_SIGNING_KEY_FILE is not set; with DATABASE_URL it has to name an Ed25519 key (PKCS#8 PEM) that all instances share',
-    );
-  }
   const tokenType = checked('AUTH_TOKEN_TYPE', 'at+jwt', isTokenType, 'has to be a media type, e.g. at+jwt or JWT');
   const tokenMinutes = checked('AUTH_TOKEN_MINUTES', '60', isMinutes, 'has to be a whole number of minutes from 1 to 44640');
   const maxAgeMs = Number(tokenMinutes) * 60_000;
@@ -98,7 +93,7 @@ export function readConfig(environment: Environment): Config {
     grpcAddress: address('GRPC_ADDRESS', '127.0.0.1:50051'),
     httpAddress: address('HTTP_ADDRESS', '127.0.0.1:8080'),
     database,
-    signingKey: { file: resolve(keyFile ?? join(dataDir, 'signing-key.pem')), create: keyFile === undefined },
+    signingKeys: readKeySource({ text, problems, dataDir, database }),
     foreignIssuer: together(
       { text, problems, names: ['AUTH_JWKS_URL', 'AUTH_ISSUER', 'AUTH_AUDIENCE'] },
       ([jwksUrl, issuer, audience]) => {
@@ -182,6 +177,20 @@ function readDatabase({ text, problems, dataDir }: Source & { dataDir: string })
     writer: connection('DATABASE_URL', url),
     replicas: replicaUrls.map((replica) => connection('DATABASE_REPLICA_URLS', replica.trim())),
   };
+}
+
+function readKeySource({ text, problems, dataDir, database }: Source & { dataDir: string; database: DatabaseConfig }): KeySource {
+  const folder = text('AUTH_SIGNING_KEYS');
+  const file = text('AUTH_SIGNING_KEY_FILE');
+  if (folder !== undefined && file !== undefined)
+    problems.push('AUTH_SIGNING_KEYS and AUTH_SIGNING_KEY_FILE are both set: the folder has to hold all keys');
+  if (folder !== undefined) return { kind: 'folder', folder: resolve(folder), create: false };
+  if (file !== undefined) return { kind: 'file', file: resolve(file) };
+  if (database.kind === 'external')
+    problems.push(
+      'AUTH_SIGNING_KEYS is not set; with DATABASE_URL it has to name a folder with the keys that all instances share, or AUTH_SIGNING_KEY_FILE one Ed25519 key (PKCS#8 PEM)',
+    );
+  return { kind: 'folder', folder: dataDir, create: true };
 }
 
 /** Variables that mean something only together: undefined when none is set, a problem when some are. */

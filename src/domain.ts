@@ -2,9 +2,10 @@ import { createRegistry, type Registry } from '@bufbuild/protobuf';
 import { dictionary } from '@zxcvbn-ts/language-common';
 import { file_users_v1_events } from '#gen/users/v1/events_pb.js';
 import { createAccessTokenIssuer } from './auth/access-token.ts';
-import type { SigningKey } from './auth/signing-key.ts';
+import type { KeyRing } from './auth/key-ring.ts';
+import type { Keys } from './auth/open-keys.ts';
 import type { Module } from './cqrs/module.ts';
-import { createPageTokens } from './cqrs/page-token.ts';
+import { createPageTokens, type PageTokens } from './cqrs/page-token.ts';
 import { createGuessEstimate } from './modules/users/domain/common-passwords.ts';
 import { createPasswordPolicy } from './modules/users/domain/password-policy.ts';
 import { usersModule } from './modules/users/module.ts';
@@ -23,20 +24,32 @@ export interface Domain {
 }
 
 /** `processes` share the machine, and each hashes its part of the passwords. */
-export async function createDomain(key: SigningKey, { processes }: { processes: number } = { processes: 1 }): Promise<Domain> {
+export async function createDomain(
+  { ring, digestKey }: Pick<Keys, 'ring' | 'digestKey'>,
+  { processes }: { processes: number } = { processes: 1 },
+): Promise<Domain> {
   const passwords = await createPasswordHasher({ processes });
   return {
     modules: [
       usersModule({
         passwords,
-        guessTarget: guessTargets(key.deriveKey('guesses')),
+        guessTarget: guessTargets(digestKey('guesses')),
         passwordPolicy: createPasswordPolicy(createGuessEstimate(dictionary['passwords-common'])),
-        accessTokens: createAccessTokenIssuer(key),
-        pageTokens: createPageTokens(key.deriveKey('page tokens')),
+        accessTokens: createAccessTokenIssuer(ring.current),
+        pageTokens: pageTokensOf(ring),
       }),
     ],
     aggregateTypes: [UserType],
     eventTypes: createRegistry(file_users_v1_events),
     passwords,
   };
+}
+
+/** Page tokens are made with the current key, and those of the others are read. */
+export function pageTokensOf({ current, active }: KeyRing): PageTokens {
+  const others = active.filter((key) => key !== current);
+  return createPageTokens(
+    current.deriveKey('page tokens'),
+    others.map(({ deriveKey }) => deriveKey('page tokens')),
+  );
 }

@@ -22,7 +22,7 @@ describe('readConfig', () => {
       tls: undefined,
     });
     expect(config.database).toMatchObject({ kind: 'embedded', dataDir: expect.stringMatching(/\/\.data$/) });
-    expect(config.signingKey).toMatchObject({ create: true });
+    expect(config.signingKeys).toMatchObject({ create: true });
     expect(Object.isFrozen(config)).toBe(true);
   });
 

@@ -7,8 +7,8 @@ import { pino } from 'pino';
 import { CommandService } from '../../gen/users/v1/command_service_pb.js';
 import { QueryService } from '../../gen/users/v1/query_service_pb.js';
 import { createAuthority } from '../../src/auth/authority.ts';
+import { loadOrCreateSigningKey } from '../../src/auth/key-files.ts';
 import { permissionsOf } from '../../src/auth/roles.ts';
-import { loadOrCreateSigningKey } from '../../src/auth/signing-key.ts';
 import { createTokenVerifier } from '../../src/auth/token-verifier.ts';
 import { createBus, type Route } from '../../src/cqrs/bus.ts';
 import { Call } from '../../src/cqrs/call.ts';
@@ -104,7 +104,7 @@ async function pipeline(bench: Bench, service: DescService): Promise<readonly In
     logger: pino({ base: null }, pino.destination({ dest: '/dev/null', sync: false, minLength: 4096 })),
     unexpected: { newId: randomUUIDv7, report: ({ error }) => console.error(error) },
     authority: createAuthority({
-      tokens: createTokenVerifier({ key, foreign: undefined, now: Date.now }),
+      tokens: createTokenVerifier({ keys: [key], foreign: undefined, now: Date.now }),
       revocations: { isRevoked: () => false, onEnded: () => () => {} },
       accounts: { isOpen: () => true },
       now: Date.now,

@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import type { SigningKey } from '../auth/signing-key.ts';
 import { type Batch, type BatchRow, batchHash, MAX_BATCH_SIZE, NEWEST_BATCH, NO_BATCH_BEFORE, toBatch } from './batch.ts';
-import { placeOf, recordDigest, SEALED_COLUMN_COUNT, SEALED_COLUMNS, TEXT_ROWS } from './canonical-record.ts';
+import { placeOf, recordDigest, SEALED_COLUMN_COUNT, SEALED_COLUMNS, SEALED_FORM, TEXT_ROWS } from './canonical-record.ts';
 import { merkleRoot, type Seal, sealLeaf } from './merkle.ts';
 import { signed } from './signature.ts';
 
@@ -43,8 +43,8 @@ const WRITE_SEALS = `insert into cqrs.command_seal (sequence, command_id, receiv
   select * from unnest($1::bigint[], $2::uuid[], $3::timestamptz[], $4::bytea[])`;
 
 const WRITE_BATCH = `insert into cqrs.command_seal_batch (number, first_sequence, last_sequence, root, previous, hash, signature, key_id,
-    sealed_at, sealed_below)
-  values ($1, $2, $3, $4, $5, $6, $7, $8, timestamptz 'epoch' + $9::bigint * interval '1 millisecond', $10::xid8)`;
+    sealed_at, sealed_below, form)
+  values ($1, $2, $3, $4, $5, $6, $7, $8, timestamptz 'epoch' + $9::bigint * interval '1 millisecond', $10::xid8, $11)`;
 
 /**
  * Seals what was committed since the last round, in one transaction; answers how many records that was. Answers 0 at once when
@@ -105,7 +105,7 @@ function toSealed(page: readonly CutRow[], lastSequence: number): Sealed[] {
     sequence: lastSequence + 1 + index,
     commandId: row[COMMAND_ID] ?? '',
     receivedAt: row[RECEIVED_AT] ?? '',
-    digest: recordDigest(row.slice(0, SEALED_COLUMN_COUNT)).toString('hex'),
+    digest: recordDigest(row.slice(0, SEALED_COLUMN_COUNT), SEALED_FORM).toString('hex'),
     receivedAtText: row[SEALED_COLUMN_COUNT] ?? '',
   }));
 }
@@ -127,6 +127,7 @@ function nextBatch(parts: {
     previous: head?.hash ?? NO_BATCH_BEFORE,
     sealedAt,
     sealedBelow,
+    form: SEALED_FORM,
   };
   const hash = batchHash(content);
   return { ...content, hash, ...signed(hash, key) };
@@ -139,7 +140,7 @@ async function write(client: pg.PoolClient, records: readonly Sealed[], batch: B
     records.map(({ receivedAtText }) => receivedAtText),
     records.map(({ digest }) => `\\x${digest}`),
   ]);
-  const { number, firstSequence, lastSequence, root, previous, hash, signature, keyId, sealedAt, sealedBelow } = batch;
+  const { number, firstSequence, lastSequence, root, previous, hash, signature, keyId, sealedAt, sealedBelow, form } = batch;
   await client.query(WRITE_BATCH, [
     number,
     firstSequence,
@@ -151,5 +152,6 @@ async function write(client: pg.PoolClient, records: readonly Sealed[], batch: B
     keyId,
     sealedAt,
     sealedBelow,
+    form,
   ]);
 }

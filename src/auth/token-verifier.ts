@@ -1,7 +1,9 @@
+import type { KeyObject } from 'node:crypto';
 import {
   createRemoteJWKSet,
   decodeJwt,
   errors,
+  type JWTHeaderParameters,
   type JWTPayload,
   type JWTVerifyGetKey,
   type JWTVerifyOptions,
@@ -62,15 +64,15 @@ const OWN_CLOCK_TOLERANCE_MS = 60_000;
 const OWN_ALGORITHMS = ['Ed25519', 'EdDSA'];
 const FOREIGN_ALGORITHMS = [...OWN_ALGORITHMS, 'ES256', 'ES384', 'ES512', 'PS256', 'PS384', 'PS512', 'RS256', 'RS384', 'RS512'];
 
-/** Checks tokens of this installation's key and, if one is configured, of a foreign issuer. The token's own header chooses no key. */
+/** Checks tokens of this installation's keys and, if one is configured, of a foreign issuer. Their header chooses among those by `kid`; without one, it is the first of them. */
 export function createTokenVerifier(options: {
-  readonly key: SigningKey;
+  readonly keys: readonly SigningKey[];
   readonly foreign?: ForeignIssuer | undefined;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
   readonly maxCached?: number;
 }): TokenVerifier {
-  const { key, foreign, now, maxCached = 10_000 } = options;
+  const { keys, foreign, now, maxCached = 10_000 } = options;
   if (foreign?.issuer === OWN_ISSUER) throw new Error(`AUTH_ISSUER cannot be ${OWN_ISSUER}: that is this service itself`);
   const cache = new LRUCache<string, { readonly verified: VerifiedToken; readonly until: number }>({ max: maxCached });
   const verifyForeign = foreign && foreignVerification(foreign, now);
@@ -84,7 +86,7 @@ export function createTokenVerifier(options: {
   async function byIssuer(token: string): Promise<VerifiedToken> {
     try {
       const { iss } = decodeJwt(token);
-      if (iss === OWN_ISSUER) return await verifyOwn(token, key, now);
+      if (iss === OWN_ISSUER) return await verifyOwn(token, keys, now);
       if (foreign && iss === foreign.issuer && verifyForeign) return await verifyForeign(token);
     } catch (error) {
       throw refusal(error);
@@ -102,8 +104,13 @@ export function createTokenVerifier(options: {
   };
 }
 
-async function verifyOwn(token: string, key: SigningKey, now: () => number): Promise<VerifiedToken> {
-  const { payload } = await jwtVerify(token, key.publicKey, {
+async function verifyOwn(token: string, keys: readonly SigningKey[], now: () => number): Promise<VerifiedToken> {
+  const findKey = ({ kid }: JWTHeaderParameters): KeyObject => {
+    const key = kid === undefined ? keys[0] : keys.find(({ publicJwk }) => publicJwk.kid === kid);
+    if (!key) throw new TokenInvalid('UNTRUSTED');
+    return key.publicKey;
+  };
+  const { payload } = await jwtVerify(token, findKey, {
     algorithms: OWN_ALGORITHMS,
     issuer: OWN_ISSUER,
     audience: OWN_ISSUER,

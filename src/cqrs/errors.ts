@@ -13,7 +13,8 @@ export type ErrorKind =
   | 'deadline'
   | 'canceled'
   | 'unimplemented'
-  | 'internal';
+  | 'internal'
+  | 'unknown';
 
 /** One broken rule about one field of the request, named by its path in the message. */
 export interface FieldViolation {

@@ -36,6 +36,7 @@ const OUTCOMES: Readonly<Record<ErrorKind, Outcome>> = {
   canceled: 'timed_out',
   unimplemented: 'failed',
   internal: 'failed',
+  unknown: 'failed',
 };
 
 /** Outcomes that cost the caller nothing and the service little. */
@@ -63,7 +64,7 @@ export class CommandAttempt {
   /** What is known before the end. `whole`: the request is valid and can be run again. */
   attempt({ whole }: { whole: boolean }): Attempt {
     const call = this.#call;
-    const { id, roles, session } = principalOf(call);
+    const { id, roles, session, issuer = '' } = principalOf(call);
     return {
       commandId: call.id,
       receivedAt: call.receivedAt,
@@ -76,6 +77,7 @@ export class CommandAttempt {
       durationUs: Math.round((performance.now() - this.#started) * 1000),
       traceId: call.contextValues.get(traceKey)?.traceId ?? '',
       peer: call.origin.peer,
+      issuer: storable(issuer),
       userAgent: storable(call.headerValue('user-agent') ?? '').slice(0, MAX_HEADER),
     };
   }

@@ -1,6 +1,6 @@
 import type { Bus, Rpc } from '../cqrs/bus.ts';
 import type { UnexpectedErrors } from '../middleware/errors.ts';
-import type { TlsFiles } from './tls-files.ts';
+import type { ServerTls } from './tls/server-tls.ts';
 
 /** What every network door needs to know. */
 export interface DoorOptions {
@@ -10,7 +10,7 @@ export interface DoorOptions {
   /** For what fails outside of the bus; the errors middleware reports the rest. */
   readonly unexpected: UnexpectedErrors;
   /** Without it the door speaks clear text. */
-  readonly tls?: TlsFiles | undefined;
+  readonly tls?: ServerTls | undefined;
   /** Bounds the requests whose contract does not: see `largestRequest`. */
   readonly maxMessageBytes?: number | undefined;
 }

@@ -3,7 +3,7 @@ import { createConnectTransport, createGrpcTransport } from '@connectrpc/connect
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { QueryService } from '#gen/audit/v1/query_service_pb.js';
 import { createAccessTokenIssuer } from '../../src/auth/access-token.ts';
-import { loadSigningKey } from '../../src/auth/signing-key.ts';
+import { loadSigningKey } from '../../src/auth/key-files.ts';
 import { inProcessTransport } from '../../src/transport/in-process.ts';
 import { refusalOf } from '../support/errors.ts';
 import { asAdmin, logIn, signUp } from '../support/people.ts';
@@ -66,7 +66,7 @@ describe.each(Object.entries(DOORS))('a stream that waits, %s', (_, transport) =
 
   it('ends with its token', async () => {
     const { user } = await auditor();
-    const key = await loadSigningKey(app.config.signingKey.file);
+    const key = await loadSigningKey(app.keyFile);
     // Issued so long ago that it has three seconds left.
     const now = new Date(Date.now() - 15 * 60_000 + 3_000);
     const { token } = await createAccessTokenIssuer(key).issue({

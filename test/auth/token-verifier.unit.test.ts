@@ -9,7 +9,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { exportJWK, generateKeyPair, type JWTPayload, SignJWT, UnsecuredJWT } from 'jose';
 import { createAccessTokenIssuer } from '../../src/auth/access-token.ts';
 import { IssuerUnavailable, TokenInvalid } from '../../src/auth/errors.ts';
-import { loadOrCreateSigningKey, type SigningKey } from '../../src/auth/signing-key.ts';
+import { loadOrCreateSigningKey } from '../../src/auth/key-files.ts';
+import type { SigningKey } from '../../src/auth/signing-key.ts';
 import { createTokenVerifier, type TokenVerifier } from '../../src/auth/token-verifier.ts';
 
 const start = Date.UTC(2026, 0, 2, 3, 4, 5);
@@ -59,7 +60,7 @@ describe('verification of own tokens', () => {
   const ownHeader = { alg: 'Ed25519', typ: 'at+jwt' };
   let verifier: TokenVerifier;
   beforeEach(() => {
-    verifier = createTokenVerifier({ key, now: () => now });
+    verifier = createTokenVerifier({ keys: [key], now: () => now });
   });
 
   function signed(payload: object, header: Record<string, unknown> = {}, privateKey: KeyObject = key.privateKey) {
@@ -119,7 +120,7 @@ describe('verification of own tokens', () => {
   });
 
   it('remembers a bounded number of tokens', async () => {
-    verifier = createTokenVerifier({ key, now: () => now, maxCached: 2 });
+    verifier = createTokenVerifier({ keys: [key], now: () => now, maxCached: 2 });
     const tokens = await Promise.all(['a', 'b', 'c'].map((jti) => signed({ ...claims, jti })));
     for (const token of tokens) await verifier.verify(token);
 
@@ -202,7 +203,7 @@ describe('verification of own tokens', () => {
 
   it('cannot be set up with a foreign issuer of its own name', () => {
     const foreign = { issuer: 'bicameral', audience: 'x', jwksUrl: new URL('https://issuer.example/jwks'), ...ACCEPTED };
-    expect(() => createTokenVerifier({ key, foreign, now: () => now })).toThrow('AUTH_ISSUER cannot be bicameral');
+    expect(() => createTokenVerifier({ keys: [key], foreign, now: () => now })).toThrow('AUTH_ISSUER cannot be bicameral');
   });
 });
 
@@ -227,7 +228,7 @@ describe('verification of foreign tokens', () => {
     await new Promise<void>((resolve) => server?.listen(0, '127.0.0.1', resolve));
     const { port } = server.address() as AddressInfo;
     const foreign = { issuer: claims.iss, audience: 'our-api', jwksUrl: new URL(`http://127.0.0.1:${port}/jwks`), ...ACCEPTED };
-    verifier = createTokenVerifier({ key, foreign, now: () => now });
+    verifier = createTokenVerifier({ keys: [key], foreign, now: () => now });
   });
   afterEach(stop);
 
@@ -328,7 +329,7 @@ describe('verification of foreign tokens', () => {
 
     await stop();
     const unseen = createTokenVerifier({
-      key,
+      keys: [key],
       foreign: { issuer: claims.iss, audience: 'our-api', jwksUrl: new URL('http://127.0.0.1:1/jwks'), ...ACCEPTED },
       now: () => now,
     });
@@ -337,7 +338,7 @@ describe('verification of foreign tokens', () => {
   });
 
   it('refuses every foreign token when no issuer is configured', async () => {
-    const ownOnly = createTokenVerifier({ key, now: () => now });
+    const ownOnly = createTokenVerifier({ keys: [key], now: () => now });
     expect(await problemOf(ownOnly, await signed(claims))).toBe('UNTRUSTED');
   });
 });

@@ -9,7 +9,7 @@ import { pino } from 'pino';
 import { CommandService } from '../../gen/users/v1/command_service_pb.js';
 import { QueryService } from '../../gen/users/v1/query_service_pb.js';
 import { type App, startApp } from '../../src/app.ts';
-import { loadSigningKey } from '../../src/auth/signing-key.ts';
+import { loadSigningKey } from '../../src/auth/key-files.ts';
 import { refusalOf } from '../support/errors.ts';
 import { eventually } from '../support/eventually.ts';
 import { asAdmin, PASSWORD, signUp } from '../support/people.ts';
@@ -36,7 +36,7 @@ beforeAll(async () => {
   });
   await new Promise<void>((resolve) => theirServer.listen(0, '127.0.0.1', resolve));
   const jwksUrl = `http://127.0.0.1:${(theirServer.address() as AddressInfo).port}/jwks.json`;
-  forge = { key: await loadSigningKey(app.config.signingKey.file), subject: (await signUp(app)).id, jwksUrl };
+  forge = { key: await loadSigningKey(app.keyFile), subject: (await signUp(app)).id, jwksUrl };
 });
 afterAll(async () => {
   doors.close();

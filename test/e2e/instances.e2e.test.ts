@@ -8,7 +8,7 @@ import pg from 'pg';
 import { Health, HealthCheckResponse_ServingStatus as ServingStatus } from '../../gen/grpc/health/v1/health_pb.js';
 import { CommandService } from '../../gen/users/v1/command_service_pb.js';
 import { QueryService } from '../../gen/users/v1/query_service_pb.js';
-import { loadOrCreateSigningKey } from '../../src/auth/signing-key.ts';
+import { loadOrCreateSigningKey } from '../../src/auth/key-files.ts';
 import type { ConnectionSettings } from '../../src/postgres/embedded/connection-settings.ts';
 import type { EmbeddedCluster } from '../../src/postgres/embedded/embedded-cluster.ts';
 import { startEmbeddedCluster } from '../../src/postgres/embedded/start-embedded-cluster.ts';

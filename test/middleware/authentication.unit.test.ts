@@ -7,7 +7,8 @@ import { QueryService } from '#gen/users/v1/query_service_pb.js';
 import { createAccessTokenIssuer } from '../../src/auth/access-token.ts';
 import { createAuthority } from '../../src/auth/authority.ts';
 import { IssuerUnavailable } from '../../src/auth/errors.ts';
-import { loadOrCreateSigningKey, type SigningKey } from '../../src/auth/signing-key.ts';
+import { loadOrCreateSigningKey } from '../../src/auth/key-files.ts';
+import type { SigningKey } from '../../src/auth/signing-key.ts';
 import { createTokenVerifier, type TokenVerifier } from '../../src/auth/token-verifier.ts';
 import { principalKey, principalOf } from '../../src/cqrs/context-keys.ts';
 import { ANONYMOUS } from '../../src/cqrs/principal.ts';
@@ -32,7 +33,7 @@ describe('authentication', () => {
   beforeEach(async () => {
     now = Date.UTC(2026, 0, 2);
     ended = { epoch: 0, kept: '' };
-    verifier = createTokenVerifier({ key, now: () => now });
+    verifier = createTokenVerifier({ keys: [key], now: () => now });
     const claims = { subject: 'ada', roles: ['operator'], sessionEpoch: 1, now: new Date(now), id: 'session-1' };
     token = (await createAccessTokenIssuer(key).issue(claims)).token;
   });

@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import { sealRound } from '../../src/audit/seal-round.ts';
-import { loadOrCreateSigningKey, type SigningKey } from '../../src/auth/signing-key.ts';
+import type { VerifyingKeys } from '../../src/audit/signature.ts';
+import { loadOrCreateSigningKey } from '../../src/auth/key-files.ts';
+import type { SigningKey } from '../../src/auth/signing-key.ts';
 import type { TestDatabase } from './database.ts';
 import { PATIENCE } from './patience.ts';
 
@@ -38,6 +40,9 @@ export async function testKey(): Promise<SigningKey> {
     await rm(folder, { recursive: true });
   }
 }
+
+/** What verifies that knows this key alone. */
+export const ringOf = (key: SigningKey): VerifyingKeys => new Map([[key.publicJwk.kid, key]]);
 
 /**
  * Seals until `count` more records are. Transactions that other tests have under way on the same server hold up a round: what is

@@ -170,6 +170,14 @@ export declare type CommandRecord = Message<"audit.v1.CommandRecord"> & {
    * @generated from field: string session = 24;
    */
   session: string;
+
+  /**
+   * Who vouched for the principal: the `iss` of the token, `bicameral` for this service itself. Empty for an anonymous caller, and in
+   * records from before it was kept.
+   *
+   * @generated from field: string issuer = 25;
+   */
+  issuer: string;
 };
 
 /**

@@ -1,19 +1,27 @@
 import { type Batch, batchHash, NO_BATCH_BEFORE } from '../batch.ts';
-import { signatureProblem, type VerifyingKey } from '../signature.ts';
+import { SEALED_FORM } from '../canonical-record.ts';
+import { signatureProblem, type VerifyingKeys } from '../signature.ts';
 import type { Finding } from './finding.ts';
+import { SealingKeys } from './sealing-keys.ts';
 
 /** Follows the batches in their order, each of which holds the hash of the one before. */
 export class Chain {
-  readonly #key: VerifyingKey;
+  readonly #keys: VerifyingKeys;
+  /** Who sealed what. */
+  readonly sealedBy: SealingKeys;
   #last: Batch | undefined;
   /** What the hash of the last batch has to be by what it says. */
   #lastHash: Buffer = NO_BATCH_BEFORE;
 
-  constructor(key: VerifyingKey) {
-    this.#key = key;
+  constructor(keys: VerifyingKeys) {
+    this.#keys = keys;
+    this.sealedBy = new SealingKeys(keys);
   }
 
-  /** What is wrong with the batch itself: at most one finding for it, and one for batches missing before it. */
+  /**
+   * What is wrong with the batch itself: at most one finding for it, and one for batches missing before it. Seals of a key that is not
+   * held are found together: see `sealedBy`.
+   */
   async follow(batch: Batch): Promise<Finding[]> {
     const findings: Finding[] = [];
     const { number } = batch;
@@ -25,13 +33,15 @@ export class Chain {
     this.#last = batch;
     this.#lastHash = hash;
     if (problem) return [...findings, { kind: 'BATCH_BROKEN', batch: number, description: `batch ${number} ${problem}` }];
-    const signature = await signatureProblem(hash, batch, this.#key);
+    if (!this.sealedBy.add(batch)) return findings;
+    const signature = await signatureProblem(hash, batch, this.#keys);
     if (signature) findings.push({ kind: 'SIGNATURE_INVALID', batch: number, description: `batch ${number} ${signature}` });
     return findings;
   }
 
   #contentProblem(batch: Batch, hash: Buffer, isAfterGap: boolean): string | undefined {
     if (!hash.equals(batch.hash)) return 'does not have the hash of what it says';
+    if (batch.form > SEALED_FORM) return `is sealed in the form ${batch.form}, which a newer program than this one has to verify`;
     if (isAfterGap) return undefined;
     // Either will do: when the row before was changed, the damage is that row's.
     const isLinked = batch.previous.equals(this.#last?.hash ?? NO_BATCH_BEFORE) || batch.previous.equals(this.#lastHash);

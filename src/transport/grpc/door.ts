@@ -14,7 +14,6 @@ import { CallsInFlight } from '../calls-in-flight.ts';
 import type { Door, DoorOptions } from '../door.ts';
 import { MessageLimits } from '../message-limits.ts';
 import { unknownMethod } from '../refusal.ts';
-import type { TlsFiles } from '../tls-files.ts';
 import { type HandlerOptions, streamHandler, unaryHandler } from './handlers.ts';
 import { Http2Edge, UNKNOWN_PATH, UNKNOWN_PATH_KEY } from './http2-edge.ts';
 import { typedLibraryErrors } from './library-errors.ts';
@@ -22,6 +21,7 @@ import { limitMessages } from './limit-messages.ts';
 import { Overload, type OverloadOptions } from './overload.ts';
 import { PING_RULES, type PingRules } from './ping-police.ts';
 import { toStatus } from './status.ts';
+import { TlsCredentials } from './tls-credentials.ts';
 
 export interface GrpcDoorOptions extends DoorOptions {
   /** Calls at once on one connection. */
@@ -57,7 +57,11 @@ export function createGrpcDoor(options: GrpcDoorOptions): Door {
   let bound: string | undefined;
   return {
     async listen(address) {
-      const port = await bind(server, address, credentials(options.tls));
+      const port = await bind(
+        server,
+        address,
+        options.tls ? new TlsCredentials(options.tls) : ServerCredentials.createInsecure(),
+      );
       bound = address.replace(/:\d+$/, `:${port}`);
       edge.guard(server);
       return port;
@@ -130,12 +134,6 @@ const refuseUnknown: handleBidiStreamingCall<Buffer, Buffer> = (wire) => {
   const [path = ''] = wire.metadata.get(UNKNOWN_PATH_KEY);
   wire.emit('error', toStatus(unknownMethod(String(path))));
 };
-
-function credentials(tls: TlsFiles | undefined): ServerCredentials {
-  if (!tls) return ServerCredentials.createInsecure();
-  const pair = { private_key: tls.key, cert_chain: tls.cert };
-  return ServerCredentials.createSsl(tls.clientCa ?? null, [pair], tls.clientCa !== undefined);
-}
 
 async function bind(server: Server, address: string, creds: ServerCredentials): Promise<number> {
   parseAddress(address);

@@ -11,6 +11,7 @@ import { ErrorInfoSchema } from '#gen/google/rpc/error_details_pb.js';
 import { AddressInUse, AddressInvalid } from '../../../src/transport/address.ts';
 import { type ConnectDoorOptions, createConnectDoor } from '../../../src/transport/connect/door.ts';
 import type { Door } from '../../../src/transport/door.ts';
+import { ServerTls } from '../../../src/transport/tls/server-tls.ts';
 import { CommandService, CountRequestSchema, QueryService } from '../../gen/conformance/v1/conformance_pb.js';
 import { certificates } from '../../support/certificates.ts';
 import { type Conformance, conformanceService } from '../../support/conformance-service.ts';
@@ -109,7 +110,7 @@ describe('streams', () => {
 describe('TLS', () => {
   it.each(['1.1', '2'] as const)('serves HTTP/%s to callers that trust its certificate', async (httpVersion) => {
     const { ca, server } = await certificates();
-    await open({ tls: server });
+    await open({ tls: new ServerTls(server) });
     const trusting = createConnectTransport({ baseUrl: origin, httpVersion, nodeOptions: { ca } });
     expect((await createClient(CommandService, trusting).echo({ text: 'secret' })).text).toBe('secret');
     const doubting = createConnectTransport({ baseUrl: origin, httpVersion });
@@ -119,14 +120,14 @@ describe('TLS', () => {
 
   it('serves gRPC', async () => {
     const { ca, server } = await certificates();
-    await open({ tls: server });
+    await open({ tls: new ServerTls(server) });
     const transport = createGrpcTransport({ baseUrl: origin, nodeOptions: { ca } });
     expect(await Array.fromAsync(createClient(QueryService, transport).count({ upTo: 3 }))).toHaveLength(3);
   });
 
   it.each(['1.1', '2'] as const)('asks callers over HTTP/%s for a certificate of its CA', async (httpVersion) => {
     const { ca, server, client, stranger } = await certificates();
-    await open({ tls: { ...server, clientCa: ca } });
+    await open({ tls: new ServerTls({ ...server, clientCa: ca }) });
     const caller = (nodeOptions: object) =>
       createClient(CommandService, createConnectTransport({ baseUrl: origin, httpVersion, nodeOptions }));
     expect((await caller({ ca, ...client }).echo({ text: 'mutual' })).text).toBe('mutual');

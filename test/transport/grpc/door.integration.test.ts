@@ -10,6 +10,7 @@ import { ErrorInfoSchema } from '#gen/google/rpc/error_details_pb.js';
 import { AddressInUse, AddressInvalid } from '../../../src/transport/address.ts';
 import type { Door } from '../../../src/transport/door.ts';
 import { createGrpcDoor, type GrpcDoorOptions } from '../../../src/transport/grpc/door.ts';
+import { ServerTls } from '../../../src/transport/tls/server-tls.ts';
 import { CommandService, CountRequestSchema, QueryService } from '../../gen/conformance/v1/conformance_pb.js';
 import { certificates } from '../../support/certificates.ts';
 import { type Conformance, conformanceService } from '../../support/conformance-service.ts';
@@ -189,7 +190,7 @@ describe('pings', () => {
 describe('TLS', () => {
   it('serves callers that trust its certificate', async () => {
     const { ca, server } = await certificates();
-    const port = await open({ tls: server });
+    const port = await open({ tls: new ServerTls(server) });
     const { commands } = callers(port, credentials.createSsl(ca));
     expect((await commands.echo({ text: 'secret' })).text).toBe('secret');
     const plain = callers(port).commands;
@@ -198,7 +199,7 @@ describe('TLS', () => {
 
   it('asks callers for a certificate of its CA', async () => {
     const { ca, server, client, stranger } = await certificates();
-    const port = await open({ tls: { ...server, clientCa: ca } });
+    const port = await open({ tls: new ServerTls({ ...server, clientCa: ca }) });
     const known = callers(port, credentials.createSsl(ca, client.key, client.cert)).commands;
     expect((await known.echo({ text: 'mutual' })).text).toBe('mutual');
     for (const security of [credentials.createSsl(ca), credentials.createSsl(ca, stranger.key, stranger.cert)]) {
