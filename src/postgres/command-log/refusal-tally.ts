@@ -118,6 +118,7 @@ function summary({ refusal, count }: { refusal: Refusal; count: number }, range:
     traceId: '',
     peer: network,
     userAgent: '',
+    issuer: '',
     dryRun: false,
     answeredBy: undefined,
     target: undefined,
