@@ -24,6 +24,7 @@ import { createReplay } from './middleware/replay.ts';
 import { validation } from './middleware/validation.ts';
 import { auditModule } from './modules/audit/module.ts';
 import { createCommandRecorder } from './postgres/command-log/command-recorder.ts';
+import { ownerDigests, sweepOwners } from './postgres/command-log/personal-owner.ts';
 import { createRefusalTally } from './postgres/command-log/refusal-tally.ts';
 import { Guesses, guessTargets } from './postgres/guesses.ts';
 import { openMigratedDatabase } from './postgres/open-database.ts';
@@ -96,7 +97,12 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
   const { ring, digestKey } = signingKeys;
   const domain = await createDomain(signingKeys, { processes: config.workers });
   const sizes = poolSizes(config.workers);
-  const writes = await createWriteSide(writer, domain.aggregateTypes, { poolSize: sizes.calls, waitMs: limits.databaseWaitMs });
+  const ownerDigest = ownerDigests(digestKey('personal owners'));
+  const writes = await createWriteSide(writer, domain.aggregateTypes, {
+    poolSize: sizes.calls,
+    waitMs: limits.databaseWaitMs,
+    ownerDigest,
+  });
   stops.push(writes.close);
   const reads = await createReadSide({
     primary: reader,
@@ -117,7 +123,7 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     now: Date.now,
   });
 
-  const recorder = createCommandRecorder({ pool: writes.recordPool, logger });
+  const recorder = createCommandRecorder({ pool: writes.recordPool, logger, ownerDigest });
   stops.push(recorder.close);
   const refusals = createRefusalTally({ recorder, logger });
   stops.push(refusals.close);
@@ -144,7 +150,12 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
   const guess = guessing({ guesses, report: guessReport });
   const sharedRates = limits.rateStore === 'postgres' ? postgresRates(writes.pool, digestKey('rate limits')) : undefined;
   const sweeps = startSweeps(
-    { keys: keys.removeOld, guesses: () => guesses.sweep(), ...(sharedRates && { rates: sharedRates.sweep }) },
+    {
+      keys: keys.removeOld,
+      guesses: () => guesses.sweep(),
+      owners: () => sweepOwners(writes.pool),
+      ...(sharedRates && { rates: sharedRates.sweep }),
+    },
     { logger, intervalMs: SWEEP_EVERY },
   );
   stops.push(sweeps.stop);

@@ -51,7 +51,7 @@ export async function startAuditService({ connections }: TestDatabase): Promise<
   resources.defer(() => rm(folder, { recursive: true }));
   const keyFile = join(folder, 'signing-key.pem');
   const key = await loadOrCreateSigningKey(keyFile);
-  const writes = await createWriteSide(connections.writer, [UserType], { poolSize: 10 });
+  const writes = await createWriteSide(connections.writer, [UserType], { poolSize: 10, ownerDigest: () => Buffer.alloc(0) });
   resources.defer(() => writes.close());
   const reads = await createReadSide({
     primary: connections.reader,

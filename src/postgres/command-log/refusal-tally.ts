@@ -122,5 +122,6 @@ function summary({ refusal, count }: { refusal: Refusal; count: number }, range:
     dryRun: false,
     answeredBy: undefined,
     target: undefined,
+    owners: [],
   };
 }
