@@ -33,9 +33,13 @@ import { createReadSide } from './postgres/reader/read-side.ts';
 import { startSweeps } from './postgres/sweeps.ts';
 import { createIdempotencyKeys } from './postgres/writer/idempotency-keys.ts';
 import { createWriteSide } from './postgres/writer/write-side.ts';
+import { stopWithin } from './stop-within.ts';
+import { isLoopback, parseAddress } from './transport/address.ts';
+import { allowsHost, isLocalHost } from './transport/allowed-hosts.ts';
 import { createConnectDoor } from './transport/connect/door.ts';
 import type { Door } from './transport/door.ts';
 import { createGrpcDoor } from './transport/grpc/door.ts';
+import { createHealthServer } from './transport/health-server.ts';
 import { Readiness } from './transport/readiness.ts';
 import { createStandardServices } from './transport/standard/standard-services.ts';
 import { ServerTls, type TlsFiles, TlsFilesInvalid } from './transport/tls/server-tls.ts';
@@ -43,8 +47,12 @@ import { watchTlsFiles } from './transport/tls/watch-tls-files.ts';
 
 /** How often what has run out is removed from the tables of limits, in milliseconds. */
 const SWEEP_EVERY = 10 * 60_000;
+/** Verifiers fetch the keys again after this time, in seconds; a new key has to be published for so long before it signs. */
+const JWKS_MAY_BE_KEPT = { 'cache-control': 'public, max-age=300' };
 /** How long calls in flight get to finish when the program stops, in milliseconds. */
 const GRACE = 10_000;
+/** How long each part that works with the database may take to stop, in milliseconds: the database may not answer. */
+const STOP_PATIENCE = 3_000;
 
 /** The running program. */
 export interface App {
@@ -52,6 +60,8 @@ export interface App {
   readonly bus: Bus;
   readonly grpcPort: number;
   readonly httpPort: number;
+  /** Undefined when probes have no address of their own. */
+  readonly healthPort: number | undefined;
   /** Takes over the files for TLS if they have changed: without it that is done within half a minute. Never rejects. */
   readonly renewCertificates: () => Promise<void>;
   /** Stops serving, lets calls in flight finish, and closes the database. */
@@ -90,6 +100,9 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
   stops.push(async () => tlsWatch?.stop());
   const database = await openMigratedDatabase(config.database, { onProgress, logger });
   stops.push(database.close);
+  const stopsBriefly = (name: string, stop: () => Promise<unknown>): void => {
+    stops.push(() => stopWithin(STOP_PATIENCE, { name, stop, logger }));
+  };
   const { writer, reader, replicas } = database.connections;
 
   const { limits } = config;
@@ -103,18 +116,22 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     waitMs: limits.databaseWaitMs,
     ownerDigest,
   });
-  stops.push(writes.close);
+  stopsBriefly('writes', writes.close);
   const reads = await createReadSide({
     primary: reader,
     replicas,
     sizes,
-    onChange: (name, healthy) =>
-      logger[healthy ? 'info' : 'warn']({ database: name }, healthy ? 'database is up' : 'database is away'),
+    onChange: (name, healthy, error) =>
+      logger[healthy ? 'info' : 'warn'](
+        { database: name, ...(error !== undefined && { err: error }) },
+        healthy ? 'database is up' : 'database is away',
+      ),
+    onDemoted: writes.renew,
   });
-  stops.push(reads.close);
+  stopsBriefly('reads', reads.close);
 
   const revocations = startRevocationWatch({ read: readEndedSessions(reads.primary.pool), logger, now: Date.now });
-  stops.push(revocations.stop);
+  stopsBriefly('revocation watch', revocations.stop);
   await revocations.refresh();
   const authority = createAuthority({
     tokens: createTokenVerifier({ keys: ring.active, foreign: config.foreignIssuer, now: Date.now }),
@@ -124,15 +141,15 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
   });
 
   const recorder = createCommandRecorder({ pool: writes.recordPool, logger, ownerDigest });
-  stops.push(recorder.close);
+  stopsBriefly('command recorder', recorder.close);
   const refusals = createRefusalTally({ recorder, logger });
-  stops.push(refusals.close);
+  stopsBriefly('refusals', refusals.close);
   const keys = createIdempotencyKeys({ pool: writes.pool, keptSeconds: config.idempotencyHours * 3600 });
   // A connection of its own: a round that has much to do takes none from the commands.
   const sealerPool = createPool(writer, { name: 'sealer', max: 1, readOnly: false });
-  const sealer = startSealer({ pool: sealerPool, key: ring.current, logger });
+  const sealer = startSealer({ pool: sealerPool, key: ring.current, keys: ring.all, logger });
   // Together, so that a round that waits for a database that hangs is cut off.
-  stops.push(() => Promise.all([sealer.stop(), sealerPool.close()]));
+  stopsBriefly('sealer', () => Promise.all([sealer.stop(), sealerPool.close()]));
 
   const unexpected: UnexpectedErrors = {
     newId: randomUUIDv7,
@@ -158,7 +175,7 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     },
     { logger, intervalMs: SWEEP_EVERY },
   );
-  stops.push(sweeps.stop);
+  stopsBriefly('sweeps', sweeps.stop);
   const audit = auditModule({
     pageTokens: pageTokensOf(ring),
     eventTypes: domain.eventTypes,
@@ -223,8 +240,22 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     tell: (name, serving) => health.setServing(name, serving),
   });
   const published = { keys: ring.active.map(({ publicJwk }) => publicJwk) };
-  const jwks = { path: '/.well-known/jwks.json', handle: () => ({ status: 200, body: published }) };
-  const connectDoor = createConnectDoor({ bus, standard, unexpected, tls, routes: [...readiness.routes(), jwks] });
+  const jwks = { path: '/.well-known/jwks.json', handle: () => ({ status: 200, body: published, headers: JWKS_MAY_BE_KEPT }) };
+  const connectDoor = createConnectDoor({
+    bus,
+    standard,
+    unexpected,
+    tls,
+    routes: [...readiness.routes(), jwks],
+    isAllowedHost: hostCheck(config),
+    corsOrigins: config.corsOrigins,
+  });
+
+  const healthServer = createHealthServer(readiness.routes());
+  // It says that nothing is ready for as long as the doors take to close.
+  stops.push(() => healthServer.close({ graceMs: 0 }));
+  const { healthAddress } = config;
+  const healthPort = healthAddress === undefined ? undefined : await open(healthServer, 'HEALTH_ADDRESS', healthAddress);
 
   stops.push(() => Promise.all([grpcDoor.close({ graceMs: GRACE }), connectDoor.close({ graceMs: GRACE })]));
   // One after the other: a door that is still opening when the other fails could not be closed.
@@ -236,7 +267,7 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     health.close();
   });
   const renewCertificates = async (): Promise<void> => tlsWatch?.renew();
-  return { bus, grpcPort, httpPort, renewCertificates, stop: stopAll };
+  return { bus, grpcPort, httpPort, healthPort, renewCertificates, stop: stopAll };
 }
 
 /** A limit that was meant for a class and is for none would not be missed until it is needed. */
@@ -244,6 +275,16 @@ function checkRateClasses({ rates }: Config['limits'], routes: readonly Route[])
   const classes = new Set(routes.map(({ method }) => rateLimitOf(method)?.class));
   const unknown = [...rates.keys()].filter((name) => !classes.has(name));
   if (unknown.length > 0) throw new ConfigError([`RATE_LIMITS names ${unknown.join(', ')}, but no rpc is of that class`]);
+}
+
+/**
+ * Under which hosts the HTTP door answers. In clear text on loopback, which other machines do not reach, a page in a browser on this
+ * one could, by having its own name point here: by default only local names count there.
+ */
+function hostCheck({ allowedHosts, httpAddress, tls }: Config): ((authority: string) => boolean) | undefined {
+  if (allowedHosts) return (authority) => allowsHost(allowedHosts, authority);
+  const { host } = parseAddress(httpAddress);
+  return !tls && isLoopback(host) ? isLocalHost : undefined;
 }
 
 /** Opens a door; what stands against it is said in terms of the variable that names the address. */

@@ -4,12 +4,20 @@ import { parseRates, type RateOverrides } from './middleware/rates.ts';
 import { type Connection, connectionByUrl } from './postgres/connection.ts';
 import type { DatabaseConfig } from './postgres/open-database.ts';
 import { parseAddress } from './transport/address.ts';
+import { type AllowedHosts, parseAllowedHosts } from './transport/allowed-hosts.ts';
+import { parseOrigins } from './transport/connect/cross-origin.ts';
 import type { ReflectionAccess } from './transport/standard/standard-services.ts';
 
 /** Everything the program is told by its environment. */
 export interface Config {
   readonly grpcAddress: string;
   readonly httpAddress: string;
+  /** For probes; undefined is nowhere but at the doors. */
+  readonly healthAddress: string | undefined;
+  /** The hosts that the HTTP door answers under; undefined is decided by its address. */
+  readonly allowedHosts: AllowedHosts | undefined;
+  /** Origins whose pages may call from browsers. */
+  readonly corsOrigins: readonly string[];
   readonly database: DatabaseConfig;
   readonly signingKeys: KeySource;
   readonly foreignIssuer:
@@ -81,6 +89,14 @@ export function readConfig(environment: Environment): Config {
   const address = (name: string, fallback: string): string =>
     checked(name, fallback, isAddress, 'has to be host:port, e.g. 127.0.0.1:50051');
 
+  const listed = <T>(name: string, parse: (value: string) => T | undefined, wanted: string): T | undefined => {
+    const value = text(name);
+    const list = value === undefined ? undefined : parse(value);
+    if (value !== undefined && list === undefined)
+      problems.push(`${name} is ${JSON.stringify(value)}, but has to list ${wanted}`);
+    return list;
+  };
+
   const dataDir = resolve(text('DATA_DIR') ?? '.data');
   const database = readDatabase({ text, problems, dataDir });
   const tokenType = checked('AUTH_TOKEN_TYPE', 'at+jwt', isTokenType, 'has to be a media type, e.g. at+jwt or JWT');
@@ -92,6 +108,9 @@ export function readConfig(environment: Environment): Config {
   const config: Config = {
     grpcAddress: address('GRPC_ADDRESS', '127.0.0.1:50051'),
     httpAddress: address('HTTP_ADDRESS', '127.0.0.1:8080'),
+    healthAddress: text('HEALTH_ADDRESS') === undefined ? undefined : address('HEALTH_ADDRESS', ''),
+    allowedHosts: listed('ALLOWED_HOSTS', parseAllowedHosts, 'names like api.example.org,*.example.org without ports, or *'),
+    corsOrigins: listed('CORS_ORIGINS', parseOrigins, 'origins like https://app.example.org without a path; * is none') ?? [],
     database,
     signingKeys: readKeySource({ text, problems, dataDir, database }),
     foreignIssuer: together(

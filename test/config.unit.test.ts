@@ -136,4 +136,19 @@ describe('readConfig', () => {
     expect(problemsOf({ DATABASE_REPLICA_URLS: 'postgresql://r/app' })).toContain('DATABASE_REPLICA_URLS');
     expect(problemsOf({ TLS_CLIENT_CA_FILE: 'ca.pem' })).toContain('TLS_CLIENT_CA_FILE');
   });
+
+  it('reads hosts and origins, and says what is none', () => {
+    expect(readConfig({ ALLOWED_HOSTS: 'api.example.org,*.test', CORS_ORIGINS: 'https://app.example.org' })).toMatchObject({
+      allowedHosts: ['api.example.org', '*.test'],
+      corsOrigins: ['https://app.example.org'],
+    });
+    const message = problemsOf({
+      ALLOWED_HOSTS: 'api.example.org:443',
+      CORS_ORIGINS: '*',
+      HEALTH_ADDRESS: '9000',
+      REFLECTION: 'yes',
+    });
+    for (const name of ['ALLOWED_HOSTS', 'CORS_ORIGINS', 'HEALTH_ADDRESS', 'REFLECTION'])
+      expect(message).toContain(`${name} is `);
+  });
 });

@@ -4,6 +4,7 @@ import type { Authority } from '../auth/authority.ts';
 import type { Pipelines } from '../cqrs/bus.ts';
 import type { CommandRecorder } from '../postgres/command-log/command-recorder.ts';
 import type { RefusalTally } from '../postgres/command-log/refusal-tally.ts';
+import { OutageLog } from '../postgres/outage-log.ts';
 import type { ReadSide } from '../postgres/reader/read-side.ts';
 import type { WriteSide } from '../postgres/writer/write-side.ts';
 import { audit } from './audit.ts';
@@ -55,7 +56,13 @@ export function createPipelines(parts: PipelineParts): Pipelines {
   ];
   const once = [guessLimit(parts.guesses), idempotency(parts.idempotency)];
   return {
-    command: [...outer, audit(parts.recorder, parts.refusals), ...admission, ...once, ...execution(parts)],
+    command: [
+      ...outer,
+      audit(parts.recorder, parts.refusals),
+      ...admission,
+      ...once,
+      ...execution(parts, new OutageLog('commands', parts.logger)),
+    ],
     query: [...outer, ...admission, consistency(parts.reads)],
     replay: replayPipeline(parts),
   };
@@ -66,4 +73,7 @@ export function replayPipeline(parts: Pick<PipelineParts, 'validation' | 'writes
   return [parts.validation, authorization(), ...execution(parts)];
 }
 
-const execution = ({ writes }: Pick<PipelineParts, 'writes'>): readonly Interceptor[] => [retry(), unitOfWork(writes.unitOfWork)];
+const execution = ({ writes }: Pick<PipelineParts, 'writes'>, outages?: OutageLog): readonly Interceptor[] => [
+  retry(),
+  unitOfWork(writes.unitOfWork, outages),
+];

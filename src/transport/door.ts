@@ -9,6 +9,8 @@ export interface DoorOptions {
   readonly standard?: readonly Rpc[] | undefined;
   /** For what fails outside of the bus; the errors middleware reports the rest. */
   readonly unexpected: UnexpectedErrors;
+  /** Whether the service answers under the host that a caller addresses; without it, under any. */
+  readonly isAllowedHost?: ((authority: string) => boolean) | undefined;
   /** Without it the door speaks clear text. */
   readonly tls?: ServerTls | undefined;
   /** Bounds the requests whose contract does not: see `largestRequest`. */

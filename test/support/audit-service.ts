@@ -24,6 +24,7 @@ import type { AuditCommandContext } from '../../src/modules/audit/commands/conte
 import { pruneCommands } from '../../src/modules/audit/commands/prune-commands.ts';
 import type { AuditQueryContext } from '../../src/modules/audit/queries/context.ts';
 import { getHead } from '../../src/modules/audit/queries/get-head.ts';
+import { LogFeeds } from '../../src/modules/audit/queries/log-feed.ts';
 import { verifyIntegrity } from '../../src/modules/audit/queries/verify-integrity.ts';
 import { UserType } from '../../src/modules/users/persistence/user-type.ts';
 import { createReadSide } from '../../src/postgres/reader/read-side.ts';
@@ -64,6 +65,7 @@ export async function startAuditService({ connections }: TestDatabase): Promise<
   const unexpected = { newId: () => 'unexpected', report: ({ error }: { error: unknown }) => console.error(error) };
   const verify = createVerifications({ primary: reads.primary.pool, keys: ringOf(key) });
   const pageTokens = createPageTokens(key.deriveKey('page tokens'));
+  const feeds = new LogFeeds({ pollMs: 250 });
   const module = defineModule<AuditCommandContext, AuditQueryContext>({
     name: 'audit',
     services: [
@@ -86,7 +88,7 @@ export async function startAuditService({ connections }: TestDatabase): Promise<
     queryContext: ({ contextValues, signal }) => {
       const read = contextValues.get(readerKey);
       if (!read) throw new Error('no database was chosen');
-      return { principal: ANONYMOUS, signal, read, pageTokens, eventTypes: createRegistry(), verify };
+      return { principal: ANONYMOUS, signal, read, feeds, pageTokens, eventTypes: createRegistry(), verify };
     },
   });
   const bus = createBus([module], {

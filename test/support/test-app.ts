@@ -43,6 +43,9 @@ export async function startTestApp({
   const config: Config = beside?.config ?? {
     grpcAddress: '127.0.0.1:0',
     httpAddress: '127.0.0.1:0',
+    healthAddress: undefined,
+    allowedHosts: undefined,
+    corsOrigins: [],
     database: { kind: 'external', owner, writer, replicas },
     signingKeys: { kind: 'folder', folder: keys ?? '', create: true },
     foreignIssuer: undefined,

@@ -4,7 +4,7 @@ import { createContextKey } from '@connectrpc/connect';
 import { ChangeSetType, type EntityManager } from '@mikro-orm/core';
 import type pg from 'pg';
 import type { Cancellation } from '../../cqrs/cancellation.ts';
-import { cancellableRows } from '../cancellable-query.ts';
+import { readRows } from '../cancellable-query.ts';
 import { type Attempt, recordsParameter, STORE_RECORDS, successParameters, type Target } from '../command-log/command-record.ts';
 import { ERASE_OWNED, type OwnerDigest, RENAME_OWNER } from '../command-log/personal-owner.ts';
 import type { AggregateSql, EventParameters, Statement } from './aggregate-sql.ts';
@@ -59,6 +59,14 @@ const REHEARSED: RowIds = {
   ofEvent: () => randomUUIDv7(),
   ofNewAggregate: () => randomUUIDv7(),
 };
+
+/** A handler changed an aggregate whose method recorded no event. It is a defect of the aggregate; nothing was stored. */
+export class ChangeWithoutEvent extends Error {
+  constructor({ method, type, id, properties }: { method: string; type: string; id: string; properties: readonly string[] }) {
+    super(`${method} changed ${properties.join(', ')} of ${type} ${id}, and recorded no event: nothing of it is stored`);
+    this.name = 'ChangeWithoutEvent';
+  }
+}
 
 /** Another command under the same idempotency key was faster. The idempotency middleware answers it with what that one was answered. */
 export class KeyClaimedMeanwhile extends Error {}
@@ -144,9 +152,9 @@ export class UnitOfWork {
     return this.#transaction;
   }
 
-  /** Rows of a single statement before and outside the transaction, which then need not be held open while the caller thinks. */
+  /** Rows of a single statement that reads, before and outside the transaction, which then need not be held open while the caller thinks. */
   queryOutside<Row extends pg.QueryResultRow>(text: string, values: readonly unknown[]): Promise<Row[]> {
-    return cancellableRows<Row>(this.#pool, { text, values }, this.#cancellation);
+    return readRows<Row>(this.#pool, { text, values }, this.#cancellation);
   }
 
   /** What the command is about: the aggregate that it changed, else the first one it loaded. Asked for when the handler is done. */
@@ -233,6 +241,7 @@ export class UnitOfWork {
   #statements(ending: CommandEnding, ids: RowIds): Statement[] {
     const [changed, another] = this.#changed();
     if (another) throw new Error('a command changed more than one aggregate');
+    this.#refuseChangesWithoutEvent(changed, ending.attempt.method);
     if (!changed) return this.#statementsOfNoChange(ending);
     const { type, aggregate } = changed;
     const statement = this.#statement(changed, ending, ids);
@@ -250,6 +259,23 @@ export class UnitOfWork {
     const givenUp = digests.filter((digest) => !now.some((other) => other.equals(digest)));
     if (givenUp.length === 0) return [];
     return [{ text: RENAME_OWNER, values: [givenUp, this.#ownerDigest(type.id(aggregate))] }];
+  }
+
+  /** A change is kept with its events or not at all: what the handler is about to answer would otherwise not be what is stored. */
+  #refuseChangesWithoutEvent(changed: Changed | undefined, method: string): void {
+    const changes = this.#manager.getUnitOfWork();
+    changes.computeChangeSets();
+    for (const { type, aggregate } of this.#tracked) {
+      if (aggregate === changed?.aggregate) continue;
+      const change = changes.getChangeSets().find(({ entity }) => entity === aggregate);
+      if (change)
+        throw new ChangeWithoutEvent({
+          method,
+          type: type.name,
+          id: type.id(aggregate),
+          properties: Object.keys(change.payload),
+        });
+    }
   }
 
   #statementsOfNoChange({ attempt, claim }: CommandEnding): Statement[] {
@@ -271,9 +297,10 @@ export class UnitOfWork {
       record: successParameters(attempt, versionBefore),
       claim: claim && claimParameters(claim),
     };
-    const changes = this.#manager.getUnitOfWork();
-    changes.computeChangeSets();
-    const change = changes.getChangeSets().find(({ entity }) => entity === aggregate);
+    const change = this.#manager
+      .getUnitOfWork()
+      .getChangeSets()
+      .find(({ entity }) => entity === aggregate);
     const properties = (change?.payload ?? {}) as Record<string, unknown>;
     if (change?.type === ChangeSetType.CREATE) {
       const key = { [sql.keyProperty]: ids.ofNewAggregate(type.id(aggregate)) };

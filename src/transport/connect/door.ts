@@ -11,12 +11,15 @@ import {
 } from '@connectrpc/connect-node';
 import type { Bus } from '../../cqrs/bus.ts';
 import { MalformedRequest } from '../../cqrs/errors.ts';
-import { toConnectError, type UnexpectedErrors } from '../../middleware/errors.ts';
+import { toConnectError, typedError, type UnexpectedErrors } from '../../middleware/errors.ts';
+import { HostNotAllowed, isLocalHost } from '../allowed-hosts.ts';
 import { CallsInFlight } from '../calls-in-flight.ts';
 import type { Door, DoorOptions } from '../door.ts';
 import { MessageLimits } from '../message-limits.ts';
 import { unknownMethod, unsupportedContentType, unsupportedVerb } from '../refusal.ts';
+import { SECURITY_HEADERS, SECURITY_HEADERS_OVER_TLS } from '../security-headers.ts';
 import { boundTimeouts } from './bound-timeouts.ts';
+import { CrossOrigin } from './cross-origin.ts';
 import { serveText } from './grpc-web-text.ts';
 import { type HttpRequest, type HttpResponse, type HttpRoute, sendJson, serveHttpRoute } from './http-route.ts';
 import { HttpServer } from './http-server.ts';
@@ -28,6 +31,8 @@ import { spokenProtocol } from './spoken-protocol.ts';
 export interface ConnectDoorOptions extends DoorOptions {
   /** Pages beside the rpcs. */
   readonly routes?: readonly HttpRoute[] | undefined;
+  /** Origins whose pages may call from browsers. */
+  readonly corsOrigins?: readonly string[] | undefined;
   /** Calls at once on one HTTP/2 connection. */
   readonly maxConcurrentStreams?: number | undefined;
 }
@@ -45,11 +50,19 @@ export function createConnectDoor(options: ConnectDoorOptions): Door {
   const rpcs = new Map(handlersOf(options, inFlight).map((handler) => [handler.requestPath, handler]));
   const routes = new Map((options.routes ?? []).map((route) => [route.path, route]));
 
+  const crossOrigin = options.corsOrigins?.length ? new CrossOrigin(options.corsOrigins) : undefined;
+
   const server = new HttpServer(
     (request, response) => {
+      const host = String(request.headers[':authority'] ?? request.headers.host ?? '');
+      // Not of a name that stands for another service on every machine, and on every port of this one.
+      const headers = options.tls && !isLocalHost(host) ? SECURITY_HEADERS_OVER_TLS : SECURITY_HEADERS;
+      for (const name in headers) response.setHeader(name, headers[name as keyof typeof headers]);
       const [path = ''] = (request.url ?? '').split('?', 1);
       const rpc = rpcs.get(path);
       const route = routes.get(path);
+      if (options.isAllowedHost?.(host) === false && !route?.anyHost) return refuseHost(host, request, response);
+      if (crossOrigin?.answers(request, response)) return;
       const served = rpc
         ? serveRpc(rpc, request, response, unexpected)
         : route
@@ -166,6 +179,11 @@ function sendError(response: HttpResponse, status: number, error: ConnectError):
 async function refuseUnknown(path: string, request: HttpRequest, response: HttpResponse): Promise<void> {
   const spoken = spokenProtocol(request.headers['content-type'] ?? '');
   refuse(response, spoken, { httpStatus: 404, error: unknownMethod(path) });
+}
+
+function refuseHost(host: string, request: HttpRequest, response: HttpResponse): void {
+  const spoken = spokenProtocol(request.headers['content-type'] ?? '');
+  refuse(response, spoken, { httpStatus: 403, error: typedError(new HostNotAllowed(host)) });
 }
 
 /** The words for what Connect refuses by an HTTP status alone. */

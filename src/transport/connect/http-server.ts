@@ -130,7 +130,7 @@ const STATUSES: Readonly<Record<string, string>> = {
 function refuse(error: NodeJS.ErrnoException, socket: Socket): void {
   if (socket.writableEnded || socket.destroyed) return;
   const status = STATUSES[error.code ?? ''] ?? '400 Bad Request';
-  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nX-Content-Type-Options: nosniff\r\nContent-Length: 0\r\n\r\n`);
   setTimeout(() => socket.destroy(), LAST_READ_MS).unref();
 }
 
