@@ -24,6 +24,8 @@ import { createReplay } from './middleware/replay.ts';
 import { validation } from './middleware/validation.ts';
 import { auditModule } from './modules/audit/module.ts';
 import { createCommandRecorder } from './postgres/command-log/command-recorder.ts';
+import { ownerDigests, sweepOwners } from './postgres/command-log/personal-owner.ts';
+import { createRefusalTally } from './postgres/command-log/refusal-tally.ts';
 import { Guesses, guessTargets } from './postgres/guesses.ts';
 import { openMigratedDatabase } from './postgres/open-database.ts';
 import { createPool, poolSizes } from './postgres/pool.ts';
@@ -109,7 +111,12 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
   const { ring, digestKey } = signingKeys;
   const domain = await createDomain(signingKeys, { processes: config.workers });
   const sizes = poolSizes(config.workers);
-  const writes = await createWriteSide(writer, domain.aggregateTypes, { poolSize: sizes.calls, waitMs: limits.databaseWaitMs });
+  const ownerDigest = ownerDigests(digestKey('personal owners'));
+  const writes = await createWriteSide(writer, domain.aggregateTypes, {
+    poolSize: sizes.calls,
+    waitMs: limits.databaseWaitMs,
+    ownerDigest,
+  });
   stopsBriefly('writes', writes.close);
   const reads = await createReadSide({
     primary: reader,
@@ -134,8 +141,10 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     now: Date.now,
   });
 
-  const recorder = createCommandRecorder({ pool: writes.recordPool, logger });
+  const recorder = createCommandRecorder({ pool: writes.recordPool, logger, ownerDigest });
   stopsBriefly('command recorder', recorder.close);
+  const refusals = createRefusalTally({ recorder, logger });
+  stopsBriefly('refusals', refusals.close);
   const keys = createIdempotencyKeys({ pool: writes.pool, keptSeconds: config.idempotencyHours * 3600 });
   // A connection of its own: a round that has much to do takes none from the commands.
   const sealerPool = createPool(writer, { name: 'sealer', max: 1, readOnly: false });
@@ -159,7 +168,12 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
   const guess = guessing({ guesses, report: guessReport });
   const sharedRates = limits.rateStore === 'postgres' ? postgresRates(writes.pool, digestKey('rate limits')) : undefined;
   const sweeps = startSweeps(
-    { keys: keys.removeOld, guesses: () => guesses.sweep(), ...(sharedRates && { rates: sharedRates.sweep }) },
+    {
+      keys: keys.removeOld,
+      guesses: () => guesses.sweep(),
+      owners: () => sweepOwners(writes.pool),
+      ...(sharedRates && { rates: sharedRates.sweep }),
+    },
     { logger, intervalMs: SWEEP_EVERY },
   );
   stopsBriefly('sweeps', sweeps.stop);
@@ -184,6 +198,7 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
       authority,
       validation: rules.interceptor,
       recorder,
+      refusals,
       idempotency: {
         keys,
         fingerprintKey: digestKey('idempotency fingerprints'),
