@@ -55,6 +55,7 @@ export async function startTestApp({
     reflection: 'on',
     workers: 1,
     logLevel: 'info',
+    passwordWords: [],
   };
   const lines: string[] = [];
   const logger = pino({ level: config.logLevel }, { write: (line: string) => lines.push(line) });
