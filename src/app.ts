@@ -109,7 +109,7 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
   const { limits } = config;
   const signingKeys = await openKeys(config.signingKeys, writer);
   const { ring, digestKey } = signingKeys;
-  const domain = await createDomain(signingKeys, { processes: config.workers });
+  const domain = await createDomain(signingKeys, { processes: config.workers, passwordWords: config.passwordWords });
   const sizes = poolSizes(config.workers);
   const ownerDigest = ownerDigests(digestKey('personal owners'));
   const writes = await createWriteSide(writer, domain.aggregateTypes, {

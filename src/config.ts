@@ -42,6 +42,8 @@ export interface Config {
   /** Processes that serve, sharing the addresses. */
   readonly workers: number;
   readonly logLevel: string;
+  /** Words that whoever guesses at passwords here knows: of the operator, of the other issuer. In lower case. */
+  readonly passwordWords: readonly string[];
 }
 
 /** What one instance takes on, and how often one caller may call. */
@@ -142,6 +144,7 @@ export function readConfig(environment: Environment): Config {
       `has to be one of ${REFLECTION.join(', ')}`,
     ) as ReflectionAccess,
     workers: Number(checked('WORKERS', '1', isWorkerCount, `has to be a number from 1 to ${MOST_WORKERS}`)),
+    passwordWords: passwordWords([text('PASSWORD_WORDS'), text('AUTH_ISSUER'), text('AUTH_AUDIENCE')]),
     logLevel: checked('LOG_LEVEL', 'info', (value) => LOG_LEVELS.includes(value), `has to be one of ${LOG_LEVELS.join(', ')}`),
   };
   if (!config.tls && text('TLS_CLIENT_CA_FILE'))
@@ -266,6 +269,17 @@ function together<const Names extends readonly string[], T>(
     );
   }
   return undefined;
+}
+
+/** Words of at least four letters or digits, without those that every address has. */
+function passwordWords(texts: readonly (string | undefined)[]): string[] {
+  const words = texts.flatMap((text = '') =>
+    text
+      .normalize('NFKC')
+      .toLowerCase()
+      .split(/[^\p{L}\p{M}\p{N}]+/u),
+  );
+  return [...new Set(words.filter((word) => word.length >= 4 && word !== 'http' && word !== 'https'))];
 }
 
 function isAddress(value: string): boolean {

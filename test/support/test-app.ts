@@ -56,6 +56,7 @@ export async function startTestApp({
     reflection: 'on',
     workers: 1,
     logLevel: 'info',
+    passwordWords: [],
   };
   const lines: string[] = [];
   const logger = pino({ level: config.logLevel }, { write: (line: string) => lines.push(line) });
