@@ -40,6 +40,7 @@ import { createConnectDoor } from './transport/connect/door.ts';
 import type { Door } from './transport/door.ts';
 import { createGrpcDoor } from './transport/grpc/door.ts';
 import { createHealthServer } from './transport/health-server.ts';
+import { TrustedProxies } from './transport/proxies/trusted-proxies.ts';
 import { Readiness } from './transport/readiness.ts';
 import { createStandardServices } from './transport/standard/standard-services.ts';
 import { ServerTls, type TlsFiles, TlsFilesInvalid } from './transport/tls/server-tls.ts';
@@ -108,7 +109,7 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
   const { limits } = config;
   const signingKeys = await openKeys(config.signingKeys, writer);
   const { ring, digestKey } = signingKeys;
-  const domain = await createDomain(signingKeys, { processes: config.workers });
+  const domain = await createDomain(signingKeys, { processes: config.workers, passwordWords: config.passwordWords });
   const sizes = poolSizes(config.workers);
   const ownerDigest = ownerDigests(digestKey('personal owners'));
   const writes = await createWriteSide(writer, domain.aggregateTypes, {
@@ -229,7 +230,8 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     streams: { gauge: inFlight.streams, limit: limits.streams },
     authentication: authentication(authority),
   });
-  const grpcDoor = createGrpcDoor({ bus, standard, unexpected, tls, overload });
+  const proxies = config.proxies && new TrustedProxies(config.proxies);
+  const grpcDoor = createGrpcDoor({ bus, standard, unexpected, tls, proxies, overload });
   const readiness = new Readiness({
     services,
     dependencies: {
@@ -246,6 +248,7 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     standard,
     unexpected,
     tls,
+    proxies,
     routes: [...readiness.routes(), jwks],
     isAllowedHost: hostCheck(config),
     corsOrigins: config.corsOrigins,
