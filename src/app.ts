@@ -26,6 +26,8 @@ import { auditModule } from './modules/audit/module.ts';
 import { tooFewConnections } from './postgres/check-database.ts';
 import { createCommandRecorder } from './postgres/command-log/command-recorder.ts';
 import { startMonthsAhead } from './postgres/command-log/months-ahead.ts';
+import { ownerDigests, sweepOwners } from './postgres/command-log/personal-owner.ts';
+import { createRefusalTally } from './postgres/command-log/refusal-tally.ts';
 import { Guesses, guessTargets } from './postgres/guesses.ts';
 import { openMigratedDatabase } from './postgres/open-database.ts';
 import { createPool, mostConnections, poolSizes } from './postgres/pool.ts';
@@ -40,6 +42,7 @@ import { createConnectDoor } from './transport/connect/door.ts';
 import type { Door } from './transport/door.ts';
 import { createGrpcDoor } from './transport/grpc/door.ts';
 import { createHealthServer } from './transport/health-server.ts';
+import { TrustedProxies } from './transport/proxies/trusted-proxies.ts';
 import { Readiness } from './transport/readiness.ts';
 import { createStandardServices } from './transport/standard/standard-services.ts';
 import { ServerTls, type TlsFiles, TlsFilesInvalid } from './transport/tls/server-tls.ts';
@@ -108,9 +111,14 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
   const { limits } = config;
   const signingKeys = await openKeys(config.signingKeys, writer);
   const { ring, digestKey } = signingKeys;
-  const domain = await createDomain(signingKeys, { processes: config.workers });
+  const domain = await createDomain(signingKeys, { processes: config.workers, passwordWords: config.passwordWords });
   const sizes = poolSizes(config.workers);
-  const writes = await createWriteSide(writer, domain.aggregateTypes, { poolSize: sizes.calls, waitMs: limits.databaseWaitMs });
+  const ownerDigest = ownerDigests(digestKey('personal owners'));
+  const writes = await createWriteSide(writer, domain.aggregateTypes, {
+    poolSize: sizes.calls,
+    waitMs: limits.databaseWaitMs,
+    ownerDigest,
+  });
   stopsBriefly('writes', writes.close);
   const tooFew = await tooFewConnections(writes.pool, mostConnections(config.workers));
   if (tooFew !== undefined) logger.warn(tooFew);
@@ -137,8 +145,10 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     now: Date.now,
   });
 
-  const recorder = createCommandRecorder({ pool: writes.recordPool, logger });
+  const recorder = createCommandRecorder({ pool: writes.recordPool, logger, ownerDigest });
   stopsBriefly('command recorder', recorder.close);
+  const refusals = createRefusalTally({ recorder, logger });
+  stopsBriefly('refusals', refusals.close);
   const keys = createIdempotencyKeys({ pool: writes.pool, keptSeconds: config.idempotencyHours * 3600 });
   // A connection of its own: a round that has much to do takes none from the commands.
   const sealerPool = createPool(writer, { name: 'sealer', max: 1, readOnly: false });
@@ -162,7 +172,12 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
   const guess = guessing({ guesses, report: guessReport });
   const sharedRates = limits.rateStore === 'postgres' ? postgresRates(writes.pool, digestKey('rate limits')) : undefined;
   const sweeps = startSweeps(
-    { keys: keys.removeOld, guesses: () => guesses.sweep(), ...(sharedRates && { rates: sharedRates.sweep }) },
+    {
+      keys: keys.removeOld,
+      guesses: () => guesses.sweep(),
+      owners: () => sweepOwners(writes.pool),
+      ...(sharedRates && { rates: sharedRates.sweep }),
+    },
     { logger, intervalMs: SWEEP_EVERY },
   );
   stopsBriefly('sweeps', sweeps.stop);
@@ -189,6 +204,7 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
       authority,
       validation: rules.interceptor,
       recorder,
+      refusals,
       idempotency: {
         keys,
         fingerprintKey: digestKey('idempotency fingerprints'),
@@ -220,7 +236,8 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     streams: { gauge: inFlight.streams, limit: limits.streams },
     authentication: authentication(authority),
   });
-  const grpcDoor = createGrpcDoor({ bus, standard, unexpected, tls, overload });
+  const proxies = config.proxies && new TrustedProxies(config.proxies);
+  const grpcDoor = createGrpcDoor({ bus, standard, unexpected, tls, proxies, overload });
   const readiness = new Readiness({
     services,
     dependencies: {
@@ -237,6 +254,7 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     standard,
     unexpected,
     tls,
+    proxies,
     routes: [...readiness.routes(), jwks],
     isAllowedHost: hostCheck(config),
     corsOrigins: config.corsOrigins,

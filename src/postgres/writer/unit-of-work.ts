@@ -6,6 +6,7 @@ import type pg from 'pg';
 import type { Cancellation } from '../../cqrs/cancellation.ts';
 import { readRows } from '../cancellable-query.ts';
 import { type Attempt, recordsParameter, STORE_RECORDS, successParameters, type Target } from '../command-log/command-record.ts';
+import { ERASE_OWNED, type OwnerDigest, RENAME_OWNER } from '../command-log/personal-owner.ts';
 import type { AggregateSql, EventParameters, Statement } from './aggregate-sql.ts';
 import type { AggregateType } from './aggregate-type.ts';
 import { type AnsweredClaim, claimParameters, KEY_CONSTRAINT, STORE_CLAIM } from './idempotency-keys.ts';
@@ -25,6 +26,8 @@ interface Tracked {
   readonly aggregate: object;
   /** Undefined for a new aggregate. */
   readonly versionBefore: number | undefined;
+  /** See `AggregateType.names`. */
+  readonly namesBefore: readonly string[];
 }
 
 /** The aggregate that a command changed, with the events it recorded. */
@@ -38,6 +41,8 @@ export interface CommandEnding {
   /** With an idempotency key: the claim and the answer. */
   readonly claim: AnsweredClaim | undefined;
 }
+
+const NO_NAMES: readonly string[] = [];
 
 /** By which ids the rows of one write are stored. */
 interface RowIds {
@@ -90,6 +95,7 @@ export class UnitOfWork {
   readonly #origin: EventOrigin;
   readonly #cancellation: Cancellation;
   readonly #attempt: number;
+  readonly #ownerDigest: OwnerDigest;
   readonly #tracked: Tracked[] = [];
   /** What the handler changed; undefined until it is done and somebody asks. */
   #changes: readonly Changed[] | undefined;
@@ -102,6 +108,7 @@ export class UnitOfWork {
     origin: EventOrigin;
     cancellation: Cancellation;
     attempt: number;
+    ownerDigest: OwnerDigest;
   }) {
     this.#pool = parts.pool;
     this.#manager = parts.manager;
@@ -109,6 +116,7 @@ export class UnitOfWork {
     this.#origin = parts.origin;
     this.#cancellation = parts.cancellation;
     this.#attempt = parts.attempt;
+    this.#ownerDigest = parts.ownerDigest;
   }
 
   /** Loads an aggregate by its id. What it records is stored at `commit`. */
@@ -118,14 +126,19 @@ export class UnitOfWork {
     const [row] = await this.query(this.#attempt === 1 ? select : selectForUpdate, [id]);
     if (!row) return undefined;
     const aggregate = this.#manager.map(type.mapping, row) as A;
-    this.#tracked.push({ type, aggregate, versionBefore: type.version(aggregate) });
+    this.#tracked.push({
+      type,
+      aggregate,
+      versionBefore: type.version(aggregate),
+      namesBefore: type.names?.(aggregate) ?? NO_NAMES,
+    });
     return aggregate;
   }
 
   /** Takes in a new aggregate. */
   add<A extends object>(type: AggregateType<A>, aggregate: A): void {
     this.#manager.persist(aggregate);
-    this.#tracked.push({ type, aggregate, versionBefore: undefined });
+    this.#tracked.push({ type, aggregate, versionBefore: undefined, namesBefore: NO_NAMES });
   }
 
   /** Rows of a statement inside the transaction. */
@@ -231,8 +244,21 @@ export class UnitOfWork {
     this.#refuseChangesWithoutEvent(changed, ending.attempt.method);
     if (!changed) return this.#statementsOfNoChange(ending);
     const { type, aggregate } = changed;
+    const statement = this.#statement(changed, ending, ids);
+    if (!type.erasesPersonalData(aggregate)) return [statement, ...this.#renaming(changed)];
+    const owners = [type.id(aggregate), ...changed.namesBefore].map(this.#ownerDigest);
     const erasure = { text: ERASE_PERSONAL_DATA, values: [type.id(aggregate), this.#origin.commandId] };
-    return [this.#statement(changed, ending, ids), ...(type.erasesPersonalData(aggregate) ? [erasure] : [])];
+    return [statement, { text: ERASE_OWNED, values: [owners] }, erasure];
+  }
+
+  /** What is recorded under a name that is given up is found by the id from now on: somebody else may take the name. */
+  #renaming({ type, aggregate, namesBefore }: Changed): Statement[] {
+    if (namesBefore.length === 0) return [];
+    const digests = namesBefore.map(this.#ownerDigest);
+    const now = (type.names?.(aggregate) ?? NO_NAMES).map(this.#ownerDigest);
+    const givenUp = digests.filter((digest) => !now.some((other) => other.equals(digest)));
+    if (givenUp.length === 0) return [];
+    return [{ text: RENAME_OWNER, values: [givenUp, this.#ownerDigest(type.id(aggregate))] }];
   }
 
   /** A change is kept with its events or not at all: what the handler is about to answer would otherwise not be what is stored. */
@@ -255,7 +281,7 @@ export class UnitOfWork {
   #statementsOfNoChange({ attempt, claim }: CommandEnding): Statement[] {
     const ended = { outcome: 'succeeded', code: 'OK', reason: '', dryRun: false, answeredBy: undefined } as const;
     const { target } = this;
-    const record = { text: STORE_RECORDS, values: [recordsParameter([{ ...attempt, ...ended, target }])] };
+    const record = { text: STORE_RECORDS, values: [recordsParameter([{ ...attempt, ...ended, target, owners: NO_NAMES }])] };
     if (!claim) return [record];
     return [
       record,

@@ -2,6 +2,7 @@ import { MikroORM } from '@mikro-orm/postgresql';
 import pg from 'pg';
 import type { Call } from '../../cqrs/call.ts';
 import { traceKey } from '../../cqrs/context-keys.ts';
+import type { OwnerDigest } from '../command-log/personal-owner.ts';
 import type { Connection } from '../connection.ts';
 import { createPool } from '../pool.ts';
 import { AggregateSql } from './aggregate-sql.ts';
@@ -40,7 +41,7 @@ export class CommitsNotDurable extends Error {
 export async function createWriteSide(
   connection: Connection,
   types: readonly AggregateType<object>[],
-  { poolSize, waitMs }: { poolSize: number; waitMs?: number },
+  { poolSize, waitMs, ownerDigest }: { poolSize: number; waitMs?: number; ownerDigest: OwnerDigest },
 ): Promise<WriteSide> {
   const pool = createPool(connection, {
     name: 'commands',
@@ -81,6 +82,7 @@ export async function createWriteSide(
         manager: orm.em.fork(),
         sql,
         attempt,
+        ownerDigest,
         cancellation: call.cancellation,
         origin: {
           commandId: call.id,
