@@ -20,3 +20,8 @@ export function parseAddress(address: string): { host: string; port: number } {
   if (!host || port > 65_535) throw new AddressInvalid(address);
   return { host, port };
 }
+
+/** Whether nothing but this machine reaches the host. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
+}

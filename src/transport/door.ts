@@ -1,6 +1,7 @@
 import type { Bus, Rpc } from '../cqrs/bus.ts';
 import type { UnexpectedErrors } from '../middleware/errors.ts';
 import type { EdgeOptions } from './edge/edge.ts';
+import type { TrustedProxies } from './proxies/trusted-proxies.ts';
 import type { ServerTls } from './tls/server-tls.ts';
 
 /** What every network door needs to know. */
@@ -10,6 +11,10 @@ export interface DoorOptions {
   readonly standard?: readonly Rpc[] | undefined;
   /** For what fails outside of the bus; the errors middleware reports the rest. */
   readonly unexpected: UnexpectedErrors;
+  /** Whose word is taken about where calls come from; without it, nobody's. */
+  readonly proxies?: TrustedProxies | undefined;
+  /** Whether the service answers under the host that a caller addresses; without it, under any. */
+  readonly isAllowedHost?: ((authority: string) => boolean) | undefined;
   /** Without it the door speaks clear text. */
   readonly tls?: ServerTls | undefined;
   /** What callers are granted before there is a call: see Edge. */

@@ -32,10 +32,12 @@ export async function startTestApp({
   beside,
   on,
   limits,
+  proxies,
 }: {
   beside?: TestApp;
   on?: TestDatabase;
   limits?: Partial<Limits>;
+  proxies?: Config['proxies'];
 } = {}): Promise<TestApp> {
   const database = beside?.database ?? on ?? (await createTestDatabase());
   const keys = beside ? undefined : await mkdtemp(join(tmpdir(), 'bicameral-keys-'));
@@ -43,6 +45,10 @@ export async function startTestApp({
   const config: Config = beside?.config ?? {
     grpcAddress: '127.0.0.1:0',
     httpAddress: '127.0.0.1:0',
+    healthAddress: undefined,
+    allowedHosts: undefined,
+    proxies,
+    corsOrigins: [],
     database: { kind: 'external', owner, writer, replicas },
     signingKeys: { kind: 'folder', folder: keys ?? '', create: true },
     foreignIssuer: undefined,
@@ -52,6 +58,7 @@ export async function startTestApp({
     reflection: 'on',
     workers: 1,
     logLevel: 'info',
+    passwordWords: [],
   };
   const lines: string[] = [];
   const logger = pino({ level: config.logLevel }, { write: (line: string) => lines.push(line) });

@@ -12,6 +12,8 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { AddressInUse, parseAddress } from '../address.ts';
 import type { Edge } from '../edge/edge.ts';
 import { http1Options, http2Options, tlsOptions } from '../edge/server-options.ts';
+import { takeProxyHeaders } from '../proxies/proxy-protocol.ts';
+import type { TrustedProxies } from '../proxies/trusted-proxies.ts';
 import type { ServerTls } from '../tls/server-tls.ts';
 import type { HttpRequest, HttpResponse } from './http-route.ts';
 import { speaksHttp2 } from './speaks-http2.ts';
@@ -32,7 +34,10 @@ export class HttpServer {
   readonly #undecided = new Set<Socket>();
   readonly #edge: Edge;
 
-  constructor(handle: Listener, { tls, edge }: { tls?: ServerTls | undefined; edge: Edge }) {
+  constructor(
+    handle: Listener,
+    { tls, proxies, edge }: { tls?: ServerTls | undefined; proxies?: TrustedProxies | undefined; edge: Edge },
+  ) {
     this.#edge = edge;
     const listener: Listener = (request, response) => {
       if ('stream' in request) forgetRest(request);
@@ -40,6 +45,7 @@ export class HttpServer {
       handle(request, response);
     };
     this.#server = tls ? this.#secureServer(listener, tls) : this.#clearTextServer(listener);
+    if (proxies) takeProxyHeaders(this.#server, proxies);
     this.#server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
       if (edge.http1(socket).hasBegunToAnswer) socket.destroy();
       else refuse(error, socket);
@@ -135,7 +141,7 @@ const STATUSES: Readonly<Record<string, string>> = {
 function refuse(error: NodeJS.ErrnoException, socket: Socket): void {
   if (socket.writableEnded || socket.destroyed) return;
   const status = STATUSES[error.code ?? ''] ?? '400 Bad Request';
-  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nX-Content-Type-Options: nosniff\r\nContent-Length: 0\r\n\r\n`);
   setTimeout(() => socket.destroy(), LAST_READ_MS).unref();
 }
 

@@ -1,6 +1,7 @@
 import type { Http2Server, ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
 import type { Server, Socket } from 'node:net';
 import { networkOf } from '../../cqrs/network.ts';
+import type { TrustedProxies } from '../proxies/trusted-proxies.ts';
 import { EDGE_LIMITS, type EdgeLimits } from './edge-limits.ts';
 import { Http1Connection } from './http1-connection.ts';
 import { Http2Connection, type StreamListener } from './http2-connection.ts';
@@ -10,6 +11,8 @@ export interface EdgeOptions {
   readonly limits?: Partial<EdgeLimits> | undefined;
   /** Of the process, where there are several doors. */
   readonly unfinished?: UnfinishedRequests | undefined;
+  /** From a proxy that is trusted come the connections of many; they count for the door alone. */
+  readonly proxies?: Pick<TrustedProxies, 'trusts'> | undefined;
   /** The largest request message of a path, in bytes. */
   readonly largest: (path: string | undefined) => number;
   /** See Http2Rules. */
@@ -113,7 +116,9 @@ export class Edge {
     const network = networkOf(key);
     const fromThere = this.#perNetwork.get(network) ?? 0;
     // Gone already, or one too many.
-    if (socket.remoteAddress === undefined || fromThere >= this.limits.connectionsPerAddress || !this.#hasRoom()) {
+    const isOneTooMany =
+      fromThere >= this.limits.connectionsPerAddress && !this.#options.proxies?.trusts(socket.remoteAddress ?? '');
+    if (socket.remoteAddress === undefined || isOneTooMany || !this.#hasRoom()) {
       socket.destroy();
       this.#turnedAway += 1;
       return false;

@@ -20,6 +20,7 @@ import { Edge } from '../edge/edge.ts';
 import type { EdgeLimits } from '../edge/edge-limits.ts';
 import { http2Options, tlsOptions } from '../edge/server-options.ts';
 import { MessageLimits } from '../message-limits.ts';
+import { takeProxyHeaders } from '../proxies/proxy-protocol.ts';
 import { requestTimedOut, unknownMethod } from '../refusal.ts';
 import { http2ServersOf, setNodeOptions } from './grpc-js-server.ts';
 import { type HandlerOptions, streamHandler, unaryHandler } from './handlers.ts';
@@ -41,13 +42,13 @@ const LAST_WORDS_MS = 250;
 
 /** The bus and the standard services over gRPC. */
 export function createGrpcDoor(options: GrpcDoorOptions): Door {
-  const { bus, unexpected } = options;
+  const { bus, unexpected, proxies } = options;
   const messageLimits = new MessageLimits(bus, options.maxMessageBytes);
   const inFlight = new CallsInFlight();
   const tooLate = answerTooLate();
-  const edge = new Edge({ ...options.edge, largest: (path) => messageLimits.of(path), tooLate });
+  const edge = new Edge({ ...options.edge, proxies, largest: (path) => messageLimits.of(path), tooLate });
   const server = createServer({ limits: edge.limits, messageLimits, unexpected });
-  const paths = addRpcs(server, { bus, standard: options.standard ?? [] }, { inFlight, unexpected });
+  const paths = addRpcs(server, { bus, standard: options.standard ?? [] }, { inFlight, unexpected, proxies });
   server.addService(UNKNOWN_SERVICE, { refuse: refuseUnknown });
   const overload = options.overload && new Overload(options.overload, unexpected);
   const calls = new Http2Edge({ busPaths: paths, otherPaths: new Set([UNKNOWN_PATH]), overload });
@@ -59,6 +60,7 @@ export function createGrpcDoor(options: GrpcDoorOptions): Door {
       const port = await bind(server, address, tls ? new TlsCredentials(tls) : ServerCredentials.createInsecure());
       for (const http2Server of http2ServersOf(server)) {
         http2Servers.add(http2Server);
+        if (proxies) takeProxyHeaders(http2Server, proxies);
         calls.guard(http2Server);
         edge.guard(http2Server);
         edge.guardHttp2(http2Server);
