@@ -8,7 +8,7 @@ import { createAccounts } from './auth/accounts.ts';
 import { createAuthority } from './auth/authority.ts';
 import { readEndedSessions } from './auth/ended-sessions.ts';
 import { openKeys } from './auth/open-keys.ts';
-import { startRevocationWatch } from './auth/revocations.ts';
+import { REMEMBERED_MS, startRevocationWatch } from './auth/revocations.ts';
 import { createTokenVerifier } from './auth/token-verifier.ts';
 import { type Config, ConfigError } from './config.ts';
 import { type Bus, createBus, type Route } from './cqrs/bus.ts';
@@ -23,6 +23,7 @@ import { memoryRates, postgresRates } from './middleware/rates.ts';
 import { createReplay } from './middleware/replay.ts';
 import { validation } from './middleware/validation.ts';
 import { auditModule } from './modules/audit/module.ts';
+import { sweepSessions } from './modules/users/persistence/session-store.ts';
 import { createCommandRecorder } from './postgres/command-log/command-recorder.ts';
 import { Guesses, guessTargets } from './postgres/guesses.ts';
 import { openMigratedDatabase } from './postgres/open-database.ts';
@@ -100,7 +101,7 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
   const { limits } = config;
   const signingKeys = await openKeys(config.signingKeys, writer);
   const { ring, digestKey } = signingKeys;
-  const domain = await createDomain(signingKeys, { processes: config.workers });
+  const domain = await createDomain(signingKeys, { processes: config.workers, sessionLifetime: config.sessionLifetime });
   const sizes = poolSizes(config.workers);
   const writes = await createWriteSide(writer, domain.aggregateTypes, { poolSize: sizes.calls, waitMs: limits.databaseWaitMs });
   stops.push(writes.close);
@@ -148,7 +149,12 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
   const guess = guessing({ guesses, report: guessReport });
   const sharedRates = limits.rateStore === 'postgres' ? postgresRates(writes.pool, digestKey('rate limits')) : undefined;
   const sweeps = startSweeps(
-    { keys: keys.removeOld, guesses: () => guesses.sweep(), ...(sharedRates && { rates: sharedRates.sweep }) },
+    {
+      keys: keys.removeOld,
+      guesses: () => guesses.sweep(),
+      sessions: () => sweepSessions(writes.pool, { ...config.sessionLifetime, rememberedMs: REMEMBERED_MS }),
+      ...(sharedRates && { rates: sharedRates.sweep }),
+    },
     { logger, intervalMs: SWEEP_EVERY },
   );
   stops.push(sweeps.stop);

@@ -10,6 +10,7 @@ import { createGuessEstimate } from './modules/users/domain/common-passwords.ts'
 import { createPasswordPolicy } from './modules/users/domain/password-policy.ts';
 import { usersModule } from './modules/users/module.ts';
 import { createPasswordHasher, type PasswordHasher } from './modules/users/persistence/password-hasher.ts';
+import type { SessionLifetime } from './modules/users/persistence/session-store.ts';
 import { UserType } from './modules/users/persistence/user-type.ts';
 import { guessTargets } from './postgres/guesses.ts';
 import type { AggregateType } from './postgres/writer/aggregate-type.ts';
@@ -26,7 +27,7 @@ export interface Domain {
 /** `processes` share the machine, and each hashes its part of the passwords. */
 export async function createDomain(
   { ring, digestKey }: Pick<Keys, 'ring' | 'digestKey'>,
-  { processes }: { processes: number } = { processes: 1 },
+  { processes, sessionLifetime }: { processes: number; sessionLifetime: SessionLifetime },
 ): Promise<Domain> {
   const passwords = await createPasswordHasher({ processes });
   return {
@@ -37,6 +38,7 @@ export async function createDomain(
         passwordPolicy: createPasswordPolicy(createGuessEstimate(dictionary['passwords-common'])),
         accessTokens: createAccessTokenIssuer(ring.current),
         pageTokens: pageTokensOf(ring),
+        sessionLifetime,
       }),
     ],
     aggregateTypes: [UserType],
