@@ -48,6 +48,18 @@ describe('token', () => {
     expect(Date.parse(expiresAt)).toBeGreaterThan(Date.now());
   });
 
+  it('prints one that is good for as long as is asked for, and no longer than 12 hours', async () => {
+    const lifetime = async (...options: string[]) => {
+      const { exp = 0, iat = 0 } = decodeJwt((await run(['token', ...options], env)).stdout.trim());
+      return exp - iat;
+    };
+    expect(await lifetime()).toBe(15 * 60);
+    expect(await lifetime('--ttl', '12h')).toBe(12 * 3600);
+    const { code, stderr } = await run(['token', '--ttl', '13h'], env);
+    expect(code).toBe(1);
+    expect(stderr).toContain('--ttl cannot be "13h": give a time like 90s, 15m or 2h, at most 12h.');
+  });
+
   it('refuses a role that does not exist, and names those that do', async () => {
     const { code, stderr } = await run(['token', '--role', 'emperor'], env);
     expect(code).toBe(1);
