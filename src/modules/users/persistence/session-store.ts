@@ -96,8 +96,10 @@ export function replayedSessions(store: Sessions, { reason, aggregateId }: { rea
   return {
     begin: ({ authenticatedAt }) => none(authenticatedAt),
     async find(presented, now): Promise<FoundSession | { problem: 'UNKNOWN' }> {
-      if (reason === 'REFRESH_TOKEN_INVALID') return { problem: 'UNKNOWN' };
-      return { id: '', userId: aggregateId, epoch: Number.MAX_SAFE_INTEGER, authenticatedAt: now, presented };
+      const wasRefused = reason === 'REFRESH_TOKEN_INVALID';
+      if (wasRefused && aggregateId === '') return { problem: 'UNKNOWN' };
+      const epoch = wasRefused ? 0 : Number.MAX_SAFE_INTEGER;
+      return { id: '', userId: aggregateId, epoch, authenticatedAt: now, presented };
     },
     rotate: (_, __, now) => none(now),
     end: (session) => store.end(session),
