@@ -25,6 +25,8 @@ import { validation } from './middleware/validation.ts';
 import { auditModule } from './modules/audit/module.ts';
 import { sweepSessions } from './modules/users/persistence/session-store.ts';
 import { createCommandRecorder } from './postgres/command-log/command-recorder.ts';
+import { ownerDigests, sweepOwners } from './postgres/command-log/personal-owner.ts';
+import { createRefusalTally } from './postgres/command-log/refusal-tally.ts';
 import { Guesses, guessTargets } from './postgres/guesses.ts';
 import { openMigratedDatabase } from './postgres/open-database.ts';
 import { createPool, poolSizes } from './postgres/pool.ts';
@@ -32,12 +34,14 @@ import { createReadSide } from './postgres/reader/read-side.ts';
 import { startSweeps } from './postgres/sweeps.ts';
 import { createIdempotencyKeys } from './postgres/writer/idempotency-keys.ts';
 import { createWriteSide } from './postgres/writer/write-side.ts';
+import { stopWithin } from './stop-within.ts';
 import { isLoopback, parseAddress } from './transport/address.ts';
 import { allowsHost, isLocalHost } from './transport/allowed-hosts.ts';
 import { createConnectDoor } from './transport/connect/door.ts';
 import type { Door } from './transport/door.ts';
 import { createGrpcDoor } from './transport/grpc/door.ts';
 import { createHealthServer } from './transport/health-server.ts';
+import { TrustedProxies } from './transport/proxies/trusted-proxies.ts';
 import { Readiness } from './transport/readiness.ts';
 import { createStandardServices } from './transport/standard/standard-services.ts';
 import { ServerTls, type TlsFiles, TlsFilesInvalid } from './transport/tls/server-tls.ts';
@@ -49,6 +53,8 @@ const SWEEP_EVERY = 10 * 60_000;
 const JWKS_MAY_BE_KEPT = { 'cache-control': 'public, max-age=300' };
 /** How long calls in flight get to finish when the program stops, in milliseconds. */
 const GRACE = 10_000;
+/** How long each part that works with the database may take to stop, in milliseconds: the database may not answer. */
+const STOP_PATIENCE = 3_000;
 
 /** The running program. */
 export interface App {
@@ -96,26 +102,39 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
   stops.push(async () => tlsWatch?.stop());
   const database = await openMigratedDatabase(config.database, { onProgress, logger });
   stops.push(database.close);
+  const stopsBriefly = (name: string, stop: () => Promise<unknown>): void => {
+    stops.push(() => stopWithin(STOP_PATIENCE, { name, stop, logger }));
+  };
   const { writer, reader, replicas } = database.connections;
 
   const { limits } = config;
   const signingKeys = await openKeys(config.signingKeys, writer);
   const { ring, digestKey } = signingKeys;
-  const domain = await createDomain(signingKeys, { processes: config.workers, sessionLifetime: config.sessionLifetime });
+  const { passwordWords, sessionLifetime } = config;
+  const domain = await createDomain(signingKeys, { processes: config.workers, passwordWords, sessionLifetime });
   const sizes = poolSizes(config.workers);
-  const writes = await createWriteSide(writer, domain.aggregateTypes, { poolSize: sizes.calls, waitMs: limits.databaseWaitMs });
-  stops.push(writes.close);
+  const ownerDigest = ownerDigests(digestKey('personal owners'));
+  const writes = await createWriteSide(writer, domain.aggregateTypes, {
+    poolSize: sizes.calls,
+    waitMs: limits.databaseWaitMs,
+    ownerDigest,
+  });
+  stopsBriefly('writes', writes.close);
   const reads = await createReadSide({
     primary: reader,
     replicas,
     sizes,
-    onChange: (name, healthy) =>
-      logger[healthy ? 'info' : 'warn']({ database: name }, healthy ? 'database is up' : 'database is away'),
+    onChange: (name, healthy, error) =>
+      logger[healthy ? 'info' : 'warn'](
+        { database: name, ...(error !== undefined && { err: error }) },
+        healthy ? 'database is up' : 'database is away',
+      ),
+    onDemoted: writes.renew,
   });
-  stops.push(reads.close);
+  stopsBriefly('reads', reads.close);
 
   const revocations = startRevocationWatch({ read: readEndedSessions(reads.primary.pool), logger, now: Date.now });
-  stops.push(revocations.stop);
+  stopsBriefly('revocation watch', revocations.stop);
   await revocations.refresh();
   const authority = createAuthority({
     tokens: createTokenVerifier({ keys: ring.active, foreign: config.foreignIssuer, now: Date.now }),
@@ -124,14 +143,16 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     now: Date.now,
   });
 
-  const recorder = createCommandRecorder({ pool: writes.recordPool, logger });
-  stops.push(recorder.close);
+  const recorder = createCommandRecorder({ pool: writes.recordPool, logger, ownerDigest });
+  stopsBriefly('command recorder', recorder.close);
+  const refusals = createRefusalTally({ recorder, logger });
+  stopsBriefly('refusals', refusals.close);
   const keys = createIdempotencyKeys({ pool: writes.pool, keptSeconds: config.idempotencyHours * 3600 });
   // A connection of its own: a round that has much to do takes none from the commands.
   const sealerPool = createPool(writer, { name: 'sealer', max: 1, readOnly: false });
-  const sealer = startSealer({ pool: sealerPool, key: ring.current, logger });
+  const sealer = startSealer({ pool: sealerPool, key: ring.current, keys: ring.all, logger });
   // Together, so that a round that waits for a database that hangs is cut off.
-  stops.push(() => Promise.all([sealer.stop(), sealerPool.close()]));
+  stopsBriefly('sealer', () => Promise.all([sealer.stop(), sealerPool.close()]));
 
   const unexpected: UnexpectedErrors = {
     newId: randomUUIDv7,
@@ -153,11 +174,12 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
       keys: keys.removeOld,
       guesses: () => guesses.sweep(),
       sessions: () => sweepSessions(writes.pool, { ...config.sessionLifetime, rememberedMs: REMEMBERED_MS }),
+      owners: () => sweepOwners(writes.pool),
       ...(sharedRates && { rates: sharedRates.sweep }),
     },
     { logger, intervalMs: SWEEP_EVERY },
   );
-  stops.push(sweeps.stop);
+  stopsBriefly('sweeps', sweeps.stop);
   const audit = auditModule({
     pageTokens: pageTokensOf(ring),
     eventTypes: domain.eventTypes,
@@ -179,6 +201,7 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
       authority,
       validation: rules.interceptor,
       recorder,
+      refusals,
       idempotency: {
         keys,
         fingerprintKey: digestKey('idempotency fingerprints'),
@@ -210,7 +233,8 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     streams: { gauge: inFlight.streams, limit: limits.streams },
     authentication: authentication(authority),
   });
-  const grpcDoor = createGrpcDoor({ bus, standard, unexpected, tls, overload });
+  const proxies = config.proxies && new TrustedProxies(config.proxies);
+  const grpcDoor = createGrpcDoor({ bus, standard, unexpected, tls, proxies, overload });
   const readiness = new Readiness({
     services,
     dependencies: {
@@ -227,6 +251,7 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     standard,
     unexpected,
     tls,
+    proxies,
     routes: [...readiness.routes(), jwks],
     isAllowedHost: hostCheck(config),
     corsOrigins: config.corsOrigins,

@@ -151,4 +151,18 @@ describe('readConfig', () => {
     for (const name of ['ALLOWED_HOSTS', 'CORS_ORIGINS', 'HEALTH_ADDRESS', 'REFLECTION'])
       expect(message).toContain(`${name} is `);
   });
+
+  it('trusts no proxy, and then those that are named', () => {
+    expect(readConfig({}).proxies).toBeUndefined();
+    expect(
+      readConfig({ TRUSTED_PROXIES: '10.0.0.0/8, ::1', FORWARDED_HEADER: 'forwarded', PROXY_PROTOCOL: 'on' }).proxies,
+    ).toEqual({
+      networks: ['10.0.0.0/8', '::1'],
+      header: 'forwarded',
+      proxyProtocol: true,
+    });
+    const bad = problemsOf({ TRUSTED_PROXIES: 'proxy.example.org', FORWARDED_HEADER: 'x-real-ip', PROXY_PROTOCOL: 'v2' });
+    for (const name of ['TRUSTED_PROXIES', 'FORWARDED_HEADER', 'PROXY_PROTOCOL']) expect(bad).toContain(`${name} is `);
+    expect(problemsOf({ PROXY_PROTOCOL: 'on' })).toContain('TRUSTED_PROXIES is not');
+  });
 });

@@ -119,7 +119,9 @@ describe('a service with mutual TLS', () => {
     for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text);
     const file = (name: keyof typeof files): string => join(folder, name);
     const tls = { TLS_CERT_FILE: file('cert.pem'), TLS_KEY_FILE: file('key.pem'), TLS_CLIENT_CA_FILE: file('ca.pem') };
-    await using secure = await startService({ env: tls });
+    await using secure = await startService({ env: { ...tls, HEALTH_ADDRESS: '127.0.0.1:0' } });
+    const [, probed = ''] = /^ *health +(http:\S+)/m.exec(secure.terminal()) ?? [];
+    expect((await fetch(probed)).status).toBe(200);
     const addresses = { ...tls, DATA_DIR: secure.dataDir, GRPC_ADDRESS: secure.grpcAddress, HTTP_ADDRESS: secure.httpAddress };
     const ask = (cert: keyof typeof files, key: keyof typeof files) =>
       run(['status', '--ca', file('ca.pem'), '--cert', file(cert), '--key', file(key)], addresses);

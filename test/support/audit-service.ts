@@ -52,7 +52,7 @@ export async function startAuditService({ connections }: TestDatabase): Promise<
   resources.defer(() => rm(folder, { recursive: true }));
   const keyFile = join(folder, 'signing-key.pem');
   const key = await loadOrCreateSigningKey(keyFile);
-  const writes = await createWriteSide(connections.writer, [UserType], { poolSize: 10 });
+  const writes = await createWriteSide(connections.writer, [UserType], { poolSize: 10, ownerDigest: () => Buffer.alloc(0) });
   resources.defer(() => writes.close());
   const reads = await createReadSide({
     primary: connections.reader,
@@ -92,7 +92,13 @@ export async function startAuditService({ connections }: TestDatabase): Promise<
     },
   });
   const bus = createBus([module], {
-    command: [errors(unexpected), deadline(), audit({ record: async () => {} }), retry(), unitOfWork(writes.unitOfWork)],
+    command: [
+      errors(unexpected),
+      deadline(),
+      audit({ record: async () => {} }, { admit: () => true }),
+      retry(),
+      unitOfWork(writes.unitOfWork),
+    ],
     query: [errors(unexpected), deadline(), consistency(reads)],
   });
   const door = createGrpcDoor({ bus, unexpected, tls: undefined });

@@ -45,6 +45,7 @@ export async function startTestApp({
     httpAddress: '127.0.0.1:0',
     healthAddress: undefined,
     allowedHosts: undefined,
+    proxies: undefined,
     corsOrigins: [],
     database: { kind: 'external', owner, writer, replicas },
     signingKeys: { kind: 'folder', folder: keys ?? '', create: true },
@@ -56,6 +57,7 @@ export async function startTestApp({
     reflection: 'on',
     workers: 1,
     logLevel: 'info',
+    passwordWords: [],
   };
   const lines: string[] = [];
   const logger = pino({ level: config.logLevel }, { write: (line: string) => lines.push(line) });

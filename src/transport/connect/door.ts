@@ -16,6 +16,7 @@ import { HostNotAllowed, isLocalHost } from '../allowed-hosts.ts';
 import { CallsInFlight } from '../calls-in-flight.ts';
 import type { Door, DoorOptions } from '../door.ts';
 import { MessageLimits } from '../message-limits.ts';
+import type { TrustedProxies } from '../proxies/trusted-proxies.ts';
 import { unknownMethod, unsupportedContentType, unsupportedVerb } from '../refusal.ts';
 import { SECURITY_HEADERS, SECURITY_HEADERS_OVER_TLS } from '../security-headers.ts';
 import { boundTimeouts } from './bound-timeouts.ts';
@@ -64,13 +65,13 @@ export function createConnectDoor(options: ConnectDoorOptions): Door {
       if (options.isAllowedHost?.(host) === false && !route?.anyHost) return refuseHost(host, request, response);
       if (crossOrigin?.answers(request, response)) return;
       const served = rpc
-        ? serveRpc(rpc, request, response, unexpected)
+        ? serveRpc(rpc, { request, response }, options)
         : route
           ? serveHttpRoute(route, request, response)
           : refuseUnknown(path, request, response);
       served.catch((error) => failed(error, response, unexpected));
     },
-    { tls: options.tls, maxConcurrentStreams: options.maxConcurrentStreams ?? 1000 },
+    { tls: options.tls, proxies: options.proxies, maxConcurrentStreams: options.maxConcurrentStreams ?? 1000 },
   );
 
   return {
@@ -113,9 +114,8 @@ function typesOf(bus: Bus): Registry {
 
 async function serveRpc(
   rpc: UniversalHandler,
-  request: HttpRequest,
-  response: HttpResponse,
-  unexpected: UnexpectedErrors,
+  { request, response }: { request: HttpRequest; response: HttpResponse },
+  { unexpected, proxies }: Pick<ConnectDoorOptions, 'unexpected' | 'proxies'>,
 ): Promise<void> {
   const values = createContextValues();
   boundTimeouts(request.headers);
@@ -134,8 +134,7 @@ async function serveRpc(
     });
     return;
   }
-  const { remoteAddress = '', remotePort = '' } = request.socket;
-  values.set(wireKey, { peer: `${remoteAddress}:${remotePort}`, signal: universal.signal });
+  values.set(wireKey, { peer: peerOf(request, proxies), signal: universal.signal });
   stopUploadWhenAnswered(response);
   try {
     const answer = spoken.protocol === 'grpc-web-text' ? await serveText(rpc, universal) : await rpc(universal);
@@ -145,6 +144,12 @@ async function serveRpc(
   } catch (error) {
     if (!hasHungUp(response, error)) throw error;
   }
+}
+
+function peerOf({ socket, headers }: HttpRequest, proxies: TrustedProxies | undefined): string {
+  const { remoteAddress = '', remotePort = '' } = socket;
+  const peer = `${remoteAddress}:${remotePort}`;
+  return proxies ? proxies.callerOf(peer, headers[proxies.header]?.toString()) : peer;
 }
 
 /**
