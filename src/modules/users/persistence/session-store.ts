@@ -80,6 +80,8 @@ export function sessionStore(work: UnitOfWork, lifetime: SessionLifetime): Sessi
       const values = [found.id, digest(presented.current), digest(parts.current), user.sessionEpoch, now.toISOString()];
       const rotated = await work.query(ROTATE, values);
       if (rotated.length > 0) return tokenOf(parts, { authenticatedAt: found.authenticatedAt, usedAt: now }, lifetime);
+      // What is refused is rolled back, and this has to stay. The transaction ends first: it keeps the row locked that it did not change.
+      await work.rollback();
       await work.queryOutside(END, end(found));
       return undefined;
     },
@@ -115,7 +117,7 @@ export async function sweepSessions(
   { idleMs, rememberedMs }: { idleMs: number; rememberedMs: number },
 ): Promise<void> {
   const old = (table: string, time: string): string => `delete from ${table} where ctid = any (array(
-    select ctid from ${table} where ${time} < now() - $1 * interval '1 millisecond' order by ${time} limit $2 for update skip locked))`;
+    select ctid from ${table} where ${time} < now() - $1 * interval '1 millisecond' order by ${time} limit $2))`;
   for (const [text, ms] of [
     [old('users.session', 'used_at'), idleMs],
     [old('read.closed_session', 'ended_at'), rememberedMs],

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { decodeJwt } from 'jose';
+import pg from 'pg';
 import { CommandService, type LogInResponse } from '#gen/users/v1/command_service_pb.js';
 import { QueryService } from '#gen/users/v1/query_service_pb.js';
 import { sweepSessions } from '../../../../src/modules/users/persistence/session-store.ts';
@@ -66,17 +67,20 @@ describe('refreshSession', () => {
     expect((await refresh(other.refreshToken)).user?.id).toBe(user.id);
   });
 
-  it('lets one of many through that come at once with one token, and ends the session then', async () => {
-    const { user, session } = await someone();
-    const calls = Array.from({ length: 10 }, () => refresh(session.refreshToken));
-    const ends = await Promise.allSettled(calls);
-    const answered = ends.flatMap((end) => (end.status === 'fulfilled' ? [end.value] : []));
-    expect(answered.length).toBeLessThanOrEqual(1);
-    for (const { accessToken, refreshToken } of answered) {
-      expect(await refusalOf(refresh(refreshToken))).toMatchObject({ reason: 'REFRESH_TOKEN_INVALID' });
-      await eventually(async () => expect(await works(accessToken, user.id)).toBe(false));
-    }
-  });
+  it.each([1, 2, 3, 4, 5])(
+    'lets one of many through that come at once with one token, and ends the session then (%i)',
+    async () => {
+      const { user, session } = await someone();
+      const calls = Array.from({ length: 10 }, () => refresh(session.refreshToken));
+      const ends = await Promise.allSettled(calls);
+      const answered = ends.flatMap((end) => (end.status === 'fulfilled' ? [end.value] : []));
+      expect(answered.length).toBeLessThanOrEqual(1);
+      for (const { accessToken, refreshToken } of answered) {
+        expect(await refusalOf(refresh(refreshToken))).toMatchObject({ reason: 'REFRESH_TOKEN_INVALID' });
+        await eventually(async () => expect(await works(accessToken, user.id)).toBe(false));
+      }
+    },
+  );
 
   it('knows no token that was made up, also with the id of a session, and ends nothing by one', async () => {
     const { session } = await someone();
@@ -254,11 +258,10 @@ it('what nobody can go on with any more is removed, and nothing else', async () 
   const [old, live, loggedOut] = [await someone(), await someone(), await someone()];
   await app.client(CommandService, { token: loggedOut.session.accessToken }).logOut({});
   await app.database.query(`update users.session set used_at = now() - interval '8 days' where id = $1`, [idOf(old.session)]);
-  const pool = {
-    query: async (text: string, values: unknown[]) => ({ rowCount: (await app.database.query(text, values)).length }),
-  };
+  const pool = new pg.Pool({ ...app.database.connections.writer, max: 1 });
   const week = 7 * 24 * 3_600_000;
-  await sweepSessions(pool as never, { idleMs: week, rememberedMs: week });
+  await sweepSessions(pool, { idleMs: week, rememberedMs: week });
+  await pool.end();
   expect(await refusalOf(refresh(old.session.refreshToken))).toMatchObject(invalid('UNKNOWN'));
   expect((await refresh(live.session.refreshToken)).accessToken).not.toBe('');
   expect(
