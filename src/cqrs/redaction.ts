@@ -27,6 +27,19 @@ export function holdsSecrets(schema: DescMessage): boolean {
   return holds(schema, isSecret, new Set());
 }
 
+const secretFields = new Map<DescMessage, readonly string[]>();
+
+/** Whether a secret is set in the message, not looking into the messages in it. */
+export function bringsSecret(schema: DescMessage, message: Message): boolean {
+  let fields = secretFields.get(schema);
+  if (!fields) {
+    fields = schema.fields.filter(isSecret).map(({ localName }) => localName);
+    secretFields.set(schema, fields);
+  }
+  const values = message as unknown as Record<string, unknown>;
+  return fields.some((name) => values[name] !== undefined && values[name] !== '');
+}
+
 /** Empties the secrets of a message in place. */
 export function clearSecrets(schema: DescMessage, message: Message): void {
   if (holdsSecrets(schema)) clearFrom(reflect(schema, message as never));

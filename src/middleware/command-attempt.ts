@@ -6,6 +6,7 @@ import { methodName } from '../cqrs/convention.ts';
 import { DomainError, type ErrorKind } from '../cqrs/errors.ts';
 import { networkOf } from '../cqrs/network.ts';
 import { ownersOf, type RedactedMessage, redact } from '../cqrs/redaction.ts';
+import { isStandInEmail } from '../cqrs/replay.ts';
 import type { Attempt, CommandRecord, Outcome, Target } from '../postgres/command-log/command-record.ts';
 import type { Refusal } from '../postgres/command-log/refusal-tally.ts';
 import { unitOfWorkKey } from '../postgres/writer/unit-of-work.ts';
@@ -130,7 +131,7 @@ export class CommandAttempt {
   /** By which names what is personal is found, beside the target: a command about one person can hold the address of another. */
   #owners(outcome: Outcome): readonly string[] {
     if (!this.#keepsPersonal(outcome)) return [];
-    return ownersOf(this.#call.method.input, this.#call.request);
+    return ownersOf(this.#call.method.input, this.#call.request).filter((name) => !isStandInEmail(name));
   }
 
   #outcome(error: unknown): Outcome {

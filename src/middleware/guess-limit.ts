@@ -7,7 +7,7 @@ import { methodName } from '../cqrs/convention.ts';
 import { DomainError } from '../cqrs/errors.ts';
 import { guessLimitOf } from '../cqrs/limits.ts';
 import { networkOf } from '../cqrs/network.ts';
-import { isSecret } from '../cqrs/redaction.ts';
+import { bringsSecret } from '../cqrs/redaction.ts';
 import { type Count, type Guesses, guessTargets, MOST_GUESSES } from '../postgres/guesses.ts';
 import { commandAttemptKey } from './command-attempt.ts';
 import { DEVICE_HEADER, devices } from './device.ts';
@@ -22,8 +22,6 @@ interface Limit {
   readonly reasons: ReadonlySet<string>;
   /** Whether strangers may guess. */
   readonly isPublic: boolean;
-  /** Whether a call makes a guess: one without any secret does not. */
-  readonly isGuess: (call: Call) => boolean;
 }
 
 export interface GuessLimitParts {
@@ -98,9 +96,12 @@ export function guessLimit({ guessing, guesses, key, report }: GuessLimitParts):
 
     return (request) => {
       const limit = limitOf(request.method);
-      if (!limit?.isGuess(callOf(request))) return next(request);
+      if (!limit) return next(request);
       if (limit.isPublic) return guessInPublic(request, limit);
-      return guess(request, { counts: [{ target: limit.account(callOf(request)), free: FREE }] }, limit);
+      const call = callOf(request);
+      // Who need not show a secret does not guess at one, and does not end the count of those who do.
+      if (!bringsSecret(call.method.input, call.request)) return next(request);
+      return guess(request, { counts: [{ target: limit.account(call), free: FREE }] }, limit);
     };
   };
 }
@@ -110,10 +111,7 @@ function limitFor(method: DescMethod, target: ReturnType<typeof guessTargets>): 
   const field = method.input.fields.find(({ name }) => name === limit?.target)?.localName;
   if (!limit || field === undefined) return undefined;
   const secret = limit.secret || methodName(method);
-  const secrets = method.input.fields.filter(isSecret).map(({ localName }) => localName);
   return {
-    isGuess: ({ request }) =>
-      secrets.length === 0 || secrets.some((name) => (request as unknown as Record<string, unknown>)[name] !== undefined),
     account: ({ request }) => target(secret, String((request as unknown as Record<string, unknown>)[field])),
     reasons: new Set(limit.reasons),
     isPublic: accessRule(method)?.anonymous ?? false,

@@ -8,7 +8,7 @@ import { rateLimit } from '../../src/middleware/rate-limit.ts';
 import { memoryRates, parseRates, type RateOverrides } from '../../src/middleware/rates.ts';
 import { callTo, pass } from './test-call.ts';
 
-const { changeName, changeEmail, createUser, logIn } = CommandService.method;
+const { changeName, suspendUser, createUser, logIn } = CommandService.method;
 const limited = (text: string, by: 'network' | 'principal' = 'principal') =>
   rateLimit({ counters: memoryRates, overrides: parseRates(text) as RateOverrides }, by);
 
@@ -40,7 +40,7 @@ describe('rateLimit', () => {
   it('counts the methods of a class together, and classes apart', async () => {
     const limit = limited('write=1/60s');
     await pass(limit, callBy('ada', changeName));
-    await expect(pass(limit, callBy('ada', changeEmail))).rejects.toBeInstanceOf(RateLimited);
+    await expect(pass(limit, callBy('ada', suspendUser))).rejects.toBeInstanceOf(RateLimited);
     const anonymous = limited('log-in=1/60s,sign-up=1/60s', 'network');
     await pass(anonymous, callTo(createUser));
     await pass(anonymous, callTo(logIn));
