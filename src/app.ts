@@ -24,12 +24,14 @@ import { createReplay } from './middleware/replay.ts';
 import { validation } from './middleware/validation.ts';
 import { auditModule } from './modules/audit/module.ts';
 import { sweepSessions } from './modules/users/persistence/session-store.ts';
+import { tooFewConnections } from './postgres/check-database.ts';
 import { createCommandRecorder } from './postgres/command-log/command-recorder.ts';
+import { startMonthsAhead } from './postgres/command-log/months-ahead.ts';
 import { ownerDigests, sweepOwners } from './postgres/command-log/personal-owner.ts';
 import { createRefusalTally } from './postgres/command-log/refusal-tally.ts';
 import { Guesses, guessTargets } from './postgres/guesses.ts';
 import { openMigratedDatabase } from './postgres/open-database.ts';
-import { createPool, poolSizes } from './postgres/pool.ts';
+import { createPool, mostConnections, poolSizes } from './postgres/pool.ts';
 import { createReadSide } from './postgres/reader/read-side.ts';
 import { startSweeps } from './postgres/sweeps.ts';
 import { createIdempotencyKeys } from './postgres/writer/idempotency-keys.ts';
@@ -120,6 +122,8 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     ownerDigest,
   });
   stopsBriefly('writes', writes.close);
+  const tooFew = await tooFewConnections(writes.pool, mostConnections(config.workers));
+  if (tooFew !== undefined) logger.warn(tooFew);
   const reads = await createReadSide({
     primary: reader,
     replicas,
@@ -180,6 +184,8 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     { logger, intervalMs: SWEEP_EVERY },
   );
   stopsBriefly('sweeps', sweeps.stop);
+  const months = startMonthsAhead(writes.pool, { logger });
+  stopsBriefly('months of the log', months.stop);
   const audit = auditModule({
     pageTokens: pageTokensOf(ring),
     eventTypes: domain.eventTypes,
