@@ -41,8 +41,6 @@ import { watchTlsFiles } from './transport/tls/watch-tls-files.ts';
 
 /** How often what has run out is removed from the tables of limits, in milliseconds. */
 const SWEEP_EVERY = 10 * 60_000;
-/** How long calls in flight get to finish when the program stops, in milliseconds. */
-const GRACE = 10_000;
 
 /** The running program. */
 export interface App {
@@ -211,7 +209,8 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
   const jwks = { path: '/.well-known/jwks.json', handle: () => ({ status: 200, body: published }) };
   const connectDoor = createConnectDoor({ bus, standard, unexpected, tls, routes: [...readiness.routes(), jwks] });
 
-  stops.push(() => Promise.all([grpcDoor.close({ graceMs: GRACE }), connectDoor.close({ graceMs: GRACE })]));
+  const grace = { graceMs: config.shutdownGraceMs };
+  stops.push(() => Promise.all([grpcDoor.close(grace), connectDoor.close(grace)]));
   // One after the other: a door that is still opening when the other fails could not be closed.
   const grpcPort = await open(grpcDoor, 'GRPC_ADDRESS', config.grpcAddress);
   const httpPort = await open(connectDoor, 'HTTP_ADDRESS', config.httpAddress);

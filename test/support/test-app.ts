@@ -48,6 +48,7 @@ export async function startTestApp({
     foreignIssuer: undefined,
     tls: undefined,
     idempotencyHours: 24,
+    shutdownGraceMs: 10_000,
     limits: { ...DEFAULT_LIMITS, ...limits },
     reflection: 'on',
     workers: 1,
