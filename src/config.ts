@@ -4,12 +4,24 @@ import { parseRates, type RateOverrides } from './middleware/rates.ts';
 import { type Connection, connectionByUrl } from './postgres/connection.ts';
 import type { DatabaseConfig } from './postgres/open-database.ts';
 import { parseAddress } from './transport/address.ts';
+import { type AllowedHosts, parseAllowedHosts } from './transport/allowed-hosts.ts';
+import { parseOrigins } from './transport/connect/cross-origin.ts';
+import type { ForwardedHeader } from './transport/proxies/forwarded.ts';
+import { type ProxySettings, parseNetworks } from './transport/proxies/trusted-proxies.ts';
 import type { ReflectionAccess } from './transport/standard/standard-services.ts';
 
 /** Everything the program is told by its environment. */
 export interface Config {
   readonly grpcAddress: string;
   readonly httpAddress: string;
+  /** For probes; undefined is nowhere but at the doors. */
+  readonly healthAddress: string | undefined;
+  /** The hosts that the HTTP door answers under; undefined is decided by its address. */
+  readonly allowedHosts: AllowedHosts | undefined;
+  /** Whose word is taken about where calls come from; undefined: nobody's. */
+  readonly proxies: ProxySettings | undefined;
+  /** Origins whose pages may call from browsers. */
+  readonly corsOrigins: readonly string[];
   readonly database: DatabaseConfig;
   readonly signingKeys: KeySource;
   readonly foreignIssuer:
@@ -32,6 +44,8 @@ export interface Config {
   /** Processes that serve, sharing the addresses. */
   readonly workers: number;
   readonly logLevel: string;
+  /** Words that whoever guesses at passwords here knows: of the operator, of the other issuer. In lower case. */
+  readonly passwordWords: readonly string[];
 }
 
 /** What one instance takes on, and how often one caller may call. */
@@ -83,6 +97,14 @@ export function readConfig(environment: Environment): Config {
   const address = (name: string, fallback: string): string =>
     checked(name, fallback, isAddress, 'has to be host:port, e.g. 127.0.0.1:50051');
 
+  const listed: Listed = (name, parse, wanted) => {
+    const value = text(name);
+    const list = value === undefined ? undefined : parse(value);
+    if (value !== undefined && list === undefined)
+      problems.push(`${name} is ${JSON.stringify(value)}, but has to list ${wanted}`);
+    return list;
+  };
+
   const dataDir = resolve(text('DATA_DIR') ?? '.data');
   const database = readDatabase({ text, problems, dataDir });
   const tokenType = checked('AUTH_TOKEN_TYPE', 'at+jwt', isTokenType, 'has to be a media type, e.g. at+jwt or JWT');
@@ -94,6 +116,10 @@ export function readConfig(environment: Environment): Config {
   const config: Config = {
     grpcAddress: address('GRPC_ADDRESS', '127.0.0.1:50051'),
     httpAddress: address('HTTP_ADDRESS', '127.0.0.1:8080'),
+    healthAddress: text('HEALTH_ADDRESS') === undefined ? undefined : address('HEALTH_ADDRESS', ''),
+    allowedHosts: listed('ALLOWED_HOSTS', parseAllowedHosts, 'names like api.example.org,*.example.org without ports, or *'),
+    proxies: readProxies({ text, listed, checked, problems }),
+    corsOrigins: listed('CORS_ORIGINS', parseOrigins, 'origins like https://app.example.org without a path; * is none') ?? [],
     database,
     signingKeys: readKeySource({ text, problems, dataDir, database }),
     foreignIssuer: together(
@@ -130,6 +156,7 @@ export function readConfig(environment: Environment): Config {
       `has to be one of ${REFLECTION.join(', ')}`,
     ) as ReflectionAccess,
     workers: Number(checked('WORKERS', '1', isWorkerCount, `has to be a number from 1 to ${MOST_WORKERS}`)),
+    passwordWords: passwordWords([text('PASSWORD_WORDS'), text('AUTH_ISSUER'), text('AUTH_AUDIENCE')]),
     logLevel: checked('LOG_LEVEL', 'info', (value) => LOG_LEVELS.includes(value), `has to be one of ${LOG_LEVELS.join(', ')}`),
   };
   if (!config.tls && text('TLS_CLIENT_CA_FILE'))
@@ -139,6 +166,41 @@ export function readConfig(environment: Environment): Config {
 }
 
 type Checked = (name: string, fallback: string, isGood: (value: string) => boolean, wanted: string) => string;
+
+type Listed = <T>(name: string, parse: (value: string) => T | undefined, wanted: string) => T | undefined;
+
+const FORWARDED_HEADERS: readonly string[] = ['x-forwarded-for', 'forwarded'] satisfies ForwardedHeader[];
+
+function readProxies({
+  text,
+  listed,
+  checked,
+  problems,
+}: Source & { listed: Listed; checked: Checked }): ProxySettings | undefined {
+  const networks = listed(
+    'TRUSTED_PROXIES',
+    (value) => {
+      const names = value.split(',').map((name) => name.trim());
+      return parseNetworks(names) && names;
+    },
+    'addresses or networks like 10.0.0.0/8,2001:db8::1',
+  );
+  const isOneOf = (names: readonly string[]) => (value: string) => names.includes(value);
+  const header = checked(
+    'FORWARDED_HEADER',
+    'x-forwarded-for',
+    isOneOf(FORWARDED_HEADERS),
+    `has to be ${FORWARDED_HEADERS.join(' or ')}`,
+  );
+  const protocol = checked('PROXY_PROTOCOL', 'off', isOneOf(['on', 'off']), 'has to be on or off');
+  if (!networks) {
+    for (const name of ['FORWARDED_HEADER', 'PROXY_PROTOCOL']) {
+      if (text(name) && !text('TRUSTED_PROXIES')) problems.push(`${name} is set, but TRUSTED_PROXIES is not`);
+    }
+    return undefined;
+  }
+  return { networks, header: header as ForwardedHeader, proxyProtocol: protocol === 'on' };
+}
 
 function readLimits({ text, checked, problems }: Source & { checked: Checked }): Limits {
   const count = (name: string, fallback: number): number =>
@@ -219,6 +281,17 @@ function together<const Names extends readonly string[], T>(
     );
   }
   return undefined;
+}
+
+/** Words of at least four letters or digits, without those that every address has. */
+function passwordWords(texts: readonly (string | undefined)[]): string[] {
+  const words = texts.flatMap((text = '') =>
+    text
+      .normalize('NFKC')
+      .toLowerCase()
+      .split(/[^\p{L}\p{M}\p{N}]+/u),
+  );
+  return [...new Set(words.filter((word) => word.length >= 4 && word !== 'http' && word !== 'https'))];
 }
 
 function isAddress(value: string): boolean {

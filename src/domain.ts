@@ -1,7 +1,7 @@
 import { createRegistry, type Registry } from '@bufbuild/protobuf';
 import { dictionary } from '@zxcvbn-ts/language-common';
 import { file_users_v1_events } from '#gen/users/v1/events_pb.js';
-import { createAccessTokenIssuer } from './auth/access-token.ts';
+import { createAccessTokenIssuer, OWN_ISSUER } from './auth/access-token.ts';
 import type { KeyRing } from './auth/key-ring.ts';
 import type { Keys } from './auth/open-keys.ts';
 import type { Module } from './cqrs/module.ts';
@@ -23,10 +23,10 @@ export interface Domain {
   readonly passwords: PasswordHasher;
 }
 
-/** `processes` share the machine, and each hashes its part of the passwords. */
+/** `processes` share the machine, and each hashes its part of the passwords. `passwordWords` are known to whoever guesses at these. */
 export async function createDomain(
   { ring, digestKey }: Pick<Keys, 'ring' | 'digestKey'>,
-  { processes }: { processes: number } = { processes: 1 },
+  { processes = 1, passwordWords = [] }: { processes?: number; passwordWords?: readonly string[] } = {},
 ): Promise<Domain> {
   const passwords = await createPasswordHasher({ processes });
   return {
@@ -34,7 +34,7 @@ export async function createDomain(
       usersModule({
         passwords,
         guessTarget: guessTargets(digestKey('guesses')),
-        passwordPolicy: createPasswordPolicy(createGuessEstimate(dictionary['passwords-common'])),
+        passwordPolicy: createPasswordPolicy(createGuessEstimate(dictionary['passwords-common'], [OWN_ISSUER, ...passwordWords])),
         accessTokens: createAccessTokenIssuer(ring.current),
         pageTokens: pageTokensOf(ring),
       }),

@@ -136,4 +136,33 @@ describe('readConfig', () => {
     expect(problemsOf({ DATABASE_REPLICA_URLS: 'postgresql://r/app' })).toContain('DATABASE_REPLICA_URLS');
     expect(problemsOf({ TLS_CLIENT_CA_FILE: 'ca.pem' })).toContain('TLS_CLIENT_CA_FILE');
   });
+
+  it('reads hosts and origins, and says what is none', () => {
+    expect(readConfig({ ALLOWED_HOSTS: 'api.example.org,*.test', CORS_ORIGINS: 'https://app.example.org' })).toMatchObject({
+      allowedHosts: ['api.example.org', '*.test'],
+      corsOrigins: ['https://app.example.org'],
+    });
+    const message = problemsOf({
+      ALLOWED_HOSTS: 'api.example.org:443',
+      CORS_ORIGINS: '*',
+      HEALTH_ADDRESS: '9000',
+      REFLECTION: 'yes',
+    });
+    for (const name of ['ALLOWED_HOSTS', 'CORS_ORIGINS', 'HEALTH_ADDRESS', 'REFLECTION'])
+      expect(message).toContain(`${name} is `);
+  });
+
+  it('trusts no proxy, and then those that are named', () => {
+    expect(readConfig({}).proxies).toBeUndefined();
+    expect(
+      readConfig({ TRUSTED_PROXIES: '10.0.0.0/8, ::1', FORWARDED_HEADER: 'forwarded', PROXY_PROTOCOL: 'on' }).proxies,
+    ).toEqual({
+      networks: ['10.0.0.0/8', '::1'],
+      header: 'forwarded',
+      proxyProtocol: true,
+    });
+    const bad = problemsOf({ TRUSTED_PROXIES: 'proxy.example.org', FORWARDED_HEADER: 'x-real-ip', PROXY_PROTOCOL: 'v2' });
+    for (const name of ['TRUSTED_PROXIES', 'FORWARDED_HEADER', 'PROXY_PROTOCOL']) expect(bad).toContain(`${name} is `);
+    expect(problemsOf({ PROXY_PROTOCOL: 'on' })).toContain('TRUSTED_PROXIES is not');
+  });
 });

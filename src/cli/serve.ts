@@ -36,10 +36,11 @@ export async function serve(environment: Environment): Promise<void> {
   logger.info('stopped');
 }
 
-async function refuseTakenAddresses({ grpcAddress, httpAddress }: Config): Promise<void> {
+async function refuseTakenAddresses({ grpcAddress, httpAddress, healthAddress }: Config): Promise<void> {
   const problems: string[] = [];
-  for (const [variable, address] of Object.entries({ GRPC_ADDRESS: grpcAddress, HTTP_ADDRESS: httpAddress })) {
-    await refuseTaken(address).catch((error: Error) => problems.push(`${variable}: ${error.message}`));
+  const addresses = { GRPC_ADDRESS: grpcAddress, HTTP_ADDRESS: httpAddress, HEALTH_ADDRESS: healthAddress };
+  for (const [variable, address] of Object.entries(addresses)) {
+    if (address !== undefined) await refuseTaken(address).catch((error: Error) => problems.push(`${variable}: ${error.message}`));
   }
   if (problems.length > 0) throw new ConfigError(problems);
 }

@@ -45,10 +45,11 @@ export async function startWorkers(
   try {
     // Read here, for all workers: one that is started later has the keys of the others, whatever became of the files.
     const { files } = await openKeys(config.signingKeys, database.connections.writer);
-    const [grpcAddress, httpAddress] = await settlePorts([config.grpcAddress, config.httpAddress]);
+    const { grpcAddress, httpAddress, healthAddress } = await settlePorts(config);
     const setup: WorkerSetup = {
       grpcAddress,
       httpAddress,
+      healthAddress,
       database: { kind: 'opened', connections: database.connections },
       signingKeys: { kind: 'read', files },
     };
@@ -70,7 +71,14 @@ export async function startWorkers(
     const renewCertificates = async (): Promise<void> => {
       for (const worker of running) worker.renew();
     };
-    return { grpcPort: parseAddress(grpcAddress).port, httpPort: parseAddress(httpAddress).port, renewCertificates, stop };
+    const healthPort = healthAddress === undefined ? undefined : parseAddress(healthAddress).port;
+    return {
+      grpcPort: parseAddress(grpcAddress).port,
+      httpPort: parseAddress(httpAddress).port,
+      healthPort,
+      renewCertificates,
+      stop,
+    };
   } catch (error) {
     await stop();
     throw error;

@@ -2,7 +2,7 @@ import cluster from 'node:cluster';
 import type { Config } from '../config.ts';
 
 /** In what a worker differs from the environment. It is a message, because it holds keys and passwords. Orders follow. */
-export type WorkerSetup = Pick<Config, 'grpcAddress' | 'httpAddress' | 'database' | 'signingKeys'>;
+export type WorkerSetup = Pick<Config, 'grpcAddress' | 'httpAddress' | 'healthAddress' | 'database' | 'signingKeys'>;
 
 /** `renew`: look at the files for TLS. `answer`: say that you are alive. */
 export type WorkerOrder = 'renew' | 'stop' | 'answer';

@@ -37,3 +37,8 @@ export async function refuseTaken(address: string): Promise<void> {
   if (failure === undefined) await server[Symbol.asyncDispose]();
   if (failure === 'EADDRINUSE') throw new AddressInUse(address);
 }
+
+/** Whether nothing but this machine reaches the host. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
+}

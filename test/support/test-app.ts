@@ -43,6 +43,10 @@ export async function startTestApp({
   const config: Config = beside?.config ?? {
     grpcAddress: '127.0.0.1:0',
     httpAddress: '127.0.0.1:0',
+    healthAddress: undefined,
+    allowedHosts: undefined,
+    proxies: undefined,
+    corsOrigins: [],
     database: { kind: 'external', owner, writer, replicas },
     signingKeys: { kind: 'folder', folder: keys ?? '', create: true },
     foreignIssuer: undefined,
@@ -53,6 +57,7 @@ export async function startTestApp({
     reflection: 'on',
     workers: 1,
     logLevel: 'info',
+    passwordWords: [],
   };
   const lines: string[] = [];
   const logger = pino({ level: config.logLevel }, { write: (line: string) => lines.push(line) });

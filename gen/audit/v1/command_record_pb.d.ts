@@ -51,14 +51,16 @@ export declare type CommandRecord = Message<"audit.v1.CommandRecord"> & {
   roles: string[];
 
   /**
-   * The request in the JSON form of protobuf, without secrets. What was personal in it is missing once it was erased.
+   * The request in the JSON form of protobuf, without secrets. What was personal in it is missing once it was erased. Where one record stands
+   * for many refused commands, their number is in `@refused`, and the time that they came in in `@from` and `@until`.
    *
    * @generated from field: google.protobuf.Struct request = 6;
    */
   request?: JsonObject | undefined;
 
   /**
-   * What was personal in the request was erased together with the person's data.
+   * What was personal in the request was erased together with the person's data, or was never kept: of a dry run, and of a request that no
+   * handler looked at or that broke a rule.
    *
    * @generated from field: bool personal_erased = 7;
    */

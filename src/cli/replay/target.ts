@@ -10,6 +10,7 @@ import { validation } from '../../middleware/validation.ts';
 import type { Recorded } from '../../modules/audit/replay/recorded.ts';
 import { replayRecorded } from '../../modules/audit/replay/replay-recorded.ts';
 import { createCommandRecorder } from '../../postgres/command-log/command-recorder.ts';
+import { ownerDigests } from '../../postgres/command-log/personal-owner.ts';
 import { type Connection, connectionByUrl } from '../../postgres/connection.ts';
 import { migrate } from '../../postgres/migrate.ts';
 import { createWriteSide } from '../../postgres/writer/write-side.ts';
@@ -43,8 +44,10 @@ export async function openReplayTarget({ signingKeys }: Pick<Config, 'signingKey
   await assertEmpty(connection, domain);
   await migrate(connection);
 
-  const writes = await createWriteSide(connection, domain.aggregateTypes, { poolSize: 2, waitMs: PATIENCE });
-  const recorder = createCommandRecorder({ pool: writes.recordPool, logger: pino({ level: 'error' }, process.stderr) });
+  const ownerDigest = ownerDigests(ring.current.deriveKey('personal owners'));
+  const writes = await createWriteSide(connection, domain.aggregateTypes, { poolSize: 2, waitMs: PATIENCE, ownerDigest });
+  const logger = pino({ level: 'error' }, process.stderr);
+  const recorder = createCommandRecorder({ pool: writes.recordPool, logger, ownerDigest });
   const pipeline = replayPipeline({ validation: validation().interceptor, writes });
   const bus = createBus(domain.modules, { command: [], query: [], replay: pipeline });
   const replay = createReplay({

@@ -57,6 +57,8 @@ export interface CommandRecord extends Attempt {
   /** Outcome `replayed`: the command whose answer was given again. */
   readonly answeredBy: string | undefined;
   readonly target: Target | undefined;
+  /** No column: names of the people whose personal data the record holds, beside its target. See `OwnerDigest`. */
+  readonly owners: readonly string[];
 }
 
 /**

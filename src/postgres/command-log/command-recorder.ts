@@ -3,6 +3,9 @@ import type { Logger } from 'pino';
 import { DatabaseUnavailable, Overloaded } from '../../cqrs/errors.ts';
 import { errorCode } from '../sql-errors.ts';
 import { type CommandRecord, recordsParameter, STORE_RECORDS } from './command-record.ts';
+import { type OwnerDigest, ownersParameter, withOwners } from './personal-owner.ts';
+
+const STORE_OWNED_RECORDS = withOwners(STORE_RECORDS);
 
 /** Records that may wait for their batch. */
 const MOST_WAITING = 5_000;
@@ -33,7 +36,8 @@ interface Waiting {
 }
 
 /** Writes one batch at a time, with all that came in during the one before: a flood of refused calls is no flood of transactions. */
-export function createCommandRecorder({ pool, logger }: { pool: pg.Pool; logger: Logger }): CommandRecorder {
+export function createCommandRecorder(parts: { pool: pg.Pool; logger: Logger; ownerDigest: OwnerDigest }): CommandRecorder {
+  const { pool, logger, ownerDigest } = parts;
   const waiting: Waiting[] = [];
   let characters = 0;
   let writing: Promise<void> | undefined;
@@ -49,11 +53,18 @@ export function createCommandRecorder({ pool, logger }: { pool: pg.Pool; logger:
     return batch;
   }
 
+  function statementOf(records: readonly CommandRecord[]): { name: string; text: string; values: string[] } {
+    const values = [recordsParameter(records)];
+    const owned = records.filter(({ owners }) => owners.length > 0);
+    if (owned.length === 0) return { name: 'store command records', text: STORE_RECORDS, values };
+    values.push(ownersParameter(owned, ownerDigest));
+    return { name: 'store owned command records', text: STORE_OWNED_RECORDS, values };
+  }
+
   async function write(batch: readonly Waiting[]): Promise<void> {
     const records = batch.map(({ record }) => record);
     try {
-      const values = [recordsParameter(records)];
-      const statement = { name: 'store command records', text: STORE_RECORDS, values, query_timeout: PATIENCE };
+      const statement = { ...statementOf(records), query_timeout: PATIENCE };
       await pool.query(statement);
       for (const { stored } of batch) stored();
     } catch (error) {
@@ -93,6 +104,6 @@ export function createCommandRecorder({ pool, logger }: { pool: pg.Pool; logger:
 const isAboutData = (error: unknown): boolean => /^(22|54)/.test(errorCode(error) ?? '');
 
 /** What a log may hold of a record. */
-function withoutRequest({ request: _, personal: __, personalDigest: ___, ...record }: CommandRecord): object {
+function withoutRequest({ request: _, personal: __, personalDigest: ___, owners: ____, ...record }: CommandRecord): object {
   return record;
 }

@@ -38,6 +38,11 @@ export class Probe {
     return seen;
   }
 
+  /** The next look is over a new connection. */
+  renew(): void {
+    this.#pool.renew();
+  }
+
   async close(): Promise<void> {
     await this.#pool.close();
   }

@@ -1,7 +1,7 @@
 import type { Connection } from '../connection.ts';
 import { type ConnectionPool, createPool, type PoolSizes } from '../pool.ts';
 import { Probe } from './probe.ts';
-import { ReplicaMonitor } from './replica-monitor.ts';
+import { type OnChange, ReplicaMonitor } from './replica-monitor.ts';
 import { SharedConnections } from './shared-connections.ts';
 
 /** How long a query waits for a connection to a replica before it asks the next database, in milliseconds. */
@@ -37,23 +37,30 @@ export async function createReadSide(parts: {
   replicas: readonly Connection[];
   /** Of each database. */
   sizes: PoolSizes;
-  onChange: (name: string, healthy: boolean) => void;
+  onChange: OnChange;
+  /** Called while the primary says that it is a standby: whoever has connections to it opens them anew. */
+  onDemoted?: () => void;
 }): Promise<ReadSide> {
-  const { sizes } = parts;
+  const { sizes, onDemoted = () => {} } = parts;
   const open = (name: string, connection: Connection, limits: { connectionTimeoutMs?: number; patienceMs: number }) => {
     const { patienceMs, ...wait } = limits;
     const settings = { readOnly: true, ...wait };
     const pool = createPool(connection, { name: `queries ${name}`, max: sizes.calls, ...settings });
     const sharedPool = createPool(connection, { name: `look-ups ${name}`, max: sizes.lookUps, pipeline: true, ...settings });
     const shared = new SharedConnections(sharedPool, sizes.lookUps);
+    const probe = new Probe({ connection, name, patienceMs });
     return {
       name,
       pool,
       shared,
-      probe: new Probe({ connection, name, patienceMs }),
+      probe,
       cut: () => {
         pool.cut();
         sharedPool.cut();
+      },
+      renew: () => {
+        for (const one of [pool, sharedPool, probe]) one.renew();
+        onDemoted();
       },
       close: async () => {
         shared.release();

@@ -2,6 +2,8 @@ import { MikroORM } from '@mikro-orm/postgresql';
 import pg from 'pg';
 import type { Call } from '../../cqrs/call.ts';
 import { traceKey } from '../../cqrs/context-keys.ts';
+import { checkSession } from '../check-database.ts';
+import type { OwnerDigest } from '../command-log/personal-owner.ts';
 import type { Connection } from '../connection.ts';
 import { createPool } from '../pool.ts';
 import { AggregateSql } from './aggregate-sql.ts';
@@ -18,6 +20,8 @@ export interface WriteSide {
   readonly recordPool: pg.Pool;
   /** A unit of work for one attempt of the command. */
   readonly unitOfWork: (call: Call, attempt: number) => UnitOfWork;
+  /** Opens the connections anew, those in use when they are free. */
+  readonly renew: () => void;
   readonly close: () => Promise<void>;
 }
 
@@ -38,7 +42,7 @@ export class CommitsNotDurable extends Error {
 export async function createWriteSide(
   connection: Connection,
   types: readonly AggregateType<object>[],
-  { poolSize, waitMs }: { poolSize: number; waitMs?: number },
+  { poolSize, waitMs, ownerDigest }: { poolSize: number; waitMs?: number; ownerDigest: OwnerDigest },
 ): Promise<WriteSide> {
   const pool = createPool(connection, {
     name: 'commands',
@@ -53,6 +57,12 @@ export async function createWriteSide(
   if (rows[0]?.synchronous_commit === 'off') {
     await Promise.all([pool.close(), recordPool.close()]);
     throw new CommitsNotDurable();
+  }
+  try {
+    await checkSession(pool, { variable: 'DATABASE_URL', readOnly: false });
+  } catch (error) {
+    await Promise.all([pool.close(), recordPool.close()]);
+    throw error;
   }
   const orm = await MikroORM.init({
     // It has to have a name, and is never connected: the statements go through the pool.
@@ -77,6 +87,7 @@ export async function createWriteSide(
         manager: orm.em.fork(),
         sql,
         attempt,
+        ownerDigest,
         cancellation: call.cancellation,
         origin: {
           commandId: call.id,
@@ -85,6 +96,10 @@ export async function createWriteSide(
           newId: call.newId,
         },
       }),
+    renew: () => {
+      pool.renew();
+      recordPool.renew();
+    },
     close: async () => {
       await orm.close(true);
       await Promise.all([pool.close(), recordPool.close()]);

@@ -11,12 +11,16 @@ import {
 } from '@connectrpc/connect-node';
 import type { Bus } from '../../cqrs/bus.ts';
 import { MalformedRequest } from '../../cqrs/errors.ts';
-import { toConnectError, type UnexpectedErrors } from '../../middleware/errors.ts';
+import { toConnectError, typedError, type UnexpectedErrors } from '../../middleware/errors.ts';
+import { HostNotAllowed, isLocalHost } from '../allowed-hosts.ts';
 import { CallsInFlight } from '../calls-in-flight.ts';
 import type { Door, DoorOptions } from '../door.ts';
 import { MessageLimits } from '../message-limits.ts';
+import type { TrustedProxies } from '../proxies/trusted-proxies.ts';
 import { unknownMethod, unsupportedContentType, unsupportedVerb } from '../refusal.ts';
+import { SECURITY_HEADERS, SECURITY_HEADERS_OVER_TLS } from '../security-headers.ts';
 import { boundTimeouts } from './bound-timeouts.ts';
+import { CrossOrigin } from './cross-origin.ts';
 import { serveText } from './grpc-web-text.ts';
 import { type HttpRequest, type HttpResponse, type HttpRoute, sendJson, serveHttpRoute } from './http-route.ts';
 import { HttpServer } from './http-server.ts';
@@ -28,6 +32,8 @@ import { spokenProtocol } from './spoken-protocol.ts';
 export interface ConnectDoorOptions extends DoorOptions {
   /** Pages beside the rpcs. */
   readonly routes?: readonly HttpRoute[] | undefined;
+  /** Origins whose pages may call from browsers. */
+  readonly corsOrigins?: readonly string[] | undefined;
   /** Calls at once on one HTTP/2 connection. */
   readonly maxConcurrentStreams?: number | undefined;
 }
@@ -45,19 +51,27 @@ export function createConnectDoor(options: ConnectDoorOptions): Door {
   const rpcs = new Map(handlersOf(options, inFlight).map((handler) => [handler.requestPath, handler]));
   const routes = new Map((options.routes ?? []).map((route) => [route.path, route]));
 
+  const crossOrigin = options.corsOrigins?.length ? new CrossOrigin(options.corsOrigins) : undefined;
+
   const server = new HttpServer(
     (request, response) => {
+      const host = String(request.headers[':authority'] ?? request.headers.host ?? '');
+      // Not of a name that stands for another service on every machine, and on every port of this one.
+      const headers = options.tls && !isLocalHost(host) ? SECURITY_HEADERS_OVER_TLS : SECURITY_HEADERS;
+      for (const name in headers) response.setHeader(name, headers[name as keyof typeof headers]);
       const [path = ''] = (request.url ?? '').split('?', 1);
       const rpc = rpcs.get(path);
       const route = routes.get(path);
+      if (options.isAllowedHost?.(host) === false && !route?.anyHost) return refuseHost(host, request, response);
+      if (crossOrigin?.answers(request, response)) return;
       const served = rpc
-        ? serveRpc(rpc, request, response, unexpected)
+        ? serveRpc(rpc, { request, response }, options)
         : route
           ? serveHttpRoute(route, request, response)
           : refuseUnknown(path, request, response);
       served.catch((error) => failed(error, response, unexpected));
     },
-    { tls: options.tls, maxConcurrentStreams: options.maxConcurrentStreams ?? 1000 },
+    { tls: options.tls, proxies: options.proxies, maxConcurrentStreams: options.maxConcurrentStreams ?? 1000 },
   );
 
   return {
@@ -100,9 +114,8 @@ function typesOf(bus: Bus): Registry {
 
 async function serveRpc(
   rpc: UniversalHandler,
-  request: HttpRequest,
-  response: HttpResponse,
-  unexpected: UnexpectedErrors,
+  { request, response }: { request: HttpRequest; response: HttpResponse },
+  { unexpected, proxies }: Pick<ConnectDoorOptions, 'unexpected' | 'proxies'>,
 ): Promise<void> {
   const values = createContextValues();
   boundTimeouts(request.headers);
@@ -121,8 +134,7 @@ async function serveRpc(
     });
     return;
   }
-  const { remoteAddress = '', remotePort = '' } = request.socket;
-  values.set(wireKey, { peer: `${remoteAddress}:${remotePort}`, signal: universal.signal });
+  values.set(wireKey, { peer: peerOf(request, proxies), signal: universal.signal });
   stopUploadWhenAnswered(response);
   try {
     const answer = spoken.protocol === 'grpc-web-text' ? await serveText(rpc, universal) : await rpc(universal);
@@ -132,6 +144,12 @@ async function serveRpc(
   } catch (error) {
     if (!hasHungUp(response, error)) throw error;
   }
+}
+
+function peerOf({ socket, headers }: HttpRequest, proxies: TrustedProxies | undefined): string {
+  const { remoteAddress = '', remotePort = '' } = socket;
+  const peer = `${remoteAddress}:${remotePort}`;
+  return proxies ? proxies.callerOf(peer, headers[proxies.header]?.toString()) : peer;
 }
 
 /**
@@ -166,6 +184,11 @@ function sendError(response: HttpResponse, status: number, error: ConnectError):
 async function refuseUnknown(path: string, request: HttpRequest, response: HttpResponse): Promise<void> {
   const spoken = spokenProtocol(request.headers['content-type'] ?? '');
   refuse(response, spoken, { httpStatus: 404, error: unknownMethod(path) });
+}
+
+function refuseHost(host: string, request: HttpRequest, response: HttpResponse): void {
+  const spoken = spokenProtocol(request.headers['content-type'] ?? '');
+  refuse(response, spoken, { httpStatus: 403, error: typedError(new HostNotAllowed(host)) });
 }
 
 /** The words for what Connect refuses by an HTTP status alone. */

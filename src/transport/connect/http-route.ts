@@ -8,6 +8,8 @@ export type HttpResponse = ServerResponse | Http2ServerResponse;
 export interface HttpRoute {
   /** Compared as a whole, without the query. */
   readonly path: string;
+  /** Probes address a host by its number: the page is served under every name. */
+  readonly anyHost?: boolean;
   readonly handle: () => HttpAnswer | Promise<HttpAnswer>;
 }
 

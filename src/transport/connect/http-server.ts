@@ -10,6 +10,8 @@ import {
 } from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
 import { AddressInUse, parseAddress } from '../address.ts';
+import { takeProxyHeaders } from '../proxies/proxy-protocol.ts';
+import type { TrustedProxies } from '../proxies/trusted-proxies.ts';
 import type { ServerTls } from '../tls/server-tls.ts';
 import type { HttpRequest, HttpResponse } from './http-route.ts';
 import { speaksHttp2 } from './speaks-http2.ts';
@@ -33,7 +35,10 @@ export class HttpServer {
   /** Answers over HTTP/1.1 that are not finished. */
   readonly #answers = new Set<ServerResponse>();
 
-  constructor(handle: Listener, options: { tls?: ServerTls | undefined; maxConcurrentStreams: number }) {
+  constructor(
+    handle: Listener,
+    options: { tls?: ServerTls | undefined; proxies?: TrustedProxies | undefined; maxConcurrentStreams: number },
+  ) {
     const listener: Listener = (request, response) => {
       if (response instanceof ServerResponse) this.#watchAnswer(response);
       handle(request, response);
@@ -42,6 +47,7 @@ export class HttpServer {
     this.#server = options.tls
       ? this.#watchSessions(secureServer(listener, options.tls, settings))
       : this.#clearTextServer(listener, settings);
+    if (options.proxies) takeProxyHeaders(this.#server, options.proxies);
     this.#server.on('clientError', refuse);
     this.#server.on('connection', (socket: Socket) => {
       this.#sockets.add(socket);
@@ -130,7 +136,7 @@ const STATUSES: Readonly<Record<string, string>> = {
 function refuse(error: NodeJS.ErrnoException, socket: Socket): void {
   if (socket.writableEnded || socket.destroyed) return;
   const status = STATUSES[error.code ?? ''] ?? '400 Bad Request';
-  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nX-Content-Type-Options: nosniff\r\nContent-Length: 0\r\n\r\n`);
   setTimeout(() => socket.destroy(), LAST_READ_MS).unref();
 }
 

@@ -13,9 +13,10 @@ import { AddressInUse, parseAddress } from '../address.ts';
 import { CallsInFlight } from '../calls-in-flight.ts';
 import type { Door, DoorOptions } from '../door.ts';
 import { MessageLimits } from '../message-limits.ts';
+import { takeProxyHeaders } from '../proxies/proxy-protocol.ts';
 import { unknownMethod } from '../refusal.ts';
 import { type HandlerOptions, streamHandler, unaryHandler } from './handlers.ts';
-import { Http2Edge, UNKNOWN_PATH, UNKNOWN_PATH_KEY } from './http2-edge.ts';
+import { Http2Edge, http2ServersOf, UNKNOWN_PATH, UNKNOWN_PATH_KEY } from './http2-edge.ts';
 import { typedLibraryErrors } from './library-errors.ts';
 import { limitMessages } from './limit-messages.ts';
 import { Overload, type OverloadOptions } from './overload.ts';
@@ -40,11 +41,11 @@ const LAST_WORDS_MS = 250;
 
 /** The bus and the standard services over gRPC. */
 export function createGrpcDoor(options: GrpcDoorOptions): Door {
-  const { bus, unexpected } = options;
+  const { bus, unexpected, proxies } = options;
   const messageLimits = new MessageLimits(bus, options.maxMessageBytes);
   const inFlight = new CallsInFlight();
   const server = createServer(options, messageLimits);
-  const paths = addRpcs(server, { bus, standard: options.standard ?? [] }, { inFlight, unexpected });
+  const paths = addRpcs(server, { bus, standard: options.standard ?? [] }, { inFlight, unexpected, proxies });
   server.addService(UNKNOWN_SERVICE, { refuse: refuseUnknown });
   const overload = options.overload && new Overload(options.overload, unexpected);
   const edge = new Http2Edge({
@@ -63,6 +64,7 @@ export function createGrpcDoor(options: GrpcDoorOptions): Door {
         options.tls ? new TlsCredentials(options.tls) : ServerCredentials.createInsecure(),
       );
       bound = address.replace(/:\d+$/, `:${port}`);
+      if (proxies) for (const http2Server of http2ServersOf(server)) takeProxyHeaders(http2Server, proxies);
       edge.guard(server);
       return port;
     },

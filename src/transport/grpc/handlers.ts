@@ -12,6 +12,7 @@ import type { Rpc } from '../../cqrs/bus.ts';
 import type { Message } from '../../cqrs/call.ts';
 import { toConnectError, type UnexpectedErrors } from '../../middleware/errors.ts';
 import type { CallsInFlight } from '../calls-in-flight.ts';
+import type { TrustedProxies } from '../proxies/trusted-proxies.ts';
 import { toMetadata } from './metadata.ts';
 import { receive } from './receive.ts';
 import { toStatus } from './status.ts';
@@ -19,13 +20,14 @@ import { toStatus } from './status.ts';
 export interface HandlerOptions {
   readonly inFlight: CallsInFlight;
   readonly unexpected: UnexpectedErrors;
+  readonly proxies: TrustedProxies | undefined;
 }
 
-export function unaryHandler(rpc: Rpc, { inFlight, unexpected }: HandlerOptions): handleUnaryCall<Buffer, Buffer> {
+export function unaryHandler(rpc: Rpc, { inFlight, unexpected, proxies }: HandlerOptions): handleUnaryCall<Buffer, Buffer> {
   return (wire, respond) => {
     const refuse = (error: unknown): void => respond(statusOf(error, rpc, unexpected));
     try {
-      const call = receive(rpc, wire, inFlight);
+      const call = receive(rpc, wire, { inFlight, proxies });
       rpc.dispatch(call).then(
         (answer) => {
           inFlight.delete(call);
@@ -53,11 +55,11 @@ export function unaryHandler(rpc: Rpc, { inFlight, unexpected }: HandlerOptions)
 /** For rpcs that answer with a stream, whether they take one or not. */
 export function streamHandler(
   rpc: Rpc,
-  { inFlight, unexpected }: HandlerOptions,
+  { inFlight, unexpected, proxies }: HandlerOptions,
 ): handleBidiStreamingCall<Buffer, Buffer> & ((wire: ServerWritableStream<Buffer, Buffer>) => void) {
   return async (wire: AnswerStream) => {
     try {
-      const call = receive(rpc, wire, inFlight);
+      const call = receive(rpc, wire, { inFlight, proxies });
       try {
         const answer = (await rpc.dispatch(call)) as Answer<AsyncIterable<Message>>;
         // At once: the first message may take its time, and the caller wants to know that it is served.

@@ -111,7 +111,7 @@ export class Http2Edge {
 const deadlineAfter = (timeout: string): string => String(Date.now() + (parseGrpcTimeout(timeout) ?? Number.NaN));
 
 /** grpc-js keeps its HTTP/2 servers to itself; the version is pinned, and a test fails if they are gone. */
-function http2ServersOf(server: Server): Iterable<Http2Server> {
+export function http2ServersOf(server: Server): Iterable<Http2Server> {
   const servers = (server as unknown as { http2Servers?: ReadonlyMap<Http2Server, unknown> }).http2Servers;
   if (!servers?.size) throw new Error('@grpc/grpc-js has changed: its HTTP/2 servers are not where they were');
   return servers.keys();
