@@ -8,7 +8,7 @@ import { createAccounts } from './auth/accounts.ts';
 import { createAuthority } from './auth/authority.ts';
 import { readEndedSessions } from './auth/ended-sessions.ts';
 import { openKeys } from './auth/open-keys.ts';
-import { startRevocationWatch } from './auth/revocations.ts';
+import { REMEMBERED_MS, startRevocationWatch } from './auth/revocations.ts';
 import { createTokenVerifier } from './auth/token-verifier.ts';
 import { type Config, ConfigError } from './config.ts';
 import { type Bus, createBus, type Route } from './cqrs/bus.ts';
@@ -23,12 +23,15 @@ import { memoryRates, postgresRates } from './middleware/rates.ts';
 import { createReplay } from './middleware/replay.ts';
 import { validation } from './middleware/validation.ts';
 import { auditModule } from './modules/audit/module.ts';
+import { sweepSessions } from './modules/users/persistence/session-store.ts';
+import { tooFewConnections } from './postgres/check-database.ts';
 import { createCommandRecorder } from './postgres/command-log/command-recorder.ts';
+import { startMonthsAhead } from './postgres/command-log/months-ahead.ts';
 import { ownerDigests, sweepOwners } from './postgres/command-log/personal-owner.ts';
 import { createRefusalTally } from './postgres/command-log/refusal-tally.ts';
 import { Guesses, guessTargets } from './postgres/guesses.ts';
 import { openMigratedDatabase } from './postgres/open-database.ts';
-import { createPool, poolSizes } from './postgres/pool.ts';
+import { createPool, mostConnections, poolSizes } from './postgres/pool.ts';
 import { createReadSide } from './postgres/reader/read-side.ts';
 import { startSweeps } from './postgres/sweeps.ts';
 import { createIdempotencyKeys } from './postgres/writer/idempotency-keys.ts';
@@ -107,7 +110,8 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
   const { limits } = config;
   const signingKeys = await openKeys(config.signingKeys, writer);
   const { ring, digestKey } = signingKeys;
-  const domain = await createDomain(signingKeys, { processes: config.workers, passwordWords: config.passwordWords });
+  const { passwordWords, sessionLifetime } = config;
+  const domain = await createDomain(signingKeys, { processes: config.workers, passwordWords, sessionLifetime });
   const sizes = poolSizes(config.workers);
   const ownerDigest = ownerDigests(digestKey('personal owners'));
   const writes = await createWriteSide(writer, domain.aggregateTypes, {
@@ -116,6 +120,8 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     ownerDigest,
   });
   stopsBriefly('writes', writes.close);
+  const tooFew = await tooFewConnections(writes.pool, mostConnections(config.workers));
+  if (tooFew !== undefined) logger.warn(tooFew);
   const reads = await createReadSide({
     primary: reader,
     replicas,
@@ -169,12 +175,15 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     {
       keys: keys.removeOld,
       guesses: () => guesses.sweep(),
+      sessions: () => sweepSessions(writes.pool, { ...config.sessionLifetime, rememberedMs: REMEMBERED_MS }),
       owners: () => sweepOwners(writes.pool),
       ...(sharedRates && { rates: sharedRates.sweep }),
     },
     { logger, intervalMs: SWEEP_EVERY },
   );
   stopsBriefly('sweeps', sweeps.stop);
+  const months = startMonthsAhead(writes.pool, { logger });
+  stopsBriefly('months of the log', months.stop);
   const audit = auditModule({
     pageTokens: pageTokensOf(ring),
     eventTypes: domain.eventTypes,

@@ -74,3 +74,24 @@ export async function checkSession(
     );
   if (problems.length > 0) throw new DatabaseUnsuitable(problems);
 }
+
+const ROOM = `select current_setting('max_connections')::integer - current_setting('superuser_reserved_connections')::integer as of_server,
+    nullif(rolconnlimit, -1) as of_role, (select nullif(datconnlimit, -1) from pg_database where datname = current_database()) as of_database
+  from pg_roles where rolname = current_user`;
+
+/**
+ * Which limit of the server, the role or the database is below the connections that this program may open, in words; undefined when
+ * none is. With fewer, calls are refused that have to wait for one, so it is worth a warning and no more.
+ */
+export async function tooFewConnections(pool: Pick<pg.Pool, 'query'>, needed: number): Promise<string | undefined> {
+  const { rows } = await pool.query<{ of_server: number; of_role: number | null; of_database: number | null }>(ROOM);
+  const [room] = rows;
+  if (!room) return undefined;
+  const limits = [
+    { name: 'max_connections of the server (less those reserved)', limit: room.of_server },
+    { name: 'the connection limit of the role', limit: room.of_role },
+    { name: 'the connection limit of the database', limit: room.of_database },
+  ];
+  const lowest = limits.find(({ limit }) => limit !== null && limit < needed);
+  return lowest && `${lowest.name} is ${lowest.limit}, and this program opens up to ${needed}: raise it, or lower WORKERS`;
+}

@@ -50,6 +50,8 @@ export const SESSION: Readonly<Record<string, string>> = {
   default_transaction_isolation: 'read committed',
   default_transaction_deferrable: 'off',
   lock_timeout: '0',
+  statement_timeout: '0',
+  idle_in_transaction_session_timeout: '0',
 };
 
 /** The same connection with run-time settings for each of its sessions, besides those it has (PostgreSQL manual 19.1.4). */

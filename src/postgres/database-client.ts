@@ -40,9 +40,13 @@ export class DatabaseClient extends pg.Client {
   }
 
   /** Closes the connection in order; after a second by force, because a server that hangs never answers. */
-  override end(callback?: (error: Error) => void): never {
+  override end(): Promise<void>;
+  override end(callback: (error: Error) => void): void;
+  override end(callback?: (error: Error) => void): Promise<void> | undefined {
     const late = setTimeout(() => this.cutOff(), FAREWELL);
     this.once('end', () => clearTimeout(late));
-    return super.end(callback as never) as never;
+    if (!callback) return super.end();
+    super.end(callback);
+    return undefined;
   }
 }

@@ -44,6 +44,12 @@ export function poolSizes(workers: number): PoolSizes {
   };
 }
 
+/** Connections to the primary of all processes together: commands, queries, look-ups, records, the sealer and a look at its health. */
+export function mostConnections(workers: number): number {
+  const { calls, lookUps } = poolSizes(workers);
+  return workers * (2 * calls + lookUps + 3);
+}
+
 export interface PoolSettings {
   /** What the connections are for, as the server shows it after `bicameral`. */
   readonly name: string;

@@ -32,10 +32,12 @@ export async function startTestApp({
   beside,
   on,
   limits,
+  proxies,
 }: {
   beside?: TestApp;
   on?: TestDatabase;
   limits?: Partial<Limits>;
+  proxies?: Config['proxies'];
 } = {}): Promise<TestApp> {
   const database = beside?.database ?? on ?? (await createTestDatabase());
   const keys = beside ? undefined : await mkdtemp(join(tmpdir(), 'bicameral-keys-'));
@@ -45,7 +47,7 @@ export async function startTestApp({
     httpAddress: '127.0.0.1:0',
     healthAddress: undefined,
     allowedHosts: undefined,
-    proxies: undefined,
+    proxies,
     corsOrigins: [],
     database: { kind: 'external', owner, writer, replicas },
     signingKeys: { kind: 'folder', folder: keys ?? '', create: true },
@@ -53,6 +55,7 @@ export async function startTestApp({
     tls: undefined,
     idempotencyHours: 24,
     shutdownGraceMs: 10_000,
+    sessionLifetime: { maxMs: 30 * 24 * 3_600_000, idleMs: 7 * 24 * 3_600_000 },
     limits: { ...DEFAULT_LIMITS, ...limits },
     reflection: 'on',
     workers: 1,

@@ -1,3 +1,4 @@
+import { checkSession } from '../check-database.ts';
 import type { Connection } from '../connection.ts';
 import { type ConnectionPool, createPool, type PoolSizes } from '../pool.ts';
 import { Probe } from './probe.ts';
@@ -74,6 +75,16 @@ export async function createReadSide(parts: {
   const all = [primary, ...replicas];
   const monitor = new ReplicaMonitor({ primary, replicas, onChange: parts.onChange });
   await monitor.start();
+  const close = async (): Promise<void> => {
+    monitor.stop();
+    await Promise.all(all.flatMap(({ close, probe }) => [close(), probe.close()]));
+  };
+  if (monitor.isHealthy(primary.name)) {
+    await checkSession(primary.pool, { variable: 'DATABASE_URL', readOnly: true }).catch(async (error: unknown) => {
+      await close();
+      throw error;
+    });
+  }
 
   const freshestFirst = (one: ReadPool, other: ReadPool): number =>
     monitor.position(one.name) > monitor.position(other.name) ? -1 : 1;
@@ -83,9 +94,6 @@ export async function createReadSide(parts: {
     all,
     candidates: () => [...replicas.filter(({ name }) => monitor.isHealthy(name)).sort(freshestFirst), primary],
     isAvailable: () => all.some(({ name }) => monitor.isHealthy(name)),
-    close: async () => {
-      monitor.stop();
-      await Promise.all(all.flatMap(({ close, probe }) => [close(), probe.close()]));
-    },
+    close,
   };
 }

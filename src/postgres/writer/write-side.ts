@@ -2,7 +2,6 @@ import { MikroORM } from '@mikro-orm/postgresql';
 import pg from 'pg';
 import type { Call } from '../../cqrs/call.ts';
 import { traceKey } from '../../cqrs/context-keys.ts';
-import { checkSession } from '../check-database.ts';
 import type { OwnerDigest } from '../command-log/personal-owner.ts';
 import type { Connection } from '../connection.ts';
 import { createPool } from '../pool.ts';
@@ -53,13 +52,9 @@ export async function createWriteSide(
     types: ormTypes(),
   });
   const recordPool = createPool(connection, { name: 'records', max: 1, readOnly: false, connectionTimeoutMs: RECORD_PATIENCE });
-  const { rows } = await pool.query<{ synchronous_commit: string }>('show synchronous_commit');
-  if (rows[0]?.synchronous_commit === 'off') {
-    await Promise.all([pool.close(), recordPool.close()]);
-    throw new CommitsNotDurable();
-  }
   try {
-    await checkSession(pool, { variable: 'DATABASE_URL', readOnly: false });
+    const { rows } = await pool.query<{ synchronous_commit: string }>('show synchronous_commit');
+    if (rows[0]?.synchronous_commit === 'off') throw new CommitsNotDurable();
   } catch (error) {
     await Promise.all([pool.close(), recordPool.close()]);
     throw error;
