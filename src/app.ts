@@ -53,8 +53,6 @@ import { watchTlsFiles } from './transport/tls/watch-tls-files.ts';
 const SWEEP_EVERY = 10 * 60_000;
 /** Verifiers fetch the keys again after this time, in seconds; a new key has to be published for so long before it signs. */
 const JWKS_MAY_BE_KEPT = { 'cache-control': 'public, max-age=300' };
-/** How long calls in flight get to finish when the program stops, in milliseconds. */
-const GRACE = 10_000;
 /** How long each part that works with the database may take to stop, in milliseconds: the database may not answer. */
 const STOP_PATIENCE = 3_000;
 
@@ -269,7 +267,8 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
   const { healthAddress } = config;
   const healthPort = healthAddress === undefined ? undefined : await open(healthServer, 'HEALTH_ADDRESS', healthAddress);
 
-  stops.push(() => Promise.all([grpcDoor.close({ graceMs: GRACE }), connectDoor.close({ graceMs: GRACE })]));
+  const grace = { graceMs: config.shutdownGraceMs };
+  stops.push(() => Promise.all([grpcDoor.close(grace), connectDoor.close(grace)]));
   // One after the other: a door that is still opening when the other fails could not be closed.
   const grpcPort = await open(grpcDoor, 'GRPC_ADDRESS', config.grpcAddress);
   const httpPort = await open(connectDoor, 'HTTP_ADDRESS', config.httpAddress);

@@ -37,6 +37,8 @@ export interface Config {
   readonly tls: { readonly certFile: string; readonly keyFile: string; readonly clientCaFile: string | undefined } | undefined;
   /** How long a command can be sent again under its idempotency key, in hours. */
   readonly idempotencyHours: number;
+  /** How long calls in flight get to finish when the program stops, in milliseconds. */
+  readonly shutdownGraceMs: number;
   /** How long a log-in can be gone on with by refresh tokens, at most and unused. */
   readonly sessionLifetime: SessionLifetime;
   readonly limits: Limits;
@@ -139,6 +141,16 @@ export function readConfig(environment: Environment): Config {
       keyFile: resolve(keyFile),
       clientCaFile: text('TLS_CLIENT_CA_FILE'),
     })),
+    shutdownGraceMs:
+      1000 *
+      Number(
+        checked(
+          'SHUTDOWN_GRACE_SECONDS',
+          '7',
+          (value) => /^\d{1,4}$/.test(value),
+          'has to be a whole number of seconds, e.g. 25',
+        ),
+      ),
     sessionLifetime: { maxMs: hours('SESSION_HOURS', '720'), idleMs: hours('SESSION_IDLE_HOURS', '168') },
     idempotencyHours: Number(
       checked('IDEMPOTENCY_HOURS', '24', (value) => /^[1-9]\d{0,4}$/.test(value), 'has to be a whole number of hours from 1 on'),
