@@ -123,6 +123,20 @@ describe('readConfig', () => {
     expect(problemsOf({ DATABASE_URL: 'mysql://user:hunter2@db', AUTH_SIGNING_KEY_FILE: 'k' })).not.toContain('hunter2');
   });
 
+  it('finds the signing keys in a folder, or one in a file, and not in both', () => {
+    expect(readConfig({ DATA_DIR: '/data' }).signingKeys).toEqual({ kind: 'folder', folder: '/data', create: true });
+    const folder = { AUTH_SIGNING_KEYS: '/keys' };
+    expect(readConfig({ ...folder, DATABASE_URL: 'postgresql://db/x' }).signingKeys).toEqual({
+      kind: 'folder',
+      folder: '/keys',
+      create: false,
+    });
+    const file = { AUTH_SIGNING_KEY_FILE: '/key.pem' };
+    expect(readConfig({ ...file, DATABASE_URL: 'postgresql://db/x' }).signingKeys).toEqual({ kind: 'file', file: '/key.pem' });
+    expect(() => readConfig({ ...folder, ...file })).toThrow('AUTH_SIGNING_KEYS and AUTH_SIGNING_KEY_FILE are both set');
+    expect(() => readConfig({ DATABASE_URL: 'postgresql://db/x' })).toThrow('AUTH_SIGNING_KEYS is not set; with DATABASE_URL');
+  });
+
   it('takes keys of another issuer over https, and over http from this machine only', () => {
     const others = { AUTH_ISSUER: 'https://issuer.example', AUTH_AUDIENCE: 'users' };
     expect(problemsOf({ ...others, AUTH_JWKS_URL: 'http://issuer.example/jwks' })).toContain('AUTH_JWKS_URL');
