@@ -8,7 +8,7 @@ import { createAccounts } from './auth/accounts.ts';
 import { createAuthority } from './auth/authority.ts';
 import { readEndedSessions } from './auth/ended-sessions.ts';
 import { openKeys } from './auth/open-keys.ts';
-import { startRevocationWatch } from './auth/revocations.ts';
+import { REMEMBERED_MS, startRevocationWatch } from './auth/revocations.ts';
 import { createTokenVerifier } from './auth/token-verifier.ts';
 import { type Config, ConfigError } from './config.ts';
 import { type Bus, createBus, type Route } from './cqrs/bus.ts';
@@ -23,6 +23,7 @@ import { memoryRates, postgresRates } from './middleware/rates.ts';
 import { createReplay } from './middleware/replay.ts';
 import { validation } from './middleware/validation.ts';
 import { auditModule } from './modules/audit/module.ts';
+import { sweepSessions } from './modules/users/persistence/session-store.ts';
 import { tooFewConnections } from './postgres/check-database.ts';
 import { createCommandRecorder } from './postgres/command-log/command-recorder.ts';
 import { startMonthsAhead } from './postgres/command-log/months-ahead.ts';
@@ -53,8 +54,6 @@ import { watchTlsFiles } from './transport/tls/watch-tls-files.ts';
 const SWEEP_EVERY = 10 * 60_000;
 /** Verifiers fetch the keys again after this time, in seconds; a new key has to be published for so long before it signs. */
 const JWKS_MAY_BE_KEPT = { 'cache-control': 'public, max-age=300' };
-/** How long calls in flight get to finish when the program stops, in milliseconds. */
-const GRACE = 10_000;
 /** How long each part that works with the database may take to stop, in milliseconds: the database may not answer. */
 const STOP_PATIENCE = 3_000;
 
@@ -112,7 +111,8 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
   const { limits } = config;
   const signingKeys = await openKeys(config.signingKeys, writer);
   const { ring, digestKey } = signingKeys;
-  const domain = await createDomain(signingKeys, { processes: config.workers, passwordWords: config.passwordWords });
+  const { passwordWords, sessionLifetime } = config;
+  const domain = await createDomain(signingKeys, { processes: config.workers, passwordWords, sessionLifetime });
   const sizes = poolSizes(config.workers);
   const ownerDigest = ownerDigests(digestKey('personal owners'));
   const writes = await createWriteSide(writer, domain.aggregateTypes, {
@@ -176,6 +176,7 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     {
       keys: keys.removeOld,
       guesses: () => guesses.sweep(),
+      sessions: () => sweepSessions(writes.pool, { ...config.sessionLifetime, rememberedMs: REMEMBERED_MS }),
       owners: () => sweepOwners(writes.pool),
       ...(sharedRates && { rates: sharedRates.sweep }),
     },
@@ -274,7 +275,8 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
   const { healthAddress } = config;
   const healthPort = healthAddress === undefined ? undefined : await open(healthServer, 'HEALTH_ADDRESS', healthAddress);
 
-  stops.push(() => Promise.all([grpcDoor.close({ graceMs: GRACE }), connectDoor.close({ graceMs: GRACE })]));
+  const grace = { graceMs: config.shutdownGraceMs };
+  stops.push(() => Promise.all([grpcDoor.close(grace), connectDoor.close(grace)]));
   // One after the other: a door that is still opening when the other fails could not be closed.
   const grpcPort = await open(grpcDoor, 'GRPC_ADDRESS', config.grpcAddress);
   const httpPort = await open(connectDoor, 'HTTP_ADDRESS', config.httpAddress);

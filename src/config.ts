@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import type { KeySource } from './auth/key-files.ts';
 import { parseRates, type RateOverrides } from './middleware/rates.ts';
+import type { SessionLifetime } from './modules/users/persistence/session-store.ts';
 import { type Connection, connectionByUrl } from './postgres/connection.ts';
 import type { DatabaseConfig } from './postgres/open-database.ts';
 import { parseAddress } from './transport/address.ts';
@@ -37,6 +38,10 @@ export interface Config {
   readonly tls: { readonly certFile: string; readonly keyFile: string; readonly clientCaFile: string | undefined } | undefined;
   /** How long a command can be sent again under its idempotency key, in hours. */
   readonly idempotencyHours: number;
+  /** How long calls in flight get to finish when the program stops, in milliseconds. */
+  readonly shutdownGraceMs: number;
+  /** How long a log-in can be gone on with by refresh tokens, at most and unused. */
+  readonly sessionLifetime: SessionLifetime;
   readonly limits: Limits;
   /** Who may read the contracts by reflection. */
   readonly reflection: ReflectionAccess;
@@ -110,6 +115,9 @@ export function readConfig(environment: Environment): Config {
 
   const dataDir = resolve(text('DATA_DIR') ?? '.data');
   const database = readDatabase({ text, problems, dataDir });
+  const hours = (name: string, fallback: string): number =>
+    3_600_000 *
+    Number(checked(name, fallback, (value) => /^[1-9]\d{0,4}$/.test(value), 'has to be a whole number of hours from 1 on'));
   const tokenType = checked('AUTH_TOKEN_TYPE', 'at+jwt', isTokenType, 'has to be a media type, e.g. at+jwt or JWT');
   const tokenMinutes = checked('AUTH_TOKEN_MINUTES', '60', isMinutes, 'has to be a whole number of minutes from 1 to 44640');
   const maxAgeMs = Number(tokenMinutes) * 60_000;
@@ -138,6 +146,17 @@ export function readConfig(environment: Environment): Config {
       keyFile: resolve(keyFile),
       clientCaFile: text('TLS_CLIENT_CA_FILE'),
     })),
+    shutdownGraceMs:
+      1000 *
+      Number(
+        checked(
+          'SHUTDOWN_GRACE_SECONDS',
+          '7',
+          (value) => /^\d{1,4}$/.test(value),
+          'has to be a whole number of seconds, e.g. 25',
+        ),
+      ),
+    sessionLifetime: { maxMs: hours('SESSION_HOURS', '720'), idleMs: hours('SESSION_IDLE_HOURS', '168') },
     idempotencyHours: Number(
       checked('IDEMPOTENCY_HOURS', '24', (value) => /^[1-9]\d{0,4}$/.test(value), 'has to be a whole number of hours from 1 on'),
     ),
