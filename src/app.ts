@@ -9,7 +9,7 @@ import { createAuthority } from './auth/authority.ts';
 import { readEndedSessions } from './auth/ended-sessions.ts';
 import { openKeys } from './auth/open-keys.ts';
 import { openFileProblem } from './auth/private-file.ts';
-import { startRevocationWatch } from './auth/revocations.ts';
+import { REMEMBERED_MS, startRevocationWatch } from './auth/revocations.ts';
 import { createTokenVerifier } from './auth/token-verifier.ts';
 import { type Config, ConfigError } from './config.ts';
 import { type Bus, createBus, type Route } from './cqrs/bus.ts';
@@ -24,6 +24,7 @@ import { memoryRates, postgresRates } from './middleware/rates.ts';
 import { createReplay } from './middleware/replay.ts';
 import { validation } from './middleware/validation.ts';
 import { auditModule } from './modules/audit/module.ts';
+import { sweepSessions } from './modules/users/persistence/session-store.ts';
 import { tooFewConnections } from './postgres/check-database.ts';
 import { createCommandRecorder } from './postgres/command-log/command-recorder.ts';
 import { startMonthsAhead } from './postgres/command-log/months-ahead.ts';
@@ -41,6 +42,7 @@ import { isLoopback, parseAddress } from './transport/address.ts';
 import { allowsHost, isLocalHost } from './transport/allowed-hosts.ts';
 import { createConnectDoor } from './transport/connect/door.ts';
 import type { Door } from './transport/door.ts';
+import { UnfinishedRequests } from './transport/edge/unfinished-requests.ts';
 import { createGrpcDoor } from './transport/grpc/door.ts';
 import { createHealthServer } from './transport/health-server.ts';
 import { TrustedProxies } from './transport/proxies/trusted-proxies.ts';
@@ -53,8 +55,6 @@ import { watchTlsFiles } from './transport/tls/watch-tls-files.ts';
 const SWEEP_EVERY = 10 * 60_000;
 /** Verifiers fetch the keys again after this time, in seconds; a new key has to be published for so long before it signs. */
 const JWKS_MAY_BE_KEPT = { 'cache-control': 'public, max-age=300' };
-/** How long calls in flight get to finish when the program stops, in milliseconds. */
-const GRACE = 10_000;
 /** How long each part that works with the database may take to stop, in milliseconds: the database may not answer. */
 const STOP_PATIENCE = 3_000;
 
@@ -113,7 +113,8 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
   const { limits } = config;
   const signingKeys = await openKeys(config.signingKeys, writer);
   const { ring, digestKey } = signingKeys;
-  const domain = await createDomain(signingKeys, { processes: config.workers, passwordWords: config.passwordWords });
+  const { passwordWords, sessionLifetime } = config;
+  const domain = await createDomain(signingKeys, { processes: config.workers, passwordWords, sessionLifetime });
   const sizes = poolSizes(config.workers);
   const ownerDigest = ownerDigests(digestKey('personal owners'));
   const writes = await createWriteSide(writer, domain.aggregateTypes, {
@@ -177,6 +178,7 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     {
       keys: keys.removeOld,
       guesses: () => guesses.sweep(),
+      sessions: () => sweepSessions(writes.pool, { ...config.sessionLifetime, rememberedMs: REMEMBERED_MS }),
       owners: () => sweepOwners(writes.pool),
       ...(sharedRates && { rates: sharedRates.sweep }),
     },
@@ -239,7 +241,13 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     authentication: authentication(authority),
   });
   const proxies = config.proxies && new TrustedProxies(config.proxies);
-  const grpcDoor = createGrpcDoor({ bus, standard, unexpected, tls, proxies, overload });
+  const edge = {
+    limits: limits.edge,
+    unfinished: new UnfinishedRequests(limits.edge.unfinishedBytes),
+    report: (turnedAway: number) =>
+      logger.warn({ turnedAway }, 'connections turned away: LIMIT_CONNECTIONS or LIMIT_CONNECTIONS_PER_ADDRESS is reached'),
+  };
+  const grpcDoor = createGrpcDoor({ bus, standard, unexpected, tls, proxies, overload, edge });
   const readiness = new Readiness({
     services,
     dependencies: {
@@ -257,6 +265,7 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     unexpected,
     tls,
     proxies,
+    edge,
     routes: [...readiness.routes(), jwks],
     isAllowedHost: hostCheck(config),
     corsOrigins: config.corsOrigins,
@@ -268,7 +277,8 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
   const { healthAddress } = config;
   const healthPort = healthAddress === undefined ? undefined : await open(healthServer, 'HEALTH_ADDRESS', healthAddress);
 
-  stops.push(() => Promise.all([grpcDoor.close({ graceMs: GRACE }), connectDoor.close({ graceMs: GRACE })]));
+  const grace = { graceMs: config.shutdownGraceMs };
+  stops.push(() => Promise.all([grpcDoor.close(grace), connectDoor.close(grace)]));
   // One after the other: a door that is still opening when the other fails could not be closed.
   const grpcPort = await open(grpcDoor, 'GRPC_ADDRESS', config.grpcAddress);
   const httpPort = await open(connectDoor, 'HTTP_ADDRESS', config.httpAddress);

@@ -10,6 +10,7 @@ import { createGuessEstimate } from './modules/users/domain/common-passwords.ts'
 import { createPasswordPolicy } from './modules/users/domain/password-policy.ts';
 import { usersModule } from './modules/users/module.ts';
 import { createPasswordHasher, type PasswordHasher } from './modules/users/persistence/password-hasher.ts';
+import type { SessionLifetime } from './modules/users/persistence/session-store.ts';
 import { UserType } from './modules/users/persistence/user-type.ts';
 import { guessTargets } from './postgres/guesses.ts';
 import type { AggregateType } from './postgres/writer/aggregate-type.ts';
@@ -26,7 +27,11 @@ export interface Domain {
 /** `processes` share the machine, and each hashes its part of the passwords. `passwordWords` are known to whoever guesses at these. */
 export async function createDomain(
   { ring, digestKey }: Pick<Keys, 'ring' | 'digestKey'>,
-  { processes = 1, passwordWords = [] }: { processes?: number; passwordWords?: readonly string[] } = {},
+  {
+    processes = 1,
+    passwordWords = [],
+    sessionLifetime,
+  }: { processes?: number; passwordWords?: readonly string[]; sessionLifetime: SessionLifetime },
 ): Promise<Domain> {
   const passwords = await createPasswordHasher({ processes });
   return {
@@ -37,6 +42,7 @@ export async function createDomain(
         passwordPolicy: createPasswordPolicy(createGuessEstimate(dictionary['passwords-common'], [OWN_ISSUER, ...passwordWords])),
         accessTokens: createAccessTokenIssuer(ring.current),
         pageTokens: pageTokensOf(ring),
+        sessionLifetime,
       }),
     ],
     aggregateTypes: [UserType],

@@ -35,12 +35,15 @@ export interface ReplayTarget {
 }
 
 /** Brings the schema of an empty database up to date. Throws TargetUnusable when it is not empty, or cannot be reached. */
-export async function openReplayTarget({ signingKeys }: Pick<Config, 'signingKeys'>, url: string): Promise<ReplayTarget> {
+export async function openReplayTarget(
+  { signingKeys, sessionLifetime }: Pick<Config, 'signingKeys' | 'sessionLifetime'>,
+  url: string,
+): Promise<ReplayTarget> {
   const connection = connectionByUrl(url);
   if (!connection) throw new TargetUnusable('has to be a URL, e.g. postgresql://user@host:5432/database.');
   const ring = await loadKeyRing(signingKeys);
   // Nobody guesses there, so it does not matter what guesses would be counted by.
-  const domain = await createDomain({ ring, digestKey: ring.current.deriveKey });
+  const domain = await createDomain({ ring, digestKey: ring.current.deriveKey }, { processes: 1, sessionLifetime });
   await assertEmpty(connection, domain);
   await migrate(connection);
 
