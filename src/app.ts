@@ -41,6 +41,7 @@ import { isLoopback, parseAddress } from './transport/address.ts';
 import { allowsHost, isLocalHost } from './transport/allowed-hosts.ts';
 import { createConnectDoor } from './transport/connect/door.ts';
 import type { Door } from './transport/door.ts';
+import { UnfinishedRequests } from './transport/edge/unfinished-requests.ts';
 import { createGrpcDoor } from './transport/grpc/door.ts';
 import { createHealthServer } from './transport/health-server.ts';
 import { TrustedProxies } from './transport/proxies/trusted-proxies.ts';
@@ -53,8 +54,6 @@ import { watchTlsFiles } from './transport/tls/watch-tls-files.ts';
 const SWEEP_EVERY = 10 * 60_000;
 /** Verifiers fetch the keys again after this time, in seconds; a new key has to be published for so long before it signs. */
 const JWKS_MAY_BE_KEPT = { 'cache-control': 'public, max-age=300' };
-/** How long calls in flight get to finish when the program stops, in milliseconds. */
-const GRACE = 10_000;
 /** How long each part that works with the database may take to stop, in milliseconds: the database may not answer. */
 const STOP_PATIENCE = 3_000;
 
@@ -240,7 +239,13 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     authentication: authentication(authority),
   });
   const proxies = config.proxies && new TrustedProxies(config.proxies);
-  const grpcDoor = createGrpcDoor({ bus, standard, unexpected, tls, proxies, overload });
+  const edge = {
+    limits: limits.edge,
+    unfinished: new UnfinishedRequests(limits.edge.unfinishedBytes),
+    report: (turnedAway: number) =>
+      logger.warn({ turnedAway }, 'connections turned away: LIMIT_CONNECTIONS or LIMIT_CONNECTIONS_PER_ADDRESS is reached'),
+  };
+  const grpcDoor = createGrpcDoor({ bus, standard, unexpected, tls, proxies, overload, edge });
   const readiness = new Readiness({
     services,
     dependencies: {
@@ -258,6 +263,7 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     unexpected,
     tls,
     proxies,
+    edge,
     routes: [...readiness.routes(), jwks],
     isAllowedHost: hostCheck(config),
     corsOrigins: config.corsOrigins,
@@ -269,7 +275,8 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
   const { healthAddress } = config;
   const healthPort = healthAddress === undefined ? undefined : await open(healthServer, 'HEALTH_ADDRESS', healthAddress);
 
-  stops.push(() => Promise.all([grpcDoor.close({ graceMs: GRACE }), connectDoor.close({ graceMs: GRACE })]));
+  const grace = { graceMs: config.shutdownGraceMs };
+  stops.push(() => Promise.all([grpcDoor.close(grace), connectDoor.close(grace)]));
   // One after the other: a door that is still opening when the other fails could not be closed.
   const grpcPort = await open(grpcDoor, 'GRPC_ADDRESS', config.grpcAddress);
   const httpPort = await open(connectDoor, 'HTTP_ADDRESS', config.httpAddress);

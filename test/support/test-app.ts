@@ -54,6 +54,7 @@ export async function startTestApp({
     foreignIssuer: undefined,
     tls: undefined,
     idempotencyHours: 24,
+    shutdownGraceMs: 10_000,
     sessionLifetime: { maxMs: 30 * 24 * 3_600_000, idleMs: 7 * 24 * 3_600_000 },
     limits: { ...DEFAULT_LIMITS, ...limits },
     reflection: 'on',

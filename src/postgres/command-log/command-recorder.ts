@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import type { Logger } from 'pino';
 import { DatabaseUnavailable, Overloaded } from '../../cqrs/errors.ts';
@@ -16,6 +17,8 @@ const BATCH = 500;
 const BATCH_CHARACTERS = 4 * 1024 * 1024;
 /** A batch that takes longer has failed, in milliseconds. */
 const PATIENCE = 5_000;
+/** What is not stored by then at the end of the program is not stored, in milliseconds. */
+const LAST_PATIENCE = 2_000;
 
 /** Keeps the records that no transaction of a command carries: of those that failed, that were tried only, or answered before. */
 export interface CommandRecorder {
@@ -24,7 +27,7 @@ export interface CommandRecorder {
    * be stored; then it is in the log.
    */
   readonly record: (record: CommandRecord) => Promise<void>;
-  /** Resolves when nothing waits any more. */
+  /** Resolves when nothing waits any more; what the database has not taken within two seconds is in the log. */
   readonly close: () => Promise<void>;
 }
 
@@ -72,9 +75,16 @@ export function createCommandRecorder(parts: { pool: pg.Pool; logger: Logger; ow
         for (const one of batch) await write([one]);
         return;
       }
-      logger.error({ err: error, records: records.map(withoutRequest) }, 'records of commands could not be stored');
-      for (const { failed } of batch) failed(new DatabaseUnavailable(error));
+      giveUp(batch, error);
     }
+  }
+
+  function giveUp(batch: readonly Waiting[], error: unknown): void {
+    logger.error(
+      { err: error, records: batch.map(({ record }) => withoutRequest(record)) },
+      'records of commands could not be stored',
+    );
+    for (const { failed } of batch) failed(new DatabaseUnavailable(error));
   }
 
   async function writeAll(): Promise<void> {
@@ -95,7 +105,8 @@ export function createCommandRecorder(parts: { pool: pg.Pool; logger: Logger; ow
       return promise;
     },
     async close() {
-      await writing;
+      await Promise.race([writing, sleep(LAST_PATIENCE, undefined, { ref: false })]);
+      if (waiting.length > 0) giveUp(waiting.splice(0), new Error('the program stops'));
     },
   };
 }
