@@ -41,6 +41,7 @@ import { isLoopback, parseAddress } from './transport/address.ts';
 import { allowsHost, isLocalHost } from './transport/allowed-hosts.ts';
 import { createConnectDoor } from './transport/connect/door.ts';
 import type { Door } from './transport/door.ts';
+import { UnfinishedRequests } from './transport/edge/unfinished-requests.ts';
 import { createGrpcDoor } from './transport/grpc/door.ts';
 import { createHealthServer } from './transport/health-server.ts';
 import { TrustedProxies } from './transport/proxies/trusted-proxies.ts';
@@ -135,13 +136,13 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
   });
   stopsBriefly('reads', reads.close);
 
-  const revocations = startRevocationWatch({ read: readEndedSessions(reads.primary.pool), logger, now: Date.now });
+  const revocations = startRevocationWatch({ read: readEndedSessions(reads.watching), logger, now: Date.now });
   stopsBriefly('revocation watch', revocations.stop);
   await revocations.refresh();
   const authority = createAuthority({
     tokens: createTokenVerifier({ keys: ring.active, foreign: config.foreignIssuer, now: Date.now }),
     revocations,
-    accounts: createAccounts({ primary: reads.primary.pool, revocations, now: Date.now }),
+    accounts: createAccounts({ primary: reads.watching, revocations, now: Date.now }),
     now: Date.now,
   });
 
@@ -238,7 +239,13 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     authentication: authentication(authority),
   });
   const proxies = config.proxies && new TrustedProxies(config.proxies);
-  const grpcDoor = createGrpcDoor({ bus, standard, unexpected, tls, proxies, overload });
+  const edge = {
+    limits: limits.edge,
+    unfinished: new UnfinishedRequests(limits.edge.unfinishedBytes),
+    report: (turnedAway: number) =>
+      logger.warn({ turnedAway }, 'connections turned away: LIMIT_CONNECTIONS or LIMIT_CONNECTIONS_PER_ADDRESS is reached'),
+  };
+  const grpcDoor = createGrpcDoor({ bus, standard, unexpected, tls, proxies, overload, edge });
   const readiness = new Readiness({
     services,
     dependencies: {
@@ -256,6 +263,7 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     unexpected,
     tls,
     proxies,
+    edge,
     routes: [...readiness.routes(), jwks],
     isAllowedHost: hostCheck(config),
     corsOrigins: config.corsOrigins,
