@@ -138,13 +138,13 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
   });
   stopsBriefly('reads', reads.close);
 
-  const revocations = startRevocationWatch({ read: readEndedSessions(reads.primary.pool), logger, now: Date.now });
+  const revocations = startRevocationWatch({ read: readEndedSessions(reads.watching), logger, now: Date.now });
   stopsBriefly('revocation watch', revocations.stop);
   await revocations.refresh();
   const authority = createAuthority({
     tokens: createTokenVerifier({ keys: ring.active, foreign: config.foreignIssuer, now: Date.now }),
     revocations,
-    accounts: createAccounts({ primary: reads.primary.pool, revocations, now: Date.now }),
+    accounts: createAccounts({ primary: reads.watching, revocations, now: Date.now }),
     now: Date.now,
   });
 
