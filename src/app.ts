@@ -1,5 +1,5 @@
 import { randomUUIDv7 } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import type { Logger } from 'pino';
 import { pruneLog } from './audit/prune.ts';
 import { startSealer } from './audit/sealer.ts';
@@ -8,6 +8,7 @@ import { createAccounts } from './auth/accounts.ts';
 import { createAuthority } from './auth/authority.ts';
 import { readEndedSessions } from './auth/ended-sessions.ts';
 import { openKeys } from './auth/open-keys.ts';
+import { openFileProblem } from './auth/private-file.ts';
 import { REMEMBERED_MS, startRevocationWatch } from './auth/revocations.ts';
 import { createTokenVerifier } from './auth/token-verifier.ts';
 import { type Config, ConfigError } from './config.ts';
@@ -41,6 +42,7 @@ import { isLoopback, parseAddress } from './transport/address.ts';
 import { allowsHost, isLocalHost } from './transport/allowed-hosts.ts';
 import { createConnectDoor } from './transport/connect/door.ts';
 import type { Door } from './transport/door.ts';
+import { UnfinishedRequests } from './transport/edge/unfinished-requests.ts';
 import { createGrpcDoor } from './transport/grpc/door.ts';
 import { createHealthServer } from './transport/health-server.ts';
 import { TrustedProxies } from './transport/proxies/trusted-proxies.ts';
@@ -98,6 +100,7 @@ interface Assembly {
 async function assemble(config: Config, { logger, onProgress, stops, stopAll }: Assembly): Promise<App> {
   const { tls: tlsFiles } = config;
   const tls = tlsFiles && (await openTls(tlsFiles));
+  if (tlsFiles) await warnOfOpenKey(tlsFiles.keyFile, logger);
   const tlsWatch = tls && watchTlsFiles(tls, { read: () => readTlsFiles(tlsFiles), logger });
   stops.push(async () => tlsWatch?.stop());
   const database = await openMigratedDatabase(config.database, { onProgress, logger });
@@ -135,13 +138,13 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
   });
   stopsBriefly('reads', reads.close);
 
-  const revocations = startRevocationWatch({ read: readEndedSessions(reads.primary.pool), logger, now: Date.now });
+  const revocations = startRevocationWatch({ read: readEndedSessions(reads.watching), logger, now: Date.now });
   stopsBriefly('revocation watch', revocations.stop);
   await revocations.refresh();
   const authority = createAuthority({
     tokens: createTokenVerifier({ keys: ring.active, foreign: config.foreignIssuer, now: Date.now }),
     revocations,
-    accounts: createAccounts({ primary: reads.primary.pool, revocations, now: Date.now }),
+    accounts: createAccounts({ primary: reads.watching, revocations, now: Date.now }),
     now: Date.now,
   });
 
@@ -238,7 +241,13 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     authentication: authentication(authority),
   });
   const proxies = config.proxies && new TrustedProxies(config.proxies);
-  const grpcDoor = createGrpcDoor({ bus, standard, unexpected, tls, proxies, overload });
+  const edge = {
+    limits: limits.edge,
+    unfinished: new UnfinishedRequests(limits.edge.unfinishedBytes),
+    report: (turnedAway: number) =>
+      logger.warn({ turnedAway }, 'connections turned away: LIMIT_CONNECTIONS or LIMIT_CONNECTIONS_PER_ADDRESS is reached'),
+  };
+  const grpcDoor = createGrpcDoor({ bus, standard, unexpected, tls, proxies, overload, edge });
   const readiness = new Readiness({
     services,
     dependencies: {
@@ -256,6 +265,7 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     unexpected,
     tls,
     proxies,
+    edge,
     routes: [...readiness.routes(), jwks],
     isAllowedHost: hostCheck(config),
     corsOrigins: config.corsOrigins,
@@ -313,6 +323,12 @@ async function openTls(files: NonNullable<Config['tls']>): Promise<ServerTls> {
   } catch (error) {
     throw error instanceof TlsFilesInvalid ? new ConfigError([`TLS_CERT_FILE and TLS_KEY_FILE: ${error.message}`]) : error;
   }
+}
+
+/** A warning and no more: what mounts certificates, such as Kubernetes by default, lets everybody in its container read them. */
+async function warnOfOpenKey(file: string, logger: Logger): Promise<void> {
+  const problem = openFileProblem(await stat(file));
+  if (problem !== undefined) logger.warn(`TLS_KEY_FILE: ${file} ${problem}`);
 }
 
 async function readTlsFiles(files: NonNullable<Config['tls']>): Promise<TlsFiles> {

@@ -7,6 +7,7 @@ import type { DatabaseConfig } from './postgres/open-database.ts';
 import { parseAddress } from './transport/address.ts';
 import { type AllowedHosts, parseAllowedHosts } from './transport/allowed-hosts.ts';
 import { parseOrigins } from './transport/connect/cross-origin.ts';
+import { EDGE_LIMITS, type EdgeLimits } from './transport/edge/edge-limits.ts';
 import type { ForwardedHeader } from './transport/proxies/forwarded.ts';
 import { type ProxySettings, parseNetworks } from './transport/proxies/trusted-proxies.ts';
 import type { ReflectionAccess } from './transport/standard/standard-services.ts';
@@ -62,6 +63,8 @@ export interface Limits {
   readonly rates: RateOverrides;
   /** Who counts: each instance for itself, or all together. */
   readonly rateStore: 'memory' | 'postgres';
+  /** What callers are granted before there is a call. */
+  readonly edge: EdgeLimits;
 }
 
 export const DEFAULT_LIMITS: Limits = {
@@ -71,6 +74,7 @@ export const DEFAULT_LIMITS: Limits = {
   databaseWaitMs: 1000,
   rates: new Map(),
   rateStore: 'memory',
+  edge: EDGE_LIMITS,
 };
 
 /** The environment cannot be used; the message names every bad variable at once, and what it should be. */
@@ -86,6 +90,7 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 /** More would leave each too few connections to PostgreSQL: see `poolSizes`. */
 const MOST_WORKERS = 16;
 const REFLECTION: readonly string[] = ['on', 'off', 'authenticated'] satisfies ReflectionAccess[];
+const MEGABYTE = 1024 * 1024;
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
 
 /** Reads the environment. An empty variable counts as unset. Throws ConfigError. */
@@ -229,6 +234,23 @@ function readLimits({ text, checked, problems }: Source & { checked: Checked }):
     databaseWaitMs: count('LIMIT_DATABASE_WAIT_MS', DEFAULT_LIMITS.databaseWaitMs),
     rates: rates ?? DEFAULT_LIMITS.rates,
     rateStore: store as Limits['rateStore'],
+    edge: readEdgeLimits(count),
+  };
+}
+
+function readEdgeLimits(count: (name: string, fallback: number) => number): EdgeLimits {
+  const milliseconds = (name: string, fallback: number): number => count(name, fallback / 1000) * 1000;
+  return {
+    ...EDGE_LIMITS,
+    connections: count('LIMIT_CONNECTIONS', EDGE_LIMITS.connections),
+    connectionsPerAddress: count('LIMIT_CONNECTIONS_PER_ADDRESS', EDGE_LIMITS.connectionsPerAddress),
+    unfinishedBytes: count('LIMIT_UNFINISHED_MB', EDGE_LIMITS.unfinishedBytes / MEGABYTE) * MEGABYTE,
+    requestMs: milliseconds('REQUEST_SECONDS', EDGE_LIMITS.requestMs),
+    idleMs: milliseconds('CONNECTION_IDLE_SECONDS', EDGE_LIMITS.idleMs),
+    ageMs: milliseconds('CONNECTION_AGE_SECONDS', EDGE_LIMITS.ageMs),
+    ageGraceMs: milliseconds('CONNECTION_AGE_GRACE_SECONDS', EDGE_LIMITS.ageGraceMs),
+    probeMs: milliseconds('KEEPALIVE_SECONDS', EDGE_LIMITS.probeMs),
+    minPingMs: milliseconds('KEEPALIVE_MIN_PING_SECONDS', EDGE_LIMITS.minPingMs),
   };
 }
 

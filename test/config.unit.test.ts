@@ -90,6 +90,10 @@ describe('readConfig', () => {
       LIMIT_DATABASE_WAIT_MS: '300',
       RATE_LIMITS: 'sign-up=10/60s,write=off',
       RATE_LIMIT_STORE: 'postgres',
+      LIMIT_CONNECTIONS: '50',
+      LIMIT_UNFINISHED_MB: '3',
+      CONNECTION_IDLE_SECONDS: '70',
+      KEEPALIVE_MIN_PING_SECONDS: '5',
     });
     expect(limits).toEqual({
       commandsInFlight: 10,
@@ -101,6 +105,7 @@ describe('readConfig', () => {
         ['write', 'off'],
       ]),
       rateStore: 'postgres',
+      edge: { ...DEFAULT_LIMITS.edge, connections: 50, unfinishedBytes: 3 * 1024 * 1024, idleMs: 70_000, minPingMs: 5_000 },
     });
     const bad = {
       LIMIT_COMMANDS_IN_FLIGHT: '0',

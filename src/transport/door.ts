@@ -1,5 +1,6 @@
 import type { Bus, Rpc } from '../cqrs/bus.ts';
 import type { UnexpectedErrors } from '../middleware/errors.ts';
+import type { EdgeOptions } from './edge/edge.ts';
 import type { TrustedProxies } from './proxies/trusted-proxies.ts';
 import type { ServerTls } from './tls/server-tls.ts';
 
@@ -16,6 +17,8 @@ export interface DoorOptions {
   readonly isAllowedHost?: ((authority: string) => boolean) | undefined;
   /** Without it the door speaks clear text. */
   readonly tls?: ServerTls | undefined;
+  /** What callers are granted before there is a call: see Edge. */
+  readonly edge?: Pick<EdgeOptions, 'limits' | 'unfinished' | 'report'> | undefined;
   /** Bounds the requests whose contract does not: see `largestRequest`. */
   readonly maxMessageBytes?: number | undefined;
 }
