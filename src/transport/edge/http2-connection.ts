@@ -90,7 +90,8 @@ export class Http2Connection {
     const call: OpenStream = { openedAt: this.#now, unfinishedBytes, moreBytes, answeredAt: undefined };
     this.#streams.set(stream, call);
     this.#lastSignAt = this.#now;
-    if (!isWhole) stream.once('end', () => this.#received(call));
+    // A stream that was taken back ends too, but was not received.
+    if (!isWhole) stream.once('end', () => stream.closed || this.#received(call));
     stream.once('close', () => this.#closed(stream, call));
     return true;
   }
@@ -134,7 +135,8 @@ export class Http2Connection {
     this.#streams.delete(stream);
     this.#lastSignAt = this.#now;
     if (this.#streams.size === 0) this.#idleSince = this.#now;
-    const isTakenBack = stream.rstCode === constants.NGHTTP2_CANCEL && (stream.aborted || wasUnfinished);
+    // With whatever code; also when the door has answered at once what had not come in whole.
+    const isTakenBack = stream.aborted || (wasUnfinished && stream.rstCode !== constants.NGHTTP2_NO_ERROR);
     if (isTakenBack && call.answeredAt === undefined) this.#takenBack();
   }
 
