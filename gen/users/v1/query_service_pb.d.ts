@@ -108,7 +108,7 @@ export declare type ListUsersRequest = Message<"users.v1.ListUsersRequest"> & {
   status: UserStatus;
 
   /**
-   * Part of the name or of the e-mail, compared without regard to case.
+   * Part of the name or of the e-mail.
    *
    * @generated from field: string search = 5;
    */
