@@ -2,11 +2,11 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { ROLES } from '../src/auth/roles.ts';
-import { contractFiles } from '../src/contracts/contract-files.ts';
+import { contractFolder } from '../src/contracts/contract-folder.ts';
 
 export function writeContracts(target: string): void {
   rmSync(target, { recursive: true, force: true });
-  for (const { path, content } of contractFiles({ roles: ROLES })) {
+  for (const { path, content } of contractFolder({ roles: ROLES })) {
     mkdirSync(dirname(join(target, path)), { recursive: true });
     writeFileSync(join(target, path), content());
   }

@@ -14,6 +14,7 @@ import { type Bus, createBus, type Route } from './cqrs/bus.ts';
 import { rateLimitOf } from './cqrs/limits.ts';
 import { createPageTokens } from './cqrs/page-token.ts';
 import { createDomain } from './domain.ts';
+import { authentication } from './middleware/authentication.ts';
 import { CallGauge } from './middleware/call-gauge.ts';
 import type { UnexpectedErrors } from './middleware/errors.ts';
 import { createPipelines } from './middleware/pipeline.ts';
@@ -33,6 +34,7 @@ import { createConnectDoor } from './transport/connect/door.ts';
 import type { Door } from './transport/door.ts';
 import { createGrpcDoor } from './transport/grpc/door.ts';
 import { Readiness } from './transport/readiness.ts';
+import { createStandardServices } from './transport/standard/standard-services.ts';
 import type { TlsFiles } from './transport/tls-files.ts';
 
 /** How often what has run out is removed from the tables of limits, in milliseconds. */
@@ -141,12 +143,13 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
       }),
     },
   });
+  const tokens = createTokenVerifier({ key, foreign: config.foreignIssuer, now: Date.now });
   const bus: Bus = createBus(
     [...domain.modules, audit],
     createPipelines({
       logger,
       unexpected,
-      tokens: createTokenVerifier({ key, foreign: config.foreignIssuer, now: Date.now }),
+      tokens,
       revocations,
       validation: rules.interceptor,
       recorder,
@@ -171,25 +174,36 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     report: (refused: number) =>
       logger.warn({ refused }, 'calls refused: LIMIT_COMMANDS_IN_FLIGHT or LIMIT_QUERIES_IN_FLIGHT is reached'),
   };
-  const grpcDoor = createGrpcDoor({ bus, unexpected, tls, overload });
+  const services = [...new Set(routes.map(({ method }) => method.parent))];
+  const { health, rpcs: standard } = createStandardServices({
+    services,
+    reflection: config.reflection,
+    unexpected,
+    streams: { gauge: inFlight.streams, limit: limits.streams },
+    authentication: authentication(tokens, revocations),
+  });
+  const grpcDoor = createGrpcDoor({ bus, standard, unexpected, tls, overload });
   const readiness = new Readiness({
-    services: [...new Set(routes.map(({ method }) => method.parent))],
+    services,
     dependencies: {
       primaryIsUp: () => reads.monitor.isHealthy(reads.primary.name),
       someDatabaseIsUp: reads.isAvailable,
       databases: () => Object.fromEntries(reads.all.map(({ name }) => [name, reads.monitor.isHealthy(name)])),
     },
-    tell: grpcDoor.setServing,
+    tell: (name, serving) => health.setServing(name, serving),
   });
   const jwks = { path: '/.well-known/jwks.json', handle: () => ({ status: 200, body: { keys: [key.publicJwk] } }) };
-  const connectDoor = createConnectDoor({ bus, unexpected, tls, routes: [...readiness.routes(), jwks] });
+  const connectDoor = createConnectDoor({ bus, standard, unexpected, tls, routes: [...readiness.routes(), jwks] });
 
   stops.push(() => Promise.all([grpcDoor.close({ graceMs: GRACE }), connectDoor.close({ graceMs: GRACE })]));
   // One after the other: a door that is still opening when the other fails could not be closed.
   const grpcPort = await open(grpcDoor, 'GRPC_ADDRESS', config.grpcAddress);
   const httpPort = await open(connectDoor, 'HTTP_ADDRESS', config.httpAddress);
   readiness.start();
-  stops.push(async () => readiness.drain());
+  stops.push(async () => {
+    readiness.drain();
+    health.close();
+  });
   return { bus, grpcPort, httpPort, stop: stopAll };
 }
 

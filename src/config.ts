@@ -3,6 +3,7 @@ import { parseRates, type RateOverrides } from './middleware/rates.ts';
 import { type Connection, connectionByUrl } from './postgres/connection.ts';
 import type { DatabaseConfig } from './postgres/open-database.ts';
 import { parseAddress } from './transport/address.ts';
+import type { ReflectionAccess } from './transport/standard/standard-services.ts';
 
 /** Everything the program is told by its environment. */
 export interface Config {
@@ -15,6 +16,8 @@ export interface Config {
   /** How long a command can be sent again under its idempotency key, in hours. */
   readonly idempotencyHours: number;
   readonly limits: Limits;
+  /** Who may read the contracts by reflection. */
+  readonly reflection: ReflectionAccess;
   /** Processes that serve, sharing the addresses. */
   readonly workers: number;
   readonly logLevel: string;
@@ -54,6 +57,7 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** More would leave each too few connections to PostgreSQL: see `poolSizes`. */
 const MOST_WORKERS = 16;
+const REFLECTION: readonly string[] = ['on', 'off', 'authenticated'] satisfies ReflectionAccess[];
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
 
 /** Reads the environment. An empty variable counts as unset. Throws ConfigError. */
@@ -98,6 +102,12 @@ export function readConfig(environment: Environment): Config {
       checked('IDEMPOTENCY_HOURS', '24', (value) => /^[1-9]\d{0,4}$/.test(value), 'has to be a whole number of hours from 1 on'),
     ),
     limits: readLimits({ text, checked, problems }),
+    reflection: checked(
+      'REFLECTION',
+      'on',
+      (value) => REFLECTION.includes(value),
+      `has to be one of ${REFLECTION.join(', ')}`,
+    ) as ReflectionAccess,
     workers: Number(checked('WORKERS', '1', isWorkerCount, `has to be a number from 1 to ${MOST_WORKERS}`)),
     logLevel: checked('LOG_LEVEL', 'info', (value) => LOG_LEVELS.includes(value), `has to be one of ${LOG_LEVELS.join(', ')}`),
   };

@@ -1,11 +1,11 @@
 import type { DescService } from '@bufbuild/protobuf';
-import { type Client, Code, ConnectError, createClient, type Interceptor } from '@connectrpc/connect';
+import { type Client, Code, ConnectError, createClient, type Interceptor, type Transport } from '@connectrpc/connect';
 import { createGrpcTransport, Http2SessionManager } from '@connectrpc/connect-node';
 import type { AccessToken } from '../auth/access-token.ts';
 import type { Role } from '../auth/roles.ts';
-import { type Environment, readConfig } from '../config.ts';
+import { type Config, type Environment, readConfig } from '../config.ts';
 import { localToken } from './local-token.ts';
-import { readTrust, type TrustFiles } from './trust.ts';
+import { readTrust, type Trust, type TrustFiles } from './trust.ts';
 
 /** A running service, called over gRPC by the operator. */
 export interface ServiceClient {
@@ -26,11 +26,24 @@ const LAST_MINUTES = 5 * 60_000;
 export async function serviceClient(environment: Environment, options: ServiceClientOptions): Promise<ServiceClient> {
   const config = readConfig(environment);
   const [trust, token] = await Promise.all([readTrust(config, options), localToken(config, options)]);
-  const baseUrl = `${trust ? 'https' : 'http'}://${config.grpcAddress}`;
+  const interceptors = [authorized(token, () => localToken(config, options))];
+  const { transport, close } = grpcConnection(config, { trust, interceptors });
+  return { client: (service) => createClient(service, transport), close };
+}
+
+/** A connection to GRPC_ADDRESS, made by the first call, whose errors say where nobody answers. */
+export function grpcConnection(
+  { grpcAddress }: Pick<Config, 'grpcAddress'>,
+  { trust, interceptors = [] }: { trust: Trust | undefined; interceptors?: readonly Interceptor[] },
+): { transport: Transport; close: () => void } {
+  const baseUrl = `${trust ? 'https' : 'http'}://${grpcAddress}`;
   const sessionManager = new Http2SessionManager(baseUrl, {}, trust ?? {});
-  const interceptors = [authorized(token, () => localToken(config, options)), namesWhoIsAway(config.grpcAddress)];
-  const transport = createGrpcTransport({ baseUrl, sessionManager, interceptors });
-  return { client: (service) => createClient(service, transport), close: () => sessionManager.abort() };
+  const transport = createGrpcTransport({
+    baseUrl,
+    sessionManager,
+    interceptors: [...interceptors, namesWhoIsAway(grpcAddress)],
+  });
+  return { transport, close: () => sessionManager.abort() };
 }
 
 function authorized(first: AccessToken, renew: () => Promise<AccessToken>): Interceptor {

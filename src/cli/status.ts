@@ -1,12 +1,10 @@
 import { get as httpGet } from 'node:http';
 import { get as httpsGet } from 'node:https';
-import { isIP } from 'node:net';
 import { text } from 'node:stream/consumers';
-import { checkServerIdentity, type PeerCertificate } from 'node:tls';
-import { credentials, makeClientConstructor, type ServiceError } from '@grpc/grpc-js';
-import { service as healthService } from 'grpc-health-check';
+import { createClient } from '@connectrpc/connect';
+import { Health, HealthCheckResponse_ServingStatus as ServingStatus } from '#gen/grpc/health/v1/health_pb.js';
 import { type Config, type Environment, readConfig } from '../config.ts';
-import { parseAddress } from '../transport/address.ts';
+import { grpcConnection } from './service-client.ts';
 import { readTrust, type Trust, type TrustFiles } from './trust.ts';
 
 const PATIENCE_MS = 5_000;
@@ -15,15 +13,6 @@ const PATIENCE_MS = 5_000;
 interface Status {
   readonly services: Readonly<Record<string, string>>;
   readonly databases: Readonly<Record<string, boolean>>;
-}
-
-class ServiceAway extends Error {
-  constructor(address: string, cause: ServiceError) {
-    // grpc-js ends with the heading of a note, whether it has one or not.
-    const details = cause.details.replace(/ Resolution note: *$/, '');
-    super(`Nothing answers at ${address} (GRPC_ADDRESS): ${details}`, { cause });
-    this.name = 'ServiceAway';
-  }
 }
 
 /** `bicameral status` */
@@ -38,22 +27,12 @@ export async function printStatus(environment: Environment, options: TrustFiles 
 
 /** The health service's list (gRFC A90), the whole server under `server`. */
 async function askHealth(config: Config, trust: Trust | undefined): Promise<Record<string, string>> {
-  const Health = makeClientConstructor(healthService, 'grpc.health.v1.Health');
-  const { host } = parseAddress(config.grpcAddress);
-  const identity = { checkServerIdentity: (_: string, certificate: PeerCertificate) => checkServerIdentity(host, certificate) };
-  const channel = trust ? credentials.createSsl(trust.ca, trust.key, trust.cert, identity) : credentials.createInsecure();
-  // TLS takes no IP address for the name of a server, and grpc-js would give it one; whose certificate it is, is checked above.
-  const client = new Health(config.grpcAddress, channel, isIP(host) ? { 'grpc.ssl_target_name_override': 'localhost' } : {});
+  const { transport, close } = grpcConnection(config, { trust });
   try {
-    const { statuses } = await new Promise<{ statuses: Record<string, { status: string }> }>((resolve, reject) => {
-      client.List?.({}, { deadline: Date.now() + PATIENCE_MS }, (error: ServiceError | null, answer: never) => {
-        if (error) reject(new ServiceAway(config.grpcAddress, error));
-        else resolve(answer);
-      });
-    });
-    return Object.fromEntries(Object.entries(statuses).map(([name, { status }]) => [name || 'server', status]));
+    const { statuses } = await createClient(Health, transport).list({}, { timeoutMs: PATIENCE_MS });
+    return Object.fromEntries(Object.entries(statuses).map(([name, { status }]) => [name || 'server', ServingStatus[status]]));
   } finally {
-    client.close();
+    close();
   }
 }
 

@@ -12,10 +12,14 @@ import { limitProblems, rateClassProblems } from './limits.ts';
 import type { Module, ServiceHandlers } from './module.ts';
 
 /** An rpc with the one function that every door calls for it: the middleware and, innermost, the handler. */
-export interface Route {
+export interface Rpc {
   readonly method: DescMethod;
-  readonly kind: MessageKind;
   readonly dispatch: (call: Call) => Promise<Answer>;
+}
+
+/** An rpc of the bus. */
+export interface Route extends Rpc {
+  readonly kind: MessageKind;
   /** Of a command: runs one again that is on record. */
   readonly replay: ((call: Call) => Promise<Answer>) | undefined;
 }
@@ -72,17 +76,19 @@ export function createBus(modules: readonly Module[], pipelines: Pipelines): Bus
   return routes;
 }
 
-function compose(handler: AnyHandler, module: Module, interceptors: readonly Interceptor[]): Route['dispatch'] {
-  type Next = (request: UnaryRequest | StreamRequest) => Promise<ConnectResponse>;
+function compose(handler: AnyHandler, module: Module, interceptors: readonly Interceptor[]): Rpc['dispatch'] {
   const answer = (handler.method.methodKind === 'unary' ? answerUnary : answerStream) as (
     handler: AnyHandler,
     call: Call,
     context: never,
   ) => Promise<Answer>;
-  const innermost: Next = async (request) => {
-    const call = callOf(request);
-    return toResponse(await answer(handler, call, module.context(call) as never));
-  };
+  return composed(interceptors, (call) => answer(handler, call, module.context(call) as never));
+}
+
+/** The interceptors, outermost first, around what answers. */
+export function composed(interceptors: readonly Interceptor[], answer: Rpc['dispatch']): Rpc['dispatch'] {
+  type Next = (request: UnaryRequest | StreamRequest) => Promise<ConnectResponse>;
+  const innermost: Next = async (request) => toResponse(await answer(callOf(request)));
   const chain = interceptors.reduceRight<Next>((next, interceptor) => interceptor(next), innermost);
   return async (call) => answerOf(await chain(call as unknown as UnaryRequest | StreamRequest));
 }

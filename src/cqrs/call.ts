@@ -21,8 +21,10 @@ export interface CallOrigin {
  */
 export class Call {
   readonly method: DescMethod;
-  /** The one request message, whatever the kind of rpc. */
+  /** The one request message; of an rpc that streams them an empty one. */
   readonly request: Message;
+  /** The messages of an rpc that streams its requests: no rpc of the bus does. */
+  readonly requests: AsyncIterable<Message> | undefined;
   readonly origin: CallOrigin;
   readonly cancellation = new Cancellation();
   /**
@@ -41,6 +43,7 @@ export class Call {
   constructor(call: {
     method: DescMethod;
     request: Message;
+    requests?: AsyncIterable<Message> | undefined;
     origin: CallOrigin;
     header: () => Headers;
     readHeader?: (name: string) => string | undefined;
@@ -50,6 +53,7 @@ export class Call {
   }) {
     this.method = call.method;
     this.request = call.request;
+    this.requests = call.requests;
     this.origin = call.origin;
     this.#makeHeader = call.header;
     this.#readHeader = call.readHeader;
@@ -83,7 +87,7 @@ export class Call {
   }
 
   get message(): Message | AsyncIterable<Message> {
-    return this.stream ? once(this.request) : this.request;
+    return this.requests ?? (this.stream ? once(this.request) : this.request);
   }
 
   get service(): DescService {

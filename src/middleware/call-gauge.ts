@@ -4,14 +4,18 @@
  * A door that sees a call some steps before the pipeline does asks `expect`, which also counts the calls that it let through in
  * this turn of the event loop and that have not come to the pipeline yet. Only of this turn: a call whose message never arrives
  * must not hold a place.
+ *
+ * A gauge `within` another counts there too: it is a share of the other's places.
  */
 export class CallGauge {
   readonly #limit: number;
+  readonly #within: CallGauge | undefined;
   #inFlight = 0;
   #expected = 0;
 
-  constructor(limit: number) {
+  constructor(limit: number, { within }: { within?: CallGauge } = {}) {
     this.#limit = limit;
+    this.#within = within;
   }
 
   get inFlight(): number {
@@ -28,7 +32,7 @@ export class CallGauge {
 
   /** Whether there is room for a call; true has to be followed by `leave`. */
   enter(): boolean {
-    if (this.#inFlight >= this.#limit) return false;
+    if (this.#inFlight >= this.#limit || this.#within?.enter() === false) return false;
     this.#inFlight += 1;
     if (this.#expected > 0) this.#expected -= 1;
     return true;
@@ -36,6 +40,7 @@ export class CallGauge {
 
   leave(): void {
     this.#inFlight -= 1;
+    this.#within?.leave();
   }
 
   #forget(): void {

@@ -1,4 +1,4 @@
-import type { Bus } from '../cqrs/bus.ts';
+import type { Bus, Rpc } from '../cqrs/bus.ts';
 import type { UnexpectedErrors } from '../middleware/errors.ts';
 import type { TlsFiles } from './tls-files.ts';
 
@@ -8,6 +8,8 @@ export const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
 /** What every network door needs to know. */
 export interface DoorOptions {
   readonly bus: Bus;
+  /** Rpcs that are served beside the bus: health and reflection. */
+  readonly standard?: readonly Rpc[] | undefined;
   /** For what fails outside of the bus; the errors middleware reports the rest. */
   readonly unexpected: UnexpectedErrors;
   /** Without it the door speaks clear text. */

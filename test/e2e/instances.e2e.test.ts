@@ -3,10 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Code, ConnectError, createClient } from '@connectrpc/connect';
-import { type ClientReadableStream, credentials, makeClientConstructor } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { service as healthService } from 'grpc-health-check';
 import pg from 'pg';
+import { Health, HealthCheckResponse_ServingStatus as ServingStatus } from '../../gen/grpc/health/v1/health_pb.js';
 import { CommandService } from '../../gen/users/v1/command_service_pb.js';
 import { QueryService } from '../../gen/users/v1/query_service_pb.js';
 import { loadOrCreateSigningKey } from '../../src/auth/signing-key.ts';
@@ -174,14 +173,12 @@ describe('instances on one database', () => {
 
 /** What the health service says of the whole server, a line for each change, until it ends the stream. */
 function watchHealth(address: string): string[] {
-  const Health = makeClientConstructor(healthService, 'grpc.health.v1.Health');
-  const client = new Health(address, credentials.createInsecure());
   const said: string[] = [];
-  const watch: ClientReadableStream<{ status: string }> = client.Watch?.({ service: '' });
-  watch.on('data', ({ status }) => {
-    if (status !== said.at(-1)) said.push(status);
-  });
-  watch.on('error', () => client.close());
+  const transport = grpcJsTransport(address);
+  const watch = async (): Promise<void> => {
+    for await (const { status } of createClient(Health, transport).watch({})) said.push(ServingStatus[status]);
+  };
+  void watch().catch(() => transport.close());
   return said;
 }
 

@@ -23,11 +23,13 @@ const program = await installed({
 describeWith('grpcurl, by reflection', program, (folder) => {
   const resources = new AsyncDisposableStack();
   let grpcurl: Grpcurl;
+  let connect: Grpcurl;
   let story: Story;
 
   beforeAll(async () => {
     const service = resources.use(await startService());
     grpcurl = createGrpcurl({ folder, address: service.grpcAddress });
+    connect = createGrpcurl({ folder, address: service.httpAddress });
     story = await tell(grpcurl, await service.adminToken());
   }, 90_000);
   afterAll(async () => resources.disposeAsync(), 60_000);
@@ -38,6 +40,13 @@ describeWith('grpcurl, by reflection', program, (folder) => {
       expect.arrayContaining(['grpc.health.v1.Health', 'users.v1.CommandService', 'users.v1.QueryService']),
     );
     expect(await grpcurl.print([], 'list', 'users.v1.QueryService')).toContain('users.v1.QueryService.ListUsers\n');
+  });
+
+  it('finds the same at the Connect door', async () => {
+    expect(await connect.print([], 'list')).toBe(await grpcurl.print([], 'list'));
+    const { message } = await connect.call<{ status: string }>('grpc.health.v1.Health/Check', { service: '' });
+    expect(message.status).toBe('SERVING');
+    expect((await connect.refused('users.v1.QueryService/GetUser', {})).code).toBe(16);
   });
 
   it('describes a service with its access rules', async () => {

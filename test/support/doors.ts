@@ -7,6 +7,7 @@ import {
   Http2SessionManager,
 } from '@connectrpc/connect-node';
 import { createConnectDoor } from '../../src/transport/connect/door.ts';
+import type { DoorOptions } from '../../src/transport/door.ts';
 import { createGrpcDoor } from '../../src/transport/grpc/door.ts';
 import { inProcessTransport } from '../../src/transport/in-process.ts';
 import type { Conformance } from './conformance-service.ts';
@@ -111,7 +112,7 @@ export const SUBJECTS: readonly Subject[] = [
 
 /** Opens both network doors. */
 export async function openDoors(
-  conformance: Conformance,
+  conformance: Conformance & Pick<DoorOptions, 'standard'>,
 ): Promise<{ grpc: number; connect: number; close: () => Promise<void> }> {
   const grpcDoor = createGrpcDoor(conformance);
   const connectDoor = createConnectDoor(conformance);

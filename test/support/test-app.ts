@@ -47,6 +47,7 @@ export async function startTestApp({
     tls: undefined,
     idempotencyHours: 24,
     limits: { ...DEFAULT_LIMITS, ...limits },
+    reflection: 'on',
     workers: 1,
     logLevel: 'info',
   };

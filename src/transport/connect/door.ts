@@ -32,7 +32,7 @@ const LAST_WORDS_MS = 250;
 /** What is not of the contract is refused. `textDecoder` is an option that Connect's types do not name. */
 const JSON_OPTIONS = { ignoreUnknownFields: false, textDecoder: new TextDecoder('utf-8', { fatal: true }) };
 
-/** The bus over Connect, gRPC-Web and gRPC as connect-node speaks them, on HTTP/1.1 and HTTP/2, and a few plain pages. */
+/** The bus and the standard services over Connect, gRPC-Web and gRPC as connect-node speaks them, on HTTP/1.1 and HTTP/2, and a few plain pages. */
 export function createConnectDoor(options: ConnectDoorOptions): Door {
   const { unexpected } = options;
   const inFlight = new CallsInFlight();
@@ -66,7 +66,10 @@ export function createConnectDoor(options: ConnectDoorOptions): Door {
   };
 }
 
-function handlersOf({ bus, unexpected, ...options }: ConnectDoorOptions, inFlight: CallsInFlight): readonly UniversalHandler[] {
+function handlersOf(
+  { bus, standard = [], unexpected, ...options }: ConnectDoorOptions,
+  inFlight: CallsInFlight,
+): readonly UniversalHandler[] {
   const maxMessageBytes = options.maxMessageBytes ?? MAX_MESSAGE_BYTES;
   const router = createConnectRouter({
     readMaxBytes: maxMessageBytes,
@@ -74,7 +77,7 @@ function handlersOf({ bus, unexpected, ...options }: ConnectDoorOptions, inFligh
     jsonOptions: JSON_OPTIONS,
     requestGate: requestGate({ maxMessageBytes, unexpected }),
   });
-  addRpcs(router, bus, { inFlight, unexpected });
+  addRpcs(router, [...bus.values(), ...standard], { inFlight, unexpected });
   return router.handlers;
 }
 

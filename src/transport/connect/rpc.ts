@@ -1,7 +1,7 @@
-import type { DescMethodServerStreaming, DescMethodUnary } from '@bufbuild/protobuf';
+import { create, type DescMethodBiDiStreaming, type DescMethodServerStreaming, type DescMethodUnary } from '@bufbuild/protobuf';
 import { Code, ConnectError, type ConnectRouter, createContextKey, type HandlerContext } from '@connectrpc/connect';
 import type { Answer } from '../../cqrs/answer.ts';
-import type { Bus, Route } from '../../cqrs/bus.ts';
+import type { Rpc } from '../../cqrs/bus.ts';
 import { Call, type Message } from '../../cqrs/call.ts';
 import { CallCanceled, DeadlinePassed } from '../../cqrs/errors.ts';
 import { toConnectError, type UnexpectedErrors } from '../../middleware/errors.ts';
@@ -20,49 +20,55 @@ export interface RpcOptions {
   readonly unexpected: UnexpectedErrors;
 }
 
-/** Has Connect call the bus for every rpc. */
-export function addRpcs(router: ConnectRouter, bus: Bus, options: RpcOptions): void {
-  for (const route of bus.values()) {
-    const { method } = route;
+/** Has Connect call each rpc. */
+export function addRpcs(router: ConnectRouter, rpcs: Iterable<Rpc>, options: RpcOptions): void {
+  for (const rpc of rpcs) {
+    const { method } = rpc;
     if (method.methodKind === 'unary') {
-      router.rpc(method as DescMethodUnary, (request, context) => unary(route, request, { context, ...options }));
+      router.rpc(method as DescMethodUnary, (request, context) => unary(rpc, request, { context, ...options }));
+    } else if (method.methodKind === 'server_streaming') {
+      router.rpc(method as DescMethodServerStreaming, (request, context) => stream(rpc, { request }, { context, ...options }));
     } else {
-      router.rpc(method as DescMethodServerStreaming, (request, context) => stream(route, request, { context, ...options }));
+      router.rpc(method as DescMethodBiDiStreaming, (requests, context) =>
+        stream(rpc, { request: create(method.input), requests }, { context, ...options }),
+      );
     }
   }
 }
 
+/** What the caller sent. */
+type Sent = Pick<Call, 'request'> & Partial<Pick<Call, 'requests'>>;
 type Parts = RpcOptions & { readonly context: HandlerContext };
 
-async function unary(route: Route, request: Message, { context, inFlight, unexpected }: Parts): Promise<Message> {
-  const call = receive(route, request, { context, inFlight });
+async function unary(rpc: Rpc, request: Message, { context, inFlight, unexpected }: Parts): Promise<Message> {
+  const call = receive(rpc, { request }, { context, inFlight });
   try {
-    const answer = await route.dispatch(call);
+    const answer = await rpc.dispatch(call);
     copy(answer.headerIfAny, context.responseHeader);
     copy(answer.trailerIfAny, context.responseTrailer);
     return answer.message as Message;
   } catch (error) {
-    throw toConnectError(error, route.method, unexpected);
+    throw toConnectError(error, rpc.method, unexpected);
   } finally {
     inFlight.delete(call);
   }
 }
 
-async function* stream(route: Route, request: Message, { context, inFlight, unexpected }: Parts): AsyncGenerator<Message> {
-  const call = receive(route, request, { context, inFlight });
+async function* stream(rpc: Rpc, sent: Sent, { context, inFlight, unexpected }: Parts): AsyncGenerator<Message> {
+  const call = receive(rpc, sent, { context, inFlight });
   try {
-    const answer = (await route.dispatch(call)) as Answer<AsyncIterable<Message>>;
+    const answer = (await rpc.dispatch(call)) as Answer<AsyncIterable<Message>>;
     copy(answer.headerIfAny, context.responseHeader);
     yield* answer.message;
     copy(answer.trailerIfAny, context.responseTrailer);
   } catch (error) {
-    throw toConnectError(error, route.method, unexpected);
+    throw toConnectError(error, rpc.method, unexpected);
   } finally {
     inFlight.delete(call);
   }
 }
 
-function receive(route: Route, request: Message, { context, inFlight }: Pick<Parts, 'context' | 'inFlight'>): Call {
+function receive(rpc: Rpc, sent: Sent, { context, inFlight }: Pick<Parts, 'context' | 'inFlight'>): Call {
   const { signal, values, requestHeader } = context;
   const timeoutMs = context.timeoutMs();
   const origin = {
@@ -71,7 +77,7 @@ function receive(route: Route, request: Message, { context, inFlight }: Pick<Par
     deadline: timeoutMs === undefined ? undefined : Date.now() + timeoutMs,
     requestMethod: context.requestMethod === 'GET' ? 'GET' : 'POST',
   } as const;
-  const call = new Call({ method: route.method, request, origin, header: () => requestHeader, contextValues: values });
+  const call = new Call({ method: rpc.method, ...sent, origin, header: () => requestHeader, contextValues: values });
   inFlight.add(call);
   // Connect aborts the signal at the end of every call, answered or not.
   const cancel = (): void => {

@@ -7,24 +7,19 @@ import {
   setLogVerbosity,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
-import type { Bus } from '../../cqrs/bus.ts';
-import type { MessageKind } from '../../cqrs/convention.ts';
+import type { Bus, Rpc } from '../../cqrs/bus.ts';
+import { type MessageKind, methodName } from '../../cqrs/convention.ts';
 import { AddressInUse, parseAddress } from '../address.ts';
 import { CallsInFlight } from '../calls-in-flight.ts';
 import { type Door, type DoorOptions, MAX_MESSAGE_BYTES } from '../door.ts';
 import { unknownMethod } from '../refusal.ts';
 import type { TlsFiles } from '../tls-files.ts';
 import { type HandlerOptions, streamHandler, unaryHandler } from './handlers.ts';
-import { Health } from './health.ts';
 import { Http2Edge, UNKNOWN_PATH, UNKNOWN_PATH_KEY } from './http2-edge.ts';
 import { typedLibraryErrors } from './library-errors.ts';
 import { Overload, type OverloadOptions } from './overload.ts';
 import { PING_RULES, type PingRules } from './ping-police.ts';
-import { addReflection } from './reflection.ts';
 import { toStatus } from './status.ts';
-
-/** Where a service is added to a server. */
-type Registrar = Pick<Server, 'addService'>;
 
 export interface GrpcDoorOptions extends DoorOptions {
   /** Calls at once on one connection. */
@@ -36,37 +31,25 @@ export interface GrpcDoorOptions extends DoorOptions {
   readonly overload?: OverloadOptions | undefined;
 }
 
-export interface GrpcDoor extends Door {
-  /** What the health service says of a service, `''` for the whole server. Nothing is serving at first. */
-  setServing(name: string, serving: boolean): void;
-}
-
 /** Connections on which nothing comes are probed after 2 hours and cut when the probe stays unanswered for 20 s (gRFC A9). */
 const KEEPALIVE = { 'grpc.keepalive_time_ms': 2 * 60 * 60_000, 'grpc.keepalive_timeout_ms': 20_000 };
 /** How long a closing connection gets to send its last answers. */
 const LAST_WORDS_MS = 250;
 
-/** The bus over gRPC, with reflection and the standard health service. */
-export function createGrpcDoor(options: GrpcDoorOptions): GrpcDoor {
+/** The bus and the standard services over gRPC. */
+export function createGrpcDoor(options: GrpcDoorOptions): Door {
   const { bus, unexpected, maxMessageBytes = MAX_MESSAGE_BYTES } = options;
   const inFlight = new CallsInFlight();
   const server = createServer(options, maxMessageBytes);
-  const busPaths = addRoutes(server, bus, { inFlight, unexpected });
-
-  const otherPaths = new Set<string>();
-  const others: Registrar = {
-    addService(service, implementation) {
-      for (const { path } of Object.values(service)) otherPaths.add(path);
-      server.addService(service, implementation);
-    },
-  };
-  const services = [...new Set([...bus.values()].map(({ method }) => method.parent))];
-  const serviceNames = services.map((service) => service.typeName);
-  others.addService(UNKNOWN_SERVICE, { refuse: refuseUnknown });
-  addReflection(others, services);
-  const health = new Health(others, serviceNames);
+  const paths = addRpcs(server, { bus, standard: options.standard ?? [] }, { inFlight, unexpected });
+  server.addService(UNKNOWN_SERVICE, { refuse: refuseUnknown });
   const overload = options.overload && new Overload(options.overload, unexpected);
-  const edge = new Http2Edge({ busPaths, otherPaths, pings: options.pings ?? PING_RULES, overload });
+  const edge = new Http2Edge({
+    busPaths: paths,
+    otherPaths: new Set([UNKNOWN_PATH]),
+    pings: options.pings ?? PING_RULES,
+    overload,
+  });
 
   let bound: string | undefined;
   return {
@@ -87,7 +70,6 @@ export function createGrpcDoor(options: GrpcDoorOptions): GrpcDoor {
       forget();
       clearTimeout(patienceOver);
     },
-    setServing: (name, serving) => health.setServing(name, serving),
   };
 }
 
@@ -112,16 +94,26 @@ const BYTES = {
   responseDeserialize: (bytes: Buffer) => bytes,
 };
 
-function addRoutes(server: Server, bus: Bus, options: HandlerOptions): ReadonlyMap<string, MessageKind | 'stream'> {
+/** Answers the paths and what is behind each. What stands beside the bus is never refused for load, as streams are not. */
+function addRpcs(
+  server: Server,
+  { bus, standard }: { bus: Bus; standard: readonly Rpc[] },
+  options: HandlerOptions,
+): ReadonlyMap<string, MessageKind | 'stream'> {
   const service: Record<string, ServiceDefinition[string]> = {};
   const implementation: UntypedServiceImplementation = {};
   const paths = new Map<string, MessageKind | 'stream'>();
-  for (const [name, route] of bus) {
-    const responseStream = route.method.methodKind === 'server_streaming';
-    paths.set(`/${name}`, responseStream ? 'stream' : route.kind);
-    service[name] = { path: `/${name}`, requestStream: false, responseStream, ...BYTES };
-    implementation[name] = responseStream ? streamHandler(route, options) : unaryHandler(route, options);
-  }
+  const add = (rpc: Rpc, kind: MessageKind | 'stream'): void => {
+    const { methodKind } = rpc.method;
+    const name = methodName(rpc.method);
+    const requestStream = methodKind === 'bidi_streaming';
+    const responseStream = requestStream || methodKind === 'server_streaming';
+    paths.set(`/${name}`, responseStream ? 'stream' : kind);
+    service[name] = { path: `/${name}`, requestStream, responseStream, ...BYTES };
+    implementation[name] = responseStream ? streamHandler(rpc, options) : unaryHandler(rpc, options);
+  };
+  for (const route of bus.values()) add(route, route.kind);
+  for (const rpc of standard) add(rpc, 'stream');
   server.addService(service, implementation);
   return paths;
 }

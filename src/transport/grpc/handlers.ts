@@ -1,8 +1,14 @@
 import { toBinary } from '@bufbuild/protobuf';
-import type { handleServerStreamingCall, handleUnaryCall, ServerWritableStream, StatusObject } from '@grpc/grpc-js';
+import type {
+  handleBidiStreamingCall,
+  handleUnaryCall,
+  ServerDuplexStream,
+  ServerWritableStream,
+  StatusObject,
+} from '@grpc/grpc-js';
 import { Metadata } from '@grpc/grpc-js';
 import type { Answer } from '../../cqrs/answer.ts';
-import type { Route } from '../../cqrs/bus.ts';
+import type { Rpc } from '../../cqrs/bus.ts';
 import type { Message } from '../../cqrs/call.ts';
 import { toConnectError, type UnexpectedErrors } from '../../middleware/errors.ts';
 import type { CallsInFlight } from '../calls-in-flight.ts';
@@ -15,12 +21,12 @@ export interface HandlerOptions {
   readonly unexpected: UnexpectedErrors;
 }
 
-export function unaryHandler(route: Route, { inFlight, unexpected }: HandlerOptions): handleUnaryCall<Buffer, Buffer> {
+export function unaryHandler(rpc: Rpc, { inFlight, unexpected }: HandlerOptions): handleUnaryCall<Buffer, Buffer> {
   return (wire, respond) => {
-    const refuse = (error: unknown): void => respond(statusOf(error, route, unexpected));
+    const refuse = (error: unknown): void => respond(statusOf(error, rpc, unexpected));
     try {
-      const call = receive(route, wire, inFlight);
-      route.dispatch(call).then(
+      const call = receive(rpc, wire, inFlight);
+      rpc.dispatch(call).then(
         (answer) => {
           inFlight.delete(call);
           try {
@@ -44,12 +50,16 @@ export function unaryHandler(route: Route, { inFlight, unexpected }: HandlerOpti
   };
 }
 
-export function streamHandler(route: Route, { inFlight, unexpected }: HandlerOptions): handleServerStreamingCall<Buffer, Buffer> {
-  return async (wire) => {
+/** For rpcs that answer with a stream, whether they take one or not. */
+export function streamHandler(
+  rpc: Rpc,
+  { inFlight, unexpected }: HandlerOptions,
+): handleBidiStreamingCall<Buffer, Buffer> & ((wire: ServerWritableStream<Buffer, Buffer>) => void) {
+  return async (wire: AnswerStream) => {
     try {
-      const call = receive(route, wire, inFlight);
+      const call = receive(rpc, wire, inFlight);
       try {
-        const answer = (await route.dispatch(call)) as Answer<AsyncIterable<Message>>;
+        const answer = (await rpc.dispatch(call)) as Answer<AsyncIterable<Message>>;
         // At once: the first message may take its time, and the caller wants to know that it is served.
         wire.sendMetadata(answer.headerIfAny ? toMetadata(answer.headerIfAny) : new Metadata());
         await writeAll(answer, wire);
@@ -58,12 +68,14 @@ export function streamHandler(route: Route, { inFlight, unexpected }: HandlerOpt
         inFlight.delete(call);
       }
     } catch (error) {
-      if (!wire.cancelled) wire.emit('error', statusOf(error, route, unexpected));
+      if (!wire.cancelled) wire.emit('error', statusOf(error, rpc, unexpected));
     }
   };
 }
 
-async function writeAll(answer: Answer<AsyncIterable<Message>>, wire: ServerWritableStream<Buffer, Buffer>): Promise<void> {
+type AnswerStream = ServerWritableStream<Buffer, Buffer> | ServerDuplexStream<Buffer, Buffer>;
+
+async function writeAll(answer: Answer<AsyncIterable<Message>>, wire: AnswerStream): Promise<void> {
   for await (const message of answer.message) {
     if (wire.cancelled) return;
     if (!wire.write(encode(answer.method, message))) await writable(wire);
@@ -71,7 +83,7 @@ async function writeAll(answer: Answer<AsyncIterable<Message>>, wire: ServerWrit
 }
 
 /** A slow reader holds the handler back, so that no more than a few messages wait in memory. */
-function writable(wire: ServerWritableStream<Buffer, Buffer>): Promise<void> {
+function writable(wire: AnswerStream): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {
       wire.off('drain', done);
@@ -90,7 +102,7 @@ function encode(method: Answer['method'], message: Message): Buffer {
 }
 
 /** The error as a status. One whose metadata gRPC cannot carry is itself an unexpected error. */
-function statusOf(error: unknown, { method }: Route, unexpected: UnexpectedErrors): StatusObject {
+function statusOf(error: unknown, { method }: Rpc, unexpected: UnexpectedErrors): StatusObject {
   try {
     return toStatus(toConnectError(error, method, unexpected));
   } catch (cause) {

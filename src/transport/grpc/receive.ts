@@ -1,7 +1,7 @@
 import type { EventEmitter } from 'node:events';
-import { fromBinary } from '@bufbuild/protobuf';
-import type { ServerUnaryCall, ServerWritableStream } from '@grpc/grpc-js';
-import type { Route } from '../../cqrs/bus.ts';
+import { create, fromBinary } from '@bufbuild/protobuf';
+import type { ServerDuplexStream, ServerUnaryCall, ServerWritableStream } from '@grpc/grpc-js';
+import type { Rpc } from '../../cqrs/bus.ts';
 import { Call, type CallOrigin, type Message } from '../../cqrs/call.ts';
 import { CallCanceled, MalformedRequest } from '../../cqrs/errors.ts';
 import type { CallsInFlight } from '../calls-in-flight.ts';
@@ -9,7 +9,10 @@ import { DEADLINE_KEY } from './http2-edge.ts';
 import { headerValue, toHeaders } from './metadata.ts';
 
 /** A call as grpc-js hands it over, its messages still bytes. */
-export type WireCall = ServerUnaryCall<Buffer, Buffer> | ServerWritableStream<Buffer, Buffer>;
+export type WireCall =
+  | ServerUnaryCall<Buffer, Buffer>
+  | ServerWritableStream<Buffer, Buffer>
+  | ServerDuplexStream<Buffer, Buffer>;
 
 class GrpcOrigin implements CallOrigin {
   readonly door = 'grpc';
@@ -31,7 +34,7 @@ class GrpcOrigin implements CallOrigin {
  * The call that the wire carries, in flight until it is taken out of `inFlight`; until then its caller can cancel it.
  * Throws MalformedRequest.
  */
-export function receive(route: Route, wire: WireCall, inFlight: CallsInFlight): Call {
+export function receive(rpc: Rpc, wire: WireCall, inFlight: CallsInFlight): Call {
   const { metadata } = wire;
   let deadline: number | undefined;
   const [received] = metadata.get(DEADLINE_KEY);
@@ -41,8 +44,10 @@ export function receive(route: Route, wire: WireCall, inFlight: CallsInFlight): 
     metadata.remove(DEADLINE_KEY);
   }
   const call = new Call({
-    method: route.method,
-    request: decode(route, wire.request),
+    method: rpc.method,
+    ...('request' in wire
+      ? { request: decode(rpc, wire.request) }
+      : { request: create(rpc.method.input), requests: decodedMessages(rpc, wire) }),
     origin: new GrpcOrigin(wire, deadline),
     header: () => toHeaders(metadata),
     readHeader: (name) => headerValue(metadata, name),
@@ -56,9 +61,14 @@ export function receive(route: Route, wire: WireCall, inFlight: CallsInFlight): 
   return call;
 }
 
-function decode(route: Route, bytes: Buffer): Message {
+/** Reads the next message when it is asked for. The stream stays open for the answer when nobody asks any more. */
+async function* decodedMessages(rpc: Rpc, wire: ServerDuplexStream<Buffer, Buffer>): AsyncGenerator<Message> {
+  for await (const bytes of wire.iterator({ destroyOnReturn: false })) yield decode(rpc, bytes);
+}
+
+function decode(rpc: Rpc, bytes: Buffer): Message {
   try {
-    return fromBinary(route.method.input, bytes);
+    return fromBinary(rpc.method.input, bytes);
   } catch (error) {
     throw new MalformedRequest(error);
   }

@@ -8,7 +8,8 @@ import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { loadOrCreateSigningKey } from '../../../src/auth/signing-key.ts';
-import { createGrpcDoor, type GrpcDoor } from '../../../src/transport/grpc/door.ts';
+import type { Door } from '../../../src/transport/door.ts';
+import { createGrpcDoor } from '../../../src/transport/grpc/door.ts';
 import { type AuditQueries, startAuditQueries } from '../../modules/audit/audit-queries.ts';
 import { run } from '../../support/command-line.ts';
 import { addRecord, sealRecords } from '../../support/command-records.ts';
@@ -17,7 +18,7 @@ const MAIN = resolve(import.meta.dirname, '../../../src/main.ts');
 const TARGET = '019ab3a0-0000-7000-8000-00000000000a';
 
 let audit: AuditQueries;
-let door: GrpcDoor;
+let door: Door;
 let folder: string;
 let env: Record<string, string>;
 const ids: string[] = [];
@@ -59,7 +60,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
-function openDoor(): GrpcDoor {
+function openDoor(): Door {
   const unexpected = { newId: () => 'unexpected', report: ({ error }: { error: unknown }) => console.error(error) };
   return createGrpcDoor({ bus: audit.bus, unexpected });
 }

@@ -8,7 +8,8 @@ import { credentials } from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { ErrorInfoSchema } from '#gen/google/rpc/error_details_pb.js';
 import { AddressInUse, AddressInvalid } from '../../../src/transport/address.ts';
-import { createGrpcDoor, type GrpcDoor, type GrpcDoorOptions } from '../../../src/transport/grpc/door.ts';
+import type { Door } from '../../../src/transport/door.ts';
+import { createGrpcDoor, type GrpcDoorOptions } from '../../../src/transport/grpc/door.ts';
 import { CommandService, CountRequestSchema, QueryService } from '../../gen/conformance/v1/conformance_pb.js';
 import { certificates } from '../../support/certificates.ts';
 import { type Conformance, conformanceService } from '../../support/conformance-service.ts';
@@ -17,7 +18,7 @@ import { grpcJsTransport } from '../../support/grpc-js-transport.ts';
 import { frame, openCall, withSession } from '../../support/raw-http2.ts';
 
 let conformance: Conformance;
-let door: GrpcDoor;
+let door: Door;
 let closers: (() => void)[];
 
 beforeEach(() => {

@@ -10,14 +10,14 @@ import { serviceConfig } from './service-config.ts';
 import type { RolePermissions } from './who-may-call.ts';
 
 /** A file of the folder from which a client in any language starts. */
-export interface ContractFile {
+export interface FolderFile {
   /** E.g. `proto/users/v1/user.proto`. */
   readonly path: string;
   readonly content: () => string | Buffer;
 }
 
 /** The whole folder: see readme.ts. What is made from the descriptors is made when it is asked for. */
-export function contractFiles({ roles }: { readonly roles: RolePermissions }): readonly ContractFile[] {
+export function contractFolder({ roles }: { readonly roles: RolePermissions }): readonly FolderFile[] {
   const reference = once(() => referencePages({ errors: readErrors(), roles }));
   return [
     { path: 'README.md', content: readme },

@@ -1,0 +1,29 @@
+import { TokenMissing } from '../../src/auth/errors.ts';
+import { CallGauge } from '../../src/middleware/call-gauge.ts';
+import {
+  createStandardServices,
+  type ReflectionAccess,
+  type StandardServices,
+} from '../../src/transport/standard/standard-services.ts';
+import type { Conformance } from './conformance-service.ts';
+
+/** Health and reflection of the services that the doors are tested with. `authenticated` lets in who shows any authorization. */
+export function standardServices(
+  { bus, unexpected }: Conformance,
+  {
+    reflection = 'on',
+    streams = 1000,
+    gauge = new CallGauge(streams),
+  }: { reflection?: ReflectionAccess; streams?: number; gauge?: CallGauge } = {},
+): StandardServices {
+  return createStandardServices({
+    services: [...new Set([...bus.values()].map(({ method }) => method.parent))],
+    reflection,
+    unexpected,
+    streams: { gauge, limit: streams },
+    authentication: (next) => async (request) => {
+      if (!request.header.has('authorization')) throw new TokenMissing();
+      return await next(request);
+    },
+  });
+}
