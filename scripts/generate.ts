@@ -41,7 +41,8 @@ async function writeReference(root: string): Promise<void> {
   const folder = join(root, REFERENCE);
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
-  for (const [name, page] of referencePages({ errors: readErrorReasons(), roles: ROLES })) writeFileSync(join(folder, name), page);
+  for (const [name, page] of referencePages({ errors: readErrorReasons(), roles: ROLES }))
+    writeFileSync(join(folder, name), page);
 }
 
 /** The file descriptors of our own contracts, read from the code just generated. */

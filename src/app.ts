@@ -7,9 +7,11 @@ import { startSealer } from './audit/sealer.ts';
 import { createVerifications } from './audit/verify/verifications.ts';
 import { readEndedSessions } from './auth/ended-sessions.ts';
 import { startRevocationWatch } from './auth/revocations.ts';
+import { ROLES } from './auth/roles.ts';
 import { loadOrCreateSigningKey, loadSigningKey } from './auth/signing-key.ts';
 import { createTokenVerifier } from './auth/token-verifier.ts';
 import { type Config, ConfigError } from './config.ts';
+import { contractFolder } from './contracts/contract-folder.ts';
 import { type Bus, createBus, type Route } from './cqrs/bus.ts';
 import { rateLimitOf } from './cqrs/limits.ts';
 import { createPageTokens } from './cqrs/page-token.ts';
@@ -30,6 +32,7 @@ import { createReadSide } from './postgres/reader/read-side.ts';
 import { startSweeps } from './postgres/sweeps.ts';
 import { createIdempotencyKeys } from './postgres/writer/idempotency-keys.ts';
 import { createWriteSide } from './postgres/writer/write-side.ts';
+import { contractPages } from './transport/connect/contract-pages.ts';
 import { createConnectDoor } from './transport/connect/door.ts';
 import type { Door } from './transport/door.ts';
 import { createGrpcDoor } from './transport/grpc/door.ts';
@@ -193,7 +196,9 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     tell: (name, serving) => health.setServing(name, serving),
   });
   const jwks = { path: '/.well-known/jwks.json', handle: () => ({ status: 200, body: { keys: [key.publicJwk] } }) };
-  const connectDoor = createConnectDoor({ bus, standard, unexpected, tls, routes: [...readiness.routes(), jwks] });
+  // Plain pages ask nobody for a token: they tell what reflection tells, where that is for everybody.
+  const contracts = config.reflection === 'on' ? contractPages(() => contractFolder({ roles: ROLES })) : [];
+  const connectDoor = createConnectDoor({ bus, standard, unexpected, tls, routes: [...readiness.routes(), jwks, ...contracts] });
 
   stops.push(() => Promise.all([grpcDoor.close({ graceMs: GRACE }), connectDoor.close({ graceMs: GRACE })]));
   // One after the other: a door that is still opening when the other fails could not be closed.

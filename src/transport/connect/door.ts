@@ -38,12 +38,13 @@ export function createConnectDoor(options: ConnectDoorOptions): Door {
   const inFlight = new CallsInFlight();
   const rpcs = new Map(handlersOf(options, inFlight).map((handler) => [handler.requestPath, handler]));
   const routes = new Map((options.routes ?? []).map((route) => [route.path, route]));
+  const prefixes = (options.routes ?? []).filter(({ isPrefix }) => isPrefix);
 
   const server = new HttpServer(
     (request, response) => {
       const [path = ''] = (request.url ?? '').split('?', 1);
       const rpc = rpcs.get(path);
-      const route = routes.get(path);
+      const route = routes.get(path) ?? prefixes.find((prefix) => path.startsWith(prefix.path));
       const served = rpc
         ? serveRpc(rpc, request, response, unexpected)
         : route
