@@ -1,3 +1,6 @@
+/** Only a test that hangs meets it, in milliseconds: what a test waits for has a limit of its own (test/support/patience.ts). */
+const LONGEST = 600_000 * Number(process.env.TEST_PATIENCE ?? 1);
+
 /**
  * Three levels by suffix: *.unit.test.ts (milliseconds, no database), *.integration.test.ts (real PostgreSQL, primary and replica,
  * one cluster a run), *.e2e.test.ts (the program itself). One level alone: npm test -- --selectProjects unit
@@ -23,5 +26,5 @@ const cluster = {
 export default {
   projects: [level('unit'), { ...level('integration'), ...cluster }, level('e2e')],
   maxWorkers: 2,
-  testTimeout: 30_000,
+  testTimeout: LONGEST,
 };

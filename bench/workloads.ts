@@ -7,6 +7,7 @@ import { connectJson } from './workloads/connect-json.ts';
 import { createUser } from './workloads/create-user.ts';
 import { getUser } from './workloads/get-user.ts';
 import { listUsers } from './workloads/list-users.ts';
+import { logInTiming } from './workloads/log-in-timing.ts';
 import { memory } from './workloads/memory.ts';
 import { middleware } from './workloads/middleware.ts';
 import { mix } from './workloads/mix.ts';
@@ -21,6 +22,7 @@ export const WORKLOADS: readonly Workload[] = [
   changeNameHot,
   changeNameKeyed,
   createUser,
+  logInTiming,
   mix,
   storm,
   connectJson,

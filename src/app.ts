@@ -1,31 +1,32 @@
 import { randomUUIDv7 } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { createSecureContext } from 'node:tls';
 import type { Logger } from 'pino';
 import { pruneLog } from './audit/prune.ts';
 import { startSealer } from './audit/sealer.ts';
 import { createVerifications } from './audit/verify/verifications.ts';
+import { createAccounts } from './auth/accounts.ts';
+import { createAuthority } from './auth/authority.ts';
 import { readEndedSessions } from './auth/ended-sessions.ts';
+import { openKeys } from './auth/open-keys.ts';
 import { startRevocationWatch } from './auth/revocations.ts';
 import { ROLES } from './auth/roles.ts';
-import { loadOrCreateSigningKey, loadSigningKey } from './auth/signing-key.ts';
 import { createTokenVerifier } from './auth/token-verifier.ts';
 import { type Config, ConfigError } from './config.ts';
 import { contractFolder } from './contracts/contract-folder.ts';
 import { type Bus, createBus, type Route } from './cqrs/bus.ts';
 import { rateLimitOf } from './cqrs/limits.ts';
-import { createPageTokens } from './cqrs/page-token.ts';
-import { createDomain } from './domain.ts';
+import { createDomain, pageTokensOf } from './domain.ts';
 import { authentication } from './middleware/authentication.ts';
 import { CallGauge } from './middleware/call-gauge.ts';
 import type { UnexpectedErrors } from './middleware/errors.ts';
+import { guessing } from './middleware/guessing.ts';
 import { createPipelines } from './middleware/pipeline.ts';
 import { memoryRates, postgresRates } from './middleware/rates.ts';
 import { createReplay } from './middleware/replay.ts';
 import { validation } from './middleware/validation.ts';
 import { auditModule } from './modules/audit/module.ts';
 import { createCommandRecorder } from './postgres/command-log/command-recorder.ts';
-import { Guesses } from './postgres/guesses.ts';
+import { Guesses, guessTargets } from './postgres/guesses.ts';
 import { openMigratedDatabase } from './postgres/open-database.ts';
 import { createPool, poolSizes } from './postgres/pool.ts';
 import { createReadSide } from './postgres/reader/read-side.ts';
@@ -38,7 +39,8 @@ import type { Door } from './transport/door.ts';
 import { createGrpcDoor } from './transport/grpc/door.ts';
 import { Readiness } from './transport/readiness.ts';
 import { createStandardServices } from './transport/standard/standard-services.ts';
-import type { TlsFiles } from './transport/tls-files.ts';
+import { ServerTls, type TlsFiles, TlsFilesInvalid } from './transport/tls/server-tls.ts';
+import { watchTlsFiles } from './transport/tls/watch-tls-files.ts';
 
 /** How often what has run out is removed from the tables of limits, in milliseconds. */
 const SWEEP_EVERY = 10 * 60_000;
@@ -51,6 +53,8 @@ export interface App {
   readonly bus: Bus;
   readonly grpcPort: number;
   readonly httpPort: number;
+  /** Takes over the files for TLS if they have changed: without it that is done within half a minute. Never rejects. */
+  readonly renewCertificates: () => Promise<void>;
   /** Stops serving, lets calls in flight finish, and closes the database. */
   readonly stop: () => Promise<void>;
 }
@@ -81,16 +85,18 @@ interface Assembly {
 }
 
 async function assemble(config: Config, { logger, onProgress, stops, stopAll }: Assembly): Promise<App> {
-  const tls = config.tls && (await readTlsFiles(config.tls));
+  const { tls: tlsFiles } = config;
+  const tls = tlsFiles && (await openTls(tlsFiles));
+  const tlsWatch = tls && watchTlsFiles(tls, { read: () => readTlsFiles(tlsFiles), logger });
+  stops.push(async () => tlsWatch?.stop());
   const database = await openMigratedDatabase(config.database, { onProgress, logger });
   stops.push(database.close);
   const { writer, reader, replicas } = database.connections;
 
   const { limits } = config;
-  const key = config.signingKey.create
-    ? await loadOrCreateSigningKey(config.signingKey.file)
-    : await loadSigningKey(config.signingKey.file);
-  const domain = await createDomain(key, { processes: config.workers });
+  const signingKeys = await openKeys(config.signingKeys, writer);
+  const { ring, digestKey } = signingKeys;
+  const domain = await createDomain(signingKeys, { processes: config.workers });
   const sizes = poolSizes(config.workers);
   const writes = await createWriteSide(writer, domain.aggregateTypes, { poolSize: sizes.calls, waitMs: limits.databaseWaitMs });
   stops.push(writes.close);
@@ -106,13 +112,19 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
   const revocations = startRevocationWatch({ read: readEndedSessions(reads.primary.pool), logger, now: Date.now });
   stops.push(revocations.stop);
   await revocations.refresh();
+  const authority = createAuthority({
+    tokens: createTokenVerifier({ keys: ring.active, foreign: config.foreignIssuer, now: Date.now }),
+    revocations,
+    accounts: createAccounts({ primary: reads.primary.pool, revocations, now: Date.now }),
+    now: Date.now,
+  });
 
   const recorder = createCommandRecorder({ pool: writes.recordPool, logger });
   stops.push(recorder.close);
   const keys = createIdempotencyKeys({ pool: writes.pool, keptSeconds: config.idempotencyHours * 3600 });
   // A connection of its own: a round that has much to do takes none from the commands.
   const sealerPool = createPool(writer, { name: 'sealer', max: 1, readOnly: false });
-  const sealer = startSealer({ pool: sealerPool, key, logger });
+  const sealer = startSealer({ pool: sealerPool, key: ring.current, logger });
   // Together, so that a round that waits for a database that hangs is cut off.
   stops.push(() => Promise.all([sealer.stop(), sealerPool.close()]));
 
@@ -127,17 +139,20 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     streams: new CallGauge(limits.streams),
   };
   const guesses = new Guesses(writes.pool);
-  const sharedRates = limits.rateStore === 'postgres' ? postgresRates(writes.pool, key.deriveKey('rate limits')) : undefined;
+  const guessKey = digestKey('guesses');
+  const guessReport = (error: unknown): void => logger.warn({ err: error }, 'a guess could not be counted');
+  const guess = guessing({ guesses, report: guessReport });
+  const sharedRates = limits.rateStore === 'postgres' ? postgresRates(writes.pool, digestKey('rate limits')) : undefined;
   const sweeps = startSweeps(
     { keys: keys.removeOld, guesses: () => guesses.sweep(), ...(sharedRates && { rates: sharedRates.sweep }) },
     { logger, intervalMs: SWEEP_EVERY },
   );
   stops.push(sweeps.stop);
   const audit = auditModule({
-    pageTokens: createPageTokens(key.deriveKey('page tokens')),
+    pageTokens: pageTokensOf(ring),
     eventTypes: domain.eventTypes,
-    verify: createVerifications({ primary: reads.primary.pool, key }),
-    pruneLog: (query, range) => pruneLog(query, { ...range, key }),
+    verify: createVerifications({ primary: reads.primary.pool, keys: ring.all }),
+    pruneLog: (query, range) => pruneLog(query, { ...range, key: ring.current }),
     primary: reads.primary,
     replay: {
       route: (method) => bus.get(method),
@@ -146,26 +161,26 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
       }),
     },
   });
-  const tokens = createTokenVerifier({ key, foreign: config.foreignIssuer, now: Date.now });
   const bus: Bus = createBus(
     [...domain.modules, audit],
     createPipelines({
       logger,
       unexpected,
-      tokens,
-      revocations,
+      authority,
       validation: rules.interceptor,
       recorder,
-      idempotency: { keys, fingerprintKey: key.deriveKey('idempotency fingerprints') },
+      idempotency: {
+        keys,
+        fingerprintKey: digestKey('idempotency fingerprints'),
+        secrets: domain.passwords,
+        guessing: guess,
+        guessTarget: guessTargets(guessKey),
+      },
       writes,
       reads,
       inFlight,
       rates: { counters: sharedRates?.counters ?? memoryRates, overrides: limits.rates },
-      guesses: {
-        guesses,
-        key: key.deriveKey('guesses'),
-        report: (error) => logger.warn({ err: error }, 'an attempt stays counted as a wrong guess'),
-      },
+      guesses: { guessing: guess, guesses, key: guessKey, report: guessReport },
     }),
   );
   const routes = [...bus.values()];
@@ -183,7 +198,7 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     reflection: config.reflection,
     unexpected,
     streams: { gauge: inFlight.streams, limit: limits.streams },
-    authentication: authentication(tokens, revocations),
+    authentication: authentication(authority),
   });
   const grpcDoor = createGrpcDoor({ bus, standard, unexpected, tls, overload });
   const readiness = new Readiness({
@@ -195,7 +210,8 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     },
     tell: (name, serving) => health.setServing(name, serving),
   });
-  const jwks = { path: '/.well-known/jwks.json', handle: () => ({ status: 200, body: { keys: [key.publicJwk] } }) };
+  const published = { keys: ring.active.map(({ publicJwk }) => publicJwk) };
+  const jwks = { path: '/.well-known/jwks.json', handle: () => ({ status: 200, body: published }) };
   // Plain pages ask nobody for a token: they tell what reflection tells, where that is for everybody.
   const contracts = config.reflection === 'on' ? contractPages(() => contractFolder({ roles: ROLES })) : [];
   const connectDoor = createConnectDoor({ bus, standard, unexpected, tls, routes: [...readiness.routes(), jwks, ...contracts] });
@@ -209,7 +225,8 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     readiness.drain();
     health.close();
   });
-  return { bus, grpcPort, httpPort, stop: stopAll };
+  const renewCertificates = async (): Promise<void> => tlsWatch?.renew();
+  return { bus, grpcPort, httpPort, renewCertificates, stop: stopAll };
 }
 
 /** A limit that was meant for a class and is for none would not be missed until it is needed. */
@@ -228,6 +245,14 @@ async function open(door: Door, variable: string, address: string): Promise<numb
   }
 }
 
+async function openTls(files: NonNullable<Config['tls']>): Promise<ServerTls> {
+  try {
+    return new ServerTls(await readTlsFiles(files));
+  } catch (error) {
+    throw error instanceof TlsFilesInvalid ? new ConfigError([`TLS_CERT_FILE and TLS_KEY_FILE: ${error.message}`]) : error;
+  }
+}
+
 async function readTlsFiles(files: NonNullable<Config['tls']>): Promise<TlsFiles> {
   const problems: string[] = [];
   const read = (variable: string, file: string): Promise<Buffer> =>
@@ -241,12 +266,5 @@ async function readTlsFiles(files: NonNullable<Config['tls']>): Promise<TlsFiles
     files.clientCaFile === undefined ? undefined : read('TLS_CLIENT_CA_FILE', files.clientCaFile),
   ]);
   if (problems.length > 0) throw new ConfigError(problems);
-  try {
-    createSecureContext({ cert, key, ca: clientCa });
-  } catch (error) {
-    throw new ConfigError([
-      `TLS_CERT_FILE and TLS_KEY_FILE do not go together: ${error instanceof Error ? error.message : error}`,
-    ]);
-  }
   return { cert, key, clientCa };
 }

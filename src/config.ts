@@ -1,4 +1,5 @@
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
+import type { KeySource } from './auth/key-files.ts';
 import { parseRates, type RateOverrides } from './middleware/rates.ts';
 import { type Connection, connectionByUrl } from './postgres/connection.ts';
 import type { DatabaseConfig } from './postgres/open-database.ts';
@@ -10,8 +11,16 @@ export interface Config {
   readonly grpcAddress: string;
   readonly httpAddress: string;
   readonly database: DatabaseConfig;
-  readonly signingKey: { readonly file: string; readonly create: boolean };
-  readonly foreignIssuer: { readonly jwksUrl: URL; readonly issuer: string; readonly audience: string } | undefined;
+  readonly signingKeys: KeySource;
+  readonly foreignIssuer:
+    | {
+        readonly jwksUrl: URL;
+        readonly issuer: string;
+        readonly audience: string;
+        readonly tokenType: string;
+        readonly maxAgeMs: number;
+      }
+    | undefined;
   readonly tls: { readonly certFile: string; readonly keyFile: string; readonly clientCaFile: string | undefined } | undefined;
   /** How long a command can be sent again under its idempotency key, in hours. */
   readonly idempotencyHours: number;
@@ -74,23 +83,23 @@ export function readConfig(environment: Environment): Config {
 
   const dataDir = resolve(text('DATA_DIR') ?? '.data');
   const database = readDatabase({ text, problems, dataDir });
-  const keyFile = text('AUTH_SIGNING_KEY_FILE');
-  if (database.kind === 'external' && keyFile === undefined) {
-    problems.push(
-      'AUTH_SIGNING_KEY_FILE is not set; with DATABASE_URL it has to name an Ed25519 key (PKCS#8 PEM) that all instances share',
-    );
+  const tokenType = checked('AUTH_TOKEN_TYPE', 'at+jwt', isTokenType, 'has to be a media type, e.g. at+jwt or JWT');
+  const tokenMinutes = checked('AUTH_TOKEN_MINUTES', '60', isMinutes, 'has to be a whole number of minutes from 1 to 44640');
+  const maxAgeMs = Number(tokenMinutes) * 60_000;
+  for (const name of ['AUTH_TOKEN_TYPE', 'AUTH_TOKEN_MINUTES']) {
+    if (text(name) && !text('AUTH_ISSUER')) problems.push(`${name} is set, but AUTH_ISSUER is not`);
   }
   const config: Config = {
     grpcAddress: address('GRPC_ADDRESS', '127.0.0.1:50051'),
     httpAddress: address('HTTP_ADDRESS', '127.0.0.1:8080'),
     database,
-    signingKey: { file: resolve(keyFile ?? join(dataDir, 'signing-key.pem')), create: keyFile === undefined },
+    signingKeys: readKeySource({ text, problems, dataDir, database }),
     foreignIssuer: together(
       { text, problems, names: ['AUTH_JWKS_URL', 'AUTH_ISSUER', 'AUTH_AUDIENCE'] },
       ([jwksUrl, issuer, audience]) => {
         if (!isKeySource(jwksUrl)) problems.push('AUTH_JWKS_URL has to be an https URL; http only on this machine');
         if (issuer === 'bicameral') problems.push('AUTH_ISSUER cannot be bicameral: that is this service itself');
-        return { jwksUrl: URL.parse(jwksUrl) ?? new URL('https://invalid'), issuer, audience };
+        return { jwksUrl: URL.parse(jwksUrl) ?? new URL('https://invalid'), issuer, audience, tokenType, maxAgeMs };
       },
     ),
     tls: together({ text, problems, names: ['TLS_CERT_FILE', 'TLS_KEY_FILE'] }, ([certFile, keyFile]) => ({
@@ -170,6 +179,20 @@ function readDatabase({ text, problems, dataDir }: Source & { dataDir: string })
   };
 }
 
+function readKeySource({ text, problems, dataDir, database }: Source & { dataDir: string; database: DatabaseConfig }): KeySource {
+  const folder = text('AUTH_SIGNING_KEYS');
+  const file = text('AUTH_SIGNING_KEY_FILE');
+  if (folder !== undefined && file !== undefined)
+    problems.push('AUTH_SIGNING_KEYS and AUTH_SIGNING_KEY_FILE are both set: the folder has to hold all keys');
+  if (folder !== undefined) return { kind: 'folder', folder: resolve(folder), create: false };
+  if (file !== undefined) return { kind: 'file', file: resolve(file) };
+  if (database.kind === 'external')
+    problems.push(
+      'AUTH_SIGNING_KEYS is not set; with DATABASE_URL it has to name a folder with the keys that all instances share, or AUTH_SIGNING_KEY_FILE one Ed25519 key (PKCS#8 PEM)',
+    );
+  return { kind: 'folder', folder: dataDir, create: true };
+}
+
 /** Variables that mean something only together: undefined when none is set, a problem when some are. */
 function together<const Names extends readonly string[], T>(
   { text, problems, names }: Source & { names: Names },
@@ -198,6 +221,12 @@ function isAddress(value: string): boolean {
 function isWorkerCount(value: string): boolean {
   return /^[1-9]\d?$/.test(value) && Number(value) <= MOST_WORKERS;
 }
+
+/** As in a header `typ` (RFC 7515, 4.1.9): `application/` may be left out. */
+const isTokenType = (value: string): boolean => /^[\w!#$&^.+-]+(\/[\w!#$&^.+-]+)?$/.test(value);
+
+/** 31 days: a token that counts for longer is a password. */
+const isMinutes = (value: string): boolean => /^[1-9]\d{0,4}$/.test(value) && Number(value) <= 31 * 24 * 60;
 
 function isUrl(value: string, protocols: readonly string[]): boolean {
   return URL.canParse(value) && protocols.includes(new URL(value).protocol);

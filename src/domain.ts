@@ -2,14 +2,16 @@ import { createRegistry, type Registry } from '@bufbuild/protobuf';
 import { dictionary } from '@zxcvbn-ts/language-common';
 import { file_users_v1_events } from '#gen/users/v1/events_pb.js';
 import { createAccessTokenIssuer } from './auth/access-token.ts';
-import type { SigningKey } from './auth/signing-key.ts';
+import type { KeyRing } from './auth/key-ring.ts';
+import type { Keys } from './auth/open-keys.ts';
 import type { Module } from './cqrs/module.ts';
-import { createPageTokens } from './cqrs/page-token.ts';
+import { createPageTokens, type PageTokens } from './cqrs/page-token.ts';
 import { createGuessEstimate } from './modules/users/domain/common-passwords.ts';
 import { createPasswordPolicy } from './modules/users/domain/password-policy.ts';
 import { usersModule } from './modules/users/module.ts';
-import { createPasswordHasher } from './modules/users/persistence/password-hasher.ts';
+import { createPasswordHasher, type PasswordHasher } from './modules/users/persistence/password-hasher.ts';
 import { UserType } from './modules/users/persistence/user-type.ts';
+import { guessTargets } from './postgres/guesses.ts';
 import type { AggregateType } from './postgres/writer/aggregate-type.ts';
 
 /** What the program is about: the modules that have aggregates. Who has these can serve commands, or run recorded ones again. */
@@ -18,20 +20,36 @@ export interface Domain {
   readonly aggregateTypes: readonly AggregateType<object>[];
   /** The types of all events that are stored. */
   readonly eventTypes: Registry;
+  readonly passwords: PasswordHasher;
 }
 
 /** `processes` share the machine, and each hashes its part of the passwords. */
-export async function createDomain(key: SigningKey, { processes }: { processes: number } = { processes: 1 }): Promise<Domain> {
+export async function createDomain(
+  { ring, digestKey }: Pick<Keys, 'ring' | 'digestKey'>,
+  { processes }: { processes: number } = { processes: 1 },
+): Promise<Domain> {
+  const passwords = await createPasswordHasher({ processes });
   return {
     modules: [
       usersModule({
-        passwords: await createPasswordHasher({ processes }),
+        passwords,
+        guessTarget: guessTargets(digestKey('guesses')),
         passwordPolicy: createPasswordPolicy(createGuessEstimate(dictionary['passwords-common'])),
-        accessTokens: createAccessTokenIssuer(key),
-        pageTokens: createPageTokens(key.deriveKey('page tokens')),
+        accessTokens: createAccessTokenIssuer(ring.current),
+        pageTokens: pageTokensOf(ring),
       }),
     ],
     aggregateTypes: [UserType],
     eventTypes: createRegistry(file_users_v1_events),
+    passwords,
   };
+}
+
+/** Page tokens are made with the current key, and those of the others are read. */
+export function pageTokensOf({ current, active }: KeyRing): PageTokens {
+  const others = active.filter((key) => key !== current);
+  return createPageTokens(
+    current.deriveKey('page tokens'),
+    others.map(({ deriveKey }) => deriveKey('page tokens')),
+  );
 }

@@ -22,7 +22,7 @@ describe('readConfig', () => {
       tls: undefined,
     });
     expect(config.database).toMatchObject({ kind: 'embedded', dataDir: expect.stringMatching(/\/\.data$/) });
-    expect(config.signingKey).toMatchObject({ create: true });
+    expect(config.signingKeys).toMatchObject({ create: true });
     expect(Object.isFrozen(config)).toBe(true);
   });
 
@@ -67,6 +67,18 @@ describe('readConfig', () => {
     ]) {
       expect(message).toContain(name);
     }
+  });
+
+  it('takes tokens of another issuer by type and age', () => {
+    const issuer = { AUTH_JWKS_URL: 'https://i.example/k', AUTH_ISSUER: 'https://i.example', AUTH_AUDIENCE: 'us' };
+    expect(readConfig(issuer).foreignIssuer).toMatchObject({ tokenType: 'at+jwt', maxAgeMs: 3_600_000 });
+    const set = readConfig({ ...issuer, AUTH_TOKEN_TYPE: 'JWT', AUTH_TOKEN_MINUTES: '5' });
+    expect(set.foreignIssuer).toMatchObject({ tokenType: 'JWT', maxAgeMs: 300_000 });
+    expect(problemsOf({ ...issuer, AUTH_TOKEN_TYPE: 'a b' })).toContain('AUTH_TOKEN_TYPE');
+    for (const minutes of ['0', '-1', '44641', 'x']) {
+      expect(problemsOf({ ...issuer, AUTH_TOKEN_MINUTES: minutes })).toContain('AUTH_TOKEN_MINUTES');
+    }
+    expect(problemsOf({ AUTH_TOKEN_TYPE: 'JWT' })).toContain('AUTH_TOKEN_TYPE is set, but AUTH_ISSUER is not');
   });
 
   it('takes limits, and says how bad ones should be', () => {

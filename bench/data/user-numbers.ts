@@ -20,6 +20,11 @@ export const NAME_SQL = `(${array(FIRST)})[1 + i % ${FIRST.length}] || ' ' || ($
 /** SQL for the e-mail address of the user whose number is `i` and whose name is `name`. */
 export const EMAIL_SQL = `lower(replace(name, ' ', '.')) || '.' || i || '@example.org'`;
 
+/** The e-mail address of the user with that number, as EMAIL_SQL makes it. */
+export function emailOf(number: number): string {
+  return `${FIRST[number % FIRST.length]}.${LAST[number % LAST.length]}.${number}@example.org`.toLowerCase();
+}
+
 function array(words: readonly string[]): string {
   return `array[${words.map((word) => `'${word}'`).join(', ')}]`;
 }

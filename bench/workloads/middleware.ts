@@ -6,8 +6,9 @@ import { ok } from 'neverthrow';
 import { pino } from 'pino';
 import { CommandService } from '../../gen/users/v1/command_service_pb.js';
 import { QueryService } from '../../gen/users/v1/query_service_pb.js';
+import { createAuthority } from '../../src/auth/authority.ts';
+import { loadOrCreateSigningKey } from '../../src/auth/key-files.ts';
 import { permissionsOf } from '../../src/auth/roles.ts';
-import { loadOrCreateSigningKey } from '../../src/auth/signing-key.ts';
 import { createTokenVerifier } from '../../src/auth/token-verifier.ts';
 import { createBus, type Route } from '../../src/cqrs/bus.ts';
 import { Call } from '../../src/cqrs/call.ts';
@@ -102,16 +103,20 @@ async function pipeline(bench: Bench, service: DescService): Promise<readonly In
   const pipelines = createPipelines({
     logger: pino({ base: null }, pino.destination({ dest: '/dev/null', sync: false, minLength: 4096 })),
     unexpected: { newId: randomUUIDv7, report: ({ error }) => console.error(error) },
-    tokens: createTokenVerifier({ key, foreign: undefined, now: Date.now }),
-    revocations: { isRevoked: () => false },
+    authority: createAuthority({
+      tokens: createTokenVerifier({ keys: [key], foreign: undefined, now: Date.now }),
+      revocations: { isRevoked: () => false, onEnded: () => () => {} },
+      accounts: { isOpen: () => true },
+      now: Date.now,
+    }),
     validation: validation().interceptor,
     recorder: { record: nothing },
-    idempotency: { keys: { find: nothing }, fingerprintKey: Buffer.alloc(32) },
+    idempotency: {} as never,
     writes: { unitOfWork: () => work as never },
     reads: { primary: database, candidates: () => [database], monitor: undefined as never },
     inFlight: { commands: new CallGauge(1000), queries: new CallGauge(1000), streams: new CallGauge(1000) },
     rates: { counters: memoryRates, overrides: new Map() },
-    guesses: { guesses: undefined as never, key: Buffer.alloc(32), report: () => {} },
+    guesses: { guessing: undefined as never, guesses: undefined as never, key: Buffer.alloc(32), report: () => {} },
   });
   return service === CommandService ? pipelines.command : pipelines.query;
 }

@@ -5,6 +5,7 @@ import { logIn } from '../../src/modules/users/commands/log-in.ts';
 import { changeEmail } from '../../src/modules/users/commands/change-email.ts';
 import { changeName } from '../../src/modules/users/commands/change-name.ts';
 import { changePassword } from '../../src/modules/users/commands/change-password.ts';
+import { unlockPassword } from '../../src/modules/users/commands/unlock-password.ts';
 import { suspendUser } from '../../src/modules/users/commands/suspend-user.ts';
 import { reactivateUser } from '../../src/modules/users/commands/reactivate-user.ts';
 import { grantRole } from '../../src/modules/users/commands/grant-role.ts';
@@ -22,6 +23,7 @@ const commandService = {
   changeEmail,
   changeName,
   changePassword,
+  unlockPassword,
   suspendUser,
   reactivateUser,
   grantRole,

@@ -1,5 +1,5 @@
 import { sign, verify } from 'node:crypto';
-import type { SigningKey } from '../auth/signing-key.ts';
+import type { SigningKey, VerifyingKey } from '../auth/signing-key.ts';
 
 /** Who signed what, Ed25519 (RFC 8032). */
 export interface Signature {
@@ -8,8 +8,8 @@ export interface Signature {
   readonly keyId: string;
 }
 
-/** The half of the service's key that signatures are checked with. */
-export type VerifyingKey = Pick<SigningKey, 'publicKey' | 'publicJwk'>;
+/** The keys that may have signed, by `keyId`. What else is said of a key, such as by the database, proves nothing. */
+export type VerifyingKeys = ReadonlyMap<string, VerifyingKey>;
 
 export function signed(data: Buffer, { privateKey, publicJwk }: SigningKey): Signature {
   return { signature: sign(null, data, privateKey), keyId: publicJwk.kid };
@@ -19,11 +19,12 @@ export function signed(data: Buffer, { privateKey, publicJwk }: SigningKey): Sig
 export async function signatureProblem(
   data: Buffer,
   { signature, keyId }: Signature,
-  { publicKey, publicJwk }: VerifyingKey,
+  keys: VerifyingKeys,
 ): Promise<string | undefined> {
-  if (keyId !== publicJwk.kid) return `is signed with the key ${keyId}, and that of the service is ${publicJwk.kid}`;
+  const key = keys.get(keyId);
+  if (!key) return `is signed with the key ${keyId}, which the service does not hold`;
   const isGood = await new Promise<boolean>((resolve, reject) => {
-    verify(null, data, publicKey, signature, (error, result) => (error ? reject(error) : resolve(result)));
+    verify(null, data, key.publicKey, signature, (error, result) => (error ? reject(error) : resolve(result)));
   });
-  return isGood ? undefined : "does not bear the signature of the service's key";
+  return isGood ? undefined : `does not bear the signature of the key ${keyId}`;
 }

@@ -10,6 +10,9 @@ export const ACCESS_TOKEN_TYPE = 'at+jwt';
 /** A token ends 15 minutes after the second it was issued in. */
 export const TOKEN_LIFETIME_MS = 15 * 60 * 1000;
 
+/** No token of ours lives longer, whoever made it with our key: one that says so is refused, and the end of a session is remembered for so long. */
+export const LONGEST_TOKEN_LIFETIME_MS = 24 * 60 * 60 * 1000;
+
 /** What a token says. */
 export interface AccessTokenClaims {
   readonly subject: string;
@@ -17,8 +20,12 @@ export interface AccessTokenClaims {
   /** How often the user's sessions had been ended when this one began, see `Revocations`. */
   readonly sessionEpoch: number;
   readonly now: Date;
-  /** `jti`: names the session. */
+  /** `jti`: names the token. */
   readonly id: string;
+  /** `sid` (OpenID Connect Front-Channel Logout 1.0, 3): names the session that the token belongs to. Default: `id`. */
+  readonly session?: string;
+  /** `auth_time` (RFC 9068, 2.2.1): when a password was shown for this session. Undefined for a token that came without one. */
+  readonly authenticatedAt?: Date | undefined;
 }
 
 export interface AccessToken {
@@ -34,10 +41,11 @@ export interface AccessTokenIssuer {
 export function createAccessTokenIssuer(key: SigningKey): AccessTokenIssuer {
   const header = { alg: key.publicJwk.alg, typ: ACCESS_TOKEN_TYPE, kid: key.publicJwk.kid };
   return {
-    async issue({ subject, roles, sessionEpoch, now, id }) {
+    async issue({ subject, roles, sessionEpoch, now, id, session = id, authenticatedAt }) {
       const issuedAt = Math.floor(now.getTime() / 1000);
       const expiresAt = issuedAt + TOKEN_LIFETIME_MS / 1000;
-      const token = await new SignJWT({ roles: [...roles], epoch: sessionEpoch })
+      const authTime = authenticatedAt && { auth_time: Math.floor(authenticatedAt.getTime() / 1000) };
+      const token = await new SignJWT({ roles: [...roles], epoch: sessionEpoch, sid: session, ...authTime })
         .setProtectedHeader(header)
         .setIssuer(OWN_ISSUER)
         .setAudience(OWN_ISSUER)

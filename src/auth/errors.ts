@@ -10,21 +10,23 @@ export class TokenMissing extends BusError {
 }
 
 /**
- * Why a token is refused: it is no token at all, its time is over, its session was ended, or nobody this service trusts made
- * it for this service.
+ * Why a token is refused: it is no token at all, its time is over, its session was ended, the account that it names is suspended or
+ * deleted, or nobody this service trusts made it for this service.
  */
-export type TokenProblem = 'MALFORMED' | 'EXPIRED' | 'REVOKED' | 'UNTRUSTED';
+export type TokenProblem = 'MALFORMED' | 'EXPIRED' | 'REVOKED' | 'SUSPENDED' | 'UNTRUSTED';
 
 const explanations: Readonly<Record<TokenProblem, string>> = {
   MALFORMED: 'the token is not a JWT',
   EXPIRED: 'the token has expired; log in again',
   REVOKED: 'the session of the token has ended; log in again',
+  SUSPENDED: 'the account that the token names is suspended or deleted',
   UNTRUSTED: 'the token was not made for this service by an issuer it trusts',
 };
 
 /**
- * The token is refused. `cause` says why: `MALFORMED` (no JWT), `EXPIRED` or `REVOKED` (log in again), `UNTRUSTED` (not made for this
- * service, or by nobody it trusts).
+ * The token is refused, or a stream ends because its token no longer counts. `cause` says why: `MALFORMED` (no JWT), `EXPIRED` or
+ * `REVOKED` (refresh the session or log in again), `SUSPENDED` (the account that a token of another issuer names is suspended or deleted
+ * here), `UNTRUSTED` (not made for this service, or by nobody it trusts).
  */
 export class TokenInvalid extends BusError {
   readonly reason = 'TOKEN_INVALID';

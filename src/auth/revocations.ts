@@ -1,10 +1,12 @@
 import type { Logger } from 'pino';
-import { TOKEN_LIFETIME_MS } from './access-token.ts';
+import { LONGEST_TOKEN_LIFETIME_MS } from './access-token.ts';
 
 /** Which sessions have ended before their tokens do. */
 export interface Revocations {
   /** True when the user's sessions were ended after the token was made, unless this session was the one kept. */
   readonly isRevoked: (userId: string, epoch: number, session: string) => boolean;
+  /** Calls the listener each time that sessions of the user have ended. Returns the function that takes it back. */
+  readonly onEnded: (userId: string, listener: () => void) => () => void;
 }
 
 /** A user's sessions ended: tokens of earlier epochs no longer count. */
@@ -12,8 +14,22 @@ export interface EndedSessions {
   readonly userId: string;
   /** Rises by one each time the user's sessions are ended. */
   readonly epoch: number;
-  /** The `jti` of the one session that goes on, as after a change of password; null is none. */
+  /** The one session that goes on, as after a change of password; null is none. */
   readonly keptSession: string | null;
+}
+
+/** One session of a user ended, as by a log-out; the others go on. */
+export interface ClosedSession {
+  readonly userId: string;
+  readonly session: string;
+}
+
+/** What ended since the read before. */
+export interface EndedRead {
+  readonly ended: readonly EndedSessions[];
+  readonly closed: readonly ClosedSession[];
+  /** Where the next read goes on. */
+  readonly mark: string;
 }
 
 export interface RevocationWatch extends Revocations {
@@ -25,10 +41,10 @@ export interface RevocationWatch extends Revocations {
 
 export interface RevocationWatchOptions {
   /**
-   * Reads the sessions that ended since `afterXid`, an opaque mark from the read before. Undefined asks for all that can still
-   * matter: those ended within a token's lifetime. Reading one twice does no harm, missing one does.
+   * Reads the sessions that ended since the mark of the read before. Undefined asks for all that can still matter: those ended within
+   * the longest lifetime of a token. Reading one twice does no harm, missing one does.
    */
-  readonly read: (afterXid: string | undefined) => Promise<{ rows: readonly EndedSessions[]; nextXid: string }>;
+  readonly read: (mark: string | undefined) => Promise<EndedRead>;
   /** From the end of one read to the start of the next. */
   readonly intervalMs?: number;
   readonly logger: Pick<Logger, 'warn' | 'info'>;
@@ -36,16 +52,17 @@ export interface RevocationWatchOptions {
   readonly now: () => number;
 }
 
-/** No token is older than its lifetime; the minute is for clocks that differ. */
-export const REMEMBERED_MS = TOKEN_LIFETIME_MS + 60_000;
+/** No token lives longer; the minute is for clocks that differ. */
+export const REMEMBERED_MS = LONGEST_TOKEN_LIFETIME_MS + 60_000;
 
 /**
  * Keeps the ended sessions in memory, so that a call asks no database. A failing read is tried again at the interval and
  * logged once an outage; what is known by then stays in force.
  */
 export function startRevocationWatch({ read, intervalMs = 250, logger, now }: RevocationWatchOptions): RevocationWatch {
-  const ended = new EndedSessionsMap();
-  let afterXid: string | undefined;
+  const known = new KnownEnds();
+  const listeners = new Map<string, Set<() => void>>();
+  let mark: string | undefined;
   let failing = false;
   let stopped = false;
   let timer: NodeJS.Timeout | undefined;
@@ -54,9 +71,20 @@ export function startRevocationWatch({ read, intervalMs = 250, logger, now }: Re
 
   async function readOnce(): Promise<void> {
     if (stopped) return;
-    const { rows, nextXid } = await read(afterXid);
-    afterXid = nextXid;
-    ended.add(rows, now());
+    const { ended, closed, mark: next } = await read(mark);
+    mark = next;
+    for (const userId of known.add({ ended, closed }, now())) {
+      for (const listener of [...(listeners.get(userId) ?? [])]) listener();
+    }
+  }
+
+  function onEnded(userId: string, listener: () => void): () => void {
+    const ofUser = listeners.get(userId) ?? new Set();
+    listeners.set(userId, ofUser.add(listener));
+    return () => {
+      ofUser.delete(listener);
+      if (ofUser.size === 0 && listeners.get(userId) === ofUser) listeners.delete(userId);
+    };
   }
 
   function refresh(): Promise<void> {
@@ -79,7 +107,8 @@ export function startRevocationWatch({ read, intervalMs = 250, logger, now }: Re
   void poll();
 
   return {
-    isRevoked: (userId, epoch, session) => ended.isRevoked(userId, epoch, session),
+    isRevoked: (userId, epoch, session) => known.isRevoked(userId, epoch, session),
+    onEnded,
     refresh,
     async stop() {
       stopped = true;
@@ -89,27 +118,43 @@ export function startRevocationWatch({ read, intervalMs = 250, logger, now }: Re
   };
 }
 
-/** The newest end of sessions of each user, for as long as a token from before may live. */
-class EndedSessionsMap {
-  /** In the order of `at`: an entry that changes goes to the end. */
+/** What ended of each user and of each session, for as long as a token from before may live. */
+class KnownEnds {
+  /** Both in the order of `at`: an entry that changes goes to the end. */
   readonly #byUser = new Map<string, { readonly epoch: number; readonly keptSession: string | null; readonly at: number }>();
+  readonly #bySession = new Map<string, { readonly at: number }>();
 
   isRevoked(userId: string, epoch: number, session: string): boolean {
+    if (this.#bySession.size > 0 && this.#bySession.has(session)) return true;
     const entry = this.#byUser.get(userId);
     if (entry === undefined || entry.epoch <= epoch) return false;
     return session === '' || session !== entry.keptSession;
   }
 
-  add(rows: readonly EndedSessions[], at: number): void {
-    for (const { userId, epoch, keptSession } of rows) {
-      const known = this.#byUser.get(userId);
-      if (known && known.epoch >= epoch) continue;
+  /** Returns the users of whom something was not known. */
+  add({ ended, closed }: Pick<EndedRead, 'ended' | 'closed'>, at: number): Set<string> {
+    const users = new Set<string>();
+    for (const { userId, epoch, keptSession } of ended) {
+      const entry = this.#byUser.get(userId);
+      if (entry && entry.epoch >= epoch) continue;
       this.#byUser.delete(userId);
       this.#byUser.set(userId, { epoch, keptSession, at });
+      users.add(userId);
     }
-    for (const [userId, entry] of this.#byUser) {
-      if (at - entry.at <= REMEMBERED_MS) break;
-      this.#byUser.delete(userId);
+    for (const { userId, session } of closed) {
+      if (this.#bySession.has(session)) continue;
+      this.#bySession.set(session, { at });
+      users.add(userId);
     }
+    forgetOld(this.#byUser, at);
+    forgetOld(this.#bySession, at);
+    return users;
+  }
+}
+
+function forgetOld(entries: Map<string, { readonly at: number }>, now: number): void {
+  for (const [key, { at }] of entries) {
+    if (now - at <= REMEMBERED_MS) break;
+    entries.delete(key);
   }
 }

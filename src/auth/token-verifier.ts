@@ -1,7 +1,9 @@
+import type { KeyObject } from 'node:crypto';
 import {
   createRemoteJWKSet,
   decodeJwt,
   errors,
+  type JWTHeaderParameters,
   type JWTPayload,
   type JWTVerifyGetKey,
   type JWTVerifyOptions,
@@ -9,7 +11,7 @@ import {
 } from 'jose';
 import { LRUCache } from 'lru-cache';
 import type { Principal } from '../cqrs/principal.ts';
-import { ACCESS_TOKEN_TYPE, OWN_ISSUER } from './access-token.ts';
+import { ACCESS_TOKEN_TYPE, LONGEST_TOKEN_LIFETIME_MS, OWN_ISSUER } from './access-token.ts';
 import { IssuerUnavailable, TokenInvalid } from './errors.ts';
 import { permissionsOf } from './roles.ts';
 import type { SigningKey } from './signing-key.ts';
@@ -32,6 +34,10 @@ export interface ForeignIssuer {
   readonly audience: string;
   /** AUTH_JWKS_URL. */
   readonly jwksUrl: URL;
+  /** AUTH_TOKEN_TYPE: what the header of their access tokens has as `typ`, which tells them from ID tokens (RFC 9068, 4). */
+  readonly tokenType: string;
+  /** AUTH_TOKEN_MINUTES, in milliseconds: no token counts longer after it was issued, whatever its `exp`. */
+  readonly maxAgeMs: number;
 }
 
 export interface TokenVerifier {
@@ -51,19 +57,22 @@ const MAX_CACHED_MS = 10 * 60 * 1000;
 /** Clocks of other issuers may differ from ours by this much (RFC 7519, 4.1.4). */
 const FOREIGN_CLOCK_TOLERANCE_S = 5;
 
+/** Clocks of our own instances may differ by this much: a token that was issued later than that is none of theirs. */
+const OWN_CLOCK_TOLERANCE_MS = 60_000;
+
 /** RFC 9864 names Ed25519; EdDSA is its name from before. */
 const OWN_ALGORITHMS = ['Ed25519', 'EdDSA'];
 const FOREIGN_ALGORITHMS = [...OWN_ALGORITHMS, 'ES256', 'ES384', 'ES512', 'PS256', 'PS384', 'PS512', 'RS256', 'RS384', 'RS512'];
 
-/** Checks tokens of this installation's key and, if one is configured, of a foreign issuer. The token's own header chooses no key. */
+/** Checks tokens of this installation's keys and, if one is configured, of a foreign issuer. Their header chooses among those by `kid`; without one, it is the first of them. */
 export function createTokenVerifier(options: {
-  readonly key: SigningKey;
+  readonly keys: readonly SigningKey[];
   readonly foreign?: ForeignIssuer | undefined;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
   readonly maxCached?: number;
 }): TokenVerifier {
-  const { key, foreign, now, maxCached = 10_000 } = options;
+  const { keys, foreign, now, maxCached = 10_000 } = options;
   if (foreign?.issuer === OWN_ISSUER) throw new Error(`AUTH_ISSUER cannot be ${OWN_ISSUER}: that is this service itself`);
   const cache = new LRUCache<string, { readonly verified: VerifiedToken; readonly until: number }>({ max: maxCached });
   const verifyForeign = foreign && foreignVerification(foreign, now);
@@ -77,7 +86,7 @@ export function createTokenVerifier(options: {
   async function byIssuer(token: string): Promise<VerifiedToken> {
     try {
       const { iss } = decodeJwt(token);
-      if (iss === OWN_ISSUER) return await verifyOwn(token, key, now);
+      if (iss === OWN_ISSUER) return await verifyOwn(token, keys, now);
       if (foreign && iss === foreign.issuer && verifyForeign) return await verifyForeign(token);
     } catch (error) {
       throw refusal(error);
@@ -95,17 +104,28 @@ export function createTokenVerifier(options: {
   };
 }
 
-async function verifyOwn(token: string, key: SigningKey, now: () => number): Promise<VerifiedToken> {
-  const { payload } = await jwtVerify(token, key.publicKey, {
+async function verifyOwn(token: string, keys: readonly SigningKey[], now: () => number): Promise<VerifiedToken> {
+  const findKey = ({ kid }: JWTHeaderParameters): KeyObject => {
+    const key = kid === undefined ? keys[0] : keys.find(({ publicJwk }) => publicJwk.kid === kid);
+    if (!key) throw new TokenInvalid('UNTRUSTED');
+    return key.publicKey;
+  };
+  const { payload } = await jwtVerify(token, findKey, {
     algorithms: OWN_ALGORITHMS,
     issuer: OWN_ISSUER,
     audience: OWN_ISSUER,
     typ: ACCESS_TOKEN_TYPE,
-    requiredClaims: ['sub', 'exp', 'jti', 'epoch'],
+    requiredClaims: ['sub', 'iat', 'exp', 'jti', 'epoch'],
     currentDate: new Date(now()),
   });
-  if (!Number.isSafeInteger(payload.epoch)) throw new TokenInvalid('UNTRUSTED');
-  return { principal: principal(payload), expiresAt: expiry(payload), issuer: 'own', epoch: payload.epoch as number };
+  const { epoch, sid = payload.jti, iat = 0 } = payload;
+  if (!Number.isSafeInteger(epoch) || typeof sid !== 'string') throw new TokenInvalid('UNTRUSTED');
+  const expiresAt = expiry(payload);
+  const issuedAt = iat * 1000;
+  // Whoever holds the key can sign for any time; a token that outlives what is remembered of ended sessions could not be ended.
+  if (issuedAt > now() + OWN_CLOCK_TOLERANCE_MS || expiresAt - issuedAt > LONGEST_TOKEN_LIFETIME_MS)
+    throw new TokenInvalid('UNTRUSTED');
+  return { principal: { ...principal(payload), session: sid }, expiresAt, issuer: 'own', epoch: epoch as number };
 }
 
 function foreignVerification(foreign: ForeignIssuer, now: () => number): (token: string) => Promise<VerifiedToken> {
@@ -114,7 +134,9 @@ function foreignVerification(foreign: ForeignIssuer, now: () => number): (token:
     algorithms: FOREIGN_ALGORITHMS,
     issuer: foreign.issuer,
     audience: foreign.audience,
-    requiredClaims: ['sub', 'exp'],
+    requiredClaims: ['sub', 'iat', 'exp'],
+    typ: foreign.tokenType,
+    maxTokenAge: foreign.maxAgeMs / 1000,
     clockTolerance: FOREIGN_CLOCK_TOLERANCE_S,
   };
   const findKey: JWTVerifyGetKey = async (header, token) => {
@@ -129,17 +151,19 @@ function foreignVerification(foreign: ForeignIssuer, now: () => number): (token:
   };
   return async (token) => {
     const { payload } = await jwtVerify(token, findKey, { ...options, currentDate: new Date(now()) });
-    const expiresAt = expiry(payload) + FOREIGN_CLOCK_TOLERANCE_S * 1000;
+    const end = Math.min(expiry(payload), (payload.iat ?? 0) * 1000 + foreign.maxAgeMs);
+    const expiresAt = end + FOREIGN_CLOCK_TOLERANCE_S * 1000;
     // Sessions of theirs are not ours to keep or to end, and their names need not be UUIDs.
-    return { principal: { ...principal(payload), session: '' }, expiresAt, issuer: 'foreign', epoch: undefined };
+    return { principal: principal(payload), expiresAt, issuer: 'foreign', epoch: undefined };
   };
 }
 
-function principal({ sub = '', jti = '', roles: claim }: JWTPayload): Principal {
+function principal({ iss = '', sub = '', jti = '', roles: claim, auth_time: authTime }: JWTPayload): Principal {
   // jose checks no types but those of times; an empty id would be that of an anonymous caller.
   if (!isSubject(sub) || typeof jti !== 'string') throw new TokenInvalid('UNTRUSTED');
   const roles = Array.isArray(claim) ? claim.filter((role) => typeof role === 'string') : [];
-  return { id: sub, roles, permissions: permissionsOf(roles), session: jti };
+  const authenticated = typeof authTime === 'number' && { authenticatedAt: new Date(authTime * 1000) };
+  return { id: sub, roles, permissions: permissionsOf(roles), session: '', issuer: iss, ...authenticated };
 }
 
 const expiry = ({ exp = 0 }: JWTPayload): number => exp * 1000;

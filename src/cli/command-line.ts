@@ -3,6 +3,7 @@ import type { Environment } from '../config.ts';
 import { addLogCommands } from './audit/log-commands.ts';
 import { addSealCommands } from './audit/seal-commands.ts';
 import { explain } from './explain.ts';
+import { addKeyCommands } from './keys/key-commands.ts';
 import type { ReplayOptions } from './replay/replay.ts';
 import { withTrustOptions } from './service-options.ts';
 import type { TrustFiles } from './trust.ts';
@@ -36,10 +37,12 @@ export async function runCommandLine(argv: readonly string[], environment: Envir
     .option('--role <role...>', 'roles that the token holds: admin, auditor, operator', [])
     .option('--subject <id>', 'who the token is for', 'operator')
     .option('--json', 'print the token and its end as JSON')
-    .addHelpText('after', '\nWhoever can read the key file (AUTH_SIGNING_KEY_FILE) is the operator.')
+    .addHelpText('after', '\nWhoever can read the key that signs (AUTH_SIGNING_KEYS, AUTH_SIGNING_KEY_FILE) is the operator.')
     .action(async (options: { role: string[]; subject: string; json?: true }) =>
       (await import('./token.ts')).printToken(environment, options),
     );
+
+  addKeyCommands(program, environment);
 
   withTrustOptions(
     program

@@ -1,11 +1,17 @@
 import { type Environment, readConfig } from '../config.ts';
 import { createLogger, type LogLevel } from '../telemetry/logger.ts';
 import { firstSignal } from './first-signal.ts';
+import { hangUp } from './hang-up.ts';
 import { createConsoleProgress } from './progress.ts';
 import { welcome } from './welcome.ts';
 
-/** `bicameral serve`: runs until SIGTERM or SIGINT; a second signal does not wait for calls in flight. */
+/**
+ * `bicameral serve`: runs until SIGTERM or SIGINT, or until its terminal is gone. A SIGTERM or SIGINT that comes a second later or
+ * more does not wait for calls in flight. A SIGHUP of another kind has it look at the files for TLS. Nothing that reads the output
+ * matters: it may leave, hang up or be full.
+ */
 export async function serve(environment: Environment): Promise<void> {
+  process.stderr.on('error', () => {});
   const config = readConfig(environment);
   const isAlone = config.workers === 1;
   const logger = await createLogger({
@@ -15,8 +21,10 @@ export async function serve(environment: Environment): Promise<void> {
   });
   const start = isAlone ? (await import('../app.ts')).startApp : (await import('./start-workers.ts')).startWorkers;
   // Heard from here on: a signal during the start ends the program in order once it has started, and leaves no server behind.
-  const signaled = firstSignal();
+  const renewal: { renew?: () => Promise<void> } = {};
+  const signaled = Promise.race([firstSignal(), hangUp(() => void renewal.renew?.())]);
   const app = await start(config, { logger, onProgress: createConsoleProgress() });
+  renewal.renew = app.renewCertificates;
   process.stderr.write(welcome(config, app));
 
   const signal = await signaled;

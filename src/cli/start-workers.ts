@@ -3,14 +3,17 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { App } from '../app.ts';
-import { loadOrCreateSigningKey, loadSigningKey } from '../auth/signing-key.ts';
+import { openKeys } from '../auth/open-keys.ts';
 import type { Config } from '../config.ts';
 import { openMigratedDatabase } from '../postgres/open-database.ts';
 import { parseAddress } from '../transport/address.ts';
 import { settlePorts } from './settle-ports.ts';
 
-/** In what a worker differs from the environment. It is a message, because connections can hold passwords. The next one tells it to stop. */
-export type WorkerSetup = Pick<Config, 'grpcAddress' | 'httpAddress' | 'database' | 'signingKey'>;
+/** In what a worker differs from the environment. It is a message, because it holds keys and passwords. Orders follow. */
+export type WorkerSetup = Pick<Config, 'grpcAddress' | 'httpAddress' | 'database' | 'signingKeys'>;
+
+/** `renew`: look at the files for TLS. */
+export type WorkerOrder = 'renew' | 'stop';
 
 /** What a worker tells, once: that it serves, or why it cannot. */
 export type WorkerReport = 'serving' | { readonly failure: string };
@@ -38,7 +41,7 @@ const WELL_AFTER = 60_000;
 export async function startWorkers(
   config: Config,
   { logger, onProgress }: { logger: Logger; onProgress: (step: string) => void },
-): Promise<Pick<App, 'grpcPort' | 'httpPort' | 'stop'>> {
+): Promise<Omit<App, 'bus'>> {
   const database = await openMigratedDatabase(config.database, { onProgress, logger });
   const stopping = new AbortController();
   const running = new Set<WorkerProcess>();
@@ -54,15 +57,14 @@ export async function startWorkers(
   });
 
   try {
-    // Made here, and only read by workers: all have the same one even if the file goes away.
-    if (config.signingKey.create) await loadOrCreateSigningKey(config.signingKey.file);
-    else await loadSigningKey(config.signingKey.file);
+    // Read here, for all workers: one that is started later has the keys of the others, whatever became of the files.
+    const { files } = await openKeys(config.signingKeys, database.connections.writer);
     const [grpcAddress, httpAddress] = await settlePorts([config.grpcAddress, config.httpAddress]);
     const setup: WorkerSetup = {
       grpcAddress,
       httpAddress,
       database: { kind: 'opened', connections: database.connections },
-      signingKey: { ...config.signingKey, create: false },
+      signingKeys: { kind: 'read', files },
     };
     const fork = (): WorkerProcess => {
       const worker = forkWorker(setup);
@@ -78,7 +80,10 @@ export async function startWorkers(
     const workers = Array.from({ length: config.workers }, fork);
     await Promise.all(workers.map(({ serving }) => serving));
     for (const worker of workers) keep(worker, { fork, logger, signal: stopping.signal }).catch(() => {});
-    return { grpcPort: parseAddress(grpcAddress).port, httpPort: parseAddress(httpAddress).port, stop };
+    const renewCertificates = async (): Promise<void> => {
+      for (const worker of running) worker.renew();
+    };
+    return { grpcPort: parseAddress(grpcAddress).port, httpPort: parseAddress(httpAddress).port, renewCertificates, stop };
   } catch (error) {
     await stop();
     throw error;
@@ -113,6 +118,7 @@ interface WorkerProcess {
   readonly serving: Promise<void>;
   /** How it ended. Never rejects. */
   readonly ended: Promise<string>;
+  readonly renew: () => void;
   /** Lets its calls in flight finish. */
   readonly stop: () => void;
   readonly kill: () => void;
@@ -134,12 +140,13 @@ function forkWorker(setup: WorkerSetup): WorkerProcess {
   void ended.then((end) => reject(new WorkerDidNotStart(`a worker ${end} before it served`)));
   serving.catch(() => {});
   // One that has ended meanwhile needs no message.
-  const tell = (message: WorkerSetup | 'stop'): unknown => worker.send(message, () => {});
+  const tell = (message: WorkerSetup | WorkerOrder): unknown => worker.send(message, () => {});
   tell(setup);
   return {
     pid: worker.process.pid,
     serving,
     ended,
+    renew: () => tell('renew'),
     stop: () => tell('stop'),
     kill: () => worker.process.kill('SIGKILL'),
   };

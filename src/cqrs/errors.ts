@@ -13,7 +13,8 @@ export type ErrorKind =
   | 'deadline'
   | 'canceled'
   | 'unimplemented'
-  | 'internal';
+  | 'internal'
+  | 'unknown';
 
 /** One broken rule about one field of the request, named by its path in the message. */
 export interface FieldViolation {
@@ -122,7 +123,9 @@ export class RateLimited extends BusError {
   }
 }
 
-/** Too many guesses in a row were wrong; whether this one is right was not looked at. */
+/**
+ * Too many guesses in a row were wrong, of this client or of clients like it; the service did not look at this one. Wait before the next.
+ */
 export class GuessesThrottled extends BusError {
   readonly reason = 'GUESSES_THROTTLED';
   readonly kind = 'overloaded';
@@ -130,6 +133,18 @@ export class GuessesThrottled extends BusError {
   constructor(retryAfterMs: number) {
     super('too many wrong attempts in a row; wait before the next');
     this.retryAfterMs = Math.ceil(retryAfterMs);
+  }
+}
+
+/**
+ * A hundred guesses in a row were wrong, and the service looks at no more of them, right or wrong. A device or a network that was right
+ * before still comes in. Everybody else needs an operator: `UnlockPassword`.
+ */
+export class GuessesExhausted extends BusError {
+  readonly reason = 'GUESSES_EXHAUSTED';
+  readonly kind = 'precondition';
+  constructor() {
+    super('a hundred attempts in a row were wrong; an operator has to unlock the password');
   }
 }
 

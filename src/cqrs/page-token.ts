@@ -24,8 +24,11 @@ export interface PageTokens {
   readonly open: (list: readonly unknown[], token: string) => string[];
 }
 
-/** Tokens are encrypted (AES-256-GCM), since a position can hold personal data, and authenticated together with their list. */
-export function createPageTokens(key: Buffer): PageTokens {
+/**
+ * Tokens are encrypted (AES-256-GCM), since a position can hold personal data, and authenticated together with their list. They are
+ * made with `key`, of 32 bytes; those made with one of the others are read.
+ */
+export function createPageTokens(key: Buffer, others: readonly Buffer[] = []): PageTokens {
   return {
     seal(list, position) {
       const nonce = randomBytes(NONCE);
@@ -36,14 +39,22 @@ export function createPageTokens(key: Buffer): PageTokens {
     open(list, token) {
       const bytes = Buffer.from(token, 'base64url');
       if (bytes.length <= NONCE + TAG || bytes.toString('base64url') !== token) throw new PageTokenInvalid();
-      const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, NONCE), { authTagLength: TAG })
-        .setAAD(Buffer.from(JSON.stringify(list)))
-        .setAuthTag(bytes.subarray(-TAG));
-      try {
-        return JSON.parse(Buffer.concat([decipher.update(bytes.subarray(NONCE, -TAG)), decipher.final()]).toString());
-      } catch {
-        throw new PageTokenInvalid();
+      for (const candidate of [key, ...others]) {
+        const position = decrypted(bytes, candidate, list);
+        if (position) return position;
       }
+      throw new PageTokenInvalid();
     },
   };
+}
+
+function decrypted(bytes: Buffer, key: Buffer, list: readonly unknown[]): string[] | undefined {
+  const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, NONCE), { authTagLength: TAG })
+    .setAAD(Buffer.from(JSON.stringify(list)))
+    .setAuthTag(bytes.subarray(-TAG));
+  try {
+    return JSON.parse(Buffer.concat([decipher.update(bytes.subarray(NONCE, -TAG)), decipher.final()]).toString());
+  } catch {
+    return undefined;
+  }
 }

@@ -4,8 +4,12 @@ export interface Principal {
   readonly id: string;
   readonly roles: readonly string[];
   readonly permissions: ReadonlySet<string>;
-  /** The log-in that the token comes from (its `jti`), empty where there is none. */
+  /** The session that the token belongs to, empty where there is none. */
   readonly session: string;
+  /** Who vouches for the caller: the `iss` of the token. Undefined where there was no token. */
+  readonly issuer?: string;
+  /** When the caller last showed a secret that only they have, as the token says (`auth_time`); undefined when it does not. */
+  readonly authenticatedAt?: Date;
 }
 
 export const ANONYMOUS: Principal = { id: '', roles: [], permissions: new Set(), session: '' };

@@ -1,20 +1,25 @@
 import type { DescMethod } from '@bufbuild/protobuf';
 import type { Interceptor } from '@connectrpc/connect';
+import type { Authority } from '../auth/authority.ts';
 import { TokenInvalid, TokenMissing } from '../auth/errors.ts';
-import type { Revocations } from '../auth/revocations.ts';
-import type { TokenVerifier, VerifiedToken } from '../auth/token-verifier.ts';
+import type { VerifiedToken } from '../auth/token-verifier.ts';
 import { accessRule } from '../cqrs/access.ts';
-import { type Call, callOf } from '../cqrs/call.ts';
+import { type Answer, answerOf, type ConnectResponse, toResponse } from '../cqrs/answer.ts';
+import { type Call, callOf, type Message } from '../cqrs/call.ts';
 import { principalKey } from '../cqrs/context-keys.ts';
-import { ANONYMOUS, type Principal } from '../cqrs/principal.ts';
+import { ANONYMOUS } from '../cqrs/principal.ts';
+import { watchedStream } from './watched-stream.ts';
 
 /**
  * Finds out who calls, from `authorization: Bearer <token>` (RFC 6750), and sets `principalKey`.
  *
  * A principal that an in-process caller set beforehand stays. Where an anonymous caller is allowed, a missing or bad token makes
- * one; elsewhere the call fails with TokenMissing, TokenInvalid or IssuerUnavailable.
+ * one; elsewhere the call fails with TokenMissing, TokenInvalid, IssuerUnavailable or, where the database has to be asked,
+ * DatabaseUnavailable.
+ *
+ * A stream ends when its token stops counting, whether it is sending something or waits: it is canceled with TokenInvalid.
  */
-export function authentication(tokens: TokenVerifier, revocations: Revocations): Interceptor {
+export function authentication(authority: Authority): Interceptor {
   const anonymousAllowed = new Map<DescMethod, boolean>();
 
   function allowsAnonymous(method: DescMethod): boolean {
@@ -26,33 +31,39 @@ export function authentication(tokens: TokenVerifier, revocations: Revocations):
     return allowed;
   }
 
-  function admit({ principal, epoch }: VerifiedToken): Principal {
-    const revoked = epoch !== undefined && revocations.isRevoked(principal.id, epoch, principal.session);
-    if (revoked) throw new TokenInvalid('REVOKED');
-    return principal;
-  }
-
-  /** At once for a token that was verified before: that is nearly every call. */
-  function identify(call: Call): Principal | Promise<Principal> {
+  /** At once for a token that was admitted before: that is nearly every call. */
+  function identify(call: Call): VerifiedToken | Promise<VerifiedToken> {
     const header = call.headerValue('authorization');
     if (header === undefined) throw new TokenMissing();
-    const verified = tokens.verify(bearerToken(header));
-    return verified instanceof Promise ? verified.then(admit) : admit(verified);
+    return authority.admit(bearerToken(header));
   }
 
   return (next) => async (request) => {
     const call = callOf(request);
     const values = call.contextValues;
     if (values.get(principalKey) !== undefined) return await next(request);
+    let admitted: VerifiedToken | undefined;
     try {
       const identified = identify(call);
-      values.set(principalKey, identified instanceof Promise ? await identified : identified);
+      admitted = identified instanceof Promise ? await identified : identified;
     } catch (error) {
       if (!allowsAnonymous(call.method)) throw error;
-      values.set(principalKey, ANONYMOUS);
     }
-    return await next(request);
+    values.set(principalKey, admitted?.principal ?? ANONYMOUS);
+    if (!call.stream || !admitted) return await next(request);
+    const forget = authority.onEnd(admitted, (reason) => call.cancellation.cancel(reason));
+    try {
+      return withEnd(await next(request), forget);
+    } catch (error) {
+      forget();
+      throw error;
+    }
   };
+}
+
+function withEnd(response: ConnectResponse, onEnd: () => void): ConnectResponse {
+  const answer = answerOf(response) as Answer<AsyncIterable<Message>>;
+  return toResponse(answer.withMessage(watchedStream(answer.message, onEnd)));
 }
 
 /** The scheme is compared without regard to case (RFC 9110, 11.1). */

@@ -34,6 +34,7 @@ const OUTCOMES: Readonly<Record<ErrorKind, Outcome>> = {
   canceled: 'timed_out',
   unimplemented: 'failed',
   internal: 'failed',
+  unknown: 'failed',
 };
 
 /** One command from its arrival to its record. */

@@ -1,3 +1,4 @@
+import { accessRule } from '../cqrs/access.ts';
 import type { Call } from '../cqrs/call.ts';
 import { BusError, type FieldViolation } from '../cqrs/errors.ts';
 
@@ -16,10 +17,26 @@ export class DryRunInvalid extends BusError {
   }
 }
 
-/** Whether the caller wants to know only how the command would end. Throws DryRunInvalid. */
+/**
+ * Anybody may call the rpc, and its dry run would tell strangers what there is, such as who has an account, without leaving a trace in the
+ * data. Nothing was done: send the command without the header.
+ */
+export class DryRunRefused extends BusError {
+  readonly reason = 'DRY_RUN_REFUSED';
+  readonly kind = 'invalid';
+  override readonly violations: readonly FieldViolation[] = [
+    { field: '', description: `this rpc can be called by anybody and takes no ${DRY_RUN_HEADER}` },
+  ];
+  constructor() {
+    super(`this rpc can be called by anybody and takes no ${DRY_RUN_HEADER}`);
+  }
+}
+
+/** Whether the caller wants to know only how the command would end. Throws DryRunInvalid and DryRunRefused. */
 export function isDryRun(call: Call): boolean {
   const value = call.headerValue(DRY_RUN_HEADER);
   if (value === undefined || value === 'false') return false;
-  if (value === 'true') return true;
-  throw new DryRunInvalid();
+  if (value !== 'true') throw new DryRunInvalid();
+  if (accessRule(call.method)?.anonymous) throw new DryRunRefused();
+  return true;
 }

@@ -17,6 +17,7 @@ export const CODES: Readonly<Record<ErrorKind, Code>> = {
   canceled: Code.Canceled,
   unimplemented: Code.Unimplemented,
   internal: Code.Internal,
+  unknown: Code.Unknown,
 };
 
 /** The code by which callers see an error. */

@@ -1,11 +1,9 @@
 import type { Interceptor } from '@connectrpc/connect';
 import type { Logger } from 'pino';
-import type { Revocations } from '../auth/revocations.ts';
-import type { TokenVerifier } from '../auth/token-verifier.ts';
+import type { Authority } from '../auth/authority.ts';
 import type { Pipelines } from '../cqrs/bus.ts';
 import type { CommandRecorder } from '../postgres/command-log/command-recorder.ts';
 import type { ReadSide } from '../postgres/reader/read-side.ts';
-import type { IdempotencyKeys } from '../postgres/writer/idempotency-keys.ts';
 import type { WriteSide } from '../postgres/writer/write-side.ts';
 import { audit } from './audit.ts';
 import { authentication } from './authentication.ts';
@@ -14,7 +12,7 @@ import { consistency } from './consistency.ts';
 import { deadline } from './deadline.ts';
 import { errors, type UnexpectedErrors } from './errors.ts';
 import { type GuessLimitParts, guessLimit } from './guess-limit.ts';
-import { idempotency } from './idempotency.ts';
+import { type IdempotencyParts, idempotency } from './idempotency.ts';
 import { type CallGauges, loadShedding } from './load-shedding.ts';
 import { logging } from './logging.ts';
 import { rateLimit } from './rate-limit.ts';
@@ -26,11 +24,10 @@ import { unitOfWork } from './unit-of-work.ts';
 export interface PipelineParts {
   readonly logger: Logger;
   readonly unexpected: UnexpectedErrors;
-  readonly tokens: TokenVerifier;
-  readonly revocations: Revocations;
+  readonly authority: Authority;
   readonly validation: Interceptor;
   readonly recorder: Pick<CommandRecorder, 'record'>;
-  readonly idempotency: { readonly keys: Pick<IdempotencyKeys, 'find'>; readonly fingerprintKey: Buffer };
+  readonly idempotency: IdempotencyParts;
   readonly writes: Pick<WriteSide, 'unitOfWork'>;
   readonly reads: Pick<ReadSide, 'primary' | 'candidates' | 'monitor'>;
   readonly inFlight: CallGauges;
@@ -46,10 +43,9 @@ export interface PipelineParts {
  * up before authorization, and what a limit refuses begins no transaction.
  */
 export function createPipelines(parts: PipelineParts): Pipelines {
-  const { keys, fingerprintKey } = parts.idempotency;
   const outer = [tracing(), logging(parts.logger), errors(parts.unexpected), loadShedding(parts.inFlight), deadline()];
-  const admission = [authentication(parts.tokens, parts.revocations), parts.validation, authorization(), rateLimit(parts.rates)];
-  const once = [guessLimit(parts.guesses), idempotency(keys, fingerprintKey)];
+  const admission = [authentication(parts.authority), parts.validation, authorization(), rateLimit(parts.rates)];
+  const once = [guessLimit(parts.guesses), idempotency(parts.idempotency)];
   return {
     command: [...outer, audit(parts.recorder), ...admission, ...once, ...execution(parts)],
     query: [...outer, ...admission, consistency(parts.reads)],

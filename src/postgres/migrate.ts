@@ -4,12 +4,18 @@ import pg from 'pg';
 import type { Connection } from './connection.ts';
 import { Migration20261123000000Users } from './migrations/20261123000000-users.ts';
 import { Migration20261124000000CommandLog } from './migrations/20261124000000-command-log.ts';
+import { Migration20261125100000Sessions } from './migrations/20261125100000-sessions.ts';
+import { Migration20261125110000Guesses } from './migrations/20261125110000-guesses.ts';
+import { Migration20261125120000SigningKeys } from './migrations/20261125120000-signing-keys.ts';
 import { errorCode } from './sql-errors.ts';
 
 /** Every change of the schema, oldest first. One that has shipped is never edited. */
 const MIGRATIONS = [
   { name: '20261123000000-users', class: Migration20261123000000Users },
   { name: '20261124000000-command-log', class: Migration20261124000000CommandLog },
+  { name: '20261125100000-sessions', class: Migration20261125100000Sessions },
+  { name: '20261125110000-guesses', class: Migration20261125110000Guesses },
+  { name: '20261125120000-signing-keys', class: Migration20261125120000SigningKeys },
 ];
 
 /** Any number that nothing else in the database locks by: it makes instances that start at once wait for each other. */

@@ -1,4 +1,5 @@
 import { type Logger, pino } from 'pino';
+import { LogOutput } from './log-output.ts';
 
 /** Severities of LOG_LEVEL, least first; `silent` logs nothing. */
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
@@ -8,6 +9,7 @@ const BLOCK = 4096;
 const LONGEST_WAIT = 200;
 /** What a pipe takes in one piece (pipe(7), PIPE_BUF): lines of processes that write to the same one do not get mixed. */
 const ONE_PIECE = 4096;
+const STDOUT = 1;
 
 export interface LoggerOptions {
   readonly level: LogLevel;
@@ -25,21 +27,18 @@ export interface LoggerOptions {
 export async function createLogger({ level, pretty, pid }: LoggerOptions): Promise<Logger> {
   const base = pid === undefined ? null : { pid };
   const options = { level, base, formatters: { level: (label: string) => ({ level: label }) } };
-  if (!pretty) {
-    const pieces = pid === undefined ? { minLength: BLOCK } : { minLength: ONE_PIECE / 2, maxWrite: ONE_PIECE };
-    return pino(options, pino.destination({ dest: 1, sync: false, periodicFlush: LONGEST_WAIT, ...pieces }));
-  }
+  // Lines of processes that share the output come in pieces that a pipe takes whole.
+  const pieces = pid === undefined ? { minLength: BLOCK } : { minLength: ONE_PIECE / 2, maxWrite: ONE_PIECE };
+  if (!pretty) return pino(options, new LogOutput(STDOUT, { longestWait: LONGEST_WAIT, ...pieces }));
   // In this thread and not as a pino transport: a worker takes longer to start than the rest of the program.
-  const { default: prettyStream } = await import('pino-pretty');
-  return pino(
-    options,
-    prettyStream({
-      colorize: true,
-      translateTime: 'HH:MM:ss.l',
-      singleLine: true,
-      messageFormat: '{if method}{method} {code} {duration_ms} ms{end}{if msg} {msg}{end}',
-      ignore: 'method,code,duration_ms',
-      sync: true,
-    }),
-  );
+  const { prettyFactory } = await import('pino-pretty');
+  const forPeople = prettyFactory({
+    colorize: true,
+    translateTime: 'HH:MM:ss.l',
+    singleLine: true,
+    messageFormat: '{if method}{method} {code} {duration_ms} ms{end}{if msg} {msg}{end}',
+    ignore: 'method,code,duration_ms',
+  });
+  const output = new LogOutput(STDOUT, { longestWait: 0, minLength: 1 });
+  return pino(options, { write: (line) => output.write(forPeople(line)) });
 }

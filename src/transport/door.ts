@@ -1,9 +1,6 @@
 import type { Bus, Rpc } from '../cqrs/bus.ts';
 import type { UnexpectedErrors } from '../middleware/errors.ts';
-import type { TlsFiles } from './tls-files.ts';
-
-/** The largest message that is received, compressed or not: 4 MiB, the limit that gRPC clients expect. */
-export const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
+import type { ServerTls } from './tls/server-tls.ts';
 
 /** What every network door needs to know. */
 export interface DoorOptions {
@@ -13,7 +10,8 @@ export interface DoorOptions {
   /** For what fails outside of the bus; the errors middleware reports the rest. */
   readonly unexpected: UnexpectedErrors;
   /** Without it the door speaks clear text. */
-  readonly tls?: TlsFiles | undefined;
+  readonly tls?: ServerTls | undefined;
+  /** Bounds the requests whose contract does not: see `largestRequest`. */
   readonly maxMessageBytes?: number | undefined;
 }
 

@@ -9,14 +9,29 @@ export interface LibraryError {
 }
 
 /**
- * The library's answer as an error of the bus, the same at every door. `malformed` says that the caller's bytes are to blame;
- * the libraries call that INTERNAL in places.
+ * What is wrong with the bytes that a caller sent, where the code of the library does not say it: they are no message, they are flagged
+ * as compressed in a call that names no compression, or they are not the one message that the rpc takes.
  */
+export type WireFault = 'malformed' | 'compression-undeclared' | 'not-one-message';
+
+/** The library's answer as an error of the bus, the same at every door. */
 export function refusal(
   error: LibraryError,
-  { malformed, maxMessageBytes, unexpected }: { malformed: boolean; maxMessageBytes: number; unexpected: UnexpectedErrors },
+  { fault, maxMessageBytes, unexpected }: { fault: WireFault | undefined; maxMessageBytes: number; unexpected: UnexpectedErrors },
 ): ConnectError {
-  if (malformed) return typedError(new MalformedRequest(error));
+  switch (fault) {
+    case 'malformed':
+      return typedError(new MalformedRequest(error));
+    case 'compression-undeclared':
+      return typedError(new CompressionUndeclared());
+    case 'not-one-message':
+      return typedError(new NotImplemented('an rpc takes one request message here: streams of requests are not served'));
+    case undefined:
+      return byCode(error, maxMessageBytes, unexpected);
+  }
+}
+
+function byCode(error: LibraryError, maxMessageBytes: number, unexpected: UnexpectedErrors): ConnectError {
   switch (error.code) {
     case Code.ResourceExhausted:
       return typedError(new MessageTooLarge(maxMessageBytes));
@@ -31,7 +46,7 @@ export function refusal(
   }
 }
 
-/** The request message is larger than `max_bytes`. */
+/** The request message is larger than `max_bytes`, the most that the contract of its rpc allows. */
 class MessageTooLarge extends BusError {
   readonly reason = 'MESSAGE_TOO_LARGE';
   readonly kind = 'too-large';
@@ -42,10 +57,44 @@ class MessageTooLarge extends BusError {
   }
 }
 
-/** The call uses a part of the protocol that is not served, such as a compression that is not known here. */
+/**
+ * The call uses a part of the protocol that is not served, such as a compression that is not known here, or another number of request
+ * messages than one.
+ */
 class NotImplemented extends BusError {
   readonly reason = 'NOT_IMPLEMENTED';
   readonly kind = 'unimplemented';
+}
+
+/** A message is flagged as compressed, but the call names no compression (gRPC's compression.md has it INTERNAL). */
+class CompressionUndeclared extends BusError {
+  readonly reason = 'COMPRESSION_UNDECLARED';
+  readonly kind = 'internal';
+  constructor() {
+    super('a message is flagged as compressed, but the call names no compression');
+  }
+}
+
+/** An rpc was called by an HTTP verb that it cannot be called by; `allow` names those that it can (HTTP status 405). */
+class HttpVerbUnsupported extends BusError {
+  readonly reason = 'HTTP_VERB_UNSUPPORTED';
+  readonly kind = 'unknown';
+  override readonly metadata: Readonly<Record<string, string>>;
+  constructor(allow: string) {
+    super(`an rpc is not called by this verb, but by ${allow}`);
+    this.metadata = { allow };
+  }
+}
+
+/** The content type is of no protocol or format that is served here; `accept` names those that are (HTTP status 415). */
+class ContentTypeUnsupported extends BusError {
+  readonly reason = 'CONTENT_TYPE_UNSUPPORTED';
+  readonly kind = 'unknown';
+  override readonly metadata: Readonly<Record<string, string>>;
+  constructor(accept: string) {
+    super(`the content type is not served, but ${accept}`);
+    this.metadata = { accept };
+  }
 }
 
 /** No rpc has this name: it is misspelled, or of another version of the service. */
@@ -73,4 +122,16 @@ function withoutValues(message: string): string {
 /** Nothing is served under this name. */
 export function unknownMethod(path: string): ConnectError {
   return typedError(new MethodUnknown(path.replace(/^\//, '').slice(0, 200)));
+}
+
+export function unsupportedVerb(allowed: readonly string[]): ConnectError {
+  return typedError(new HttpVerbUnsupported(allowed.join(', ')));
+}
+
+export function unsupportedContentType(served: readonly string[]): ConnectError {
+  return typedError(new ContentTypeUnsupported(served.join(', ')));
+}
+
+export function unsupportedCompression(served: readonly string[]): ConnectError {
+  return typedError(new NotImplemented(`the compression is not known here, but ${served.join(', ')}`));
 }

@@ -4,7 +4,7 @@ import { type NotSealed, type Pruned, pruneLog, type Query } from '../../src/aud
 import { verifyLog } from '../../src/audit/verify/verify-log.ts';
 import type { SigningKey } from '../../src/auth/signing-key.ts';
 import { type ConnectionPool, createPool } from '../../src/postgres/pool.ts';
-import { insertRecords, sealRecords, testKey } from '../support/command-log.ts';
+import { insertRecords, ringOf, sealRecords, testKey } from '../support/command-log.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 
 describe('pruning the log', () => {
@@ -55,7 +55,7 @@ describe('pruning the log', () => {
     return ids;
   }
   async function verified() {
-    const events = await Array.fromAsync(verifyLog({ pool: writer, key }));
+    const events = await Array.fromAsync(verifyLog({ pool: writer, keys: ringOf(key) }));
     const findings = events.flatMap((event) =>
       event.kind === 'finding' ? [`${event.finding.kind} ${event.finding.sequence}`] : [],
     );

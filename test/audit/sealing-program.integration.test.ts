@@ -1,5 +1,5 @@
 import { expect, it } from '@jest/globals';
-import { loadSigningKey } from '../../src/auth/signing-key.ts';
+import { loadSigningKey } from '../../src/auth/key-files.ts';
 import { insertRecords } from '../support/command-log.ts';
 import { eventually } from '../support/eventually.ts';
 import { startTestApp } from '../support/test-app.ts';
@@ -14,7 +14,7 @@ it('the program seals the log, also on two instances, with the key of the instal
       expect(row?.count).toBeGreaterThanOrEqual(20);
       expect(row?.max).toBe(row?.count);
     });
-    const { publicJwk } = await loadSigningKey(app.config.signingKey.file);
+    const { publicJwk } = await loadSigningKey(app.keyFile);
     const keys = await app.database.query('select distinct key_id from cqrs.command_seal_batch');
     expect(keys).toEqual([{ key_id: publicJwk.kid }]);
     expect(app.log() + beside.log()).not.toContain('cannot be sealed');

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { decodeJwt, decodeProtectedHeader } from 'jose';
 import { type AccessTokenIssuer, createAccessTokenIssuer } from '../../src/auth/access-token.ts';
-import { loadOrCreateSigningKey, type SigningKey } from '../../src/auth/signing-key.ts';
+import { loadOrCreateSigningKey } from '../../src/auth/key-files.ts';
+import type { SigningKey } from '../../src/auth/signing-key.ts';
 
 describe('access token', () => {
   let folder: string;
@@ -37,6 +38,7 @@ describe('access token', () => {
       iat: issuedAt,
       exp: issuedAt + 900,
       jti: 'session-1',
+      sid: 'session-1',
       roles: ['admin'],
       epoch: 3,
     });

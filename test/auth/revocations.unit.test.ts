@@ -1,9 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { type EndedSessions, type RevocationWatch, startRevocationWatch } from '../../src/auth/revocations.ts';
+import {
+  type ClosedSession,
+  type EndedSessions,
+  REMEMBERED_MS,
+  type RevocationWatch,
+  startRevocationWatch,
+} from '../../src/auth/revocations.ts';
 
 describe('revocation watch', () => {
   let journal: EndedSessions[];
+  let closed: ClosedSession[];
   let asked: (string | undefined)[];
   let broken: boolean;
   let logged: string[];
@@ -12,6 +19,7 @@ describe('revocation watch', () => {
 
   beforeEach(() => {
     journal = [];
+    closed = [];
     asked = [];
     broken = false;
     logged = [];
@@ -26,10 +34,10 @@ describe('revocation watch', () => {
       intervalMs,
       logger: { warn: log, info: log },
       now: () => now,
-      async read(afterXid) {
-        asked.push(afterXid);
+      async read(mark) {
+        asked.push(mark);
         if (broken) throw new Error('the database is away');
-        return { rows: journal.slice(Number(afterXid ?? 0)), nextXid: String(journal.length) };
+        return { ended: journal.slice(Number(mark ?? 0)), closed, mark: String(journal.length) };
       },
     });
     return watch;
@@ -59,6 +67,33 @@ describe('revocation watch', () => {
     expect(watch.isRevoked('ada', 1, 's1')).toBe(true);
   });
 
+  it('ends one session and leaves the others of its user', async () => {
+    closed.push({ userId: 'ada', session: 's1' });
+    await start().refresh();
+    expect(watch.isRevoked('ada', 1, 's1')).toBe(true);
+    expect(watch.isRevoked('ada', 1, 's2')).toBe(false);
+    expect(watch.isRevoked('ada', 1, '')).toBe(false);
+  });
+
+  it('tells who listens of each end once, and of nobody else', async () => {
+    await start().refresh();
+    const told: string[] = [];
+    const forget = watch.onEnded('ada', () => told.push('ada'));
+    watch.onEnded('bob', () => told.push('bob'));
+    journal.push({ userId: 'ada', epoch: 2, keptSession: null });
+    await watch.refresh();
+    await watch.refresh();
+    closed.push({ userId: 'bob', session: 's1' });
+    await watch.refresh();
+    await watch.refresh();
+    expect(told).toEqual(['ada', 'bob']);
+
+    forget();
+    journal.push({ userId: 'ada', epoch: 3, keptSession: null });
+    await watch.refresh();
+    expect(told).toEqual(['ada', 'bob']);
+  });
+
   it('reads on from where it was', async () => {
     journal.push({ userId: 'ada', epoch: 2, keptSession: null });
     await start().refresh();
@@ -74,11 +109,11 @@ describe('revocation watch', () => {
     journal.push({ userId: 'ada', epoch: 2, keptSession: null });
     await start().refresh();
 
-    now = 16 * 60_000;
+    now = REMEMBERED_MS;
     await watch.refresh();
     expect(watch.isRevoked('ada', 1, 's1')).toBe(true);
 
-    now = 16 * 60_000 + 1;
+    now = REMEMBERED_MS + 1;
     await watch.refresh();
     expect(watch.isRevoked('ada', 1, 's1')).toBe(false);
   });

@@ -9,11 +9,15 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { exportJWK, generateKeyPair, type JWTPayload, SignJWT, UnsecuredJWT } from 'jose';
 import { createAccessTokenIssuer } from '../../src/auth/access-token.ts';
 import { IssuerUnavailable, TokenInvalid } from '../../src/auth/errors.ts';
-import { loadOrCreateSigningKey, type SigningKey } from '../../src/auth/signing-key.ts';
+import { loadOrCreateSigningKey } from '../../src/auth/key-files.ts';
+import type { SigningKey } from '../../src/auth/signing-key.ts';
 import { createTokenVerifier, type TokenVerifier } from '../../src/auth/token-verifier.ts';
 
 const start = Date.UTC(2026, 0, 2, 3, 4, 5);
 const seconds = start / 1000;
+
+/** Which tokens of a foreign issuer count. */
+const ACCEPTED = { tokenType: 'at+jwt', maxAgeMs: 3_600_000 };
 
 let folder: string;
 let key: SigningKey;
@@ -56,7 +60,7 @@ describe('verification of own tokens', () => {
   const ownHeader = { alg: 'Ed25519', typ: 'at+jwt' };
   let verifier: TokenVerifier;
   beforeEach(() => {
-    verifier = createTokenVerifier({ key, now: () => now });
+    verifier = createTokenVerifier({ keys: [key], now: () => now });
   });
 
   function signed(payload: object, header: Record<string, unknown> = {}, privateKey: KeyObject = key.privateKey) {
@@ -74,11 +78,24 @@ describe('verification of own tokens', () => {
         roles: ['auditor'],
         permissions: new Set(['users.read', 'audit.read', 'events.read']),
         session: 'session-1',
+        issuer: 'bicameral',
       },
       expiresAt: expiresAt.getTime(),
       issuer: 'own',
       epoch: 3,
     });
+  });
+
+  it('reads the session and the time of the password from the token; without a session, the token is one by itself', async () => {
+    const session = await verifier.verify(await signed({ ...claims, sid: 'session-9', auth_time: seconds - 60 }));
+    expect(session.principal).toMatchObject({ session: 'session-9', authenticatedAt: new Date(start - 60_000) });
+    const { principal } = await verifier.verify(await signed(claims));
+    expect(principal.session).toBe('session-1');
+    expect(principal).not.toHaveProperty('authenticatedAt');
+  });
+
+  it('accepts a token that was made a little later by the clock of another instance', async () => {
+    expect(await verifier.verify(await signed({ ...claims, iat: seconds + 30 }))).toMatchObject({ issuer: 'own' });
   });
 
   it('accepts the algorithm by its old name too', async () => {
@@ -103,7 +120,7 @@ describe('verification of own tokens', () => {
   });
 
   it('remembers a bounded number of tokens', async () => {
-    verifier = createTokenVerifier({ key, now: () => now, maxCached: 2 });
+    verifier = createTokenVerifier({ keys: [key], now: () => now, maxCached: 2 });
     const tokens = await Promise.all(['a', 'b', 'c'].map((jti) => signed({ ...claims, jti })));
     for (const token of tokens) await verifier.verify(token);
 
@@ -122,6 +139,11 @@ describe('verification of own tokens', () => {
     ['no epoch', { epoch: undefined }],
     ['an epoch that is no integer', { epoch: '3' }],
     ['a time before which it is not valid', { nbf: seconds + 60 }],
+    ['no time of issue', { iat: undefined }],
+    ['a time of issue to come', { iat: seconds + 120 }],
+    ['a life of more than a day', { exp: seconds + 24 * 3600 + 1 }],
+    ['a life of a hundred years', { exp: seconds + 100 * 365 * 24 * 3600 }],
+    ['a session that is no text', { sid: 7 }],
   ])('refuses a token with %s', async (_, change) => {
     expect(await problemOf(verifier, await signed({ ...claims, ...change }))).toBe('UNTRUSTED');
   });
@@ -180,8 +202,8 @@ describe('verification of own tokens', () => {
   });
 
   it('cannot be set up with a foreign issuer of its own name', () => {
-    const foreign = { issuer: 'bicameral', audience: 'x', jwksUrl: new URL('https://issuer.example/jwks') };
-    expect(() => createTokenVerifier({ key, foreign, now: () => now })).toThrow('AUTH_ISSUER cannot be bicameral');
+    const foreign = { issuer: 'bicameral', audience: 'x', jwksUrl: new URL('https://issuer.example/jwks'), ...ACCEPTED };
+    expect(() => createTokenVerifier({ keys: [key], foreign, now: () => now })).toThrow('AUTH_ISSUER cannot be bicameral');
   });
 });
 
@@ -205,8 +227,8 @@ describe('verification of foreign tokens', () => {
     });
     await new Promise<void>((resolve) => server?.listen(0, '127.0.0.1', resolve));
     const { port } = server.address() as AddressInfo;
-    const foreign = { issuer: claims.iss, audience: 'our-api', jwksUrl: new URL(`http://127.0.0.1:${port}/jwks`) };
-    verifier = createTokenVerifier({ key, foreign, now: () => now });
+    const foreign = { issuer: claims.iss, audience: 'our-api', jwksUrl: new URL(`http://127.0.0.1:${port}/jwks`), ...ACCEPTED };
+    verifier = createTokenVerifier({ keys: [key], foreign, now: () => now });
   });
   afterEach(stop);
 
@@ -218,15 +240,19 @@ describe('verification of foreign tokens', () => {
     await new Promise((resolve) => stopping.close(resolve));
   }
 
-  const signed = (payload: object, kid = 'one') =>
-    new SignJWT(payload as JWTPayload).setProtectedHeader({ alg: 'ES256', kid }).sign(privateKey);
+  const signed = (payload: object, { kid = 'one', typ = 'at+jwt' }: { kid?: string; typ?: string | undefined } = {}) =>
+    new SignJWT(payload as JWTPayload).setProtectedHeader({ alg: 'ES256', kid, ...(typ && { typ }) }).sign(privateKey);
 
   it('answers who the token is for, with what its known roles permit', async () => {
     const token = await signed({ ...claims, roles: ['operator', 'janitor', 7] });
 
     const verified = await verifier.verify(token);
 
-    expect(verified).toMatchObject({ issuer: 'foreign', epoch: undefined, principal: { id: 'ada', session: '' } });
+    expect(verified).toMatchObject({
+      issuer: 'foreign',
+      epoch: undefined,
+      principal: { id: 'ada', session: '', issuer: claims.iss },
+    });
     expect(verified.principal.permissions).toEqual(new Set(['operations.read', 'operations.write']));
     expect(verifier.verify(token)).toBe(verified);
   });
@@ -245,17 +271,36 @@ describe('verification of foreign tokens', () => {
     ['an issuer that is not configured', { iss: 'https://evil.example' }, 'UNTRUSTED'],
     ['no expiry', { exp: undefined }, 'UNTRUSTED'],
     ['an expiry in the past', { exp: seconds - 60 }, 'EXPIRED'],
+    ['no time of issue', { iat: undefined }, 'UNTRUSTED'],
+    ['a time of issue to come', { iat: seconds + 60 }, 'UNTRUSTED'],
+    ['an age above what is configured', { iat: seconds - 3_700, exp: seconds + 3_600 }, 'EXPIRED'],
     ['our own name as issuer', { iss: 'bicameral', aud: 'bicameral' }, 'UNTRUSTED'],
   ])('refuses a token with %s', async (_, change, problem) => {
     expect(await problemOf(verifier, await signed({ ...claims, ...change }))).toBe(problem);
   });
 
+  it('takes tokens of the configured type alone, with or without `application/`', async () => {
+    expect(await verifier.verify(await signed(claims, { typ: 'application/at+jwt' }))).toMatchObject({ issuer: 'foreign' });
+    for (const typ of ['JWT', 'logout+jwt', ''])
+      expect(await problemOf(verifier, await signed(claims, { typ }))).toBe('UNTRUSTED');
+  });
+
+  it('believes a token that it knows no longer than its age allows', async () => {
+    const token = await signed({ ...claims, iat: seconds - 3_500, exp: seconds + 3_600 });
+    const { expiresAt } = await verifier.verify(token);
+    expect(expiresAt).toBe(start + 105_000);
+    now = expiresAt + 1_000;
+    expect(await problemOf(verifier, token)).toBe('EXPIRED');
+  });
+
   it('refuses a token whose key is not published', async () => {
-    expect(await problemOf(verifier, await signed(claims, 'two'))).toBe('UNTRUSTED');
+    expect(await problemOf(verifier, await signed(claims, { kid: 'two' }))).toBe('UNTRUSTED');
   });
 
   it('refuses symmetric algorithms', async () => {
-    const token = await new SignJWT(claims).setProtectedHeader({ alg: 'HS256', kid: 'one' }).sign(new Uint8Array(32));
+    const token = await new SignJWT(claims)
+      .setProtectedHeader({ alg: 'HS256', kid: 'one', typ: 'at+jwt' })
+      .sign(new Uint8Array(32));
     expect(await problemOf(verifier, token)).toBe('UNTRUSTED');
   });
 
@@ -284,8 +329,8 @@ describe('verification of foreign tokens', () => {
 
     await stop();
     const unseen = createTokenVerifier({
-      key,
-      foreign: { issuer: claims.iss, audience: 'our-api', jwksUrl: new URL('http://127.0.0.1:1/jwks') },
+      keys: [key],
+      foreign: { issuer: claims.iss, audience: 'our-api', jwksUrl: new URL('http://127.0.0.1:1/jwks'), ...ACCEPTED },
       now: () => now,
     });
     expect(await refusalOf(unseen, token)).toBeInstanceOf(IssuerUnavailable);
@@ -293,7 +338,7 @@ describe('verification of foreign tokens', () => {
   });
 
   it('refuses every foreign token when no issuer is configured', async () => {
-    const ownOnly = createTokenVerifier({ key, now: () => now });
+    const ownOnly = createTokenVerifier({ keys: [key], now: () => now });
     expect(await problemOf(ownOnly, await signed(claims))).toBe('UNTRUSTED');
   });
 });

@@ -1,7 +1,7 @@
 import type { DescField } from '@bufbuild/protobuf';
 import fc from 'fast-check';
 import { QueryService } from '../../gen/users/v1/query_service_pb.js';
-import { loadSigningKey } from '../../src/auth/signing-key.ts';
+import { loadSigningKey } from '../../src/auth/key-files.ts';
 import { asAdmin, logIn, PASSWORD, signUp } from '../support/people.ts';
 import type { TestApp } from '../support/test-app.ts';
 import { FORGED_TOKENS } from './forged-tokens.ts';
@@ -35,7 +35,7 @@ export async function newCast(app: TestApp): Promise<Cast> {
   const ids = [me.id, me.id, other.id, suspended.id, deleted.id, nobody, me.id.toUpperCase()];
   const emails = [me.email, other.email.toUpperCase(), suspended.email, admin.email, `nobody-${nobody}@example.org`];
   const forge = {
-    key: await loadSigningKey(app.config.signingKey.file),
+    key: await loadSigningKey(app.keyFile),
     subject: me.id,
     jwksUrl: 'http://127.0.0.1:9/jwks.json',
   };

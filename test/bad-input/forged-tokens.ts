@@ -60,8 +60,8 @@ const minutesAgo = (minutes: number): number => Math.floor(Date.now() / 1000) - 
 export const genuine = (forge: Forge, body: Record<string, unknown> = {}): string => altered({ body })(forge);
 
 /** A token that the issuer makes whose JWKS holds the forger's key. */
-export const foreign = (forge: Forge, body: Record<string, unknown>): string =>
-  signed({ alg: 'Ed25519', kid: THEIR_JWK.kid }, { ...claims(forge), ...body }, theirs.privateKey);
+export const foreign = (forge: Forge, body: Record<string, unknown>, { typ = ACCESS_TOKEN_TYPE } = {}): string =>
+  signed({ alg: 'Ed25519', typ, kid: THEIR_JWK.kid }, { ...claims(forge), ...body }, theirs.privateKey);
 
 /** Tokens that look like ours and are not to be believed, and why the caller is told they are not. */
 export const FORGED_TOKENS: Readonly<Record<string, ForgedToken>> = {
@@ -100,6 +100,12 @@ export const FORGED_TOKENS: Readonly<Record<string, ForgedToken>> = {
     make: altered({ head: { crit: ['http://127.0.0.1/policy'], 'http://127.0.0.1/policy': 1 } }),
     cause: 'UNTRUSTED',
   },
+  'a token that says not when it was made': { make: altered({ body: { iat: undefined } }), cause: 'UNTRUSTED' },
+  'a token that was made tomorrow': {
+    make: altered({ body: { iat: minutesAgo(-24 * 60), exp: minutesAgo(-25 * 60) } }),
+    cause: 'UNTRUSTED',
+  },
+  'a token for a hundred years': { make: altered({ body: { exp: minutesAgo(-100 * 365 * 24 * 60) } }), cause: 'UNTRUSTED' },
   'a token that never expires': { make: altered({ body: { exp: undefined } }), cause: 'UNTRUSTED' },
   'a token without a subject': { make: altered({ body: { sub: undefined } }), cause: 'UNTRUSTED' },
   'a token whose subject is empty': { make: altered({ body: { sub: '' } }), cause: 'UNTRUSTED' },

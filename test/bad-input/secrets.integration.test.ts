@@ -140,7 +140,7 @@ it('a password is nowhere in the log, in the database or in what callers are tol
     'read.user_directory',
     'users.user',
   ]);
-}, 60_000);
+});
 
 /** Tables of every schema, of bytes in hexadecimal too, in which the text stands. */
 async function tablesWith(text: string): Promise<string[]> {

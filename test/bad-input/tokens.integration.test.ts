@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { DescService } from '@bufbuild/protobuf';
@@ -8,9 +9,10 @@ import { pino } from 'pino';
 import { CommandService } from '../../gen/users/v1/command_service_pb.js';
 import { QueryService } from '../../gen/users/v1/query_service_pb.js';
 import { type App, startApp } from '../../src/app.ts';
-import { loadSigningKey } from '../../src/auth/signing-key.ts';
+import { loadSigningKey } from '../../src/auth/key-files.ts';
 import { refusalOf } from '../support/errors.ts';
-import { PASSWORD, signUp } from '../support/people.ts';
+import { eventually } from '../support/eventually.ts';
+import { asAdmin, PASSWORD, signUp } from '../support/people.ts';
 import { startTestApp, type TestApp } from '../support/test-app.ts';
 import { FORGED_TOKENS, type Forge, foreign, genuine, THEIR_JWK } from './forged-tokens.ts';
 import { encoded } from './generated-messages.ts';
@@ -34,7 +36,7 @@ beforeAll(async () => {
   });
   await new Promise<void>((resolve) => theirServer.listen(0, '127.0.0.1', resolve));
   const jwksUrl = `http://127.0.0.1:${(theirServer.address() as AddressInfo).port}/jwks.json`;
-  forge = { key: await loadSigningKey(app.config.signingKey.file), subject: (await signUp(app)).id, jwksUrl };
+  forge = { key: await loadSigningKey(app.keyFile), subject: (await signUp(app)).id, jwksUrl };
 });
 afterAll(async () => {
   doors.close();
@@ -83,7 +85,7 @@ describe('an instance that trusts another issuer', () => {
   let trusting: App;
 
   beforeAll(async () => {
-    const foreignIssuer = { issuer, audience, jwksUrl: new URL(forge.jwksUrl) };
+    const foreignIssuer = { issuer, audience, jwksUrl: new URL(forge.jwksUrl), tokenType: 'at+jwt', maxAgeMs: 3_600_000 };
     trusting = await startApp({ ...app.config, foreignIssuer }, { logger: pino({ level: 'silent' }) });
   });
   afterAll(() => trusting.stop());
@@ -110,12 +112,49 @@ describe('an instance that trusts another issuer', () => {
     expect((await as(CommandService, token).changePassword(change)).user?.version).toBe(2n);
   });
 
+  it.each([
+    ['suspended', (userId: string) => asAdmin(app).suspendUser({ userId, reason: 'a test' })],
+    ['deleted', (userId: string) => asAdmin(app).deleteUser({ userId })],
+  ])('does not believe it about an account that is %s here, whatever role it gives', async (_, end) => {
+    const user = await signUp(app);
+    const subjects = [user.id, user.id.toUpperCase()];
+    const tokens = subjects.map((subject) => foreign({ ...forge, subject }, { ...theirs, jti: randomUUID() }));
+    const [early = '', late = ''] = tokens;
+    expect((await as(QueryService, early).getUser({ userId: user.id })).user?.email).toBe(user.email);
+    await end(user.id);
+    for (const token of [early, late]) {
+      const calls = [
+        () => as(QueryService, token).getUser({ userId: user.id }),
+        () => as(QueryService, token).listUsers({}),
+        () => as(CommandService, token).changeName({ userId: user.id, name: 'x' }),
+        () => as(CommandService, token).deleteUser({ userId: user.id }),
+      ];
+      for (const call of calls) {
+        await eventually(async () => {
+          const refusal = { code: 'Unauthenticated', reason: 'TOKEN_INVALID', metadata: { cause: 'SUSPENDED' } };
+          expect(await refusalOf(call())).toMatchObject(refusal);
+        });
+      }
+    }
+  });
+
+  it('believes it again about an account that was reactivated', async () => {
+    const user = await signUp(app);
+    const token = foreign({ ...forge, subject: user.id }, theirs);
+    await asAdmin(app).suspendUser({ userId: user.id, reason: 'a test' });
+    expect(await refusalOf(as(QueryService, token).getUser({ userId: user.id }))).toMatchObject({ reason: 'TOKEN_INVALID' });
+    await asAdmin(app).reactivateUser({ userId: user.id, reason: 'a test' });
+    expect((await as(QueryService, token).getUser({ userId: user.id })).user?.email).toBe(user.email);
+  });
+
   it.each<[string, (forge: Forge) => string]>([
     ['of that issuer for somebody else', (forge) => foreign(forge, { ...theirs, aud: 'https://api.example.org' })],
     ['in its name, signed by our key', (forge) => genuine(forge, theirs)],
     ['in our name, signed by its key', (forge) => foreign(forge, {})],
     ['of that issuer without a subject', (forge) => foreign(forge, { ...theirs, sub: undefined })],
     ['of that issuer that never expires', (forge) => foreign(forge, { ...theirs, exp: undefined })],
+    ['of that issuer that says not when it was made', (forge) => foreign(forge, { ...theirs, iat: undefined })],
+    ['of that issuer of another type', (forge) => foreign(forge, theirs, { typ: 'JWT' })],
   ])('refuses a token %s', async (_, make) => {
     const refusal = await refusalOf(as(QueryService, make(forge)).getUser({ userId: forge.subject }));
     expect(refusal).toMatchObject({ code: 'Unauthenticated', reason: 'TOKEN_INVALID', metadata: { cause: 'UNTRUSTED' } });

@@ -13,8 +13,8 @@ let env: Record<string, string>;
 beforeAll(async () => {
   service = await startService();
   env = { DATA_DIR: service.dataDir, GRPC_ADDRESS: service.grpcAddress, HTTP_ADDRESS: service.httpAddress };
-}, 60_000);
-afterAll(() => service.stop(), 60_000);
+});
+afterAll(() => service.stop());
 
 describe('npx bicameral', () => {
   it('says what it can do, and each subcommand what it takes', async () => {
@@ -116,5 +116,5 @@ describe('a service with mutual TLS', () => {
     expect(told).toMatchObject({ code: 0, stdout: expect.stringMatching(/replica-1 +up/) });
     expect(await ask('stranger.pem', 'stranger-key.pem')).toMatchObject({ code: 1 });
     await rm(folder, { recursive: true });
-  }, 60_000);
+  });
 });

@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { decodeJwt } from 'jose';
-import { loadOrCreateSigningKey } from '../../src/auth/signing-key.ts';
+import { loadOrCreateSigningKey } from '../../src/auth/key-files.ts';
 import { serviceClient } from '../../src/cli/service-client.ts';
 import { createGrpcDoor } from '../../src/transport/grpc/door.ts';
-import type { TlsFiles } from '../../src/transport/tls-files.ts';
+import { ServerTls, type TlsFiles } from '../../src/transport/tls/server-tls.ts';
 import { CommandService, QueryService } from '../gen/conformance/v1/conformance_pb.js';
 import { certificates } from '../support/certificates.ts';
 import { conformanceService } from '../support/conformance-service.ts';
@@ -23,7 +23,7 @@ describe('service client', () => {
 
   async function openDoor(tls?: TlsFiles) {
     const { bus, unexpected, calls } = conformanceService();
-    const door = createGrpcDoor({ bus, unexpected, tls });
+    const door = createGrpcDoor({ bus, unexpected, tls: tls && new ServerTls(tls) });
     const address = `127.0.0.1:${await door.listen('127.0.0.1:0')}`;
     return { address, calls, [Symbol.asyncDispose]: () => door.close({ graceMs: 0 }) };
   }

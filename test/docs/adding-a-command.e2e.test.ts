@@ -39,7 +39,7 @@ describe('docs/adding-a-command.md', () => {
     const tested = await copy.run('npm test --silent -- --selectProjects integration --testPathPatterns clear-roles');
     expect(tested).toMatchObject({ code: 0, output: expect.stringContaining('2 passed') });
     expect(await copy.run('buf lint && biome check $(find src test -name "clear-roles*")')).toMatchObject({ code: 0 });
-  }, 120_000);
+  });
 
   it('is right that a handler that is missing breaks the start, by name', async () => {
     rmSync(join(copy.root, 'src/modules/users/commands/change-email.ts'));
@@ -50,5 +50,5 @@ describe('docs/adding-a-command.md', () => {
     const checked = await copy.run('tsc');
     expect(checked.code).not.toBe(0);
     expect(checked.output).toContain('change-email.ts');
-  }, 60_000);
+  });
 });

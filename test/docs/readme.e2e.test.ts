@@ -27,14 +27,14 @@ describe('the README', () => {
       });
       service.on('close', () => reject(new Error(welcome)));
     });
-  }, 60_000);
+  });
 
   afterAll(async () => {
     const ended = new Promise((resolve) => service.on('close', resolve));
     service.kill('SIGTERM');
     await ended;
     await dataDir[Symbol.asyncDispose]();
-  }, 30_000);
+  });
 
   const addresses = (): { grpc: string; http: string } => ({
     grpc: /gRPC +(\S+)/.exec(welcome)?.[1] ?? '',

@@ -19,12 +19,12 @@ let token: string;
 beforeAll(async () => {
   service = await startService({ dataDir: dataDir.path });
   token = await service.adminToken();
-}, 60_000);
+});
 afterAll(async () => {
   await service?.stop();
   signalAll(processesIn(dataDir.path), 'SIGKILL');
   await dataDir[Symbol.asyncDispose]();
-}, 60_000);
+});
 
 const postgresFolder = (): string => realpathSync(join(dataDir.path, 'postgres'));
 
@@ -53,7 +53,6 @@ describe('a program that is killed under load', () => {
       expect(await commands.missingFrom(database)).toEqual([]);
       expect(await halfWritten(database)).toEqual([]);
     },
-    40_000,
   );
 });
 
@@ -76,9 +75,7 @@ describe('a primary that is killed under load', () => {
         process.kill(await pid(), 'SIGKILL');
         while (load.failures.length === 0) await sleep(5);
         const before = commands.all.length;
-        const patience = performance.now() + 8_000;
-        while (commands.all.length < before + 50 && performance.now() < patience) await sleep(20);
-        expect(commands.all.length).toBeGreaterThanOrEqual(before + 50);
+        while (commands.all.length < before + 50) await sleep(20);
         ({ failures } = load);
         failedQueries = queries.failures;
       }
@@ -93,7 +90,6 @@ describe('a primary that is killed under load', () => {
       expect(rows).toEqual([{ state: 'idle', count: expect.any(Number) }]);
       expect(rows[0]?.count).toBeLessThanOrEqual(10);
     },
-    40_000,
   );
 });
 

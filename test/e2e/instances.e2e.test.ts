@@ -8,7 +8,7 @@ import pg from 'pg';
 import { Health, HealthCheckResponse_ServingStatus as ServingStatus } from '../../gen/grpc/health/v1/health_pb.js';
 import { CommandService } from '../../gen/users/v1/command_service_pb.js';
 import { QueryService } from '../../gen/users/v1/query_service_pb.js';
-import { loadOrCreateSigningKey } from '../../src/auth/signing-key.ts';
+import { loadOrCreateSigningKey } from '../../src/auth/key-files.ts';
 import type { ConnectionSettings } from '../../src/postgres/embedded/connection-settings.ts';
 import type { EmbeddedCluster } from '../../src/postgres/embedded/embedded-cluster.ts';
 import { startEmbeddedCluster } from '../../src/postgres/embedded/start-embedded-cluster.ts';
@@ -45,13 +45,13 @@ beforeAll(async () => {
     DATABASE_REPLICA_URLS: replicas.map(url).join(),
     AUTH_SIGNING_KEY_FILE: join(keys, 'key.pem'),
   };
-}, 60_000);
+});
 
 afterAll(async () => {
   await cluster.stop();
   await rm(keys, { recursive: true });
   await dataDir[Symbol.asyncDispose]();
-}, 60_000);
+});
 
 describe('instances on one database', () => {
   it('say what is missing when the role may not change the schema', async () => {
@@ -60,7 +60,7 @@ describe('instances on one database', () => {
     expect(code).toBe(1);
     expect(stderr).toContain('DATABASE_OWNER_URL');
     expect(stderr).not.toMatch(/^ +at /m);
-  }, 30_000);
+  });
 
   it('can all start at once on an empty database', async () => {
     await query('grant bicameral_reader to bicameral_writer');
@@ -74,7 +74,7 @@ describe('instances on one database', () => {
     } finally {
       await Promise.all(instances.map((instance) => instance.stop()));
     }
-  }, 60_000);
+  });
 
   it('are restarted one after the other under load, and no call fails at a client that retries UNAVAILABLE', async () => {
     const { DATABASE_OWNER_URL: _, ...asWriter } = env;
@@ -138,7 +138,7 @@ describe('instances on one database', () => {
     const [row] = await query(`select (select version from users."user") as version,
       (select count(distinct aggregate_version)::integer from cqrs.event where type <> 'users.v1.UserLoggedIn') as changes`);
     expect(row?.version).toBe(row?.changes);
-  }, 90_000);
+  });
 
   it('finishes what is in flight when it is told to stop, and says meanwhile that it is not ready', async () => {
     const { DATABASE_OWNER_URL: _, ...asWriter } = env;
@@ -168,7 +168,7 @@ describe('instances on one database', () => {
       await lock.end();
       await instance.stop();
     }
-  }, 60_000);
+  });
 });
 
 /** What the health service says of the whole server, a line for each change, until it ends the stream. */

@@ -5,6 +5,7 @@ import { Code, ConnectError, createClient } from '@connectrpc/connect';
 import { expect, it } from '@jest/globals';
 import { CommandService } from '#gen/users/v1/command_service_pb.js';
 import { grpcJsTransport } from '../support/grpc-js-transport.ts';
+import { PATIENCE } from '../support/patience.ts';
 import { PASSWORD } from '../support/people.ts';
 import { repeated } from '../support/repeated.ts';
 import { type Service, startService } from '../support/service.ts';
@@ -92,7 +93,7 @@ it(
       await service.stop();
     }
   },
-  60_000 + ROUNDS * 10_000,
+  PATIENCE + ROUNDS * PATIENCE,
 );
 
 async function freePort(): Promise<number> {

@@ -17,11 +17,11 @@ describe('a start that cannot succeed', () => {
   let service: Service;
   beforeAll(async () => {
     service = await startService();
-  }, 60_000);
+  });
   afterAll(async () => {
     await service.stop();
     await dataDir[Symbol.asyncDispose]();
-  }, 60_000);
+  });
 
   it('on the data of a running service names the directory and who has it, and leaves that one alone', async () => {
     const { code, stderr } = await run(['serve'], { ...FREE, DATA_DIR: service.dataDir });
@@ -96,5 +96,5 @@ describe('a signal during the start', () => {
     program.stderr.resume();
     expect(await once(program, 'close')).toEqual([0, null]);
     expect(processesIn(realpathSync(join(dataDir.path, 'postgres')))).toEqual([]);
-  }, 60_000);
+  });
 });

@@ -6,6 +6,8 @@ import { Code, ConnectError } from '@connectrpc/connect';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type Caller, callerWith } from '../support/callers.ts';
 import { run } from '../support/command-line.ts';
+import { eventually } from '../support/eventually.ts';
+import { PATIENCE } from '../support/patience.ts';
 import { PASSWORD, somebody } from '../support/people.ts';
 import { childrenOf, isAlive, processesIn } from '../support/processes.ts';
 import { repeated } from '../support/repeated.ts';
@@ -21,11 +23,11 @@ let token: string;
 beforeAll(async () => {
   service = await startService({ dataDir: dataDir.path, env: { WORKERS } });
   token = await service.adminToken();
-}, 60_000);
+});
 afterAll(async () => {
   await service?.stop();
   await dataDir[Symbol.asyncDispose]();
-}, 60_000);
+});
 
 const workers = (): number[] => childrenOf(service.pid, 'worker.ts');
 const servers = (): number[] => processesIn(realpathSync(join(dataDir.path, 'postgres')));
@@ -59,7 +61,7 @@ async function connectToEach(withToken = token): Promise<DisposableStack & { rea
   return Object.assign(stack, { callers: inOrder });
 }
 
-async function until(isSo: () => boolean, patience = 10_000): Promise<void> {
+async function until(isSo: () => boolean, patience = PATIENCE): Promise<void> {
   for (const end = performance.now() + patience; !isSo(); await sleep(20)) {
     if (performance.now() > end) throw new Error(`waited ${patience} ms in vain for ${isSo}`);
   }
@@ -98,9 +100,9 @@ describe('two workers', () => {
     const { code, stdout } = await run(['status'], addresses);
     expect(code).toBe(0);
     expect(stdout).toMatch(/server +serving/);
-  }, 30_000);
+  });
 
-  it('both refuse a token within a second of the suspension of its user', async () => {
+  it('both refuse a token once its user is suspended', async () => {
     using admin = connect();
     const person = somebody();
     const { user } = await admin.commands.createUser(person);
@@ -111,10 +113,8 @@ describe('two workers', () => {
       Promise.all(each.callers.map(({ queries }) => queries.getUser({ userId }).then(() => 'answered', codeOf)));
     expect(await outcomes()).toEqual(['answered', 'answered']);
     await admin.commands.suspendUser({ userId, reason: 'test' });
-    const suspended = performance.now();
-    while ((await outcomes()).includes('answered')) expect(performance.now() - suspended).toBeLessThan(1000);
-    expect(await outcomes()).toEqual(['Unauthenticated', 'Unauthenticated']);
-  }, 30_000);
+    await eventually(async () => expect(await outcomes()).toEqual(['Unauthenticated', 'Unauthenticated']));
+  });
 
   it('go on without one that is killed, which is replaced', async () => {
     const [killed = 0, other = 0] = workers();
@@ -141,7 +141,7 @@ describe('two workers', () => {
       `select count(*)::integer from pg_stat_activity where application_name = 'bicameral monitor primary'`,
     );
     expect(rows).toEqual([{ count: 2 }]);
-  }, 40_000);
+  });
 
   it('come back on the same addresses when both are killed', async () => {
     const before = workers();
@@ -150,7 +150,7 @@ describe('two workers', () => {
     using caller = connect();
     await patiently(() => caller.queries.listUsers({ pageSize: 1 }));
     expect(workers()).toContain(await workerOf(caller));
-  }, 40_000);
+  });
 
   it('finish their calls when the program is told to stop: none fails at a client that retries UNAVAILABLE', async () => {
     const { grpcAddress, httpAddress } = service;
@@ -183,14 +183,14 @@ describe('two workers', () => {
     expect(retries).toBeGreaterThan(0);
     await using database = await connectTo(dataDir.path);
     expect(await halfWritten(database)).toEqual([]);
-  }, 60_000);
+  });
 
   it('end with the program when that is killed, and so does PostgreSQL', async () => {
     const processes = [...workers(), ...servers()];
     expect(processes.length).toBeGreaterThan(4);
     await service.kill();
-    await until(() => processes.filter(isAlive).length === 0, 20_000);
-  }, 40_000);
+    await until(() => processes.filter(isAlive).length === 0);
+  });
 });
 
 describe('two workers that cannot start', () => {
@@ -207,5 +207,5 @@ describe('two workers that cannot start', () => {
     expect(stderr.match(/HTTP_ADDRESS: address in use/g)).toHaveLength(1);
     expect(stderr).not.toMatch(/^ +at /m);
     expect(processesIn(realpathSync(join(place.path, 'postgres')))).toEqual([]);
-  }, 60_000);
+  });
 });

@@ -33,8 +33,8 @@ describeWith('a Go client (grpc-go, stubs from the contracts)', go, (source) => 
     await run(join(ROOT, 'node_modules/.bin/buf'), ['generate', contracts], { cwd: folder });
     await run('go', ['build', '-o', 'story', '.'], { cwd: folder });
     story = JSON.parse(await run(join(folder, 'story'), await storyArguments(service)));
-  }, 120_000);
-  afterAll(async () => resources.disposeAsync(), 60_000);
+  });
+  afterAll(async () => resources.disposeAsync());
 
   itIsTheStory(() => story);
 });

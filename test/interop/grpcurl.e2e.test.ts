@@ -31,8 +31,8 @@ describeWith('grpcurl, by reflection', program, (folder) => {
     grpcurl = createGrpcurl({ folder, address: service.grpcAddress });
     connect = createGrpcurl({ folder, address: service.httpAddress });
     story = await tell(grpcurl, await service.adminToken());
-  }, 90_000);
-  afterAll(async () => resources.disposeAsync(), 60_000);
+  });
+  afterAll(async () => resources.disposeAsync());
 
   it('lists the services', async () => {
     const services = (await grpcurl.print([], 'list')).trim().split('\n');

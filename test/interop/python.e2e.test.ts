@@ -32,8 +32,8 @@ describeWith('a Python client (grpcio, stubs from the contracts)', python, (fold
     const program = join(import.meta.dirname, 'python/story.py');
     const environment = { PYTHONPATH: stubs, PYTHONDONTWRITEBYTECODE: '1' };
     story = JSON.parse(await run(pythonIn(folder), [program, ...(await storyArguments(service))], { env: environment }));
-  }, 120_000);
-  afterAll(async () => resources.disposeAsync(), 60_000);
+  });
+  afterAll(async () => resources.disposeAsync());
 
   /** Puts the stubs beside the contracts. */
   async function generateStubs(contracts: string): Promise<string> {

@@ -5,8 +5,9 @@ import { CommandService } from '../../gen/users/v1/command_service_pb.js';
 import { Cancellation } from '../../src/cqrs/cancellation.ts';
 import { Guesses } from '../../src/postgres/guesses.ts';
 import { createPool } from '../../src/postgres/pool.ts';
+import { callFrom } from '../support/calls-from.ts';
 import { refusalOf } from '../support/errors.ts';
-import { logIn, PASSWORD, signUp, somebody } from '../support/people.ts';
+import { asAdmin, logIn, PASSWORD, signUp, somebody } from '../support/people.ts';
 import { startTestApp, type TestApp } from '../support/test-app.ts';
 
 const WRONG = 'not the right password';
@@ -43,7 +44,7 @@ async function waitFor(email: string): Promise<number> {
 const passTime = () => app.database.query(`update cqrs.guess set blocked_until = now() where blocked_until > now()`);
 
 describe('guesses at a password', () => {
-  it('are free five times in a row; the sixth has the next one wait, whoever makes it', async () => {
+  it('are free five times in a row; the sixth has the next one wait, right or wrong', async () => {
     const { email } = await signUp(app);
     expect(await guessInARow(email, 7)).toEqual([...Array(6).fill('CREDENTIALS_INVALID'), 'GUESSES_THROTTLED']);
     expect(await refusalOf(logIn(app, { email }))).toMatchObject({ code: 'ResourceExhausted', reason: 'GUESSES_THROTTLED' });
@@ -118,59 +119,194 @@ describe('guesses at a password', () => {
     const before = await count();
     const { email } = await signUp(app);
     await guess(email);
-    const rows = await app.database.query<{ row: string }>('select guess::text as row from cqrs.guess');
-    expect(rows).toHaveLength(before + 1);
+    const rows = await app.database.query<{ row: string }>(
+      'select guess::text as row from cqrs.guess union all select known_client::text from cqrs.known_client',
+    );
+    // One of the client, one of all strangers.
+    expect(await count()).toBe(before + 2);
     expect(rows.some(({ row }) => row.includes(email))).toBe(false);
     await logIn(app, { email });
     expect(await count()).toBe(before);
   });
 });
 
+describe('right passwords', () => {
+  it.each([1, 2])('get in when twenty log-ins come at once, on %i instances', async (instances) => {
+    const { email } = await signUp(app);
+    const apps = [app, beside].slice(0, instances);
+    for (let round = 0; round < 3; round++) {
+      const tokens = await Promise.all(Array.from({ length: 20 }, (_, n) => logIn(apps[n % instances] ?? app, { email })));
+      expect(tokens.filter(Boolean)).toHaveLength(20);
+    }
+    expect(await guessInARow(email, 6)).toEqual(Array(6).fill('CREDENTIALS_INVALID'));
+  });
+
+  it('that come at once with wrong ones get in, or are told to come back', async () => {
+    const { email } = await signUp(app);
+    const reasons = await Promise.all(
+      Array.from({ length: 20 }, async (_, n) => (n === 0 ? await logIn(app, { email }) : (await guess(email)).reason)),
+    );
+    expect(reasons[0]).not.toBe('CREDENTIALS_INVALID');
+    expect(reasons.slice(1).filter((reason) => reason === 'CREDENTIALS_INVALID').length).toBeLessThanOrEqual(12);
+  });
+});
+
+describe('a stranger', () => {
+  const LOG_IN = 'users.v1.CommandService/LogIn';
+  const from = (address: string, email: string, password: string, headers = {}) =>
+    callFrom(app, address, LOG_IN, { email, password }, headers);
+
+  it('who guesses without end does not cost the owner the way in, known or not', async () => {
+    const { email } = await signUp(app);
+    let guesses = 0;
+    let goOn = true;
+    const stranger = async () => {
+      while (goOn) {
+        await from('127.0.0.66', email, WRONG);
+        guesses += 1;
+      }
+    };
+    const strangers = [stranger(), stranger()];
+    for (let attempt = 0; attempt < 35; attempt++) {
+      while (guesses < attempt * 5) await sleep(5);
+      expect(await from('127.0.0.2', email, PASSWORD)).toMatchObject({ status: 200 });
+    }
+    goOn = false;
+    await Promise.all(strangers);
+    expect((await from('127.0.0.66', email, PASSWORD)).reason).toBe('GUESSES_THROTTLED');
+  });
+
+  it('on the same network does not cost it a device that is known', async () => {
+    const { email } = await signUp(app);
+    const device = String((await from('127.0.0.3', email, PASSWORD)).headers['cqrs-device']);
+    for (let attempt = 0; attempt < 8; attempt++) await from('127.0.0.3', email, WRONG);
+    expect((await from('127.0.0.3', email, PASSWORD)).reason).toBe('GUESSES_THROTTLED');
+    expect(await from('127.0.0.3', email, PASSWORD, { 'cqrs-device': device })).toMatchObject({ status: 200 });
+    // The token alone is worth nothing, and its guesses are counted, too.
+    const reasons: unknown[] = [];
+    while (reasons.length < 7) reasons.push((await from('127.0.0.3', email, WRONG, { 'cqrs-device': device })).reason);
+    expect(reasons).toEqual([...Array(6).fill('CREDENTIALS_INVALID'), 'GUESSES_THROTTLED']);
+  });
+
+  it('who was wrong a hundred times in a row, from wherever, ends the password for strangers, and an operator unlocks it', async () => {
+    const [{ id, email }, unknown] = [await signUp(app), somebody().email];
+    await from('127.0.0.4', email, PASSWORD);
+    const address = (n: number) => `127.0.1.${1 + Math.floor(n / 5)}`;
+    const before = await from('127.0.0.4', email, PASSWORD);
+    expect(before.status).toBe(200);
+    for (const target of [email, unknown]) {
+      const reasons = new Map<unknown, number>();
+      for (let n = 0; n < 110; n++) {
+        const { reason } = await from(address(n), target, WRONG);
+        reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
+      }
+      expect([...reasons]).toEqual([
+        ['CREDENTIALS_INVALID', 100],
+        ['GUESSES_EXHAUSTED', 10],
+      ]);
+    }
+    expect(await from('127.0.2.1', email, PASSWORD)).toMatchObject({ reason: 'GUESSES_EXHAUSTED', status: 400 });
+    const denied = app.client(CommandService, { roles: ['auditor'] }).unlockPassword({ userId: id, reason: 'please' });
+    expect(await refusalOf(denied)).toMatchObject({ reason: 'PERMISSION_MISSING' });
+    await asAdmin(app).unlockPassword({ userId: id, reason: 'called, and knew the name of the cat' });
+    expect(await from('127.0.2.1', email, PASSWORD)).toMatchObject({ status: 200 });
+    expect(await from(address(0), email, PASSWORD)).toMatchObject({ status: 200 });
+  });
+
+  it('who ended the password for strangers does not keep out who was right before, and that opens it again', async () => {
+    const { email } = await signUp(app);
+    await from('127.0.0.5', email, PASSWORD);
+    for (let n = 0; n < 100; n++) await from(`127.0.3.${1 + Math.floor(n / 5)}`, email, WRONG);
+    expect((await from('127.0.3.200', email, PASSWORD)).reason).toBe('GUESSES_EXHAUSTED');
+    expect(await from('127.0.0.5', email, PASSWORD)).toMatchObject({ status: 200 });
+    expect(await from('127.0.3.200', email, PASSWORD)).toMatchObject({ status: 200 });
+  });
+
+  it('with a hundred connections does not keep others out of the queue in which passwords are hashed', async () => {
+    const { email } = await signUp(app);
+    let goOn = true;
+    let calls = 0;
+    const flood = Array.from({ length: 100 }, async (_, n) => {
+      while (goOn) {
+        await from('127.0.0.77', `nobody-${n}-${calls}@example.org`, WRONG);
+        calls += 1;
+      }
+    });
+    while (calls < 100) await sleep(5);
+    for (let attempt = 0; attempt < 10; attempt++) {
+      expect(await from('127.0.0.6', email, PASSWORD)).toMatchObject({ status: 200 });
+    }
+    goOn = false;
+    await Promise.all(flood);
+  });
+});
+
+describe('a new password', () => {
+  it('ends what was counted at the one before', async () => {
+    const { id, email } = await signUp(app);
+    const client = app.client(CommandService, { token: await logIn(app, { email }) });
+    await guessInARow(email, 6);
+    await client.changePassword({ userId: id, currentPassword: PASSWORD, newPassword: 'eight blue lamps hum' });
+    expect(await guessInARow(email, 6)).toEqual(Array(6).fill('CREDENTIALS_INVALID'));
+  });
+});
+
 describe('Guesses', () => {
-  it('admits six of many that begin in the same moment', async () => {
+  const count = (name: string, free = 5) => ({ target: Buffer.from(name), free });
+
+  it('admits six of many that begin in the same moment, and holds the rest until one is known', async () => {
     const pool = createPool(app.database.connections.writer, { name: 'test', max: 20, readOnly: false });
     // All connections are open by then.
     await Promise.all(Array.from({ length: 20 }, () => pool.query('select pg_sleep(0.1)')));
     const guesses = new Guesses(pool);
-    const attempts = await Promise.all(
-      Array.from({ length: 60 }, () => guesses.begin(Buffer.from('a moment'), new Cancellation())),
-    );
-    expect(attempts.filter(({ admitted }) => admitted)).toHaveLength(6);
-    for (const attempt of attempts) if (!attempt.admitted) expect(attempt.retryAfterMs).toBeGreaterThan(0);
+    const begin = () => guesses.begin(count('a moment'), new Cancellation());
+    const states = (await Promise.all(Array.from({ length: 60 }, begin))).map(({ state }) => state);
+    expect(states.filter((state) => state === 'admitted')).toHaveLength(6);
+    expect(states.filter((state) => state === 'held')).toHaveLength(54);
+    await guesses.takeBack(count('a moment'));
+    expect([(await begin()).state, (await begin()).state]).toEqual(['admitted', 'held']);
+    for (let wrong = 0; wrong < 6; wrong++) await guesses.wrong(count('a moment'));
+    const blocked = await begin();
+    expect(blocked.state).toBe('blocked');
+    expect(blocked.retryAfterMs).toBeGreaterThan(0);
     await pool.close();
   });
 
-  it('takes back the block that an attempt began, and no other', async () => {
+  it('keeps no row of guesses that were all taken back', async () => {
     const pool = createPool(app.database.connections.writer, { name: 'test', max: 1, readOnly: false });
     const guesses = new Guesses(pool);
-    const target = Buffer.from('a target');
-    const begin = async () => {
-      const attempt = await guesses.begin(target, new Cancellation());
-      return attempt.admitted ? attempt.blockedUntil : 'refused';
-    };
-    const [first = ''] = [await begin()];
-    for (let attempt = 2; attempt <= 5; attempt++) await begin();
-    const sixth = await begin();
-    expect(await begin()).toBe('refused');
-    await guesses.takeBack(target, first);
-    expect(await begin()).toBe('refused');
-    await guesses.takeBack(target, sixth);
-    expect(await begin()).toBe('-infinity');
-    for (let attempt = 1; attempt <= 5; attempt++) await guesses.takeBack(target, '-infinity');
-    expect(await app.database.query('select from cqrs.guess where target = $1', [target])).toEqual([]);
+    for (let n = 0; n < 3; n++) await guesses.begin(count('taken back'), new Cancellation());
+    for (let n = 0; n < 3; n++) await guesses.takeBack(count('taken back'));
+    expect(await app.database.query('select from cqrs.guess where target = $1', [Buffer.from('taken back')])).toEqual([]);
     await pool.close();
   });
 
-  it('sweeps what is older than a day, more than a batch of it', async () => {
+  it('counts as wrong what an instance left behind that ended', async () => {
+    const pool = createPool(app.database.connections.writer, { name: 'test', max: 1, readOnly: false });
+    const guesses = new Guesses(pool);
+    for (let n = 0; n < 6; n++) await guesses.begin(count('left'), new Cancellation());
+    await pool.query(`update cqrs.guess set last_at = now() - interval '61 seconds' where target = 'left'`);
+    expect((await guesses.begin(count('left'), new Cancellation())).state).toBe('admitted');
+    expect((await guesses.begin(count('left'), new Cancellation())).state).toBe('held');
+    await guesses.wrong(count('left'));
+    expect((await guesses.begin(count('left'), new Cancellation())).state).toBe('blocked');
+    await pool.close();
+  });
+
+  it('sweeps what is older than a day, more than a batch of it, and keeps what somebody has to end', async () => {
     const pool = createPool(app.database.connections.writer, { name: 'test', max: 1, readOnly: false });
     await app.database.query(`insert into cqrs.guess (target, failures, blocked_until, last_at)
       select 'old'::bytea || int4send(n), 1, '-infinity'::timestamptz, now() - interval '25 hours' from generate_series(1, 1200) n
+      union all select 'many'::bytea, 11, '-infinity', now() - interval '25 hours'
       union all select 'young'::bytea, 1, '-infinity', now() - interval '23 hours'`);
+    await app.database.query(`insert into cqrs.known_client (account, client, last_at)
+      values ('old', 'a', now() - interval '91 days'), ('old', 'b', now() - interval '89 days')`);
     await new Guesses(pool).sweep();
     const left = await app.database.query<{ target: Buffer }>(
-      `select target from cqrs.guess where last_at < now() - interval '1 hour'`,
+      `select target from cqrs.guess where last_at < now() - interval '1 hour' order by target`,
     );
-    expect(left.map(({ target }) => target.toString())).toEqual(['young']);
+    expect(left.map(({ target }) => target.toString())).toEqual(['many', 'young']);
+    expect(await app.database.query(`select client from cqrs.known_client where account = 'old'`)).toHaveLength(1);
     await pool.close();
   });
 });

@@ -5,8 +5,10 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { CommandService } from '#gen/users/v1/command_service_pb.js';
 import { QueryService } from '#gen/users/v1/query_service_pb.js';
 import { createAccessTokenIssuer } from '../../src/auth/access-token.ts';
+import { createAuthority } from '../../src/auth/authority.ts';
 import { IssuerUnavailable } from '../../src/auth/errors.ts';
-import { loadOrCreateSigningKey, type SigningKey } from '../../src/auth/signing-key.ts';
+import { loadOrCreateSigningKey } from '../../src/auth/key-files.ts';
+import type { SigningKey } from '../../src/auth/signing-key.ts';
 import { createTokenVerifier, type TokenVerifier } from '../../src/auth/token-verifier.ts';
 import { principalKey, principalOf } from '../../src/cqrs/context-keys.ts';
 import { ANONYMOUS } from '../../src/cqrs/principal.ts';
@@ -31,7 +33,7 @@ describe('authentication', () => {
   beforeEach(async () => {
     now = Date.UTC(2026, 0, 2);
     ended = { epoch: 0, kept: '' };
-    verifier = createTokenVerifier({ key, now: () => now });
+    verifier = createTokenVerifier({ keys: [key], now: () => now });
     const claims = { subject: 'ada', roles: ['operator'], sessionEpoch: 1, now: new Date(now), id: 'session-1' };
     token = (await createAccessTokenIssuer(key).issue(claims)).token;
   });
@@ -40,7 +42,15 @@ describe('authentication', () => {
     isRevoked: (userId: string, epoch: number, session: string) =>
       userId === 'ada' && epoch < ended.epoch && session !== ended.kept,
   };
-  const interceptor = () => authentication(verifier, revocations);
+  const interceptor = () =>
+    authentication(
+      createAuthority({
+        tokens: verifier,
+        revocations: { ...revocations, onEnded: () => () => {} },
+        accounts: { isOpen: () => true },
+        now: () => now,
+      }),
+    );
 
   async function identify(method: typeof getUser | typeof createUser, header: Record<string, string>) {
     const call = callTo(method, { header });
@@ -54,6 +64,7 @@ describe('authentication', () => {
       roles: ['operator'],
       permissions: new Set(['operations.read', 'operations.write']),
       session: 'session-1',
+      issuer: 'bicameral',
     });
   });
 

@@ -8,13 +8,18 @@ import {
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { CommandService } from '../../gen/users/v1/command_service_pb.js';
-import { createIdempotencyKeys } from '../../src/postgres/writer/idempotency-keys.ts';
+import { DatabaseUnavailable } from '../../src/cqrs/errors.ts';
+import { holdsSecrets, isSecret } from '../../src/cqrs/redaction.ts';
+import { idempotency } from '../../src/middleware/idempotency.ts';
+import { type Claim, createIdempotencyKeys, type IdempotencyKeys } from '../../src/postgres/writer/idempotency-keys.ts';
+import { KeyClaimedMeanwhile } from '../../src/postgres/writer/unit-of-work.ts';
 import { inProcessTransport } from '../../src/transport/in-process.ts';
 import { refusalOf } from '../support/errors.ts';
 import { grpcJsTransport } from '../support/grpc-js-transport.ts';
 import { commandLog } from '../support/logged-commands.ts';
 import { asAdmin, logIn, PASSWORD, signUp, somebody } from '../support/people.ts';
 import { startTestApp, type TestApp } from '../support/test-app.ts';
+import { callTo, pass } from './test-call.ts';
 
 let app: TestApp;
 let second: TestApp;
@@ -163,13 +168,48 @@ describe('a command with an idempotency key', () => {
   });
 
   it('is refused with a key that is no key', async () => {
-    for (const key of ['', 'a b', 'x'.repeat(256), 'ö']) {
+    for (const key of [
+      '',
+      'a b',
+      'x'.repeat(256),
+      'ö',
+      '""',
+      '"a b"',
+      '"abc',
+      'abc"',
+      'a"b',
+      '"abc"; version=1',
+      '"a", "b"',
+      '"a\\b"',
+    ]) {
       const call = asAdmin(app).changeName({ userId: 'no id', name: '' }, { headers: { 'idempotency-key': key } });
       // The request itself is looked at first, and a key of a valid one after that.
       expect(await refusalOf(call)).toMatchObject({ reason: 'INVALID_REQUEST' });
       const { id: userId } = await signUp(app);
       const valid = asAdmin(app).changeName({ userId, name: 'x' }, { headers: { 'idempotency-key': key } });
       expect(await refusalOf(valid)).toMatchObject({ code: 'InvalidArgument', reason: 'IDEMPOTENCY_KEY_INVALID' });
+    }
+  });
+
+  it('is known by its key, bare or quoted as a structured string (RFC 8941)', async () => {
+    const { id: userId } = await signUp(app);
+    const key = newKey();
+    const rename = (header: string) => see((options) => asAdmin(app).changeName({ userId, name: 'Quoted' }, options), header);
+    expect(await rename(key)).toMatchObject({ replayed: false });
+    for (const header of [`"${key}"`, ` "${key}" `, key]) expect(await rename(header)).toMatchObject({ replayed: true });
+    expect(await rename(String.raw`"a\"b\\c"`)).toMatchObject({ replayed: false });
+  });
+
+  it('does not meet the key of another anonymous caller', async () => {
+    const key = newKey();
+    const [ada, grace] = [somebody(), somebody()];
+    for (const values of [ada, grace]) {
+      const seen = await see((options) => app.client(CommandService).createUser(values, options), key);
+      expect(seen).toMatchObject({ replayed: false, answer: { user: { email: values.email } } });
+    }
+    for (const values of [ada, grace]) {
+      const seen = await see((options) => second.client(CommandService).createUser(values, options), key);
+      expect(seen).toMatchObject({ replayed: true, answer: { user: { email: values.email } } });
     }
   });
 
@@ -193,6 +233,116 @@ describe('a command with an idempotency key', () => {
       reason: 'ANSWER_ERASED',
     });
     expect(first.answer).toMatchObject({ user: { email: '' } });
+  });
+});
+
+describe('an idempotency key of a request with a secret in it', () => {
+  it('is no way to try passwords out: wrong ones are refused, and then the right one, too', async () => {
+    const values = somebody();
+    const headers = { 'idempotency-key': newKey() };
+    const create = (password: string, on = app) => on.client(CommandService).createUser({ ...values, password }, { headers });
+    await create(values.password);
+    const reasons: unknown[] = [];
+    for (let guess = 0; guess < 8; guess++) {
+      reasons.push((await refusalOf(create(`nine purple lamps hum ${guess}`, guess % 2 ? second : app))).reason);
+    }
+    expect(reasons).toEqual([...Array(6).fill('IDEMPOTENCY_KEY_REUSED'), ...Array(2).fill('GUESSES_THROTTLED')]);
+    expect(await refusalOf(create(values.password))).toMatchObject({ reason: 'GUESSES_THROTTLED' });
+  });
+
+  it('is none for the passwords of a user with a session, either', async () => {
+    const { id, email } = await signUp(app);
+    const client = app.client(CommandService, { token: await logIn(app, { email }) });
+    const headers = { 'idempotency-key': newKey() };
+    const change = (currentPassword: string, newPassword: string) =>
+      client.changePassword({ userId: id, currentPassword, newPassword }, { headers });
+    const first = await change(PASSWORD, 'eight blue lamps hum');
+    expect(await change(PASSWORD, 'eight blue lamps hum')).toEqual(first);
+    const reasons: unknown[] = [];
+    for (let guess = 0; guess < 8; guess++) {
+      reasons.push((await refusalOf(change(PASSWORD, `nine purple lamps hum ${guess}`))).reason);
+    }
+    expect(reasons).toEqual([...Array(6).fill('IDEMPOTENCY_KEY_REUSED'), ...Array(2).fill('GUESSES_THROTTLED')]);
+  });
+
+  it('is stored with a slow hash of the request, and in the clear or as a fast digest with nothing of the secret', async () => {
+    const values = somebody();
+    const key = newKey();
+    await app.client(CommandService).createUser(values, { headers: { 'idempotency-key': key } });
+    const rows = await app.database.query<{ secret: string; fingerprint: Buffer; key: string }>(
+      'select secret, fingerprint, key from cqrs.idempotency_key where key like $1',
+      [`${key} %`],
+    );
+    expect(rows).toEqual([expect.objectContaining({ secret: expect.stringMatching(/^\$argon2id\$v=19\$m=19456,t=2,p=1\$/) })]);
+    await app.client(CommandService).createUser({ ...values, email: somebody().email }, { headers: { 'idempotency-key': key } });
+    const other = { ...values, password: 'nine purple lamps hum' };
+    await refusalOf(app.client(CommandService).createUser(other, { headers: { 'idempotency-key': key } }));
+    const digests = await app.database.query('select distinct fingerprint from cqrs.idempotency_key where key like $1', [
+      `${key} %`,
+    ]);
+    expect(digests).toHaveLength(2);
+  });
+
+  it('is told the same by every rpc: whatever the contract calls a secret has no part in the fingerprint', async () => {
+    const commands = [...app.app.bus.values()].filter(({ kind, method }) => kind === 'command' && holdsSecrets(method.input));
+    const claims: Claim[] = [];
+    const nothing = (): never => {
+      throw new Error('not asked for');
+    };
+    const once = idempotency({
+      keys: { find: async (claim) => void claims.push(claim) as undefined },
+      fingerprintKey: Buffer.alloc(32, 1),
+      secrets: { forCaller: () => ({ hash: async () => 'slow', verify: nothing }) },
+      guessing: nothing,
+      guessTarget: nothing,
+    });
+    const taking = commands.filter(({ method }) => !holdsSecrets(method.output));
+    expect(taking.length).toBeGreaterThan(1);
+    for (const { method } of taking) {
+      const secrets = method.input.fields.filter(isSecret);
+      expect(secrets.length).toBeGreaterThan(0);
+      for (const value of ['one secret', 'another secret']) {
+        const request = Object.fromEntries(secrets.map(({ localName }) => [localName, value]));
+        await pass(once, callTo(method, { request, header: { 'idempotency-key': 'k' } }));
+      }
+      const [first, second] = claims.splice(0);
+      expect(second?.fingerprint).toEqual(first?.fingerprint);
+    }
+  });
+});
+
+describe('a key that another command claims meanwhile', () => {
+  const call = () => callTo(CommandService.method.changeName, { request: { userId: 'x' }, header: { 'idempotency-key': 'k' } });
+  const nothing = (): never => {
+    throw new Error('not asked for');
+  };
+  const once = (find: IdempotencyKeys['find']) =>
+    idempotency({
+      keys: { find },
+      fingerprintKey: Buffer.alloc(32, 1),
+      secrets: { forCaller: nothing },
+      guessing: nothing,
+      guessTarget: nothing,
+    });
+
+  it('is a conflict when it has run out since, and the database is away when that cannot be told', async () => {
+    const gone = pass(
+      once(async () => undefined),
+      call(),
+      new KeyClaimedMeanwhile(),
+    );
+    await expect(gone).rejects.toMatchObject({ reason: 'CONFLICT' });
+    let looks = 0;
+    const away = pass(
+      once(async () => {
+        looks += 1;
+        if (looks > 1) throw new DatabaseUnavailable();
+        return undefined;
+      }),
+      call(),
+      new KeyClaimedMeanwhile(),
+    );
+    await expect(away).rejects.toMatchObject({ reason: 'DATABASE_UNAVAILABLE' });
   });
 });
 

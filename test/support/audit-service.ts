@@ -7,7 +7,8 @@ import { CommandService } from '#gen/audit/v1/command_service_pb.js';
 import { QueryService } from '#gen/audit/v1/query_service_pb.js';
 import { pruneLog } from '../../src/audit/prune.ts';
 import { createVerifications } from '../../src/audit/verify/verifications.ts';
-import { loadOrCreateSigningKey, type SigningKey } from '../../src/auth/signing-key.ts';
+import { loadOrCreateSigningKey } from '../../src/auth/key-files.ts';
+import type { SigningKey } from '../../src/auth/signing-key.ts';
 import { createBus } from '../../src/cqrs/bus.ts';
 import type { AnyHandler } from '../../src/cqrs/handler.ts';
 import { defineModule } from '../../src/cqrs/module.ts';
@@ -31,6 +32,7 @@ import { unitOfWorkKey } from '../../src/postgres/writer/unit-of-work.ts';
 import { createWriteSide } from '../../src/postgres/writer/write-side.ts';
 import { createGrpcDoor } from '../../src/transport/grpc/door.ts';
 import { inProcessTransport } from '../../src/transport/in-process.ts';
+import { ringOf } from './command-log.ts';
 import type { TestDatabase } from './database.ts';
 
 /** The rpcs that seal and prove the log, alone behind a gRPC door, with the transactions that they have in the program. */
@@ -60,7 +62,7 @@ export async function startAuditService({ connections }: TestDatabase): Promise<
   resources.defer(() => reads.close());
 
   const unexpected = { newId: () => 'unexpected', report: ({ error }: { error: unknown }) => console.error(error) };
-  const verify = createVerifications({ primary: reads.primary.pool, key });
+  const verify = createVerifications({ primary: reads.primary.pool, keys: ringOf(key) });
   const pageTokens = createPageTokens(key.deriveKey('page tokens'));
   const module = defineModule<AuditCommandContext, AuditQueryContext>({
     name: 'audit',

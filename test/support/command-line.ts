@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { resolve } from 'node:path';
+import { PATIENCE } from './patience.ts';
 
 /** Runs the program and answers what it said when it ended. A start that succeeds by mistake is killed after a while. */
 export async function run(
@@ -9,7 +10,7 @@ export async function run(
   const child = spawn(process.execPath, [resolve(import.meta.dirname, '../../src/main.ts'), ...command], {
     env: { ...process.env, NODE_OPTIONS: '', ...env },
   });
-  const tooLong = setTimeout(() => child.kill('SIGTERM'), 30_000);
+  const tooLong = setTimeout(() => child.kill('SIGTERM'), PATIENCE);
   let stdout = '';
   let stderr = '';
   child.stdout.on('data', (chunk) => {

@@ -4,8 +4,11 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import { sealRound } from '../../src/audit/seal-round.ts';
-import { loadOrCreateSigningKey, type SigningKey } from '../../src/auth/signing-key.ts';
+import type { VerifyingKeys } from '../../src/audit/signature.ts';
+import { loadOrCreateSigningKey } from '../../src/auth/key-files.ts';
+import type { SigningKey } from '../../src/auth/signing-key.ts';
 import type { TestDatabase } from './database.ts';
+import { PATIENCE } from './patience.ts';
 
 /** Puts records of successful commands into the log, one transaction for all, and answers their ids in order. */
 export async function insertRecords(
@@ -38,13 +41,16 @@ export async function testKey(): Promise<SigningKey> {
   }
 }
 
+/** What verifies that knows this key alone. */
+export const ringOf = (key: SigningKey): VerifyingKeys => new Map([[key.publicJwk.kid, key]]);
+
 /**
  * Seals until `count` more records are. Transactions that other tests have under way on the same server hold up a round: what is
  * newer than the oldest of them has to wait.
  */
 export async function sealRecords(parts: { pool: pg.Pool; key: SigningKey }, count: number): Promise<void> {
   let sealed = 0;
-  for (const end = Date.now() + 10_000; sealed < count; await sleep(5)) {
+  for (const end = Date.now() + PATIENCE; sealed < count; await sleep(5)) {
     sealed += await sealRound({ ...parts, now: Date.now });
     if (Date.now() > end) throw new Error(`${sealed} of ${count} records were sealed`);
   }

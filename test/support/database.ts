@@ -5,6 +5,7 @@ import type { Connection, Connections } from '../../src/postgres/connection.ts';
 import type { ClusterConnections } from '../../src/postgres/embedded/embedded-cluster.ts';
 import { migrate } from '../../src/postgres/migrate.ts';
 import { clusterForTests } from './cluster.ts';
+import { PATIENCE } from './patience.ts';
 
 const TEMPLATE = 'bicameral_template';
 
@@ -70,7 +71,7 @@ async function connect(connection: Connection): Promise<pg.Client> {
 }
 
 async function untilItExists(replica: Connection): Promise<void> {
-  for (const deadline = Date.now() + 10_000; ; await sleep(10)) {
+  for (const deadline = Date.now() + PATIENCE; ; await sleep(10)) {
     try {
       const client = await connect(replica);
       await client.end();

@@ -4,7 +4,5 @@
  */
 process.stdin.once('close', () => process.kill(process.pid, 'SIGTERM'));
 process.stdin.resume();
-// Nobody reads them any more by then, and a broken pipe must not end the program before it has stopped PostgreSQL.
-for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
 // Does not keep a program running that is done.
 process.stdin.unref();

@@ -1,6 +1,8 @@
-/** Runs the expectation until it holds; throws its last failure after two seconds. */
+import { PATIENCE } from './patience.ts';
+
+/** Runs the expectation until it holds; throws its last failure when the patience is at its end. */
 export async function eventually(expectation: () => void | Promise<void>): Promise<void> {
-  const end = Date.now() + 2000;
+  const end = Date.now() + PATIENCE;
   for (;;) {
     try {
       await expectation();
@@ -12,14 +14,16 @@ export async function eventually(expectation: () => void | Promise<void>): Promi
   }
 }
 
-/** The number once it has stopped growing for 300 ms; throws when it still grows after ten seconds. */
+/** The number once it has been the same in ten looks, 100 ms apart; throws when it still grows at the end of the patience. */
 export async function settled(read: () => number): Promise<number> {
-  const end = Date.now() + 10_000;
-  for (let before = Number.NaN; Date.now() < end; ) {
+  const end = Date.now() + PATIENCE;
+  let seen = read();
+  for (let looks = 0; looks < 10; ) {
+    if (Date.now() > end) throw new Error(`still growing: ${seen}`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
     const now = read();
-    if (now === before) return now;
-    before = now;
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    looks = now === seen ? looks + 1 : 0;
+    seen = now;
   }
-  throw new Error(`still growing: ${read()}`);
+  return seen;
 }

@@ -12,6 +12,8 @@ export interface WireAnswer {
   readonly reason: string | undefined;
   readonly rstCode: number;
   readonly body: Buffer;
+  /** Headers and trailers. */
+  readonly headers: Readonly<Record<string, unknown>>;
 }
 
 /** A gRPC frame, as it should be. */
@@ -75,6 +77,7 @@ export async function callRaw(
       reason: details === undefined ? undefined : reasonIn(Buffer.from(String(details), 'base64')),
       rstCode: stream.rstCode,
       body: Buffer.concat(chunks),
+      headers: all,
     };
   });
 }

@@ -4,6 +4,7 @@ import { existsSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from '@jest/globals';
+import { PATIENCE } from './patience.ts';
 import { isAlive, processesIn, signalAll } from './processes.ts';
 import { startService } from './service.ts';
 import { temporaryDataDir } from './temporary-data-dir.ts';
@@ -25,7 +26,7 @@ describe('the service that end-to-end tests start', () => {
     expect(service.log()).toContain('"method":"users.v1.QueryService/ListUsers"');
     expect(processesIn(home)).toEqual([]);
     expect(existsSync(service.dataDir)).toBe(false);
-  }, 60_000);
+  });
 
   it('can be killed and started again on what it left', async () => {
     await using dataDir = temporaryDataDir();
@@ -38,7 +39,7 @@ describe('the service that end-to-end tests start', () => {
     await using again = await startService({ dataDir: dataDir.path });
     expect(await again.stop()).toBe(0);
     expect(processesIn(home)).toEqual([]);
-  }, 60_000);
+  });
 
   it('is stopped after a kill too', async () => {
     const service = await startService();
@@ -47,7 +48,7 @@ describe('the service that end-to-end tests start', () => {
     expect(await service.stop()).toBe(null);
     expect(processesIn(home)).toEqual([]);
     expect(existsSync(service.dataDir)).toBe(false);
-  }, 60_000);
+  });
 
   it('says why it did not start', async () => {
     await expect(startService({ env: { GRPC_ADDRESS: 'nowhere' } })).rejects.toThrow('GRPC_ADDRESS is "nowhere"');
@@ -71,11 +72,11 @@ describe('the service that end-to-end tests start', () => {
       signalAll([pid], 'SIGTERM');
       await ended(pid);
     }
-  }, 60_000);
+  });
 });
 
 async function ended(pid: number): Promise<void> {
-  for (const end = Date.now() + 15_000; isAlive(pid); await delay(50)) {
+  for (const end = Date.now() + PATIENCE; isAlive(pid); await delay(50)) {
     if (Date.now() > end) throw new Error(`the process ${pid} did not end`);
   }
 }

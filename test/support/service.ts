@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { freeDataFolder } from '../../src/postgres/embedded/running-postmaster.ts';
+import { PATIENCE } from './patience.ts';
 import { temporaryDataDir } from './temporary-data-dir.ts';
 
 /** The program, started as `npm start` does, in a process of its own. */
@@ -29,7 +30,6 @@ export interface Service extends AsyncDisposable {
 
 const MAIN = resolve(import.meta.dirname, '../../src/main.ts');
 const END_WITH_PARENT = join(import.meta.dirname, 'end-with-parent.ts');
-const PATIENCE = 30_000;
 
 /**
  * Starts the program on free ports and resolves when it serves; throws what it said when it does not.
@@ -69,7 +69,7 @@ export async function startService(options: { env?: Record<string, string>; data
     new RegExp(`^ *${door} +(?:https?://)?(\\S+)\\n`, 'm').exec(terminal())?.[1];
   const started = new AbortController();
   const { signal } = started;
-  const tooLate = setTimeout(() => started.abort(), 2 * PATIENCE);
+  const tooLate = setTimeout(() => started.abort(), PATIENCE);
   void closed.then(() => started.abort());
   while (!addressOf('Connect') && !signal.aborted) await once(child.stderr, 'data', { signal }).catch(() => {});
   clearTimeout(tooLate);

@@ -16,6 +16,8 @@ export interface TestApp {
   readonly app: App;
   readonly database: TestDatabase;
   readonly config: Config;
+  /** The key that signs. */
+  readonly keyFile: string;
   /** A client of the bus, as somebody with these roles or as a user with a token; with neither, as nobody. */
   readonly client: <S extends DescService>(service: S, caller?: Caller) => Client<S>;
   /** Everything logged so far, as text. */
@@ -42,7 +44,7 @@ export async function startTestApp({
     grpcAddress: '127.0.0.1:0',
     httpAddress: '127.0.0.1:0',
     database: { kind: 'external', owner, writer, replicas },
-    signingKey: { file: join(keys ?? '', 'signing-key.pem'), create: true },
+    signingKeys: { kind: 'folder', folder: keys ?? '', create: true },
     foreignIssuer: undefined,
     tls: undefined,
     idempotencyHours: 24,
@@ -59,6 +61,7 @@ export async function startTestApp({
     app,
     database,
     config,
+    keyFile: beside?.keyFile ?? join(keys ?? '', 'signing-key.pem'),
     client: (service, caller) => createClient(service, caller ? calledBy(transport, caller) : transport),
     log: () => lines.join(''),
     stop: async () => {

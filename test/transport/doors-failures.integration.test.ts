@@ -12,6 +12,7 @@ import { CommandService, OpenService, QueryService } from '../gen/conformance/v1
 import { conformanceService } from '../support/conformance-service.ts';
 import { openDoors, SUBJECTS, type Subject } from '../support/doors.ts';
 import { eventually } from '../support/eventually.ts';
+import { FOREVER } from '../support/patience.ts';
 
 const KINDS = [
   ['invalid', Code.InvalidArgument],
@@ -52,9 +53,9 @@ describe.each(SUBJECTS)('$name', ({ network, open }) => {
   });
 
   it('tells the handler the deadline', async () => {
-    const { timeoutMs } = await commands.echo({}, { timeoutMs: 4000 });
-    expect(Number(timeoutMs)).toBeGreaterThan(3000);
-    expect(Number(timeoutMs)).toBeLessThanOrEqual(4000);
+    const { timeoutMs } = await commands.echo({}, { timeoutMs: 400_000 });
+    expect(Number(timeoutMs)).toBeGreaterThan(0);
+    expect(Number(timeoutMs)).toBeLessThanOrEqual(400_000);
     expect((await commands.echo({})).timeoutMs).toBe(0n);
   });
 
@@ -64,32 +65,30 @@ describe.each(SUBJECTS)('$name', ({ network, open }) => {
   });
 
   it('ends a call at its deadline and tells the handler', async () => {
-    const started = performance.now();
-    const error = await failure(commands.echo({ delayMs: 5000 }, { timeoutMs: 300 }));
+    const error = await failure(commands.echo({ delayMs: FOREVER }, { timeoutMs: 300 }));
     expect(error.code).toBe(Code.DeadlineExceeded);
-    expect(performance.now() - started).toBeLessThan(3000);
     // A caller that hangs up at its deadline may do so a moment before the door's own timer.
     await eventually(() => expect(aborted).toEqual([expect.stringMatching(/DeadlinePassed|CallCanceled/)]));
   });
 
   it('ends a stream at its deadline and tells the handler', async () => {
-    const error = await failure(Array.fromAsync(queries.count({ upTo: 1000, delayMs: 50 }, { timeoutMs: 400 })));
+    const error = await failure(Array.fromAsync(queries.count({ upTo: 1_000_000, delayMs: 50 }, { timeoutMs: 400 })));
     expect(error.code).toBe(Code.DeadlineExceeded);
     await eventually(() => expect(aborted).toEqual([expect.stringMatching(/DeadlinePassed|CallCanceled/)]));
   });
 
   it('answers a passed deadline with details when the caller still listens', async () => {
     const options = network ? { headers: { 'grpc-timeout': '400m', 'connect-timeout-ms': '400' } } : { timeoutMs: 400 };
-    const unary = await failure(commands.echo({ delayMs: 5000 }, options));
+    const unary = await failure(commands.echo({ delayMs: FOREVER }, options));
     expect([unary.code, reasonOf(unary)]).toEqual([Code.DeadlineExceeded, 'DEADLINE_PASSED']);
-    const stream = await failure(Array.fromAsync(queries.count({ upTo: 1000, delayMs: 50 }, options)));
+    const stream = await failure(Array.fromAsync(queries.count({ upTo: 1_000_000, delayMs: 50 }, options)));
     expect([stream.code, reasonOf(stream)]).toEqual([Code.DeadlineExceeded, 'DEADLINE_PASSED']);
     await eventually(() => expect(aborted).toEqual(['DeadlinePassed', 'DeadlinePassed']));
   });
 
   it('tells the handler when the caller cancels', async () => {
     const abort = new AbortController();
-    const call = failure(commands.echo({ delayMs: 5000 }, { signal: abort.signal }));
+    const call = failure(commands.echo({ delayMs: FOREVER }, { signal: abort.signal }));
     await eventually(() => expect(calls).toHaveLength(1));
     abort.abort();
     expect((await call).code).toBe(Code.Canceled);
@@ -100,7 +99,7 @@ describe.each(SUBJECTS)('$name', ({ network, open }) => {
     const abort = new AbortController();
     const error = await failure(
       (async () => {
-        for await (const { value } of queries.count({ upTo: 1000, delayMs: 100 }, { signal: abort.signal })) {
+        for await (const { value } of queries.count({ upTo: 1_000_000, delayMs: 100 }, { signal: abort.signal })) {
           if (value === 2) abort.abort();
         }
       })(),

@@ -247,14 +247,14 @@ export declare type Head = Message<"audit.v1.Head"> & {
   hash: Uint8Array;
 
   /**
-   * Ed25519 (RFC 8032) over the hash, by the service's signing key.
+   * Ed25519 (RFC 8032) over the hash, by the service's signing key of that time.
    *
    * @generated from field: bytes signature = 4;
    */
   signature: Uint8Array;
 
   /**
-   * RFC 7638 thumbprint of the key, as in /.well-known/jwks.json.
+   * RFC 7638 thumbprint of the key, as in /.well-known/jwks.json for as long as its tokens are accepted.
    *
    * @generated from field: string key_id = 5;
    */
@@ -398,6 +398,13 @@ export declare type VerifyResult = Message<"audit.v1.VerifyResult"> & {
    * @generated from field: audit.v1.Head head = 4;
    */
   head?: Head | undefined;
+
+  /**
+   * Which key sealed what, in the order in which they began to.
+   *
+   * @generated from field: repeated audit.v1.SealingKey keys = 5;
+   */
+  keys: SealingKey[];
 };
 
 /**
@@ -405,6 +412,48 @@ export declare type VerifyResult = Message<"audit.v1.VerifyResult"> & {
  * Use `create(VerifyResultSchema)` to create a new message.
  */
 export declare const VerifyResultSchema: GenMessage<VerifyResult>;
+
+/**
+ * What one key of the service has sealed. While keys rotate, the batches of two can take turns.
+ *
+ * @generated from message audit.v1.SealingKey
+ */
+export declare type SealingKey = Message<"audit.v1.SealingKey"> & {
+  /**
+   * RFC 7638 thumbprint.
+   *
+   * @generated from field: string key_id = 1;
+   */
+  keyId: string;
+
+  /**
+   * @generated from field: int64 first_batch = 2;
+   */
+  firstBatch: bigint;
+
+  /**
+   * @generated from field: int64 last_batch = 3;
+   */
+  lastBatch: bigint;
+
+  /**
+   * @generated from field: int64 batches = 4;
+   */
+  batches: bigint;
+
+  /**
+   * The service holds it. Otherwise its seals prove nothing, and a finding says so.
+   *
+   * @generated from field: bool held = 5;
+   */
+  held: boolean;
+};
+
+/**
+ * Describes the message audit.v1.SealingKey.
+ * Use `create(SealingKeySchema)` to create a new message.
+ */
+export declare const SealingKeySchema: GenMessage<SealingKey>;
 
 /**
  * @generated from message audit.v1.GetHeadRequest
@@ -488,7 +537,7 @@ export enum FindingKind {
   BATCH_BROKEN = 6,
 
   /**
-   * A batch or a prune mark does not bear the signature of the service's key.
+   * A batch, a prune mark or a head does not bear the signature of a key that the service holds.
    *
    * @generated from enum value: FINDING_KIND_SIGNATURE_INVALID = 7;
    */

@@ -48,7 +48,8 @@ export declare const RateLimitSchema: GenMessage<RateLimit>;
 
 /**
  * The rpc tells callers whether a guess at a secret is right. Wrong guesses are counted by what is guessed at, whether it exists
- * or not; from the sixth in a row on each makes the next wait, twice as long each time and 15 minutes at most.
+ * or not; from the sixth in a row on each makes the next wait, twice as long each time and 15 minutes at most. A hundred in a row
+ * close the way until an operator opens it. Where anybody may call, each client has a count of its own.
  *
  * @generated from message cqrs.v1.GuessLimit
  */
@@ -66,6 +67,13 @@ export declare type GuessLimit = Message<"cqrs.v1.GuessLimit"> & {
    * @generated from field: repeated string reasons = 2;
    */
   reasons: string[];
+
+  /**
+   * Rpcs that name the same secret, e.g. `password`, are counted together when their targets are the same. Empty: counted by itself.
+   *
+   * @generated from field: string secret = 3;
+   */
+  secret: string;
 };
 
 /**

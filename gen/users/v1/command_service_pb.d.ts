@@ -240,6 +240,45 @@ export declare type ChangePasswordResponse = Message<"users.v1.ChangePasswordRes
 export declare const ChangePasswordResponseSchema: GenMessage<ChangePasswordResponse>;
 
 /**
+ * @generated from message users.v1.UnlockPasswordRequest
+ */
+export declare type UnlockPasswordRequest = Message<"users.v1.UnlockPasswordRequest"> & {
+  /**
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * For the record; not shown to the user.
+   *
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message users.v1.UnlockPasswordRequest.
+ * Use `create(UnlockPasswordRequestSchema)` to create a new message.
+ */
+export declare const UnlockPasswordRequestSchema: GenMessage<UnlockPasswordRequest>;
+
+/**
+ * @generated from message users.v1.UnlockPasswordResponse
+ */
+export declare type UnlockPasswordResponse = Message<"users.v1.UnlockPasswordResponse"> & {
+  /**
+   * @generated from field: users.v1.User user = 1;
+   */
+  user?: User | undefined;
+};
+
+/**
+ * Describes the message users.v1.UnlockPasswordResponse.
+ * Use `create(UnlockPasswordResponseSchema)` to create a new message.
+ */
+export declare const UnlockPasswordResponseSchema: GenMessage<UnlockPasswordResponse>;
+
+/**
  * @generated from message users.v1.SuspendUserRequest
  */
 export declare type SuspendUserRequest = Message<"users.v1.SuspendUserRequest"> & {
@@ -486,8 +525,9 @@ export declare const CommandService: GenService<{
   /**
    * Exchanges an e-mail and a password for an access token.
    * Reasons: CREDENTIALS_INVALID (UNAUTHENTICATED), the same for an unknown e-mail and a wrong password;
-   * USER_SUSPENDED (FAILED_PRECONDITION); GUESSES_THROTTLED (RESOURCE_EXHAUSTED) for a while after six wrong attempts in a row at an
-   * e-mail, known or unknown.
+   * USER_SUSPENDED (FAILED_PRECONDITION); GUESSES_THROTTLED (RESOURCE_EXHAUSTED) for a while after six wrong attempts in a row of one
+   * client at an e-mail, known or unknown; GUESSES_EXHAUSTED (FAILED_PRECONDITION) after a hundred of all clients that never logged in
+   * before. The answer's `cqrs-device`, sent with the next log-in, has the client known wherever it is.
    *
    * @generated from rpc users.v1.CommandService.LogIn
    */
@@ -523,7 +563,8 @@ export declare const CommandService: GenService<{
    * Replaces the caller's own password and ends every other session of theirs.
    * Reasons: USER_NOT_FOUND (NOT_FOUND), CURRENT_PASSWORD_WRONG (FAILED_PRECONDITION), USER_DELETED and USER_SUSPENDED (FAILED_PRECONDITION),
    * PASSWORD_COMMON, PASSWORD_PERSONAL, PASSWORD_TOO_SHORT and PASSWORD_TOO_LONG (INVALID_ARGUMENT),
-   * GUESSES_THROTTLED (RESOURCE_EXHAUSTED) for a while after six wrong current passwords in a row.
+   * GUESSES_THROTTLED (RESOURCE_EXHAUSTED) for a while after six wrong current passwords in a row, GUESSES_EXHAUSTED
+   * (FAILED_PRECONDITION) after a hundred. A new password ends both, at LogIn too.
    *
    * @generated from rpc users.v1.CommandService.ChangePassword
    */
@@ -531,6 +572,18 @@ export declare const CommandService: GenService<{
     methodKind: "unary";
     input: typeof ChangePasswordRequestSchema;
     output: typeof ChangePasswordResponseSchema;
+  },
+  /**
+   * Forgets the wrong guesses at a user's password, so that the right one counts again after a hundred wrong ones in a row
+   * (GUESSES_EXHAUSTED). Make sure first, by another way, that it is the user who asks.
+   * Reasons: USER_NOT_FOUND (NOT_FOUND), USER_DELETED (FAILED_PRECONDITION).
+   *
+   * @generated from rpc users.v1.CommandService.UnlockPassword
+   */
+  unlockPassword: {
+    methodKind: "unary";
+    input: typeof UnlockPasswordRequestSchema;
+    output: typeof UnlockPasswordResponseSchema;
   },
   /**
    * Bars a user from logging in and ends their sessions. Suspending a suspended user changes nothing.

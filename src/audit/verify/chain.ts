@@ -1,19 +1,26 @@
 import { type Batch, batchHash, NO_BATCH_BEFORE } from '../batch.ts';
-import { signatureProblem, type VerifyingKey } from '../signature.ts';
+import { signatureProblem, type VerifyingKeys } from '../signature.ts';
 import type { Finding } from './finding.ts';
+import { SealingKeys } from './sealing-keys.ts';
 
 /** Follows the batches in their order, each of which holds the hash of the one before. */
 export class Chain {
-  readonly #key: VerifyingKey;
+  readonly #keys: VerifyingKeys;
+  /** Who sealed what. */
+  readonly sealedBy: SealingKeys;
   #last: Batch | undefined;
   /** What the hash of the last batch has to be by what it says. */
   #lastHash: Buffer = NO_BATCH_BEFORE;
 
-  constructor(key: VerifyingKey) {
-    this.#key = key;
+  constructor(keys: VerifyingKeys) {
+    this.#keys = keys;
+    this.sealedBy = new SealingKeys(keys);
   }
 
-  /** What is wrong with the batch itself: at most one finding for it, and one for batches missing before it. */
+  /**
+   * What is wrong with the batch itself: at most one finding for it, and one for batches missing before it. Seals of a key that is not
+   * held are found together: see `sealedBy`.
+   */
   async follow(batch: Batch): Promise<Finding[]> {
     const findings: Finding[] = [];
     const { number } = batch;
@@ -25,7 +32,8 @@ export class Chain {
     this.#last = batch;
     this.#lastHash = hash;
     if (problem) return [...findings, { kind: 'BATCH_BROKEN', batch: number, description: `batch ${number} ${problem}` }];
-    const signature = await signatureProblem(hash, batch, this.#key);
+    if (!this.sealedBy.add(batch)) return findings;
+    const signature = await signatureProblem(hash, batch, this.#keys);
     if (signature) findings.push({ kind: 'SIGNATURE_INVALID', batch: number, description: `batch ${number} ${signature}` });
     return findings;
   }

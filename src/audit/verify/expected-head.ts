@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { BATCH_COLUMNS, type BatchRow, batchHash, toBatch } from '../batch.ts';
-import { type Signature, signatureProblem, type VerifyingKey } from '../signature.ts';
+import { type Signature, signatureProblem, type VerifyingKeys } from '../signature.ts';
 import type { Finding } from './finding.ts';
 import type { PrunedRanges } from './pruned-ranges.ts';
 
@@ -19,9 +19,9 @@ const ENDS = `select (select max(number) from cqrs.command_seal_batch) as batch,
 export async function compareWithHead(
   client: pg.ClientBase,
   head: ExpectedHead,
-  { key, pruned }: { key: VerifyingKey; pruned: PrunedRanges },
+  { keys, pruned }: { keys: VerifyingKeys; pruned: PrunedRanges },
 ): Promise<Finding[]> {
-  const problem = await signatureProblem(head.hash, head, key);
+  const problem = await signatureProblem(head.hash, head, keys);
   if (problem) return [{ kind: 'SIGNATURE_INVALID', batch: head.batch, description: `the head that was kept ${problem}` }];
 
   const { rows } = await client.query<{ batch: string | null; sequence: string | null }>(ENDS);

@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { PRUNE_MARKS, type PruneMark, type PruneMarkRow, pruneStatement, toPruneMark } from '../prune-mark.ts';
-import { signatureProblem, type VerifyingKey } from '../signature.ts';
+import { signatureProblem, type VerifyingKeys } from '../signature.ts';
 import type { Finding } from './finding.ts';
 
 /** What may be missing from the log, because signed marks say that it was pruned. */
@@ -24,11 +24,11 @@ export class PrunedRanges {
 /** Reads the marks. One with a bad signature excuses nothing. */
 export async function readPrunedRanges(
   client: pg.ClientBase,
-  key: VerifyingKey,
+  keys: VerifyingKeys,
 ): Promise<{ pruned: PrunedRanges; findings: Finding[] }> {
   const { rows } = await client.query<PruneMarkRow>(PRUNE_MARKS);
   const marks = rows.map(toPruneMark);
-  const problems = await Promise.all(marks.map((mark) => signatureProblem(pruneStatement(mark), mark, key)));
+  const problems = await Promise.all(marks.map((mark) => signatureProblem(pruneStatement(mark), mark, keys)));
   const findings = problems.flatMap((problem, index): Finding[] => {
     const month = new Date(Number(marks[index]?.receivedFrom)).toISOString().slice(0, 7);
     return problem ? [{ kind: 'SIGNATURE_INVALID', description: `the mark that ${month} was pruned ${problem}` }] : [];

@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { Overloaded } from '../../cqrs/errors.ts';
-import type { VerifyingKey } from '../signature.ts';
+import type { VerifyingKeys } from '../signature.ts';
 import type { ExpectedHead } from './expected-head.ts';
 import { type VerifyEvent, verifyLog } from './verify-log.ts';
 
@@ -11,13 +11,13 @@ export type Verify = (expectedHead: ExpectedHead | undefined) => AsyncGenerator<
 const MOST = 2;
 
 /** Verifications that read from `primary`: see `verifyLog`. */
-export function createVerifications({ primary, key }: { primary: pg.Pool; key: VerifyingKey }): Verify {
+export function createVerifications({ primary, keys }: { primary: pg.Pool; keys: VerifyingKeys }): Verify {
   let running = 0;
   return async function* verify(expectedHead) {
     if (running >= MOST) throw new Overloaded('a verification of the log');
     running += 1;
     try {
-      yield* verifyLog({ pool: primary, key, expectedHead });
+      yield* verifyLog({ pool: primary, keys, expectedHead });
     } finally {
       running -= 1;
     }

@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { type Batch, type BatchRow, NEWEST_BATCH, toBatch } from '../batch.ts';
-import type { VerifyingKey } from '../signature.ts';
+import type { VerifyingKeys } from '../signature.ts';
 import { checkBatch } from './batch-check.ts';
 import { Chain } from './chain.ts';
 import { Damage } from './damage.ts';
@@ -10,6 +10,7 @@ import { countSealedRecords, insertedRecords } from './inserted-records.ts';
 import { type PrunedRanges, readPrunedRanges } from './pruned-ranges.ts';
 import { readAhead } from './read-ahead.ts';
 import { type SealedBatch, sealedPages } from './sealed-pages.ts';
+import type { SealedBy } from './sealing-keys.ts';
 
 /** Findings past it are counted only. */
 const MOST_FINDINGS = 1_000;
@@ -26,12 +27,13 @@ export type VerifyEvent =
       /** All of them, also those that were not reported. */
       readonly findings: number;
       readonly head: Batch | undefined;
+      readonly sealedBy: readonly SealedBy[];
     };
 
 export interface VerifyOptions {
   /** A database that is the primary: see `verifyLog`. */
   readonly pool: pg.Pool;
-  readonly key: VerifyingKey;
+  readonly keys: VerifyingKeys;
   readonly expectedHead?: ExpectedHead | undefined;
 }
 
@@ -72,15 +74,15 @@ interface Walk {
   prunedRecords: number;
 }
 
-async function* verify(client: pg.ClientBase, { key, expectedHead }: VerifyOptions): AsyncGenerator<VerifyEvent> {
+async function* verify(client: pg.ClientBase, { keys, expectedHead }: VerifyOptions): AsyncGenerator<VerifyEvent> {
   const [row] = (await client.query<BatchRow>(NEWEST_BATCH)).rows;
   const head = row && toBatch(row);
   const total = head?.lastSequence ?? 0;
-  const { pruned, findings } = await readPrunedRanges(client, key);
+  const { pruned, findings } = await readPrunedRanges(client, keys);
   yield* findings.map(reported);
 
   const counts = { sequence: 0, verifiedRecords: 0, prunedRecords: 0 };
-  const walk: Walk = { chain: new Chain(key), pruned, damage: new Damage(), ...counts };
+  const walk: Walk = { chain: new Chain(keys), pruned, damage: new Damage(), ...counts };
   let nextProgress = 0;
   for await (const page of readAhead(sealedPages(client))) {
     if (walk.sequence >= nextProgress) {
@@ -90,14 +92,22 @@ async function* verify(client: pg.ClientBase, { key, expectedHead }: VerifyOptio
     yield* (await followPage(page, walk)).map(reported);
   }
 
+  yield* walk.chain.sealedBy.findings().map(reported);
   yield* (await strayFindings(client, head)).map(reported);
   const sealedBelow = head?.sealedBelow ?? '0';
   if ((await countSealedRecords(client, sealedBelow)) !== walk.verifiedRecords)
     for await (const inserted of insertedRecords(client, sealedBelow)) yield* walk.damage.add(inserted).map(reported);
   yield* walk.damage.findings().map(reported);
-  if (expectedHead) yield* (await compareWithHead(client, expectedHead, { key, pruned })).map(reported);
+  if (expectedHead) yield* (await compareWithHead(client, expectedHead, { keys, pruned })).map(reported);
   yield { kind: 'progress', verified: total, total };
-  yield { kind: 'result', verified: walk.verifiedRecords, pruned: walk.prunedRecords, findings: 0, head };
+  yield {
+    kind: 'result',
+    verified: walk.verifiedRecords,
+    pruned: walk.prunedRecords,
+    findings: 0,
+    head,
+    sealedBy: walk.chain.sealedBy.all(),
+  };
 }
 
 async function followPage(page: readonly SealedBatch[], walk: Walk): Promise<Finding[]> {

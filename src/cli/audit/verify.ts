@@ -7,6 +7,7 @@ import {
   type Head,
   HeadSchema,
   QueryService,
+  type SealingKey,
   type VerifyResult,
   VerifyResultSchema,
 } from '#gen/audit/v1/query_service_pb.js';
@@ -84,11 +85,18 @@ function table(findings: readonly Finding[]): string {
   return `${alignedRows()([['DAMAGE', 'SEQUENCE', 'BATCH', 'COMMAND', 'WHAT IS WRONG'], ...rows])}\n`;
 }
 
-function summary({ verified: records, pruned, findings, head }: VerifyResult, expectedHead: Head | undefined): string {
+function summary({ verified: records, pruned, findings, head, keys }: VerifyResult, expectedHead: Head | undefined): string {
   const number = (value: bigint): string => value.toLocaleString('en');
   const seen = `${number(records)} records compared with their seals, ${number(pruned)} pruned`;
   const kept = expectedHead ? ', and the head that was kept' : '';
   const end = head ? ` The log ends at sequence ${head.sequence}, batch ${head.batch}.` : '';
-  if (findings === 0n) return `The log is whole: ${seen}${kept}.${end}\n`;
-  return `The log is damaged in ${number(findings)} ${findings === 1n ? 'place' : 'places'}: ${seen}.${end}\n`;
+  const sealed = keys.map(sealedBy).join('');
+  if (findings === 0n) return `The log is whole: ${seen}${kept}.${end}\n${sealed}`;
+  return `The log is damaged in ${number(findings)} ${findings === 1n ? 'place' : 'places'}: ${seen}.${end}\n${sealed}`;
+}
+
+function sealedBy({ keyId, firstBatch, lastBatch, batches, held }: SealingKey): string {
+  const range = firstBatch === lastBatch ? `batch ${firstBatch}` : `batches ${firstBatch} to ${lastBatch}`;
+  const some = batches === lastBatch - firstBatch + 1n ? '' : `, ${batches} of them`;
+  return `Sealed with the key ${keyId}: ${range}${some}${held ? '' : ' (the service does not hold it)'}.\n`;
 }

@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { pino } from 'pino';
-import { loadSigningKey } from '../../auth/signing-key.ts';
+import { loadKeyRing } from '../../auth/key-files.ts';
 import type { Config } from '../../config.ts';
 import { createBus } from '../../cqrs/bus.ts';
 import { createDomain, type Domain } from '../../domain.ts';
@@ -34,10 +34,12 @@ export interface ReplayTarget {
 }
 
 /** Brings the schema of an empty database up to date. Throws TargetUnusable when it is not empty, or cannot be reached. */
-export async function openReplayTarget({ signingKey }: Pick<Config, 'signingKey'>, url: string): Promise<ReplayTarget> {
+export async function openReplayTarget({ signingKeys }: Pick<Config, 'signingKeys'>, url: string): Promise<ReplayTarget> {
   const connection = connectionByUrl(url);
   if (!connection) throw new TargetUnusable('has to be a URL, e.g. postgresql://user@host:5432/database.');
-  const domain = await createDomain(await loadSigningKey(signingKey.file));
+  const ring = await loadKeyRing(signingKeys);
+  // Nobody guesses there, so it does not matter what guesses would be counted by.
+  const domain = await createDomain({ ring, digestKey: ring.current.deriveKey });
   await assertEmpty(connection, domain);
   await migrate(connection);
 

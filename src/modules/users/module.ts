@@ -2,26 +2,30 @@ import { services } from '#gen/handlers/users.ts';
 import type { AccessTokenIssuer } from '../../auth/access-token.ts';
 import { principalOf } from '../../cqrs/context-keys.ts';
 import { defineModule, type Module } from '../../cqrs/module.ts';
+import { networkOf } from '../../cqrs/network.ts';
 import type { PageTokens } from '../../cqrs/page-token.ts';
 import { replayKey } from '../../cqrs/replay.ts';
+import type { guessTargets } from '../../postgres/guesses.ts';
 import { readerKey } from '../../postgres/reader/reader.ts';
 import { unitOfWorkKey } from '../../postgres/writer/unit-of-work.ts';
 import type { UsersContext } from './commands/context.ts';
 import type { PasswordPolicy } from './domain/password-policy.ts';
 import { recordedVerdicts } from './domain/recorded-verdicts.ts';
-import type { Passwords } from './domain/users.ts';
+import { passwordGuesses } from './persistence/password-guesses.ts';
+import type { PasswordHasher } from './persistence/password-hasher.ts';
 import { replayedUsers } from './persistence/replayed-users.ts';
 import { userRepository } from './persistence/user-repository.ts';
 import type { UsersQueryContext } from './queries/context.ts';
 
 /** User accounts: people sign up, log in and keep their data; operators look after them. */
 export function usersModule(parts: {
-  passwords: Passwords;
+  passwords: PasswordHasher;
   passwordPolicy: PasswordPolicy;
+  guessTarget: ReturnType<typeof guessTargets>;
   accessTokens: AccessTokenIssuer;
   pageTokens: PageTokens;
 }): Module {
-  const { passwords, passwordPolicy, accessTokens, pageTokens } = parts;
+  const { passwords, passwordPolicy, guessTarget, accessTokens, pageTokens } = parts;
   return defineModule<UsersContext, UsersQueryContext>({
     name: 'users',
     services,
@@ -38,7 +42,13 @@ export function usersModule(parts: {
           return call.signal;
         },
         users: verdict ? replayedUsers(work, verdict) : userRepository(work),
-        ...(verdict ? recordedVerdicts(verdict.reason) : { passwords, passwordPolicy }),
+        ...(verdict
+          ? recordedVerdicts(verdict.reason)
+          : {
+              passwords: passwords.forCaller(networkOf(call.origin.peer)),
+              passwordPolicy,
+              guesses: passwordGuesses(work, guessTarget),
+            }),
         issueToken: (user) =>
           issuer.issue({
             subject: user.id,

@@ -10,8 +10,10 @@ export interface Claim {
   readonly principal: string;
   readonly method: string;
   readonly key: string;
-  /** Tells requests apart without holding them. */
+  /** Tells requests apart without holding them. Secrets have no part in it: it is fast to compute. */
   readonly fingerprint: Buffer;
+  /** A slow hash of the whole request, when there are secrets in it. */
+  readonly secret?: string | undefined;
 }
 
 /** A claim with the answer that the command is about to give. */
@@ -24,6 +26,8 @@ export interface EarlierAnswer {
   readonly commandId: string;
   /** The response message. */
   readonly response: Buffer;
+  /** The slow hash that the request has to match besides. */
+  readonly secret: string | undefined;
 }
 
 /** The key was used for another request before. Use a new key for a new command. */
@@ -51,25 +55,27 @@ export const KEY_CONSTRAINT = 'idempotency_key_pkey';
 
 /** Stores a claim inside the statement that writes the aggregate; from parameter `first` on they are `claimParameters`. */
 export const storeClaim = (aggregateKey: string, first: number): string => `insert into cqrs.idempotency_key
-    (principal, method, key, fingerprint, response, command_id, aggregate_id, created_at)
-  select $${first}, $${first + 1}, $${first + 2}, $${first + 3}::bytea, $${first + 4}::bytea, $3, written.${aggregateKey}, now()
+    (principal, method, key, fingerprint, secret, response, command_id, aggregate_id, created_at)
+  select $${first}, $${first + 1}, $${first + 2}, $${first + 3}::bytea, $${first + 4}, $${first + 5}::bytea, $3, written.${aggregateKey}, now()
   from written`;
 
-export const CLAIM_PARAMETERS = 5;
+export const CLAIM_PARAMETERS = 6;
 
-/** Stores a claim of a command that changed nothing: `claimParameters` and the id of the command. */
-export const STORE_CLAIM = `insert into cqrs.idempotency_key (principal, method, key, fingerprint, response, command_id, created_at)
-  values ($1, $2, $3, $4, $5, $6, now())`;
+/** Stores a claim of a command that changed nothing: `claimParameters`, the id of the command and that of what it was about, or null. */
+export const STORE_CLAIM = `insert into cqrs.idempotency_key
+    (principal, method, key, fingerprint, secret, response, command_id, aggregate_id, created_at)
+  values ($1, $2, $3, $4, $5, $6, $7, $8, now())`;
 
-export const claimParameters = ({ principal, method, key, fingerprint, response }: AnsweredClaim): readonly unknown[] => [
+export const claimParameters = ({ principal, method, key, fingerprint, secret, response }: AnsweredClaim): readonly unknown[] => [
   principal,
   method,
   key,
   fingerprint,
+  secret ?? null,
   response,
 ];
 
-const FIND = `select fingerprint, command_id, response from cqrs.idempotency_key
+const FIND = `select fingerprint, secret, command_id, response from cqrs.idempotency_key
   where principal = $1 and method = $2 and key = $3`;
 
 /** Removes some of the oldest; answers as many rows as it removed. */
@@ -100,14 +106,14 @@ export function createIdempotencyKeys({ pool, keptSeconds }: { pool: pg.Pool; ke
   return {
     async find(claim, cancellation) {
       const values = [claim.principal, claim.method, claim.key];
-      type Row = { fingerprint: Buffer; command_id: string; response: Buffer | null };
+      type Row = { fingerprint: Buffer; secret: string | null; command_id: string; response: Buffer | null };
       const [row] = await cancellableRows<Row>(pool, { text: FIND, values }, cancellation).catch((error: unknown) => {
         throw translateSqlError(error);
       });
       if (!row) return undefined;
       if (!row.fingerprint.equals(claim.fingerprint)) throw new IdempotencyKeyReused();
       if (!row.response) throw new AnswerErased(row.command_id);
-      return { commandId: row.command_id, response: row.response };
+      return { commandId: row.command_id, response: row.response, secret: row.secret ?? undefined };
     },
     removeOld,
   };

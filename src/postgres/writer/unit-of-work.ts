@@ -55,7 +55,7 @@ const REHEARSED: RowIds = {
   ofNewAggregate: () => randomUUIDv7(),
 };
 
-/** Another command under the same idempotency key was faster. */
+/** Another command under the same idempotency key was faster. The idempotency middleware answers it with what that one was answered. */
 export class KeyClaimedMeanwhile extends Error {}
 
 /**
@@ -228,9 +228,13 @@ export class UnitOfWork {
 
   #statementsOfNoChange({ attempt, claim }: CommandEnding): Statement[] {
     const ended = { outcome: 'succeeded', code: 'OK', reason: '', dryRun: false, answeredBy: undefined } as const;
-    const record = { text: STORE_RECORDS, values: [recordsParameter([{ ...attempt, ...ended, target: this.target }])] };
+    const { target } = this;
+    const record = { text: STORE_RECORDS, values: [recordsParameter([{ ...attempt, ...ended, target }])] };
     if (!claim) return [record];
-    return [record, { text: STORE_CLAIM, values: [...claimParameters(claim), this.#origin.commandId] }];
+    return [
+      record,
+      { text: STORE_CLAIM, values: [...claimParameters(claim), this.#origin.commandId, target?.aggregateId ?? null] },
+    ];
   }
 
   #statement(changed: Changed, { attempt, claim }: CommandEnding, ids: RowIds): Statement {

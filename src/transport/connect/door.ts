@@ -1,4 +1,5 @@
 import { constants } from 'node:http2';
+import { createRegistry, type DescFile, type Registry } from '@bufbuild/protobuf';
 import { Code, ConnectError, createConnectRouter, createContextValues } from '@connectrpc/connect';
 import type { UniversalHandler } from '@connectrpc/connect/protocol';
 import { errorToJson } from '@connectrpc/connect/protocol-connect';
@@ -8,16 +9,21 @@ import {
   universalRequestFromNodeRequest,
   universalResponseToNodeResponse,
 } from '@connectrpc/connect-node';
+import type { Bus } from '../../cqrs/bus.ts';
 import { MalformedRequest } from '../../cqrs/errors.ts';
 import { toConnectError, type UnexpectedErrors } from '../../middleware/errors.ts';
 import { CallsInFlight } from '../calls-in-flight.ts';
-import { type Door, type DoorOptions, MAX_MESSAGE_BYTES } from '../door.ts';
-import { unknownMethod } from '../refusal.ts';
+import type { Door, DoorOptions } from '../door.ts';
+import { MessageLimits } from '../message-limits.ts';
+import { unknownMethod, unsupportedContentType, unsupportedVerb } from '../refusal.ts';
 import { boundTimeouts } from './bound-timeouts.ts';
+import { serveText } from './grpc-web-text.ts';
 import { type HttpRequest, type HttpResponse, type HttpRoute, sendJson, serveHttpRoute } from './http-route.ts';
 import { HttpServer } from './http-server.ts';
+import { type Refusal, refuse } from './refuse.ts';
 import { requestGate } from './request-gate.ts';
 import { addRpcs, wireKey } from './rpc.ts';
+import { spokenProtocol } from './spoken-protocol.ts';
 
 export interface ConnectDoorOptions extends DoorOptions {
   /** Pages beside the rpcs. */
@@ -49,7 +55,7 @@ export function createConnectDoor(options: ConnectDoorOptions): Door {
         ? serveRpc(rpc, request, response, unexpected)
         : route
           ? serveHttpRoute(route, request, response)
-          : Promise.resolve(sendError(response, 404, unknownMethod(path)));
+          : refuseUnknown(path, request, response);
       served.catch((error) => failed(error, response, unexpected));
     },
     { tls: options.tls, maxConcurrentStreams: options.maxConcurrentStreams ?? 1000 },
@@ -71,15 +77,26 @@ function handlersOf(
   { bus, standard = [], unexpected, ...options }: ConnectDoorOptions,
   inFlight: CallsInFlight,
 ): readonly UniversalHandler[] {
-  const maxMessageBytes = options.maxMessageBytes ?? MAX_MESSAGE_BYTES;
+  const messageLimits = new MessageLimits(bus, options.maxMessageBytes);
   const router = createConnectRouter({
-    readMaxBytes: maxMessageBytes,
     acceptCompression: [compressionGzip, compressionBrotli],
-    jsonOptions: JSON_OPTIONS,
-    requestGate: requestGate({ maxMessageBytes, unexpected }),
+    jsonOptions: { ...JSON_OPTIONS, registry: typesOf(bus) },
+    requestGate: requestGate({ messageLimits, unexpected }),
   });
-  addRpcs(router, [...bus.values(), ...standard], { inFlight, unexpected });
+  addRpcs(router, [...bus.values(), ...standard], { inFlight, unexpected, messageLimits });
   return router.handlers;
+}
+
+/** Every type of the contracts: a `google.protobuf.Any` in JSON is written out as the message that it holds. */
+function typesOf(bus: Bus): Registry {
+  const files = new Set<DescFile>();
+  const add = (file: DescFile): void => {
+    if (files.has(file)) return;
+    files.add(file);
+    file.dependencies.forEach(add);
+  };
+  for (const { method } of bus.values()) add(method.parent.file);
+  return createRegistry(...files);
 }
 
 async function serveRpc(
@@ -90,19 +107,29 @@ async function serveRpc(
 ): Promise<void> {
   const values = createContextValues();
   boundTimeouts(request.headers);
+  const { headers } = request;
+  const spoken = spokenProtocol(headers['content-type'] ?? '');
+  // As Connect's own handlers know it: they do not read parameters.
+  if (headers['content-type'] !== undefined) headers['content-type'] = spoken.mediaType;
   let universal: ReturnType<typeof universalRequestFromNodeRequest>;
   try {
     universal = universalRequestFromNodeRequest(request, response, undefined, values);
   } catch (error) {
     // The authority or the path make no URL.
-    sendError(response, 400, toConnectError(new MalformedRequest(error), rpc.method, unexpected));
+    refuse(response, spoken, {
+      httpStatus: 400,
+      error: toConnectError(new MalformedRequest(error), rpc.method, unexpected),
+    });
     return;
   }
   const { remoteAddress = '', remotePort = '' } = request.socket;
   values.set(wireKey, { peer: `${remoteAddress}:${remotePort}`, signal: universal.signal });
   stopUploadWhenAnswered(response);
   try {
-    await universalResponseToNodeResponse(await rpc(universal), response);
+    const answer = spoken.protocol === 'grpc-web-text' ? await serveText(rpc, universal) : await rpc(universal);
+    const refused = answer.body ? undefined : formRefused(answer.status, request.method ?? '', rpc);
+    if (refused) refuse(response, spoken, refused);
+    else await universalResponseToNodeResponse(answer, response);
   } catch (error) {
     if (!hasHungUp(response, error)) throw error;
   }
@@ -136,3 +163,23 @@ function failed(error: unknown, response: HttpResponse, unexpected: UnexpectedEr
 function sendError(response: HttpResponse, status: number, error: ConnectError): void {
   sendJson(response, { status, body: errorToJson(error, undefined) });
 }
+
+async function refuseUnknown(path: string, request: HttpRequest, response: HttpResponse): Promise<void> {
+  const spoken = spokenProtocol(request.headers['content-type'] ?? '');
+  refuse(response, spoken, { httpStatus: 404, error: unknownMethod(path) });
+}
+
+/** The words for what Connect refuses by an HTTP status alone. */
+function formRefused(status: number, verb: string, rpc: UniversalHandler): Refusal | undefined {
+  if (status !== 405 && status !== 415) return undefined;
+  const isUnary = rpc.method.methodKind === 'unary';
+  // Connect has no GET for streams, though its handlers say so.
+  const verbs = isUnary ? rpc.allowedMethods : ['POST'];
+  if (!verbs.includes(verb)) return { httpStatus: 405, error: unsupportedVerb(verbs), headers: { allow: verbs.join(', ') } };
+  const served = isUnary ? UNARY_TYPES : STREAM_TYPES;
+  return { httpStatus: 415, error: unsupportedContentType(served), headers: { accept: served.join(', ') } };
+}
+
+const GRPC_TYPES = ['application/grpc', 'application/grpc-web', 'application/grpc-web-text'];
+const UNARY_TYPES = ['application/json', 'application/proto', ...GRPC_TYPES];
+const STREAM_TYPES = ['application/connect+json', 'application/connect+proto', ...GRPC_TYPES];

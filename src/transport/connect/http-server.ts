@@ -10,7 +10,7 @@ import {
 } from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
 import { AddressInUse, parseAddress } from '../address.ts';
-import type { TlsFiles } from '../tls-files.ts';
+import type { ServerTls } from '../tls/server-tls.ts';
 import type { HttpRequest, HttpResponse } from './http-route.ts';
 import { speaksHttp2 } from './speaks-http2.ts';
 
@@ -33,7 +33,7 @@ export class HttpServer {
   /** Answers over HTTP/1.1 that are not finished. */
   readonly #answers = new Set<ServerResponse>();
 
-  constructor(handle: Listener, options: { tls?: TlsFiles | undefined; maxConcurrentStreams: number }) {
+  constructor(handle: Listener, options: { tls?: ServerTls | undefined; maxConcurrentStreams: number }) {
     const listener: Listener = (request, response) => {
       if (response instanceof ServerResponse) this.#watchAnswer(response);
       handle(request, response);
@@ -134,13 +134,13 @@ function refuse(error: NodeJS.ErrnoException, socket: Socket): void {
   setTimeout(() => socket.destroy(), LAST_READ_MS).unref();
 }
 
-function secureServer(listener: Listener, tls: TlsFiles, settings: { maxConcurrentStreams: number }): Http2SecureServer {
-  const { cert, key, clientCa } = tls;
-  const mutual = clientCa ? { ca: clientCa, requestCert: true, rejectUnauthorized: true } : {};
+function secureServer(listener: Listener, tls: ServerTls, settings: { maxConcurrentStreams: number }): Http2SecureServer {
+  const callers = { requestCert: tls.isMutual, rejectUnauthorized: tls.isMutual };
   const server = createSecureServer(
-    { allowHTTP1: true, cert, key, ...mutual, settings, handshakeTimeout: HANDSHAKE_MS },
+    { allowHTTP1: true, ...tls.context, ...callers, settings, handshakeTimeout: HANDSHAKE_MS },
     listener,
   );
+  tls.onRenewal((context) => server.setSecureContext(context));
   // An error after the handshake has nobody else to take it.
   server.on('secureConnection', (socket) => socket.on('error', () => socket.destroy()));
   return server;

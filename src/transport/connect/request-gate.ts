@@ -1,21 +1,27 @@
 import { base64Decode } from '@bufbuild/protobuf/wire';
 import { Code, ConnectError, type HandlerContext } from '@connectrpc/connect';
+import { methodName } from '../../cqrs/convention.ts';
 import { MalformedRequest } from '../../cqrs/errors.ts';
 import { hasErrorInfo, toConnectError, type UnexpectedErrors } from '../../middleware/errors.ts';
-import { refusal } from '../refusal.ts';
+import type { MessageLimits } from '../message-limits.ts';
+import { refusal, type WireFault } from '../refusal.ts';
 import { wireKey } from './rpc.ts';
 
-/** The texts by which Connect calls the caller's bytes INTERNAL or UNIMPLEMENTED. */
-const MALFORMED =
-  /^(parse binary|decompression failed|received compressed envelope|protocol error: (missing|received extra) input message)/;
+/** The texts by which Connect says what is wrong with what the caller sent. */
+const FAULTS: readonly (readonly [RegExp, WireFault])[] = [
+  [/^(parse binary|decompression failed)/, 'malformed'],
+  [/^received compressed envelope/, 'compression-undeclared'],
+  [/^protocol error: (missing|received extra) input message/, 'not-one-message'],
+];
 
 /** Looks at a request before Connect reads its message. */
 export function requestGate(options: {
-  maxMessageBytes: number;
+  messageLimits: MessageLimits;
   unexpected: UnexpectedErrors;
 }): (context: HandlerContext) => void {
   return (context) => {
-    typeLibraryErrors(context, options);
+    const maxMessageBytes = options.messageLimits.of(`/${methodName(context.method)}`);
+    typeLibraryErrors(context, { maxMessageBytes, unexpected: options.unexpected });
     if (context.requestMethod !== 'GET') return;
     // Answers depend on who asks and are out of date at once.
     context.responseHeader.set('cache-control', 'private, no-store');
@@ -36,7 +42,11 @@ function typeLibraryErrors(context: HandlerContext, options: { maxMessageBytes: 
   const abort = ending.abort.bind(ending);
   ending.abort = (error) => {
     // When the connection broke there is nobody to answer.
-    if (error instanceof ConnectError && !hasErrorInfo(error) && error !== wire.signal.reason) typeError(error, options);
+    if (error instanceof ConnectError && !hasErrorInfo(error) && error !== wire.signal.reason) {
+      // Which compressions are known (gRPC's compression.md), a header that Connect makes and then takes for one of its own.
+      for (const [name, value] of error.metadata) context.responseHeader.set(name, value);
+      typeError(error, options);
+    }
     abort(error);
   };
 }
@@ -44,8 +54,8 @@ function typeLibraryErrors(context: HandlerContext, options: { maxMessageBytes: 
 function typeError(error: ConnectError, options: { maxMessageBytes: number; unexpected: UnexpectedErrors }): void {
   const { rawMessage: message } = error;
   const code = isTooLarge(error.cause) ? Code.ResourceExhausted : error.code;
-  const malformed = code !== Code.ResourceExhausted && MALFORMED.test(message);
-  const typed = refusal({ code, message }, { ...options, malformed });
+  const [, fault] = code === Code.ResourceExhausted ? [] : (FAULTS.find(([text]) => text.test(message)) ?? []);
+  const typed = refusal({ code, message }, { ...options, fault });
   Object.assign(error, { code: typed.code, rawMessage: typed.rawMessage, details: typed.details });
 }
 

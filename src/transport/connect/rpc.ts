@@ -3,9 +3,11 @@ import { Code, ConnectError, type ConnectRouter, createContextKey, type HandlerC
 import type { Answer } from '../../cqrs/answer.ts';
 import type { Rpc } from '../../cqrs/bus.ts';
 import { Call, type Message } from '../../cqrs/call.ts';
+import { methodName } from '../../cqrs/convention.ts';
 import { CallCanceled, DeadlinePassed } from '../../cqrs/errors.ts';
 import { toConnectError, type UnexpectedErrors } from '../../middleware/errors.ts';
 import type { CallsInFlight } from '../calls-in-flight.ts';
+import type { MessageLimits } from '../message-limits.ts';
 
 /** What the HTTP request tells beside what Connect makes of it. */
 export interface Wire {
@@ -18,27 +20,30 @@ export const wireKey = createContextKey<Wire>({ peer: '', signal: new AbortContr
 export interface RpcOptions {
   readonly inFlight: CallsInFlight;
   readonly unexpected: UnexpectedErrors;
+  readonly messageLimits: MessageLimits;
 }
 
 /** Has Connect call each rpc. */
 export function addRpcs(router: ConnectRouter, rpcs: Iterable<Rpc>, options: RpcOptions): void {
   for (const rpc of rpcs) {
     const { method } = rpc;
+    const limited = { readMaxBytes: options.messageLimits.of(`/${methodName(method)}`) };
     if (method.methodKind === 'unary') {
-      router.rpc(method as DescMethodUnary, (request, context) => unary(rpc, request, { context, ...options }));
+      router.rpc(method as DescMethodUnary, (request, context) => unary(rpc, request, { context, ...options }), limited);
     } else if (method.methodKind === 'server_streaming') {
-      router.rpc(method as DescMethodServerStreaming, (request, context) => stream(rpc, { request }, { context, ...options }));
+      const handle = (request: Message, context: HandlerContext) => stream(rpc, { request }, { context, ...options });
+      router.rpc(method as DescMethodServerStreaming, handle, limited);
     } else {
-      router.rpc(method as DescMethodBiDiStreaming, (requests, context) =>
-        stream(rpc, { request: create(method.input), requests }, { context, ...options }),
-      );
+      const handle = (requests: AsyncIterable<Message>, context: HandlerContext) =>
+        stream(rpc, { request: create(method.input), requests }, { context, ...options });
+      router.rpc(method as DescMethodBiDiStreaming, handle, limited);
     }
   }
 }
 
 /** What the caller sent. */
 type Sent = Pick<Call, 'request'> & Partial<Pick<Call, 'requests'>>;
-type Parts = RpcOptions & { readonly context: HandlerContext };
+type Parts = Omit<RpcOptions, 'messageLimits'> & { readonly context: HandlerContext };
 
 async function unary(rpc: Rpc, request: Message, { context, inFlight, unexpected }: Parts): Promise<Message> {
   const call = receive(rpc, { request }, { context, inFlight });

@@ -11,15 +11,17 @@ import type { Bus, Rpc } from '../../cqrs/bus.ts';
 import { type MessageKind, methodName } from '../../cqrs/convention.ts';
 import { AddressInUse, parseAddress } from '../address.ts';
 import { CallsInFlight } from '../calls-in-flight.ts';
-import { type Door, type DoorOptions, MAX_MESSAGE_BYTES } from '../door.ts';
+import type { Door, DoorOptions } from '../door.ts';
+import { MessageLimits } from '../message-limits.ts';
 import { unknownMethod } from '../refusal.ts';
-import type { TlsFiles } from '../tls-files.ts';
 import { type HandlerOptions, streamHandler, unaryHandler } from './handlers.ts';
 import { Http2Edge, UNKNOWN_PATH, UNKNOWN_PATH_KEY } from './http2-edge.ts';
 import { typedLibraryErrors } from './library-errors.ts';
+import { limitMessages } from './limit-messages.ts';
 import { Overload, type OverloadOptions } from './overload.ts';
 import { PING_RULES, type PingRules } from './ping-police.ts';
 import { toStatus } from './status.ts';
+import { TlsCredentials } from './tls-credentials.ts';
 
 export interface GrpcDoorOptions extends DoorOptions {
   /** Calls at once on one connection. */
@@ -38,9 +40,10 @@ const LAST_WORDS_MS = 250;
 
 /** The bus and the standard services over gRPC. */
 export function createGrpcDoor(options: GrpcDoorOptions): Door {
-  const { bus, unexpected, maxMessageBytes = MAX_MESSAGE_BYTES } = options;
+  const { bus, unexpected } = options;
+  const messageLimits = new MessageLimits(bus, options.maxMessageBytes);
   const inFlight = new CallsInFlight();
-  const server = createServer(options, maxMessageBytes);
+  const server = createServer(options, messageLimits);
   const paths = addRpcs(server, { bus, standard: options.standard ?? [] }, { inFlight, unexpected });
   server.addService(UNKNOWN_SERVICE, { refuse: refuseUnknown });
   const overload = options.overload && new Overload(options.overload, unexpected);
@@ -54,7 +57,11 @@ export function createGrpcDoor(options: GrpcDoorOptions): Door {
   let bound: string | undefined;
   return {
     async listen(address) {
-      const port = await bind(server, address, credentials(options.tls));
+      const port = await bind(
+        server,
+        address,
+        options.tls ? new TlsCredentials(options.tls) : ServerCredentials.createInsecure(),
+      );
       bound = address.replace(/:\d+$/, `:${port}`);
       edge.guard(server);
       return port;
@@ -73,16 +80,16 @@ export function createGrpcDoor(options: GrpcDoorOptions): Door {
   };
 }
 
-function createServer({ unexpected, ...options }: GrpcDoorOptions, maxMessageBytes: number): Server {
+function createServer({ unexpected, ...options }: GrpcDoorOptions, messageLimits: MessageLimits): Server {
   // What grpc-js logs repeats what callers send; what matters reaches us as errors.
   setLogVerbosity(logVerbosity.NONE);
   return new Server({
     ...KEEPALIVE,
     'grpc.enable_channelz': 0,
-    'grpc.max_receive_message_length': maxMessageBytes,
+    'grpc.max_receive_message_length': messageLimits.most,
     'grpc.max_concurrent_streams': options.maxConcurrentStreams ?? 1000,
     ...(options.maxConnectionAgeMs === undefined ? {} : { 'grpc.max_connection_age_ms': options.maxConnectionAgeMs }),
-    interceptors: [typedLibraryErrors({ maxMessageBytes, unexpected })],
+    interceptors: [limitMessages(messageLimits), typedLibraryErrors({ messageLimits, unexpected })],
   });
 }
 
@@ -127,12 +134,6 @@ const refuseUnknown: handleBidiStreamingCall<Buffer, Buffer> = (wire) => {
   const [path = ''] = wire.metadata.get(UNKNOWN_PATH_KEY);
   wire.emit('error', toStatus(unknownMethod(String(path))));
 };
-
-function credentials(tls: TlsFiles | undefined): ServerCredentials {
-  if (!tls) return ServerCredentials.createInsecure();
-  const pair = { private_key: tls.key, cert_chain: tls.cert };
-  return ServerCredentials.createSsl(tls.clientCa ?? null, [pair], tls.clientCa !== undefined);
-}
 
 async function bind(server: Server, address: string, creds: ServerCredentials): Promise<number> {
   parseAddress(address);

@@ -11,6 +11,8 @@ import type { MessageKind } from '../../cqrs/convention.ts';
 import { parseGrpcTimeout } from '../grpc-timeout.ts';
 import type { Overload } from './overload.ts';
 import { PingPolice, type PingRules } from './ping-police.ts';
+import { RequestForm } from './request-form.ts';
+import { answerByTheRules } from './wire-rules.ts';
 
 /** Metadata that only this file sets: when the caller stops waiting, in milliseconds since the epoch, `NaN` for a bad grpc-timeout. */
 export const DEADLINE_KEY = 'grpc-deadline';
@@ -26,6 +28,8 @@ export const UNKNOWN_PATH = '/cqrs.v1/Unknown';
  *   timeouts over 24 days, and calls a malformed one INTERNAL.
  * - An unknown method gets a handler, so that its error has details too.
  * - A caller that pings too often is sent away (gRFC A8), which grpc-js leaves out.
+ * - What is no gRPC call by its verb or its content type is refused, which grpc-js would execute.
+ * - Answers are written as the protocol says.
  * - A call beyond what the instance can carry is refused here, for a small part of what it would cost later.
  */
 export class Http2Edge {
@@ -33,6 +37,7 @@ export class Http2Edge {
   readonly #otherPaths: ReadonlySet<string>;
   readonly #pings: PingRules;
   readonly #overload: Overload | undefined;
+  readonly #form = new RequestForm();
   readonly #police = new WeakMap<object, PingPolice>();
   readonly #otherStreams = new Set<ServerHttp2Stream>();
   readonly #sockets = new Set<Socket>();
@@ -62,7 +67,7 @@ export class Http2Edge {
       http2Server.removeAllListeners('stream');
       http2Server.on('stream', (...call: [ServerHttp2Stream, IncomingHttpHeaders, number, string[]]) => {
         const [stream, headers] = call;
-        if (this.#refuses(stream, headers)) return;
+        if (this.#form.refuses(stream, headers) || this.#refuses(stream, headers)) return;
         this.#onStream(stream, headers);
         for (const listener of passOn) listener.apply(http2Server, call);
       });
@@ -86,6 +91,7 @@ export class Http2Edge {
   }
 
   #onStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
+    answerByTheRules(stream);
     if (stream.session) this.#police.get(stream.session)?.watch(stream);
     const timeout = headers['grpc-timeout'];
     headers['grpc-timeout'] = undefined;

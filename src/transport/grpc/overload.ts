@@ -4,7 +4,7 @@ import { Overloaded } from '../../cqrs/errors.ts';
 import type { CallGauge } from '../../middleware/call-gauge.ts';
 import { toConnectError, type UnexpectedErrors } from '../../middleware/errors.ts';
 import { IN_FLIGHT } from '../../middleware/load-shedding.ts';
-import { toStatus } from './status.ts';
+import { statusHeaders } from './request-form.ts';
 
 /** How often refusals are reported, in milliseconds. */
 const REPORT_EVERY = 1_000;
@@ -41,7 +41,9 @@ export class Overload {
 
   constructor(options: OverloadOptions, unexpected: UnexpectedErrors) {
     this.#options = options;
-    this.#answers = Array.from({ length: VARIANTS }, () => refusal(unexpected));
+    this.#answers = Array.from({ length: VARIANTS }, () =>
+      statusHeaders(toConnectError(new Overloaded(IN_FLIGHT), undefined, unexpected)),
+    );
   }
 
   /** True when the call is refused, now or soon, and nobody else has to do with it. */
@@ -84,14 +86,3 @@ export class Overload {
 }
 
 const ignore = (): void => {};
-
-function refusal(unexpected: UnexpectedErrors): OutgoingHttpHeaders {
-  const { code, details, metadata } = toStatus(toConnectError(new Overloaded(IN_FLIGHT), undefined, unexpected));
-  return {
-    ':status': 200,
-    'content-type': 'application/grpc+proto',
-    'grpc-status': code,
-    'grpc-message': encodeURI(details),
-    ...metadata.toHttp2Headers(),
-  };
-}

@@ -7,7 +7,7 @@ import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { loadOrCreateSigningKey } from '../../../src/auth/signing-key.ts';
+import { loadOrCreateSigningKey } from '../../../src/auth/key-files.ts';
 import type { Door } from '../../../src/transport/door.ts';
 import { createGrpcDoor } from '../../../src/transport/grpc/door.ts';
 import { type AuditQueries, startAuditQueries } from '../../modules/audit/audit-queries.ts';
@@ -53,7 +53,7 @@ beforeAll(async () => {
     }),
   );
   await sealRecords(audit.database);
-}, 60_000);
+});
 afterAll(async () => {
   await door.close({ graceMs: 0 });
   await audit.stop();

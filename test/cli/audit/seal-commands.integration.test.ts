@@ -43,7 +43,8 @@ describe('bicameral audit', () => {
   it('verify says that the log is whole, compared with a head that was kept', async () => {
     const { code, stdout, stderr } = await audit('verify', '--head', await keepHead());
     expect(stdout).toBe(
-      'The log is whole: 4 records compared with their seals, 0 pruned, and the head that was kept. The log ends at sequence 4, batch 1.\n',
+      'The log is whole: 4 records compared with their seals, 0 pruned, and the head that was kept. The log ends at sequence 4, batch 1.\n' +
+        `Sealed with the key ${service.key.publicJwk.kid}: batch 1.\n`,
     );
     expect(stderr).toBe('…   0 %  0 of 4 records\n… 100 %  4 of 4 records\n');
     expect(code).toBe(0);
@@ -59,6 +60,7 @@ describe('bicameral audit', () => {
       `CHANGED  3         1      ${ids[2]}  a field of the record is not what was sealed`,
       '',
       'The log is damaged in 2 places: 3 records compared with their seals, 0 pruned. The log ends at sequence 4, batch 1.',
+      `Sealed with the key ${service.key.publicJwk.kid}: batch 1.`,
       '',
     ]);
     expect(code).toBe(1);

@@ -120,7 +120,7 @@ describe('bicameral replay', () => {
   const replay = (...options: string[]) =>
     run(['replay', '--into', urlOf(target.connections.owner), ...options], {
       GRPC_ADDRESS: `127.0.0.1:${app.app.grpcPort}`,
-      AUTH_SIGNING_KEY_FILE: app.config.signingKey.file,
+      AUTH_SIGNING_KEY_FILE: app.keyFile,
     });
 
   it('makes of the log the same users, events, read models and records', async () => {
@@ -218,7 +218,7 @@ describe('bicameral replay', () => {
     const into = async (url: string) => {
       const { code, stderr } = await run(['replay', '--into', url], {
         GRPC_ADDRESS: `127.0.0.1:${app.app.grpcPort}`,
-        AUTH_SIGNING_KEY_FILE: app.config.signingKey.file,
+        AUTH_SIGNING_KEY_FILE: app.keyFile,
       });
       return `${code} ${stderr.trim()}`;
     };

@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import type { ConnectionSettings } from '../../../src/postgres/embedded/connection-settings.ts';
 import { type EmbeddedClusterOptions, startEmbeddedCluster } from '../../../src/postgres/embedded/start-embedded-cluster.ts';
+import { PATIENCE } from '../../support/patience.ts';
 
 /** A cluster for one test, with the disk's part left out, that is stopped at the end. */
 export async function startForTest(options: EmbeddedClusterOptions) {
@@ -23,7 +24,7 @@ export async function ask<Row extends pg.QueryResultRow>(connection: ConnectionS
 }
 
 /** Tries until it is true; an error is a no. */
-export async function until(what: string, isTrue: () => Promise<boolean> | boolean, patience = 15_000): Promise<void> {
+export async function until(what: string, isTrue: () => Promise<boolean> | boolean, patience = PATIENCE): Promise<void> {
   for (const deadline = performance.now() + patience; ; await delay(25)) {
     if (
       await Promise.resolve()
@@ -73,7 +74,7 @@ export async function runClusterProgram(dataDir: string): Promise<ClusterProgram
   child.stderr.on('data', (chunk) => {
     errors += chunk;
   });
-  await until('the program writes', () => acknowledged.length > 200 || child.exitCode !== null, 25_000);
+  await until('the program writes', () => acknowledged.length > 200 || child.exitCode !== null);
   if (child.exitCode !== null) throw new Error(`the program ended: ${errors}`);
   return {
     child,

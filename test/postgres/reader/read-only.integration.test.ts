@@ -125,16 +125,15 @@ function busWithWritingQuery(reads: ReadSide, unexpected: unknown[]) {
   const pipelines = createPipelines({
     logger: pino({ level: 'silent' }),
     unexpected: { newId: () => 'id', report: ({ error }) => unexpected.push(error) },
-    tokens: { verify: () => Promise.reject(new Error('nobody has a token')) },
-    revocations: { isRevoked: () => false },
+    authority: { admit: () => Promise.reject(new Error('nobody has a token')), onEnd: () => () => {} },
     validation: validation().interceptor,
     recorder: { record: async () => {} },
-    idempotency: { keys: { find: async () => undefined }, fingerprintKey: Buffer.alloc(32) },
+    idempotency: {} as never,
     writes: { unitOfWork: () => undefined as never },
     reads,
     inFlight: { commands: new CallGauge(10), queries: new CallGauge(10), streams: new CallGauge(10) },
     rates: { counters: memoryRates, overrides: new Map() },
-    guesses: { guesses: undefined as never, key: Buffer.alloc(32), report: () => {} },
+    guesses: { guessing: undefined as never, guesses: undefined as never, key: Buffer.alloc(32), report: () => {} },
   });
   return createBus([module], pipelines);
 }

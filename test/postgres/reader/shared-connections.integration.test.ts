@@ -5,6 +5,7 @@ import { type ConnectionPool, createPool } from '../../../src/postgres/pool.ts';
 import { SharedConnections } from '../../../src/postgres/reader/shared-connections.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
 import { eventually } from '../../support/eventually.ts';
+import { FOREVER } from '../../support/patience.ts';
 
 let database: TestDatabase;
 let pool: ConnectionPool;
@@ -47,7 +48,9 @@ describe('shared connections', () => {
 
   it('stop the statement of a call that is canceled, and no other', async () => {
     const canceled = Array.from({ length: 2 }, () => new Cancellation());
-    const slow = Promise.all(canceled.map((cancellation) => sleep(20, cancellation).catch((error: unknown) => error)));
+    const slow = Promise.all(
+      canceled.map((cancellation) => sleep(FOREVER / 1000, cancellation).catch((error: unknown) => error)),
+    );
     const behind = Array.from({ length: 20 }, (_, n) => number(n));
     await eventually(async () => {
       const running = await database.query(
@@ -55,24 +58,20 @@ describe('shared connections', () => {
       );
       expect(running.length).toBeGreaterThanOrEqual(2);
     });
-    const began = performance.now();
     for (const cancellation of canceled) cancellation.cancel(new CallCanceled());
     for (const error of await slow) expect(error).toBeInstanceOf(CallCanceled);
     expect(await Promise.all(behind)).toEqual(Array.from({ length: 20 }, (_, n) => [{ number: n }]));
-    expect(performance.now() - began).toBeLessThan(5_000);
   });
 
   it('stop a canceled statement when its turn has come', async () => {
     const first = [sleep(0.3), sleep(0.3)];
     const canceled = Array.from({ length: 2 }, () => new Cancellation());
-    const second = canceled.map((cancellation) => sleep(20, cancellation));
+    const second = canceled.map((cancellation) => sleep(FOREVER / 1000, cancellation));
     const settled = Promise.allSettled(second);
     for (const cancellation of canceled) cancellation.cancel(new CallCanceled());
-    const began = performance.now();
     await Promise.all(first);
     for (const { status } of await settled) expect(status).toBe('rejected');
     expect(await number(1)).toEqual([{ number: 1 }]);
-    expect(performance.now() - began).toBeLessThan(5_000);
   });
 
   it('are opened again after they were lost', async () => {

@@ -11,10 +11,12 @@ import { ErrorInfoSchema } from '#gen/google/rpc/error_details_pb.js';
 import { AddressInUse, AddressInvalid } from '../../../src/transport/address.ts';
 import { type ConnectDoorOptions, createConnectDoor } from '../../../src/transport/connect/door.ts';
 import type { Door } from '../../../src/transport/door.ts';
+import { ServerTls } from '../../../src/transport/tls/server-tls.ts';
 import { CommandService, CountRequestSchema, QueryService } from '../../gen/conformance/v1/conformance_pb.js';
 import { certificates } from '../../support/certificates.ts';
 import { type Conformance, conformanceService } from '../../support/conformance-service.ts';
 import { eventually, settled } from '../../support/eventually.ts';
+import { FOREVER } from '../../support/patience.ts';
 import { frame, openCall, withSession } from '../../support/raw-http2.ts';
 
 const ECHO = '/conformance.v1.CommandService/Echo';
@@ -108,7 +110,7 @@ describe('streams', () => {
 describe('TLS', () => {
   it.each(['1.1', '2'] as const)('serves HTTP/%s to callers that trust its certificate', async (httpVersion) => {
     const { ca, server } = await certificates();
-    await open({ tls: server });
+    await open({ tls: new ServerTls(server) });
     const trusting = createConnectTransport({ baseUrl: origin, httpVersion, nodeOptions: { ca } });
     expect((await createClient(CommandService, trusting).echo({ text: 'secret' })).text).toBe('secret');
     const doubting = createConnectTransport({ baseUrl: origin, httpVersion });
@@ -118,14 +120,14 @@ describe('TLS', () => {
 
   it('serves gRPC', async () => {
     const { ca, server } = await certificates();
-    await open({ tls: server });
+    await open({ tls: new ServerTls(server) });
     const transport = createGrpcTransport({ baseUrl: origin, nodeOptions: { ca } });
     expect(await Array.fromAsync(createClient(QueryService, transport).count({ upTo: 3 }))).toHaveLength(3);
   });
 
   it.each(['1.1', '2'] as const)('asks callers over HTTP/%s for a certificate of its CA', async (httpVersion) => {
     const { ca, server, client, stranger } = await certificates();
-    await open({ tls: { ...server, clientCa: ca } });
+    await open({ tls: new ServerTls({ ...server, clientCa: ca }) });
     const caller = (nodeOptions: object) =>
       createClient(CommandService, createConnectTransport({ baseUrl: origin, httpVersion, nodeOptions }));
     expect((await caller({ ca, ...client }).echo({ text: 'mutual' })).text).toBe('mutual');
@@ -141,24 +143,20 @@ describe('close', () => {
     const unary = createClient(CommandService, transport).echo({ text: 'in time', delayMs: 300 });
     const stream = Array.fromAsync(createClient(QueryService, transport).count({ upTo: 5, delayMs: 60 }));
     await eventually(() => expect(conformance.calls).toHaveLength(2));
-    const started = performance.now();
-    const closed = door.close({ graceMs: 10_000 });
+    const closed = door.close({ graceMs: FOREVER });
     await expect(fetch(`${origin}/healthz`)).rejects.toThrow();
     expect((await unary).text).toBe('in time');
     expect(await stream).toHaveLength(5);
     await closed;
-    expect(performance.now() - started).toBeLessThan(2000);
   });
 
   it.each(['1.1', '2'] as const)('ends calls over HTTP/%s that take longer than the grace, and says why', async (httpVersion) => {
     await open();
     const transport = createConnectTransport({ baseUrl: origin, httpVersion });
-    const unary = failure(createClient(CommandService, transport).echo({ delayMs: 5000 }));
-    const stream = failure(Array.fromAsync(createClient(QueryService, transport).count({ upTo: 1000, delayMs: 20 })));
+    const unary = failure(createClient(CommandService, transport).echo({ delayMs: FOREVER }));
+    const stream = failure(Array.fromAsync(createClient(QueryService, transport).count({ upTo: 1_000_000, delayMs: 20 })));
     await eventually(() => expect(conformance.calls).toHaveLength(2));
-    const started = performance.now();
     await door.close({ graceMs: 100 });
-    expect(performance.now() - started).toBeLessThan(2000);
     for (const error of [await unary, await stream]) {
       expect([error.code, error.findDetails(ErrorInfoSchema)[0]?.reason]).toEqual([Code.Unavailable, 'SHUTTING_DOWN']);
     }
@@ -170,7 +168,7 @@ describe('close', () => {
     const request = requestHttp({ port, agent, method: 'POST', path: ECHO, headers: { 'content-type': 'application/json' } });
     request.end('{"delayMs":100}');
     await eventually(() => expect(conformance.calls).toHaveLength(1));
-    const closed = door.close({ graceMs: 10_000 });
+    const closed = door.close({ graceMs: FOREVER });
     const [response] = await once(request, 'response');
     expect(response.headers.connection).toBe('close');
     response.resume();
@@ -185,9 +183,7 @@ describe('close', () => {
     const opened = dial(await open());
     opened.on('error', () => undefined);
     await once(opened, 'connect');
-    const started = performance.now();
-    await door.close({ graceMs: 10_000 });
-    expect(performance.now() - started).toBeLessThan(1000);
+    await door.close({ graceMs: FOREVER });
     opened.destroy();
   });
 });

@@ -10,11 +10,13 @@ import { ErrorInfoSchema } from '#gen/google/rpc/error_details_pb.js';
 import { AddressInUse, AddressInvalid } from '../../../src/transport/address.ts';
 import type { Door } from '../../../src/transport/door.ts';
 import { createGrpcDoor, type GrpcDoorOptions } from '../../../src/transport/grpc/door.ts';
+import { ServerTls } from '../../../src/transport/tls/server-tls.ts';
 import { CommandService, CountRequestSchema, QueryService } from '../../gen/conformance/v1/conformance_pb.js';
 import { certificates } from '../../support/certificates.ts';
 import { type Conformance, conformanceService } from '../../support/conformance-service.ts';
 import { eventually, settled } from '../../support/eventually.ts';
 import { grpcJsTransport } from '../../support/grpc-js-transport.ts';
+import { FOREVER } from '../../support/patience.ts';
 import { frame, openCall, withSession } from '../../support/raw-http2.ts';
 
 let conformance: Conformance;
@@ -188,7 +190,7 @@ describe('pings', () => {
 describe('TLS', () => {
   it('serves callers that trust its certificate', async () => {
     const { ca, server } = await certificates();
-    const port = await open({ tls: server });
+    const port = await open({ tls: new ServerTls(server) });
     const { commands } = callers(port, credentials.createSsl(ca));
     expect((await commands.echo({ text: 'secret' })).text).toBe('secret');
     const plain = callers(port).commands;
@@ -197,7 +199,7 @@ describe('TLS', () => {
 
   it('asks callers for a certificate of its CA', async () => {
     const { ca, server, client, stranger } = await certificates();
-    const port = await open({ tls: { ...server, clientCa: ca } });
+    const port = await open({ tls: new ServerTls({ ...server, clientCa: ca }) });
     const known = callers(port, credentials.createSsl(ca, client.key, client.cert)).commands;
     expect((await known.echo({ text: 'mutual' })).text).toBe('mutual');
     for (const security of [credentials.createSsl(ca), credentials.createSsl(ca, stranger.key, stranger.cert)]) {
@@ -223,12 +225,10 @@ describe('close', () => {
 
   it('ends calls that take longer than the grace, and says why', async () => {
     const { commands, queries } = callers(await open());
-    const unary = failure(commands.echo({ delayMs: 5000 }));
-    const stream = failure(Array.fromAsync(queries.count({ upTo: 1000, delayMs: 20 })));
+    const unary = failure(commands.echo({ delayMs: FOREVER }));
+    const stream = failure(Array.fromAsync(queries.count({ upTo: 1_000_000, delayMs: 20 })));
     await eventually(() => expect(conformance.calls).toHaveLength(2));
-    const started = performance.now();
     await door.close({ graceMs: 100 });
-    expect(performance.now() - started).toBeLessThan(2000);
     for (const error of [await unary, await stream]) {
       expect([error.code, error.findDetails(ErrorInfoSchema)[0]?.reason]).toEqual([Code.Unavailable, 'SHUTTING_DOWN']);
     }
@@ -240,7 +240,7 @@ describe('close', () => {
     const unary = commands.echo({ text: 'in time', delayMs: 2_500 });
     const stream = failure(Array.fromAsync(queries.count({ upTo: 100_000, delayMs: 20 })));
     await eventually(() => expect(conformance.calls).toHaveLength(2));
-    const closed = door.close({ graceMs: 10_000 });
+    const closed = door.close({ graceMs: FOREVER });
     expect((await stream).findDetails(ErrorInfoSchema)[0]?.reason).toBe('SHUTTING_DOWN');
     expect((await unary).text).toBe('in time');
     await closed;
@@ -257,17 +257,13 @@ describe('close', () => {
     stream.end(frame(toBinary(CountRequestSchema, create(CountRequestSchema, { upTo: 1_000_000 }))));
     await once(stream, 'response');
     socket.pause();
-    const started = performance.now();
     await door.close({ graceMs: 100 });
-    expect(performance.now() - started).toBeLessThan(2_000);
   });
 
   it('does not wait for idle connections', async () => {
     const { commands } = callers(await open());
     await commands.echo({});
-    const started = performance.now();
-    await door.close({ graceMs: 10_000 });
-    expect(performance.now() - started).toBeLessThan(1000);
+    await door.close({ graceMs: FOREVER });
   });
 
   it('closes a door that was never opened', async () => {

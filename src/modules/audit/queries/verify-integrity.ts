@@ -1,6 +1,12 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import { FindingKind, QueryService, type VerifyIntegrityResponseSchema } from '#gen/audit/v1/query_service_pb.js';
+import {
+  FindingKind,
+  QueryService,
+  type SealingKeySchema,
+  type VerifyIntegrityResponseSchema,
+} from '#gen/audit/v1/query_service_pb.js';
 import type { Finding } from '../../../audit/verify/finding.ts';
+import type { SealedBy } from '../../../audit/verify/sealing-keys.ts';
 import type { VerifyEvent } from '../../../audit/verify/verify-log.ts';
 import { streamQuery } from '../../../cqrs/query.ts';
 import { translateSqlError } from '../../../postgres/sql-errors.ts';
@@ -26,11 +32,23 @@ function toResponse(event: VerifyEvent): MessageInitShape<typeof VerifyIntegrity
     case 'finding':
       return { event: { case: 'finding', value: toFinding(event.finding) } };
     case 'result': {
-      const { verified, pruned, findings, head } = event;
+      const { verified, pruned, findings, head, sealedBy } = event;
       const counts = { verified: BigInt(verified), pruned: BigInt(pruned), findings: BigInt(findings) };
-      return { event: { case: 'result', value: { ...counts, ...(head && { head: toHead(head) }) } } };
+      return {
+        event: { case: 'result', value: { ...counts, ...(head && { head: toHead(head) }), keys: sealedBy.map(toSealingKey) } },
+      };
     }
   }
+}
+
+function toSealingKey({ keyId, isHeld, firstBatch, lastBatch, batches }: SealedBy): MessageInitShape<typeof SealingKeySchema> {
+  return {
+    keyId,
+    held: isHeld,
+    firstBatch: BigInt(firstBatch),
+    lastBatch: BigInt(lastBatch),
+    batches: BigInt(batches),
+  };
 }
 
 function toFinding({ kind, commandId = '', sequence, batch, description }: Finding) {

@@ -9,7 +9,7 @@ import { toUser } from './to-user.ts';
 
 /** Replaces the caller's password and ends every session but the one it is changed in. */
 export const changePassword = command(CommandService.method.changePassword, async (request, context: UsersContext) => {
-  const { users, passwords, passwordPolicy, principal, now, signal } = context;
+  const { users, passwords, passwordPolicy, guesses, principal, now, signal } = context;
   const before = await users.storedPassword(request);
   if (!before) return err(new UserNotFound(request.userId));
 
@@ -23,5 +23,7 @@ export const changePassword = command(CommandService.method.changePassword, asyn
   if (!user) return err(new UserNotFound(request.userId));
   // Changed in another session while this one was being checked.
   if (user.passwordHash !== before.hash) return err(new CurrentPasswordWrong());
+  // They were guesses at another password.
+  await guesses.forget(user);
   return user.changePassword(passwordHash, principal.session, { at: now }).map(() => ({ user: toUser(user) }));
 });

@@ -9,13 +9,17 @@ import {
   PasswordTooLong,
   PasswordTooShort,
 } from './password-policy.ts';
-import type { Passwords } from './users.ts';
+import type { PasswordGuesses, Passwords } from './users.ts';
 
 /**
  * What is thought of passwords when a recorded command is run again by its `reason`: passwords are on no record, so each verdict on one
  * is the recorded one, at the point where the command comes to it. Nothing is hashed.
  */
-export function recordedVerdicts(reason: string): { readonly passwords: Passwords; readonly passwordPolicy: PasswordPolicy } {
+export function recordedVerdicts(reason: string): {
+  readonly passwords: Passwords;
+  readonly passwordPolicy: PasswordPolicy;
+  readonly guesses: PasswordGuesses;
+} {
   const matches = reason !== 'CREDENTIALS_INVALID' && reason !== 'CURRENT_PASSWORD_WRONG';
   const Refusal = REFUSALS.get(reason);
   return {
@@ -25,6 +29,7 @@ export function recordedVerdicts(reason: string): { readonly passwords: Password
       verifyNothing: async () => {},
     },
     passwordPolicy: (password, _, field) => (Refusal ? err(new Refusal(field)) : ok(normalizePassword(password))),
+    guesses: { forget: async () => {}, forgetClients: async () => {} },
   };
 }
 

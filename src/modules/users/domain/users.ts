@@ -21,6 +21,14 @@ export interface StoredPassword {
   readonly name: string;
 }
 
+/** The wrong guesses at passwords, and the clients that were right. What is forgotten is forgotten when the command commits. */
+export interface PasswordGuesses {
+  /** A right password counts again, whatever was guessed before. */
+  forget(user: { readonly id: string; readonly email: string }): Promise<void>;
+  /** So, and no client is known any more. */
+  forgetClients(user: { readonly id: string; readonly email: string }): Promise<void>;
+}
+
 /** Hashes passwords slowly, off the event loop, in turn. The signal ends the wait. */
 export interface Passwords {
   /** Answers a PHC string. */

@@ -27,6 +27,8 @@ export interface PasswordHasher {
   readonly verify: (phc: string, password: string, signal?: AbortSignal) => Promise<PasswordMatch>;
   /** Takes as long as a wrong password does: for log-ins of users that do not exist. */
   readonly verifyNothing: (password: string, signal?: AbortSignal) => Promise<void>;
+  /** The same for one caller: callers take turns in the queue, so that none keeps the others out. */
+  readonly forCaller: (caller: string) => PasswordHasher;
 }
 
 export interface PasswordHasherOptions {
@@ -43,15 +45,23 @@ export async function createPasswordHasher(options: PasswordHasherOptions = {}):
   const { concurrency = Math.min(4, share(availableParallelism())), maxWaiting = share(64) } = options;
   const inTurn = boundedQueue({ resource: 'password hashing', concurrency, maxWaiting });
   const nobodys = await hash(randomBytes(32), CURRENT);
-  return {
-    hash: (password, signal) => inTurn(() => hash(normalizePassword(password), CURRENT), signal),
+  const forCaller = (caller: string): PasswordHasher => ({
+    hash: (password, signal) => inTurn(() => hash(normalizePassword(password), CURRENT), { caller, signal }),
     verify: (phc, password, signal) =>
-      inTurn(async () => ({ matches: await verify(phc, normalizePassword(password)), outdated: isOutdated(phc) }), signal),
+      inTurn(async () => ({ matches: await verify(phc, normalizePassword(password)), outdated: isOutdated(phc) }), {
+        caller,
+        signal,
+      }),
     verifyNothing: (password, signal) =>
-      inTurn(async () => {
-        await verify(nobodys, normalizePassword(password));
-      }, signal),
-  };
+      inTurn(
+        async () => {
+          await verify(nobodys, normalizePassword(password));
+        },
+        { caller, signal },
+      ),
+    forCaller,
+  });
+  return forCaller('');
 }
 
 function isOutdated(phc: string): boolean {

@@ -118,10 +118,8 @@ describe('watchCommands', () => {
       await using lock = hang ? await lockedSeals() : undefined;
       const waiting = refusalOf(watcher.messages.next());
       expect(await questionsAsked()).not.toEqual([]);
-      const begin = performance.now();
       leaving.abort();
       expect(await waiting).toMatchObject({ code: 'Canceled' });
-      expect(performance.now() - begin).toBeLessThan(200);
       await lock?.[Symbol.asyncDispose]();
       expect(await questionsAsked()).toEqual([]);
     }

@@ -67,7 +67,7 @@ describe('bounded queue', () => {
     const first = inTurn(running.work);
     const waiting = job();
     const leaving = new AbortController();
-    const second = inTurn(waiting.work, leaving.signal);
+    const second = inTurn(waiting.work, { signal: leaving.signal });
 
     leaving.abort(new Error('the caller gave up'));
     await expect(second).rejects.toThrow('the caller gave up');
@@ -79,9 +79,37 @@ describe('bounded queue', () => {
     expect(waiting.started.value).toBe(false);
   });
 
+  it('has callers take turns, however much one of them sends', async () => {
+    const inTurn = queueOf(1, 100);
+    const running = job();
+    const first = inTurn(running.work);
+    const order: string[] = [];
+    const send = (caller: string, name: string) => inTurn(async () => void order.push(name), { caller });
+    const all = [...[1, 2, 3, 4].map((n) => send('flood', `flood ${n}`)), send('ada', 'ada 1'), send('grace', 'grace 1')];
+    all.push(send('ada', 'ada 2'));
+    running.end();
+    await Promise.all([first, ...all]);
+    expect(order).toEqual(['flood 1', 'ada 1', 'grace 1', 'flood 2', 'ada 2', 'flood 3', 'flood 4']);
+  });
+
+  it('gives a place in a full queue to who has fewer, at the cost of who has most', async () => {
+    const inTurn = queueOf(1, 3);
+    const running = job();
+    const first = inTurn(running.work);
+    const flood = Array.from({ length: 4 }, () => inTurn(async () => 'flood', { caller: 'flood' }));
+    await expect(flood[3]).rejects.toBeInstanceOf(Overloaded);
+    const ada = inTurn(async () => 'ada', { caller: 'ada' });
+    await expect(flood[2]).rejects.toBeInstanceOf(Overloaded);
+    // Two against one: another place would only move the trouble.
+    await expect(inTurn(async () => 'ada', { caller: 'ada' })).rejects.toBeInstanceOf(Overloaded);
+    running.end();
+    await first;
+    expect(await Promise.all([flood[0], flood[1], ada])).toEqual(['flood', 'flood', 'ada']);
+  });
+
   it('does not begin for a call that is over already', async () => {
     const { work, started } = job();
-    await expect(queueOf(1, 1)(work, AbortSignal.abort(new Error('too late')))).rejects.toThrow('too late');
+    await expect(queueOf(1, 1)(work, { signal: AbortSignal.abort(new Error('too late')) })).rejects.toThrow('too late');
     expect(started.value).toBe(false);
   });
 
@@ -89,7 +117,7 @@ describe('bounded queue', () => {
     const inTurn = queueOf(1, 1);
     const running = job();
     const leaving = new AbortController();
-    const call = inTurn(running.work, leaving.signal);
+    const call = inTurn(running.work, { signal: leaving.signal });
     await settle();
     leaving.abort(new Error('the caller gave up'));
     running.end();

@@ -1,0 +1,25 @@
+import { forgetKey } from '../../auth/known-keys.ts';
+import { type Environment, readConfig } from '../../config.ts';
+import { migrate } from '../../postgres/migrate.ts';
+import { openDatabase } from '../../postgres/open-database.ts';
+import { createConsoleProgress } from '../progress.ts';
+
+/** The database was not used with the key. */
+class KeyUnknown extends Error {
+  constructor(keyId: string) {
+    super(`The database was not used with a signing key ${keyId}, or it was given up before.`);
+    this.name = 'KeyUnknown';
+  }
+}
+
+/** `bicameral keys forget` */
+export async function forget(environment: Environment, keyId: string): Promise<void> {
+  const opened = await openDatabase(readConfig(environment).database, { onProgress: createConsoleProgress() });
+  try {
+    await migrate(opened.connections.owner);
+    if (!(await forgetKey(opened.connections.owner, keyId))) throw new KeyUnknown(keyId);
+    process.stdout.write(`${keyId} is given up: the service starts without it, and \`audit verify\` names what it sealed.\n`);
+  } finally {
+    await opened.close();
+  }
+}

@@ -1,0 +1,28 @@
+import { prepareKey, retireKey, rotateKeys } from '../../auth/key-rotation.ts';
+import type { Environment } from '../../config.ts';
+import { ringFolder } from './ring-folder.ts';
+
+/** `bicameral keys prepare` */
+export async function prepare(environment: Environment): Promise<void> {
+  const keyId = await prepareKey(ringFolder(environment).folder);
+  process.stdout.write(
+    `${keyId} is to sign next. Give it to every instance and restart them one by one; ten minutes later, when whoever caches ` +
+      'the published keys has it too, run `bicameral keys rotate`.\n',
+  );
+}
+
+/** `bicameral keys rotate` */
+export async function rotate(environment: Environment, options: { unprepared?: boolean }): Promise<void> {
+  const { folder, isEmbedded } = ringFolder(environment);
+  const { before, now } = await rotateKeys(folder, { unprepared: isEmbedded || options.unprepared === true });
+  process.stdout.write(
+    `${now} signs from the next start of each instance on; ${before} verifies. When nothing of ${before} but seals is needed any more, ` +
+      `\`bicameral keys retire ${before}\` leaves its public half.\n`,
+  );
+}
+
+/** `bicameral keys retire` */
+export async function retire(environment: Environment, keyId: string): Promise<void> {
+  const { file } = await retireKey(ringFolder(environment).folder, keyId);
+  process.stdout.write(`${keyId} verifies seals and nothing else: ${file} holds its public half.\n`);
+}
