@@ -1,5 +1,5 @@
 import { randomUUIDv7 } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import type { Logger } from 'pino';
 import { pruneLog } from './audit/prune.ts';
 import { startSealer } from './audit/sealer.ts';
@@ -8,7 +8,8 @@ import { createAccounts } from './auth/accounts.ts';
 import { createAuthority } from './auth/authority.ts';
 import { readEndedSessions } from './auth/ended-sessions.ts';
 import { openKeys } from './auth/open-keys.ts';
-import { startRevocationWatch } from './auth/revocations.ts';
+import { openFileProblem } from './auth/private-file.ts';
+import { REMEMBERED_MS, startRevocationWatch } from './auth/revocations.ts';
 import { ROLES } from './auth/roles.ts';
 import { createTokenVerifier } from './auth/token-verifier.ts';
 import { type Config, ConfigError } from './config.ts';
@@ -25,18 +26,29 @@ import { memoryRates, postgresRates } from './middleware/rates.ts';
 import { createReplay } from './middleware/replay.ts';
 import { validation } from './middleware/validation.ts';
 import { auditModule } from './modules/audit/module.ts';
+import { sweepSessions } from './modules/users/persistence/session-store.ts';
+import { tooFewConnections } from './postgres/check-database.ts';
 import { createCommandRecorder } from './postgres/command-log/command-recorder.ts';
+import { startMonthsAhead } from './postgres/command-log/months-ahead.ts';
+import { ownerDigests, sweepOwners } from './postgres/command-log/personal-owner.ts';
+import { createRefusalTally } from './postgres/command-log/refusal-tally.ts';
 import { Guesses, guessTargets } from './postgres/guesses.ts';
 import { openMigratedDatabase } from './postgres/open-database.ts';
-import { createPool, poolSizes } from './postgres/pool.ts';
+import { createPool, mostConnections, poolSizes } from './postgres/pool.ts';
 import { createReadSide } from './postgres/reader/read-side.ts';
 import { startSweeps } from './postgres/sweeps.ts';
 import { createIdempotencyKeys } from './postgres/writer/idempotency-keys.ts';
 import { createWriteSide } from './postgres/writer/write-side.ts';
+import { stopWithin } from './stop-within.ts';
+import { isLoopback, parseAddress } from './transport/address.ts';
+import { allowsHost, isLocalHost } from './transport/allowed-hosts.ts';
 import { contractPages } from './transport/connect/contract-pages.ts';
 import { createConnectDoor } from './transport/connect/door.ts';
 import type { Door } from './transport/door.ts';
+import { UnfinishedRequests } from './transport/edge/unfinished-requests.ts';
 import { createGrpcDoor } from './transport/grpc/door.ts';
+import { createHealthServer } from './transport/health-server.ts';
+import { TrustedProxies } from './transport/proxies/trusted-proxies.ts';
 import { Readiness } from './transport/readiness.ts';
 import { createStandardServices } from './transport/standard/standard-services.ts';
 import { ServerTls, type TlsFiles, TlsFilesInvalid } from './transport/tls/server-tls.ts';
@@ -44,8 +56,10 @@ import { watchTlsFiles } from './transport/tls/watch-tls-files.ts';
 
 /** How often what has run out is removed from the tables of limits, in milliseconds. */
 const SWEEP_EVERY = 10 * 60_000;
-/** How long calls in flight get to finish when the program stops, in milliseconds. */
-const GRACE = 10_000;
+/** Verifiers fetch the keys again after this time, in seconds; a new key has to be published for so long before it signs. */
+const JWKS_MAY_BE_KEPT = { 'cache-control': 'public, max-age=300' };
+/** How long each part that works with the database may take to stop, in milliseconds: the database may not answer. */
+const STOP_PATIENCE = 3_000;
 
 /** The running program. */
 export interface App {
@@ -53,6 +67,8 @@ export interface App {
   readonly bus: Bus;
   readonly grpcPort: number;
   readonly httpPort: number;
+  /** Undefined when probes have no address of their own. */
+  readonly healthPort: number | undefined;
   /** Takes over the files for TLS if they have changed: without it that is done within half a minute. Never rejects. */
   readonly renewCertificates: () => Promise<void>;
   /** Stops serving, lets calls in flight finish, and closes the database. */
@@ -87,46 +103,64 @@ interface Assembly {
 async function assemble(config: Config, { logger, onProgress, stops, stopAll }: Assembly): Promise<App> {
   const { tls: tlsFiles } = config;
   const tls = tlsFiles && (await openTls(tlsFiles));
+  if (tlsFiles) await warnOfOpenKey(tlsFiles.keyFile, logger);
   const tlsWatch = tls && watchTlsFiles(tls, { read: () => readTlsFiles(tlsFiles), logger });
   stops.push(async () => tlsWatch?.stop());
   const database = await openMigratedDatabase(config.database, { onProgress, logger });
   stops.push(database.close);
+  const stopsBriefly = (name: string, stop: () => Promise<unknown>): void => {
+    stops.push(() => stopWithin(STOP_PATIENCE, { name, stop, logger }));
+  };
   const { writer, reader, replicas } = database.connections;
 
   const { limits } = config;
   const signingKeys = await openKeys(config.signingKeys, writer);
   const { ring, digestKey } = signingKeys;
-  const domain = await createDomain(signingKeys, { processes: config.workers });
+  const { passwordWords, sessionLifetime } = config;
+  const domain = await createDomain(signingKeys, { processes: config.workers, passwordWords, sessionLifetime });
   const sizes = poolSizes(config.workers);
-  const writes = await createWriteSide(writer, domain.aggregateTypes, { poolSize: sizes.calls, waitMs: limits.databaseWaitMs });
-  stops.push(writes.close);
+  const ownerDigest = ownerDigests(digestKey('personal owners'));
+  const writes = await createWriteSide(writer, domain.aggregateTypes, {
+    poolSize: sizes.calls,
+    waitMs: limits.databaseWaitMs,
+    ownerDigest,
+  });
+  stopsBriefly('writes', writes.close);
+  const tooFew = await tooFewConnections(writes.pool, mostConnections(config.workers));
+  if (tooFew !== undefined) logger.warn(tooFew);
   const reads = await createReadSide({
     primary: reader,
     replicas,
     sizes,
-    onChange: (name, healthy) =>
-      logger[healthy ? 'info' : 'warn']({ database: name }, healthy ? 'database is up' : 'database is away'),
+    onChange: (name, healthy, error) =>
+      logger[healthy ? 'info' : 'warn'](
+        { database: name, ...(error !== undefined && { err: error }) },
+        healthy ? 'database is up' : 'database is away',
+      ),
+    onDemoted: writes.renew,
   });
-  stops.push(reads.close);
+  stopsBriefly('reads', reads.close);
 
-  const revocations = startRevocationWatch({ read: readEndedSessions(reads.primary.pool), logger, now: Date.now });
-  stops.push(revocations.stop);
+  const revocations = startRevocationWatch({ read: readEndedSessions(reads.watching), logger, now: Date.now });
+  stopsBriefly('revocation watch', revocations.stop);
   await revocations.refresh();
   const authority = createAuthority({
     tokens: createTokenVerifier({ keys: ring.active, foreign: config.foreignIssuer, now: Date.now }),
     revocations,
-    accounts: createAccounts({ primary: reads.primary.pool, revocations, now: Date.now }),
+    accounts: createAccounts({ primary: reads.watching, revocations, now: Date.now }),
     now: Date.now,
   });
 
-  const recorder = createCommandRecorder({ pool: writes.recordPool, logger });
-  stops.push(recorder.close);
+  const recorder = createCommandRecorder({ pool: writes.recordPool, logger, ownerDigest });
+  stopsBriefly('command recorder', recorder.close);
+  const refusals = createRefusalTally({ recorder, logger });
+  stopsBriefly('refusals', refusals.close);
   const keys = createIdempotencyKeys({ pool: writes.pool, keptSeconds: config.idempotencyHours * 3600 });
   // A connection of its own: a round that has much to do takes none from the commands.
   const sealerPool = createPool(writer, { name: 'sealer', max: 1, readOnly: false });
-  const sealer = startSealer({ pool: sealerPool, key: ring.current, logger });
+  const sealer = startSealer({ pool: sealerPool, key: ring.current, keys: ring.all, logger });
   // Together, so that a round that waits for a database that hangs is cut off.
-  stops.push(() => Promise.all([sealer.stop(), sealerPool.close()]));
+  stopsBriefly('sealer', () => Promise.all([sealer.stop(), sealerPool.close()]));
 
   const unexpected: UnexpectedErrors = {
     newId: randomUUIDv7,
@@ -144,10 +178,18 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
   const guess = guessing({ guesses, report: guessReport });
   const sharedRates = limits.rateStore === 'postgres' ? postgresRates(writes.pool, digestKey('rate limits')) : undefined;
   const sweeps = startSweeps(
-    { keys: keys.removeOld, guesses: () => guesses.sweep(), ...(sharedRates && { rates: sharedRates.sweep }) },
+    {
+      keys: keys.removeOld,
+      guesses: () => guesses.sweep(),
+      sessions: () => sweepSessions(writes.pool, { ...config.sessionLifetime, rememberedMs: REMEMBERED_MS }),
+      owners: () => sweepOwners(writes.pool),
+      ...(sharedRates && { rates: sharedRates.sweep }),
+    },
     { logger, intervalMs: SWEEP_EVERY },
   );
-  stops.push(sweeps.stop);
+  stopsBriefly('sweeps', sweeps.stop);
+  const months = startMonthsAhead(writes.pool, { logger });
+  stopsBriefly('months of the log', months.stop);
   const audit = auditModule({
     pageTokens: pageTokensOf(ring),
     eventTypes: domain.eventTypes,
@@ -169,6 +211,7 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
       authority,
       validation: rules.interceptor,
       recorder,
+      refusals,
       idempotency: {
         keys,
         fingerprintKey: digestKey('idempotency fingerprints'),
@@ -200,7 +243,14 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     streams: { gauge: inFlight.streams, limit: limits.streams },
     authentication: authentication(authority),
   });
-  const grpcDoor = createGrpcDoor({ bus, standard, unexpected, tls, overload });
+  const proxies = config.proxies && new TrustedProxies(config.proxies);
+  const edge = {
+    limits: limits.edge,
+    unfinished: new UnfinishedRequests(limits.edge.unfinishedBytes),
+    report: (turnedAway: number) =>
+      logger.warn({ turnedAway }, 'connections turned away: LIMIT_CONNECTIONS or LIMIT_CONNECTIONS_PER_ADDRESS is reached'),
+  };
+  const grpcDoor = createGrpcDoor({ bus, standard, unexpected, tls, proxies, overload, edge });
   const readiness = new Readiness({
     services,
     dependencies: {
@@ -211,12 +261,29 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     tell: (name, serving) => health.setServing(name, serving),
   });
   const published = { keys: ring.active.map(({ publicJwk }) => publicJwk) };
-  const jwks = { path: '/.well-known/jwks.json', handle: () => ({ status: 200, body: published }) };
+  const jwks = { path: '/.well-known/jwks.json', handle: () => ({ status: 200, body: published, headers: JWKS_MAY_BE_KEPT }) };
   // Plain pages ask nobody for a token: they tell what reflection tells, where that is for everybody.
   const contracts = config.reflection === 'on' ? contractPages(() => contractFolder({ roles: ROLES })) : [];
-  const connectDoor = createConnectDoor({ bus, standard, unexpected, tls, routes: [...readiness.routes(), jwks, ...contracts] });
+  const connectDoor = createConnectDoor({
+    bus,
+    standard,
+    unexpected,
+    tls,
+    proxies,
+    edge,
+    routes: [...readiness.routes(), jwks, ...contracts],
+    isAllowedHost: hostCheck(config),
+    corsOrigins: config.corsOrigins,
+  });
 
-  stops.push(() => Promise.all([grpcDoor.close({ graceMs: GRACE }), connectDoor.close({ graceMs: GRACE })]));
+  const healthServer = createHealthServer(readiness.routes());
+  // It says that nothing is ready for as long as the doors take to close.
+  stops.push(() => healthServer.close({ graceMs: 0 }));
+  const { healthAddress } = config;
+  const healthPort = healthAddress === undefined ? undefined : await open(healthServer, 'HEALTH_ADDRESS', healthAddress);
+
+  const grace = { graceMs: config.shutdownGraceMs };
+  stops.push(() => Promise.all([grpcDoor.close(grace), connectDoor.close(grace)]));
   // One after the other: a door that is still opening when the other fails could not be closed.
   const grpcPort = await open(grpcDoor, 'GRPC_ADDRESS', config.grpcAddress);
   const httpPort = await open(connectDoor, 'HTTP_ADDRESS', config.httpAddress);
@@ -226,7 +293,7 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     health.close();
   });
   const renewCertificates = async (): Promise<void> => tlsWatch?.renew();
-  return { bus, grpcPort, httpPort, renewCertificates, stop: stopAll };
+  return { bus, grpcPort, httpPort, healthPort, renewCertificates, stop: stopAll };
 }
 
 /** A limit that was meant for a class and is for none would not be missed until it is needed. */
@@ -234,6 +301,16 @@ function checkRateClasses({ rates }: Config['limits'], routes: readonly Route[])
   const classes = new Set(routes.map(({ method }) => rateLimitOf(method)?.class));
   const unknown = [...rates.keys()].filter((name) => !classes.has(name));
   if (unknown.length > 0) throw new ConfigError([`RATE_LIMITS names ${unknown.join(', ')}, but no rpc is of that class`]);
+}
+
+/**
+ * Under which hosts the HTTP door answers. In clear text on loopback, which other machines do not reach, a page in a browser on this
+ * one could, by having its own name point here: by default only local names count there.
+ */
+function hostCheck({ allowedHosts, httpAddress, tls }: Config): ((authority: string) => boolean) | undefined {
+  if (allowedHosts) return (authority) => allowsHost(allowedHosts, authority);
+  const { host } = parseAddress(httpAddress);
+  return !tls && isLoopback(host) ? isLocalHost : undefined;
 }
 
 /** Opens a door; what stands against it is said in terms of the variable that names the address. */
@@ -251,6 +328,12 @@ async function openTls(files: NonNullable<Config['tls']>): Promise<ServerTls> {
   } catch (error) {
     throw error instanceof TlsFilesInvalid ? new ConfigError([`TLS_CERT_FILE and TLS_KEY_FILE: ${error.message}`]) : error;
   }
+}
+
+/** A warning and no more: what mounts certificates, such as Kubernetes by default, lets everybody in its container read them. */
+async function warnOfOpenKey(file: string, logger: Logger): Promise<void> {
+  const problem = openFileProblem(await stat(file));
+  if (problem !== undefined) logger.warn(`TLS_KEY_FILE: ${file} ${problem}`);
 }
 
 async function readTlsFiles(files: NonNullable<Config['tls']>): Promise<TlsFiles> {

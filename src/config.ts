@@ -1,15 +1,29 @@
 import { resolve } from 'node:path';
 import type { KeySource } from './auth/key-files.ts';
 import { parseRates, type RateOverrides } from './middleware/rates.ts';
+import type { SessionLifetime } from './modules/users/persistence/session-store.ts';
 import { type Connection, connectionByUrl } from './postgres/connection.ts';
 import type { DatabaseConfig } from './postgres/open-database.ts';
 import { parseAddress } from './transport/address.ts';
+import { type AllowedHosts, parseAllowedHosts } from './transport/allowed-hosts.ts';
+import { parseOrigins } from './transport/connect/cross-origin.ts';
+import { EDGE_LIMITS, type EdgeLimits } from './transport/edge/edge-limits.ts';
+import type { ForwardedHeader } from './transport/proxies/forwarded.ts';
+import { type ProxySettings, parseNetworks } from './transport/proxies/trusted-proxies.ts';
 import type { ReflectionAccess } from './transport/standard/standard-services.ts';
 
 /** Everything the program is told by its environment. */
 export interface Config {
   readonly grpcAddress: string;
   readonly httpAddress: string;
+  /** For probes; undefined is nowhere but at the doors. */
+  readonly healthAddress: string | undefined;
+  /** The hosts that the HTTP door answers under; undefined is decided by its address. */
+  readonly allowedHosts: AllowedHosts | undefined;
+  /** Whose word is taken about where calls come from; undefined: nobody's. */
+  readonly proxies: ProxySettings | undefined;
+  /** Origins whose pages may call from browsers. */
+  readonly corsOrigins: readonly string[];
   readonly database: DatabaseConfig;
   readonly signingKeys: KeySource;
   readonly foreignIssuer:
@@ -24,12 +38,18 @@ export interface Config {
   readonly tls: { readonly certFile: string; readonly keyFile: string; readonly clientCaFile: string | undefined } | undefined;
   /** How long a command can be sent again under its idempotency key, in hours. */
   readonly idempotencyHours: number;
+  /** How long calls in flight get to finish when the program stops, in milliseconds. */
+  readonly shutdownGraceMs: number;
+  /** How long a log-in can be gone on with by refresh tokens, at most and unused. */
+  readonly sessionLifetime: SessionLifetime;
   readonly limits: Limits;
   /** Who may read the contracts by reflection. */
   readonly reflection: ReflectionAccess;
   /** Processes that serve, sharing the addresses. */
   readonly workers: number;
   readonly logLevel: string;
+  /** Words that whoever guesses at passwords here knows: of the operator, of the other issuer. In lower case. */
+  readonly passwordWords: readonly string[];
 }
 
 /** What one instance takes on, and how often one caller may call. */
@@ -43,6 +63,8 @@ export interface Limits {
   readonly rates: RateOverrides;
   /** Who counts: each instance for itself, or all together. */
   readonly rateStore: 'memory' | 'postgres';
+  /** What callers are granted before there is a call. */
+  readonly edge: EdgeLimits;
 }
 
 export const DEFAULT_LIMITS: Limits = {
@@ -52,6 +74,7 @@ export const DEFAULT_LIMITS: Limits = {
   databaseWaitMs: 1000,
   rates: new Map(),
   rateStore: 'memory',
+  edge: EDGE_LIMITS,
 };
 
 /** The environment cannot be used; the message names every bad variable at once, and what it should be. */
@@ -67,6 +90,7 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 /** More would leave each too few connections to PostgreSQL: see `poolSizes`. */
 const MOST_WORKERS = 16;
 const REFLECTION: readonly string[] = ['on', 'off', 'authenticated'] satisfies ReflectionAccess[];
+const MEGABYTE = 1024 * 1024;
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
 
 /** Reads the environment. An empty variable counts as unset. Throws ConfigError. */
@@ -81,8 +105,19 @@ export function readConfig(environment: Environment): Config {
   const address = (name: string, fallback: string): string =>
     checked(name, fallback, isAddress, 'has to be host:port, e.g. 127.0.0.1:50051');
 
+  const listed: Listed = (name, parse, wanted) => {
+    const value = text(name);
+    const list = value === undefined ? undefined : parse(value);
+    if (value !== undefined && list === undefined)
+      problems.push(`${name} is ${JSON.stringify(value)}, but has to list ${wanted}`);
+    return list;
+  };
+
   const dataDir = resolve(text('DATA_DIR') ?? '.data');
   const database = readDatabase({ text, problems, dataDir });
+  const hours = (name: string, fallback: string): number =>
+    3_600_000 *
+    Number(checked(name, fallback, (value) => /^[1-9]\d{0,4}$/.test(value), 'has to be a whole number of hours from 1 on'));
   const tokenType = checked('AUTH_TOKEN_TYPE', 'at+jwt', isTokenType, 'has to be a media type, e.g. at+jwt or JWT');
   const tokenMinutes = checked('AUTH_TOKEN_MINUTES', '60', isMinutes, 'has to be a whole number of minutes from 1 to 44640');
   const maxAgeMs = Number(tokenMinutes) * 60_000;
@@ -92,6 +127,10 @@ export function readConfig(environment: Environment): Config {
   const config: Config = {
     grpcAddress: address('GRPC_ADDRESS', '127.0.0.1:50051'),
     httpAddress: address('HTTP_ADDRESS', '127.0.0.1:8080'),
+    healthAddress: text('HEALTH_ADDRESS') === undefined ? undefined : address('HEALTH_ADDRESS', ''),
+    allowedHosts: listed('ALLOWED_HOSTS', parseAllowedHosts, 'names like api.example.org,*.example.org without ports, or *'),
+    proxies: readProxies({ text, listed, checked, problems }),
+    corsOrigins: listed('CORS_ORIGINS', parseOrigins, 'origins like https://app.example.org without a path; * is none') ?? [],
     database,
     signingKeys: readKeySource({ text, problems, dataDir, database }),
     foreignIssuer: together(
@@ -107,6 +146,17 @@ export function readConfig(environment: Environment): Config {
       keyFile: resolve(keyFile),
       clientCaFile: text('TLS_CLIENT_CA_FILE'),
     })),
+    shutdownGraceMs:
+      1000 *
+      Number(
+        checked(
+          'SHUTDOWN_GRACE_SECONDS',
+          '7',
+          (value) => /^\d{1,4}$/.test(value),
+          'has to be a whole number of seconds, e.g. 25',
+        ),
+      ),
+    sessionLifetime: { maxMs: hours('SESSION_HOURS', '720'), idleMs: hours('SESSION_IDLE_HOURS', '168') },
     idempotencyHours: Number(
       checked('IDEMPOTENCY_HOURS', '24', (value) => /^[1-9]\d{0,4}$/.test(value), 'has to be a whole number of hours from 1 on'),
     ),
@@ -118,6 +168,7 @@ export function readConfig(environment: Environment): Config {
       `has to be one of ${REFLECTION.join(', ')}`,
     ) as ReflectionAccess,
     workers: Number(checked('WORKERS', '1', isWorkerCount, `has to be a number from 1 to ${MOST_WORKERS}`)),
+    passwordWords: passwordWords([text('PASSWORD_WORDS'), text('AUTH_ISSUER'), text('AUTH_AUDIENCE')]),
     logLevel: checked('LOG_LEVEL', 'info', (value) => LOG_LEVELS.includes(value), `has to be one of ${LOG_LEVELS.join(', ')}`),
   };
   if (!config.tls && text('TLS_CLIENT_CA_FILE'))
@@ -127,6 +178,41 @@ export function readConfig(environment: Environment): Config {
 }
 
 type Checked = (name: string, fallback: string, isGood: (value: string) => boolean, wanted: string) => string;
+
+type Listed = <T>(name: string, parse: (value: string) => T | undefined, wanted: string) => T | undefined;
+
+const FORWARDED_HEADERS: readonly string[] = ['x-forwarded-for', 'forwarded'] satisfies ForwardedHeader[];
+
+function readProxies({
+  text,
+  listed,
+  checked,
+  problems,
+}: Source & { listed: Listed; checked: Checked }): ProxySettings | undefined {
+  const networks = listed(
+    'TRUSTED_PROXIES',
+    (value) => {
+      const names = value.split(',').map((name) => name.trim());
+      return parseNetworks(names) && names;
+    },
+    'addresses or networks like 10.0.0.0/8,2001:db8::1',
+  );
+  const isOneOf = (names: readonly string[]) => (value: string) => names.includes(value);
+  const header = checked(
+    'FORWARDED_HEADER',
+    'x-forwarded-for',
+    isOneOf(FORWARDED_HEADERS),
+    `has to be ${FORWARDED_HEADERS.join(' or ')}`,
+  );
+  const protocol = checked('PROXY_PROTOCOL', 'off', isOneOf(['on', 'off']), 'has to be on or off');
+  if (!networks) {
+    for (const name of ['FORWARDED_HEADER', 'PROXY_PROTOCOL']) {
+      if (text(name) && !text('TRUSTED_PROXIES')) problems.push(`${name} is set, but TRUSTED_PROXIES is not`);
+    }
+    return undefined;
+  }
+  return { networks, header: header as ForwardedHeader, proxyProtocol: protocol === 'on' };
+}
 
 function readLimits({ text, checked, problems }: Source & { checked: Checked }): Limits {
   const count = (name: string, fallback: number): number =>
@@ -148,6 +234,23 @@ function readLimits({ text, checked, problems }: Source & { checked: Checked }):
     databaseWaitMs: count('LIMIT_DATABASE_WAIT_MS', DEFAULT_LIMITS.databaseWaitMs),
     rates: rates ?? DEFAULT_LIMITS.rates,
     rateStore: store as Limits['rateStore'],
+    edge: readEdgeLimits(count),
+  };
+}
+
+function readEdgeLimits(count: (name: string, fallback: number) => number): EdgeLimits {
+  const milliseconds = (name: string, fallback: number): number => count(name, fallback / 1000) * 1000;
+  return {
+    ...EDGE_LIMITS,
+    connections: count('LIMIT_CONNECTIONS', EDGE_LIMITS.connections),
+    connectionsPerAddress: count('LIMIT_CONNECTIONS_PER_ADDRESS', EDGE_LIMITS.connectionsPerAddress),
+    unfinishedBytes: count('LIMIT_UNFINISHED_MB', EDGE_LIMITS.unfinishedBytes / MEGABYTE) * MEGABYTE,
+    requestMs: milliseconds('REQUEST_SECONDS', EDGE_LIMITS.requestMs),
+    idleMs: milliseconds('CONNECTION_IDLE_SECONDS', EDGE_LIMITS.idleMs),
+    ageMs: milliseconds('CONNECTION_AGE_SECONDS', EDGE_LIMITS.ageMs),
+    ageGraceMs: milliseconds('CONNECTION_AGE_GRACE_SECONDS', EDGE_LIMITS.ageGraceMs),
+    probeMs: milliseconds('KEEPALIVE_SECONDS', EDGE_LIMITS.probeMs),
+    minPingMs: milliseconds('KEEPALIVE_MIN_PING_SECONDS', EDGE_LIMITS.minPingMs),
   };
 }
 
@@ -207,6 +310,17 @@ function together<const Names extends readonly string[], T>(
     );
   }
   return undefined;
+}
+
+/** Words of at least four letters or digits, without those that every address has. */
+function passwordWords(texts: readonly (string | undefined)[]): string[] {
+  const words = texts.flatMap((text = '') =>
+    text
+      .normalize('NFKC')
+      .toLowerCase()
+      .split(/[^\p{L}\p{M}\p{N}]+/u),
+  );
+  return [...new Set(words.filter((word) => word.length >= 4 && word !== 'http' && word !== 'https'))];
 }
 
 function isAddress(value: string): boolean {

@@ -1,7 +1,7 @@
 import { createRegistry, type Registry } from '@bufbuild/protobuf';
 import { dictionary } from '@zxcvbn-ts/language-common';
 import { file_users_v1_events } from '#gen/users/v1/events_pb.js';
-import { createAccessTokenIssuer } from './auth/access-token.ts';
+import { createAccessTokenIssuer, OWN_ISSUER } from './auth/access-token.ts';
 import type { KeyRing } from './auth/key-ring.ts';
 import type { Keys } from './auth/open-keys.ts';
 import type { Module } from './cqrs/module.ts';
@@ -10,6 +10,7 @@ import { createGuessEstimate } from './modules/users/domain/common-passwords.ts'
 import { createPasswordPolicy } from './modules/users/domain/password-policy.ts';
 import { usersModule } from './modules/users/module.ts';
 import { createPasswordHasher, type PasswordHasher } from './modules/users/persistence/password-hasher.ts';
+import type { SessionLifetime } from './modules/users/persistence/session-store.ts';
 import { UserType } from './modules/users/persistence/user-type.ts';
 import { guessTargets } from './postgres/guesses.ts';
 import type { AggregateType } from './postgres/writer/aggregate-type.ts';
@@ -23,10 +24,14 @@ export interface Domain {
   readonly passwords: PasswordHasher;
 }
 
-/** `processes` share the machine, and each hashes its part of the passwords. */
+/** `processes` share the machine, and each hashes its part of the passwords. `passwordWords` are known to whoever guesses at these. */
 export async function createDomain(
   { ring, digestKey }: Pick<Keys, 'ring' | 'digestKey'>,
-  { processes }: { processes: number } = { processes: 1 },
+  {
+    processes = 1,
+    passwordWords = [],
+    sessionLifetime,
+  }: { processes?: number; passwordWords?: readonly string[]; sessionLifetime: SessionLifetime },
 ): Promise<Domain> {
   const passwords = await createPasswordHasher({ processes });
   return {
@@ -34,9 +39,10 @@ export async function createDomain(
       usersModule({
         passwords,
         guessTarget: guessTargets(digestKey('guesses')),
-        passwordPolicy: createPasswordPolicy(createGuessEstimate(dictionary['passwords-common'])),
+        passwordPolicy: createPasswordPolicy(createGuessEstimate(dictionary['passwords-common'], [OWN_ISSUER, ...passwordWords])),
         accessTokens: createAccessTokenIssuer(ring.current),
         pageTokens: pageTokensOf(ring),
+        sessionLifetime,
       }),
     ],
     aggregateTypes: [UserType],

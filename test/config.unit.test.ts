@@ -90,6 +90,10 @@ describe('readConfig', () => {
       LIMIT_DATABASE_WAIT_MS: '300',
       RATE_LIMITS: 'sign-up=10/60s,write=off',
       RATE_LIMIT_STORE: 'postgres',
+      LIMIT_CONNECTIONS: '50',
+      LIMIT_UNFINISHED_MB: '3',
+      CONNECTION_IDLE_SECONDS: '70',
+      KEEPALIVE_MIN_PING_SECONDS: '5',
     });
     expect(limits).toEqual({
       commandsInFlight: 10,
@@ -101,6 +105,7 @@ describe('readConfig', () => {
         ['write', 'off'],
       ]),
       rateStore: 'postgres',
+      edge: { ...DEFAULT_LIMITS.edge, connections: 50, unfinishedBytes: 3 * 1024 * 1024, idleMs: 70_000, minPingMs: 5_000 },
     });
     const bad = {
       LIMIT_COMMANDS_IN_FLIGHT: '0',
@@ -123,6 +128,20 @@ describe('readConfig', () => {
     expect(problemsOf({ DATABASE_URL: 'mysql://user:hunter2@db', AUTH_SIGNING_KEY_FILE: 'k' })).not.toContain('hunter2');
   });
 
+  it('finds the signing keys in a folder, or one in a file, and not in both', () => {
+    expect(readConfig({ DATA_DIR: '/data' }).signingKeys).toEqual({ kind: 'folder', folder: '/data', create: true });
+    const folder = { AUTH_SIGNING_KEYS: '/keys' };
+    expect(readConfig({ ...folder, DATABASE_URL: 'postgresql://db/x' }).signingKeys).toEqual({
+      kind: 'folder',
+      folder: '/keys',
+      create: false,
+    });
+    const file = { AUTH_SIGNING_KEY_FILE: '/key.pem' };
+    expect(readConfig({ ...file, DATABASE_URL: 'postgresql://db/x' }).signingKeys).toEqual({ kind: 'file', file: '/key.pem' });
+    expect(() => readConfig({ ...folder, ...file })).toThrow('AUTH_SIGNING_KEYS and AUTH_SIGNING_KEY_FILE are both set');
+    expect(() => readConfig({ DATABASE_URL: 'postgresql://db/x' })).toThrow('AUTH_SIGNING_KEYS is not set; with DATABASE_URL');
+  });
+
   it('takes keys of another issuer over https, and over http from this machine only', () => {
     const others = { AUTH_ISSUER: 'https://issuer.example', AUTH_AUDIENCE: 'users' };
     expect(problemsOf({ ...others, AUTH_JWKS_URL: 'http://issuer.example/jwks' })).toContain('AUTH_JWKS_URL');
@@ -135,5 +154,34 @@ describe('readConfig', () => {
   it('refuses settings that would be silently ignored', () => {
     expect(problemsOf({ DATABASE_REPLICA_URLS: 'postgresql://r/app' })).toContain('DATABASE_REPLICA_URLS');
     expect(problemsOf({ TLS_CLIENT_CA_FILE: 'ca.pem' })).toContain('TLS_CLIENT_CA_FILE');
+  });
+
+  it('reads hosts and origins, and says what is none', () => {
+    expect(readConfig({ ALLOWED_HOSTS: 'api.example.org,*.test', CORS_ORIGINS: 'https://app.example.org' })).toMatchObject({
+      allowedHosts: ['api.example.org', '*.test'],
+      corsOrigins: ['https://app.example.org'],
+    });
+    const message = problemsOf({
+      ALLOWED_HOSTS: 'api.example.org:443',
+      CORS_ORIGINS: '*',
+      HEALTH_ADDRESS: '9000',
+      REFLECTION: 'yes',
+    });
+    for (const name of ['ALLOWED_HOSTS', 'CORS_ORIGINS', 'HEALTH_ADDRESS', 'REFLECTION'])
+      expect(message).toContain(`${name} is `);
+  });
+
+  it('trusts no proxy, and then those that are named', () => {
+    expect(readConfig({}).proxies).toBeUndefined();
+    expect(
+      readConfig({ TRUSTED_PROXIES: '10.0.0.0/8, ::1', FORWARDED_HEADER: 'forwarded', PROXY_PROTOCOL: 'on' }).proxies,
+    ).toEqual({
+      networks: ['10.0.0.0/8', '::1'],
+      header: 'forwarded',
+      proxyProtocol: true,
+    });
+    const bad = problemsOf({ TRUSTED_PROXIES: 'proxy.example.org', FORWARDED_HEADER: 'x-real-ip', PROXY_PROTOCOL: 'v2' });
+    for (const name of ['TRUSTED_PROXIES', 'FORWARDED_HEADER', 'PROXY_PROTOCOL']) expect(bad).toContain(`${name} is `);
+    expect(problemsOf({ PROXY_PROTOCOL: 'on' })).toContain('TRUSTED_PROXIES is not');
   });
 });

@@ -111,6 +111,7 @@ async function pipeline(bench: Bench, service: DescService): Promise<readonly In
     }),
     validation: validation().interceptor,
     recorder: { record: nothing },
+    refusals: { admit: () => true },
     idempotency: {} as never,
     writes: { unitOfWork: () => work as never },
     reads: { primary: database, candidates: () => [database], monitor: undefined as never },

@@ -2,6 +2,9 @@
 import type { HandlersOf } from '../../src/cqrs/handler.ts';
 import { createUser } from '../../src/modules/users/commands/create-user.ts';
 import { logIn } from '../../src/modules/users/commands/log-in.ts';
+import { refreshSession } from '../../src/modules/users/commands/refresh-session.ts';
+import { logOut } from '../../src/modules/users/commands/log-out.ts';
+import { endSessions } from '../../src/modules/users/commands/end-sessions.ts';
 import { changeEmail } from '../../src/modules/users/commands/change-email.ts';
 import { changeName } from '../../src/modules/users/commands/change-name.ts';
 import { changePassword } from '../../src/modules/users/commands/change-password.ts';
@@ -20,6 +23,9 @@ import { QueryService } from '../users/v1/query_service_pb.js';
 const commandService = {
   createUser,
   logIn,
+  refreshSession,
+  logOut,
+  endSessions,
   changeEmail,
   changeName,
   changePassword,

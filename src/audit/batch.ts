@@ -19,6 +19,8 @@ export interface BatchContent {
   readonly sealedAt: string;
   /** Every record of a transaction below this id is sealed, as of this batch. */
   readonly sealedBelow: string;
+  /** In which form its records are sealed: see `SEALED_FORM`. */
+  readonly form: number;
 }
 
 /** A row of cqrs.command_seal_batch. The signature is over the hash. */
@@ -29,13 +31,11 @@ export interface Batch extends BatchContent, Signature {
 /** What the first batch holds in place of the hash of the one before. */
 export const NO_BATCH_BEFORE = Buffer.alloc(32);
 
-const DOMAIN = 'bicameral command batch 1';
-
-/** SHA-256 over a JSON array (as `JSON.stringify` writes it) of a name for the form and all that the batch says. */
+/** SHA-256 over a JSON array (as `JSON.stringify` writes it) of the name of its form and all that the batch says. */
 export function batchHash(batch: BatchContent): Buffer {
-  const { number, firstSequence, lastSequence, root, previous, sealedAt, sealedBelow } = batch;
+  const { number, firstSequence, lastSequence, root, previous, sealedAt, sealedBelow, form } = batch;
   const content = [
-    DOMAIN,
+    `bicameral command batch ${form}`,
     number,
     firstSequence,
     lastSequence,
@@ -49,7 +49,7 @@ export function batchHash(batch: BatchContent): Buffer {
 
 /** Select list of cqrs.command_seal_batch, for `toBatch`. */
 export const BATCH_COLUMNS = `number, first_sequence, last_sequence, root, previous, hash, signature, key_id,
-  ${epochMs('sealed_at')} as sealed_at, sealed_below::text`;
+  ${epochMs('sealed_at')} as sealed_at, sealed_below::text, form`;
 
 /** The newest batch: the head of the log. */
 export const NEWEST_BATCH = `select ${BATCH_COLUMNS} from cqrs.command_seal_batch order by number desc limit 1`;
@@ -66,6 +66,7 @@ export interface BatchRow {
   readonly key_id: string;
   readonly sealed_at: string;
   readonly sealed_below: string;
+  readonly form: number;
 }
 
 export function toBatch(row: BatchRow): Batch {
@@ -80,5 +81,6 @@ export function toBatch(row: BatchRow): Batch {
     keyId: row.key_id,
     sealedAt: row.sealed_at,
     sealedBelow: row.sealed_below,
+    form: row.form,
   };
 }

@@ -1,9 +1,10 @@
 import type pg from 'pg';
 import type { SigningKey } from '../auth/signing-key.ts';
-import { type Batch, type BatchRow, batchHash, MAX_BATCH_SIZE, NEWEST_BATCH, NO_BATCH_BEFORE, toBatch } from './batch.ts';
-import { placeOf, recordDigest, SEALED_COLUMN_COUNT, SEALED_COLUMNS, TEXT_ROWS } from './canonical-record.ts';
+import { type Batch, batchHash, MAX_BATCH_SIZE, NO_BATCH_BEFORE } from './batch.ts';
+import { placeOf, recordDigest, SEALED_COLUMN_COUNT, SEALED_COLUMNS, SEALED_FORM, TEXT_ROWS } from './canonical-record.ts';
 import { merkleRoot, type Seal, sealLeaf } from './merkle.ts';
-import { signed } from './signature.ts';
+import { signed, type VerifyingKeys } from './signature.ts';
+import { type DistrustedBatch, whereToGoOn } from './where-to-go-on.ts';
 
 /** The transaction ids of the database are below those that were sealed: it is a copy by dump, whose ids began anew. */
 export class SealsFromElsewhere extends Error {
@@ -33,30 +34,43 @@ const MARK = 'select pg_snapshot_xmin(pg_current_snapshot())::text as mark';
  * it began first. From one cut to the next the transaction ids respect it: a command that waited for one still under way at the mark
  * ended after the mark too, and is not in the cut before.
  */
-const CUT = `declare cut no scroll cursor for
+const cutOf = (besides = ''): string => `declare cut no scroll cursor for
   select ${SEALED_COLUMNS}, record.received_at::text from cqrs.command_log as record
-  where record.transaction_id >= $1::xid8 and record.transaction_id < $2::xid8 order by record.position`;
+  where record.transaction_id >= $1::xid8 and record.transaction_id < $2::xid8 ${besides} order by record.position`;
+const CUT = cutOf();
+
+/** The same without the records that have a seal already, whoever made it: a batch that cannot be trusted lies in between. */
+const CUT_BEHIND_DISTRUSTED = cutOf(`and not exists (select from cqrs.command_seal as seal
+    where seal.command_id = record.command_id and seal.received_at = record.received_at)`);
 
 const PAGE = `fetch ${MAX_BATCH_SIZE} from cut`;
 
-const WRITE_SEALS = `insert into cqrs.command_seal (sequence, command_id, received_at, digest)
-  select * from unnest($1::bigint[], $2::uuid[], $3::timestamptz[], $4::bytea[])`;
+/** By the owner's function: a batch can only be put behind the newest one. */
+const APPEND = `select cqrs.append_seals($1, $2::uuid[], $3::timestamptz[], $4::bytea[], $5, $6, $7, $8, $9,
+  timestamptz 'epoch' + $10::bigint * interval '1 millisecond', $11::xid8, $12)`;
 
-const WRITE_BATCH = `insert into cqrs.command_seal_batch (number, first_sequence, last_sequence, root, previous, hash, signature, key_id,
-    sealed_at, sealed_below)
-  values ($1, $2, $3, $4, $5, $6, $7, $8, timestamptz 'epoch' + $9::bigint * interval '1 millisecond', $10::xid8)`;
+export interface SealRoundParts {
+  readonly pool: pg.Pool;
+  /** Signs. */
+  readonly key: SigningKey;
+  /** Whose batches are gone on from: those of the ring. Default: of `key` alone. */
+  readonly keys?: VerifyingKeys | undefined;
+  readonly now: () => number;
+  /** Told of a newest batch that is not this service's: see `whereToGoOn`. */
+  readonly onDistrust?: ((problem: DistrustedBatch) => void) | undefined;
+}
 
 /**
  * Seals what was committed since the last round, in one transaction; answers how many records that was. Answers 0 at once when
  * another instance is sealing.
  */
-export async function sealRound({ pool, key, now }: { pool: pg.Pool; key: SigningKey; now: () => number }): Promise<number> {
+export async function sealRound({ pool, ...parts }: SealRoundParts): Promise<number> {
   const client = await pool.connect();
   try {
     // Each statement sees what was committed before it: the newest batch has to be read after the lock was had.
     await client.query('begin isolation level read committed');
     const { rows } = await client.query<{ locked: boolean }>(TRY_LOCK);
-    const sealed = rows[0]?.locked ? await sealCut(client, key, now) : 0;
+    const sealed = rows[0]?.locked ? await sealCut(client, parts) : 0;
     await client.query('commit');
     client.release();
     return sealed;
@@ -67,15 +81,16 @@ export async function sealRound({ pool, key, now }: { pool: pg.Pool; key: Signin
   }
 }
 
-async function sealCut(client: pg.PoolClient, key: SigningKey, now: () => number): Promise<number> {
-  const [newest] = (await client.query<BatchRow>(NEWEST_BATCH)).rows;
-  let head = newest && toBatch(newest);
-  const sealedBelow = head?.sealedBelow ?? '0';
+async function sealCut(client: pg.PoolClient, { key, keys, now, onDistrust }: Omit<SealRoundParts, 'pool'>): Promise<number> {
+  const start = await whereToGoOn(client, keys ?? new Map([[key.publicJwk.kid, key]]));
+  const { sealedBelow } = start;
+  let { head } = start;
+  if (start.distrusted) onDistrust?.(start.distrusted);
   const { rows } = await client.query<{ mark: string }>(MARK);
   const mark = rows[0]?.mark ?? sealedBelow;
   if (BigInt(mark) < BigInt(sealedBelow)) throw new SealsFromElsewhere(mark, sealedBelow);
 
-  await client.query(CUT, [sealedBelow, mark]);
+  await client.query(start.distrusted ? CUT_BEHIND_DISTRUSTED : CUT, [sealedBelow, mark]);
   let sealed = 0;
   let page = await fetchPage(client);
   while (page.length > 0) {
@@ -105,7 +120,7 @@ function toSealed(page: readonly CutRow[], lastSequence: number): Sealed[] {
     sequence: lastSequence + 1 + index,
     commandId: row[COMMAND_ID] ?? '',
     receivedAt: row[RECEIVED_AT] ?? '',
-    digest: recordDigest(row.slice(0, SEALED_COLUMN_COUNT)).toString('hex'),
+    digest: recordDigest(row.slice(0, SEALED_COLUMN_COUNT), SEALED_FORM).toString('hex'),
     receivedAtText: row[SEALED_COLUMN_COUNT] ?? '',
   }));
 }
@@ -127,23 +142,19 @@ function nextBatch(parts: {
     previous: head?.hash ?? NO_BATCH_BEFORE,
     sealedAt,
     sealedBelow,
+    form: SEALED_FORM,
   };
   const hash = batchHash(content);
   return { ...content, hash, ...signed(hash, key) };
 }
 
 async function write(client: pg.PoolClient, records: readonly Sealed[], batch: Batch): Promise<void> {
-  await client.query(WRITE_SEALS, [
-    records.map(({ sequence }) => sequence),
+  const { number, root, previous, hash, signature, keyId, sealedAt, sealedBelow, form } = batch;
+  await client.query(APPEND, [
+    number,
     records.map(({ commandId }) => commandId),
     records.map(({ receivedAtText }) => receivedAtText),
     records.map(({ digest }) => `\\x${digest}`),
-  ]);
-  const { number, firstSequence, lastSequence, root, previous, hash, signature, keyId, sealedAt, sealedBelow } = batch;
-  await client.query(WRITE_BATCH, [
-    number,
-    firstSequence,
-    lastSequence,
     root,
     previous,
     hash,
@@ -151,5 +162,6 @@ async function write(client: pg.PoolClient, records: readonly Sealed[], batch: B
     keyId,
     sealedAt,
     sealedBelow,
+    form,
   ]);
 }

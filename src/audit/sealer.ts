@@ -3,6 +3,8 @@ import type { Logger } from 'pino';
 import type { SigningKey } from '../auth/signing-key.ts';
 import { MAX_BATCH_SIZE } from './batch.ts';
 import { sealRound } from './seal-round.ts';
+import type { VerifyingKeys } from './signature.ts';
+import type { DistrustedBatch } from './where-to-go-on.ts';
 
 export interface Sealer {
   /** Seals what was committed up to now, and answers how many records that was. Rejects when the round fails. */
@@ -14,8 +16,11 @@ export interface Sealer {
 export interface SealerOptions {
   /** The primary, as the writer. One connection is enough. */
   readonly pool: pg.Pool;
+  /** Signs. */
   readonly key: SigningKey;
-  readonly logger: Pick<Logger, 'warn' | 'info'>;
+  /** Whose batches are gone on from: see `SealRoundParts`. */
+  readonly keys?: VerifyingKeys;
+  readonly logger: Pick<Logger, 'error' | 'warn' | 'info'>;
   /** From the end of one round to the start of the next, in milliseconds. A round that had much to do is followed at once. */
   readonly intervalMs?: number;
   /** Milliseconds since the epoch. */
@@ -26,15 +31,26 @@ export interface SealerOptions {
  * Seals the log of commands in the background. Every instance runs one, and one of them at a time seals. A failing round is tried
  * again at the interval and logged once an outage; nothing is lost meanwhile, because a round takes all that is not sealed.
  */
-export function startSealer({ pool, key, logger, intervalMs = 250, now = Date.now }: SealerOptions): Sealer {
+export function startSealer({ pool, key, keys, logger, intervalMs = 250, now = Date.now }: SealerOptions): Sealer {
   let failing = false;
+  let distrusted: number | undefined;
   let stopped = false;
   let timer: NodeJS.Timeout | undefined;
   // One after the other, so that a round that was asked for sees all that was committed before.
   let last: Promise<unknown> = Promise.resolve();
 
+  /** Once a batch: until there is something to seal behind it, every round meets it again. */
+  function onDistrust({ batch, problem }: DistrustedBatch): void {
+    if (distrusted === batch) return;
+    distrusted = batch;
+    logger.error(
+      { batch, problem },
+      'somebody else wrote the newest batch of seals; sealing goes on behind it. Unless a signing key was given up, change the password of DATABASE_URL, and see `bicameral audit verify`',
+    );
+  }
+
   function sealNow(): Promise<number> {
-    const sealing = last.then(() => (stopped ? 0 : sealRound({ pool, key, now })));
+    const sealing = last.then(() => (stopped ? 0 : sealRound({ pool, key, keys, now, onDistrust })));
     last = sealing.catch(() => undefined);
     return sealing;
   }

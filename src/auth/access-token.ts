@@ -26,6 +26,8 @@ export interface AccessTokenClaims {
   readonly session?: string;
   /** `auth_time` (RFC 9068, 2.2.1): when a password was shown for this session. Undefined for a token that came without one. */
   readonly authenticatedAt?: Date | undefined;
+  /** Default `TOKEN_LIFETIME_MS`; whole seconds. One above `LONGEST_TOKEN_LIFETIME_MS` is refused where it is used. */
+  readonly lifetimeMs?: number;
 }
 
 export interface AccessToken {
@@ -41,9 +43,9 @@ export interface AccessTokenIssuer {
 export function createAccessTokenIssuer(key: SigningKey): AccessTokenIssuer {
   const header = { alg: key.publicJwk.alg, typ: ACCESS_TOKEN_TYPE, kid: key.publicJwk.kid };
   return {
-    async issue({ subject, roles, sessionEpoch, now, id, session = id, authenticatedAt }) {
+    async issue({ subject, roles, sessionEpoch, now, id, session = id, authenticatedAt, lifetimeMs = TOKEN_LIFETIME_MS }) {
       const issuedAt = Math.floor(now.getTime() / 1000);
-      const expiresAt = issuedAt + TOKEN_LIFETIME_MS / 1000;
+      const expiresAt = issuedAt + lifetimeMs / 1000;
       const authTime = authenticatedAt && { auth_time: Math.floor(authenticatedAt.getTime() / 1000) };
       const token = await new SignJWT({ roles: [...roles], epoch: sessionEpoch, sid: session, ...authTime })
         .setProtectedHeader(header)

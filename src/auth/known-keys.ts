@@ -1,6 +1,7 @@
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
-import pg from 'pg';
-import type { Connection } from '../postgres/connection.ts';
+import type pg from 'pg';
+import { type Connection, SESSION, withSettings } from '../postgres/connection.ts';
+import { DatabaseClient } from '../postgres/database-client.ts';
 import type { KeyRing } from './key-ring.ts';
 import type { SigningKey } from './signing-key.ts';
 
@@ -154,7 +155,7 @@ function opened(sealed: Buffer, { deriveKey, publicJwk: { kid } }: SigningKey): 
 
 async function connected<T>(connection: Connection, work: (client: pg.Client) => Promise<T>): Promise<T> {
   const timeouts = { connectionTimeoutMillis: PATIENCE, query_timeout: PATIENCE };
-  const client = new pg.Client({ ...connection, application_name: 'bicameral keys', ...timeouts });
+  const client = new DatabaseClient({ ...withSettings(connection, SESSION), application_name: 'bicameral keys', ...timeouts });
   client.on('error', () => {});
   try {
     await client.connect();

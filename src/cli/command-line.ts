@@ -33,12 +33,13 @@ export async function runCommandLine(argv: readonly string[], environment: Envir
 
   program
     .command('token')
-    .description('Print an access token, signed with the local key, good for 15 minutes.')
+    .description('Print an access token, signed with the local key.')
     .option('--role <role...>', 'roles that the token holds: admin, auditor, operator', [])
     .option('--subject <id>', 'who the token is for', 'operator')
+    .option('--ttl <time>', 'how long it is good: 90s, 15m, at most 12h', '15m')
     .option('--json', 'print the token and its end as JSON')
     .addHelpText('after', '\nWhoever can read the key that signs (AUTH_SIGNING_KEYS, AUTH_SIGNING_KEY_FILE) is the operator.')
-    .action(async (options: { role: string[]; subject: string; json?: true }) =>
+    .action(async (options: { role: string[]; subject: string; ttl: string; json?: true }) =>
       (await import('./token.ts')).printToken(environment, options),
     );
 

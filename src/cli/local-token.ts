@@ -6,8 +6,15 @@ import type { Config } from '../config.ts';
 /** A token signed with the local key: whoever can read the key file is the operator. Throws SigningKeyUnusable. */
 export async function localToken(
   { signingKeys }: Pick<Config, 'signingKeys'>,
-  { subject = 'operator', roles }: { subject?: string; roles: readonly string[] },
+  { subject = 'operator', roles, lifetimeMs }: { subject?: string; roles: readonly string[]; lifetimeMs?: number },
 ): Promise<AccessToken> {
   const issuer = createAccessTokenIssuer((await loadKeyRing(signingKeys)).current);
-  return await issuer.issue({ subject, roles, sessionEpoch: 1, now: new Date(), id: randomUUIDv7() });
+  return await issuer.issue({
+    subject,
+    roles,
+    sessionEpoch: 1,
+    now: new Date(),
+    id: randomUUIDv7(),
+    ...(lifetimeMs !== undefined && { lifetimeMs }),
+  });
 }

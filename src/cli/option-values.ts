@@ -23,3 +23,13 @@ export function time(option: string, value: string): Date {
   }
   return date;
 }
+
+const UNITS = { s: 1000, m: 60_000, h: 3_600_000 } as const;
+
+/** A time span like `90s`, `15m` or `12h`, in milliseconds; `most` is a whole number of hours. Throws OptionError. */
+export function duration(option: string, value: string, most: number): number {
+  const [, count = '', unit = 's'] = /^([1-9]\d{0,5})([smh])$/.exec(value) ?? [];
+  const span = Number(count) * UNITS[unit as keyof typeof UNITS];
+  if (span > 0 && span <= most) return span;
+  throw new OptionError(option, value, `give a time like 90s, 15m or 2h, at most ${most / UNITS.h}h`);
+}

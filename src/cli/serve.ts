@@ -1,5 +1,6 @@
-import { type Environment, readConfig } from '../config.ts';
+import { type Config, ConfigError, type Environment, readConfig } from '../config.ts';
 import { createLogger, type LogLevel } from '../telemetry/logger.ts';
+import { refuseTaken } from '../transport/address.ts';
 import { firstSignal } from './first-signal.ts';
 import { hangUp } from './hang-up.ts';
 import { createConsoleProgress } from './progress.ts';
@@ -19,6 +20,8 @@ export async function serve(environment: Environment): Promise<void> {
     pretty: process.stdout.isTTY,
     pid: isAlone ? undefined : process.pid,
   });
+  // Before the database, which may take half a minute to make.
+  await refuseTakenAddresses(config);
   const start = isAlone ? (await import('../app.ts')).startApp : (await import('./start-workers.ts')).startWorkers;
   // Heard from here on: a signal during the start ends the program in order once it has started, and leaves no server behind.
   const renewal: { renew?: () => Promise<void> } = {};
@@ -31,4 +34,13 @@ export async function serve(environment: Environment): Promise<void> {
   logger.info({ signal }, 'stopping');
   await app.stop();
   logger.info('stopped');
+}
+
+async function refuseTakenAddresses({ grpcAddress, httpAddress, healthAddress }: Config): Promise<void> {
+  const problems: string[] = [];
+  const addresses = { GRPC_ADDRESS: grpcAddress, HTTP_ADDRESS: httpAddress, HEALTH_ADDRESS: healthAddress };
+  for (const [variable, address] of Object.entries(addresses)) {
+    if (address !== undefined) await refuseTaken(address).catch((error: Error) => problems.push(`${variable}: ${error.message}`));
+  }
+  if (problems.length > 0) throw new ConfigError(problems);
 }

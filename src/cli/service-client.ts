@@ -21,12 +21,15 @@ export interface ServiceClientOptions extends TrustFiles {
 
 /** A token with less than this left, in milliseconds, is replaced. */
 const LAST_MINUTES = 5 * 60_000;
+/** How long a token is good, in milliseconds: a stream ends with the token that it was opened with, and to read a whole log can take hours. */
+const LIFETIME = 12 * 60 * 60_000;
 
 /** Calls the service at GRPC_ADDRESS with a token signed by the local key, and with a new one when it is about to end. */
 export async function serviceClient(environment: Environment, options: ServiceClientOptions): Promise<ServiceClient> {
   const config = readConfig(environment);
-  const [trust, token] = await Promise.all([readTrust(config, options), localToken(config, options)]);
-  const interceptors = [authorized(token, () => localToken(config, options))];
+  const newToken = (): Promise<AccessToken> => localToken(config, { roles: options.roles, lifetimeMs: LIFETIME });
+  const [trust, token] = await Promise.all([readTrust(config, options), newToken()]);
+  const interceptors = [authorized(token, newToken)];
   const { transport, close } = grpcConnection(config, { trust, interceptors });
   return { client: (service) => createClient(service, transport), close };
 }

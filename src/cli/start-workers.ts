@@ -8,24 +8,10 @@ import type { Config } from '../config.ts';
 import { openMigratedDatabase } from '../postgres/open-database.ts';
 import { parseAddress } from '../transport/address.ts';
 import { settlePorts } from './settle-ports.ts';
+import { forkWorker, IN_ORDER, type WorkerProcess, type WorkerSetup } from './worker-process.ts';
 
-/** In what a worker differs from the environment. It is a message, because it holds keys and passwords. Orders follow. */
-export type WorkerSetup = Pick<Config, 'grpcAddress' | 'httpAddress' | 'database' | 'signingKeys'>;
-
-/** `renew`: look at the files for TLS. */
-export type WorkerOrder = 'renew' | 'stop';
-
-/** What a worker tells, once: that it serves, or why it cannot. */
-export type WorkerReport = 'serving' | { readonly failure: string };
-
-/** A worker could not start; the message is what it said. */
-class WorkerDidNotStart extends Error {
-  constructor(message: string) {
-    super(message);
-    this.name = 'WorkerDidNotStart';
-  }
-}
-
+/** How much longer than its calls in flight a worker may take to stop, in milliseconds. */
+const AFTER_GRACE = 3_000;
 const FIRST_PAUSE = 500;
 const LONGEST_PAUSE = 10_000;
 /** A worker that ran for so long was well: the pause begins anew, in milliseconds. */
@@ -35,8 +21,8 @@ const WELL_AFTER = 60_000;
  * Runs the app in `config.workers` processes that share the addresses and one database, which this process opens and migrates.
  * Resolves when all serve; when one cannot, throws why, once, and leaves nothing running.
  *
- * Connections are dealt out in turn. A worker that ends is replaced, with pauses that double from 0.5 s to 10 s. Workers end with this
- * process, also by `kill -9`, because they notice that it is gone.
+ * Connections are dealt out in turn. A worker that ends, or is stuck, is replaced, with pauses that double from 0.5 s to 10 s while
+ * another one serves. Workers end with this process, also by `kill -9`, because they notice that it is gone.
  */
 export async function startWorkers(
   config: Config,
@@ -48,7 +34,7 @@ export async function startWorkers(
   const stop = async (): Promise<void> => {
     stopping.abort();
     for (const worker of running) worker.stop();
-    await Promise.all([...running].map(({ ended }) => ended));
+    await Promise.all([...running].map((worker) => endInTime(worker, config.shutdownGraceMs + AFTER_GRACE)));
     await database.close();
   };
   // When this process does not end by `stop`, a worker that is stuck would not notice.
@@ -59,10 +45,11 @@ export async function startWorkers(
   try {
     // Read here, for all workers: one that is started later has the keys of the others, whatever became of the files.
     const { files } = await openKeys(config.signingKeys, database.connections.writer);
-    const [grpcAddress, httpAddress] = await settlePorts([config.grpcAddress, config.httpAddress]);
+    const { grpcAddress, httpAddress, healthAddress } = await settlePorts(config);
     const setup: WorkerSetup = {
       grpcAddress,
       httpAddress,
+      healthAddress,
       database: { kind: 'opened', connections: database.connections },
       signingKeys: { kind: 'read', files },
     };
@@ -79,22 +66,35 @@ export async function startWorkers(
     cluster.setupPrimary({ exec: join(import.meta.dirname, 'worker.ts'), args: [] });
     const workers = Array.from({ length: config.workers }, fork);
     await Promise.all(workers.map(({ serving }) => serving));
-    for (const worker of workers) keep(worker, { fork, logger, signal: stopping.signal }).catch(() => {});
+    const others = (worker: WorkerProcess): boolean => [...running].some((one) => one !== worker);
+    for (const worker of workers) keep(worker, { fork, others, logger, signal: stopping.signal }).catch(() => {});
     const renewCertificates = async (): Promise<void> => {
       for (const worker of running) worker.renew();
     };
-    return { grpcPort: parseAddress(grpcAddress).port, httpPort: parseAddress(httpAddress).port, renewCertificates, stop };
+    const healthPort = healthAddress === undefined ? undefined : parseAddress(healthAddress).port;
+    return {
+      grpcPort: parseAddress(grpcAddress).port,
+      httpPort: parseAddress(httpAddress).port,
+      healthPort,
+      renewCertificates,
+      stop,
+    };
   } catch (error) {
     await stop();
     throw error;
   }
 }
 
+interface Keeping {
+  readonly fork: () => WorkerProcess;
+  /** Whether another worker than this one runs. */
+  readonly others: (worker: WorkerProcess) => boolean;
+  readonly logger: Logger;
+  readonly signal: AbortSignal;
+}
+
 /** Fills the worker's place again whenever it ends. Rejects when the signal aborts a pause. */
-async function keep(
-  first: WorkerProcess,
-  { fork, logger, signal }: { fork: () => WorkerProcess; logger: Logger; signal: AbortSignal },
-): Promise<void> {
+async function keep(first: WorkerProcess, { fork, others, logger, signal }: Keeping): Promise<void> {
   let pause = FIRST_PAUSE;
   for (let worker = first; ; worker = fork()) {
     const startedAt = performance.now();
@@ -105,49 +105,17 @@ async function keep(
     }
     const end = await ended;
     if (signal.aborted) return;
-    if (performance.now() - startedAt > WELL_AFTER) pause = FIRST_PAUSE;
+    // Nobody serves while the last one is waited for.
+    if (performance.now() - startedAt > WELL_AFTER || !others(worker)) pause = FIRST_PAUSE;
     logger.error({ worker: pid, restartInMs: pause }, `a worker ${end}`);
     await delay(pause, undefined, { signal });
     pause = Math.min(2 * pause, LONGEST_PAUSE);
   }
 }
 
-interface WorkerProcess {
-  readonly pid: number | undefined;
-  /** Rejects with WorkerDidNotStart. */
-  readonly serving: Promise<void>;
-  /** How it ended. Never rejects. */
-  readonly ended: Promise<string>;
-  readonly renew: () => void;
-  /** Lets its calls in flight finish. */
-  readonly stop: () => void;
-  readonly kill: () => void;
-}
-
-const IN_ORDER = 'ended with code 0';
-
-function forkWorker(setup: WorkerSetup): WorkerProcess {
-  const worker = cluster.fork();
-  const { promise: serving, resolve, reject } = Promise.withResolvers<void>();
-  const ended = new Promise<string>((end) => {
-    worker.on('error', ({ message }) => end(`failed: ${message}`));
-    worker.on('exit', (code, signal) => end(signal ? `was ended by ${signal}` : `ended with code ${code}`));
-  });
-  worker.on('message', (report: WorkerReport) => {
-    if (report === 'serving') resolve();
-    else reject(new WorkerDidNotStart(report.failure));
-  });
-  void ended.then((end) => reject(new WorkerDidNotStart(`a worker ${end} before it served`)));
-  serving.catch(() => {});
-  // One that has ended meanwhile needs no message.
-  const tell = (message: WorkerSetup | WorkerOrder): unknown => worker.send(message, () => {});
-  tell(setup);
-  return {
-    pid: worker.process.pid,
-    serving,
-    ended,
-    renew: () => tell('renew'),
-    stop: () => tell('stop'),
-    kill: () => worker.process.kill('SIGKILL'),
-  };
+/** Waits for a worker that was told to stop, and kills it when it takes too long. */
+async function endInTime(worker: WorkerProcess, patience: number): Promise<void> {
+  const tooLate = setTimeout(worker.kill, patience);
+  await worker.ended;
+  clearTimeout(tooLate);
 }

@@ -1,6 +1,10 @@
 import { ROLES } from '../auth/roles.ts';
 import { type Environment, readConfig } from '../config.ts';
 import { localToken } from './local-token.ts';
+import { duration } from './option-values.ts';
+
+/** A working day: no longer than a person may go without proving anew who they are (NIST SP 800-63B: 12 hours at AAL3). */
+const LONGEST_TTL_MS = 12 * 60 * 60_000;
 
 class UnknownRole extends Error {
   constructor(roles: readonly string[]) {
@@ -12,11 +16,12 @@ class UnknownRole extends Error {
 /** `bicameral token` */
 export async function printToken(
   environment: Environment,
-  options: { role: string[]; subject: string; json?: boolean },
+  options: { role: string[]; subject: string; ttl: string; json?: boolean },
 ): Promise<void> {
   const unknown = options.role.filter((role) => !(role in ROLES));
   if (unknown.length > 0) throw new UnknownRole(unknown);
   const { subject, role: roles } = options;
-  const { token, expiresAt } = await localToken(readConfig(environment), { subject, roles });
+  const lifetimeMs = duration('--ttl', options.ttl, LONGEST_TTL_MS);
+  const { token, expiresAt } = await localToken(readConfig(environment), { subject, roles, lifetimeMs });
   process.stdout.write(options.json ? `${JSON.stringify({ token, expiresAt })}\n` : `${token}\n`);
 }

@@ -5,7 +5,7 @@ import { readConfig } from '../config.ts';
 import { createLogger, type LogLevel } from '../telemetry/logger.ts';
 import { explain } from './explain.ts';
 import { firstSignal } from './first-signal.ts';
-import type { WorkerOrder, WorkerReport, WorkerSetup } from './start-workers.ts';
+import type { WorkerOrder, WorkerReport, WorkerSetup } from './worker-process.ts';
 
 process.stderr.on('error', () => {});
 const report = (message: WorkerReport): Promise<void> => new Promise((sent) => process.send?.(message, () => sent()));
@@ -22,7 +22,8 @@ let app: App | undefined;
 const stopped = (async () => {
   for await (const [message] of messages as AsyncIterable<[WorkerOrder]>) {
     if (message === 'stop') return;
-    await app?.renewCertificates();
+    if (message === 'answer') await report('alive');
+    else await app?.renewCertificates();
   }
 })();
 try {

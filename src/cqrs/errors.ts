@@ -149,8 +149,8 @@ export class GuessesExhausted extends BusError {
 }
 
 /**
- * The database cannot be reached or is starting. A query can be sent again after the delay; so can a command, but it may have been
- * done when the connection broke during its commit.
+ * The database cannot be reached, is starting or stopping, has no room left, or took too long. A query can be sent again after the
+ * delay; so can a command, but it may have been done when the connection broke during its commit.
  */
 export class DatabaseUnavailable extends BusError {
   readonly reason = 'DATABASE_UNAVAILABLE';

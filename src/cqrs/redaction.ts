@@ -1,6 +1,6 @@
 import { type DescField, type DescMessage, getOption, type JsonObject, type JsonValue, toJson } from '@bufbuild/protobuf';
 import { type ReflectMessage, reflect } from '@bufbuild/protobuf/reflect';
-import { personal } from '#gen/cqrs/v1/personal_pb.js';
+import { owner, personal } from '#gen/cqrs/v1/personal_pb.js';
 import type { Message } from './call.ts';
 
 /** What stands in a redacted message in the place of a secret, whatever the type of the field. */
@@ -25,6 +25,19 @@ export function redact(schema: DescMessage, message: Message): RedactedMessage {
 /** Whether messages of the type can hold a secret, at any depth. */
 export function holdsSecrets(schema: DescMessage): boolean {
   return holds(schema, isSecret, new Set());
+}
+
+const secretFields = new Map<DescMessage, readonly string[]>();
+
+/** Whether a secret is set in the message, not looking into the messages in it. */
+export function bringsSecret(schema: DescMessage, message: Message): boolean {
+  let fields = secretFields.get(schema);
+  if (!fields) {
+    fields = schema.fields.filter(isSecret).map(({ localName }) => localName);
+    secretFields.set(schema, fields);
+  }
+  const values = message as unknown as Record<string, unknown>;
+  return fields.some((name) => values[name] !== undefined && values[name] !== '');
 }
 
 /** Empties the secrets of a message in place. */
@@ -102,6 +115,19 @@ function holds(schema: DescMessage, matches: (field: DescField) => boolean, visi
   if (visited.has(schema)) return false;
   visited.add(schema);
   return schema.fields.some((field) => matches(field) || (field.message != null && holds(field.message, matches, visited)));
+}
+
+const ownerFields = new Map<DescMessage, readonly string[]>();
+
+/** The names of the people whose personal data the message holds (`cqrs.v1.owner`). */
+export function ownersOf(schema: DescMessage, message: Message): readonly string[] {
+  let fields = ownerFields.get(schema);
+  if (!fields) {
+    fields = schema.fields.filter((field) => getOption(field, owner)).map(({ localName }) => localName);
+    ownerFields.set(schema, fields);
+  }
+  const values = fields.map((name) => (message as unknown as Record<string, unknown>)[name]);
+  return values.filter((value) => typeof value === 'string' && value !== '') as string[];
 }
 
 /** Whether the field holds a secret: `debug_redact`. */

@@ -4,8 +4,12 @@ import type { Call } from '../cqrs/call.ts';
 import { attemptKey, principalOf, traceKey } from '../cqrs/context-keys.ts';
 import { methodName } from '../cqrs/convention.ts';
 import { DomainError, type ErrorKind } from '../cqrs/errors.ts';
-import { type RedactedMessage, redact } from '../cqrs/redaction.ts';
+import { networkOf } from '../cqrs/network.ts';
+import { ownersOf, type RedactedMessage, redact } from '../cqrs/redaction.ts';
+import { isStandInEmail } from '../cqrs/replay.ts';
 import type { Attempt, CommandRecord, Outcome, Target } from '../postgres/command-log/command-record.ts';
+import type { Refusal } from '../postgres/command-log/refusal-tally.ts';
+import { unitOfWorkKey } from '../postgres/writer/unit-of-work.ts';
 import { codeName } from '../telemetry/code-name.ts';
 import { codeOf } from './error-codes.ts';
 
@@ -37,6 +41,12 @@ const OUTCOMES: Readonly<Record<ErrorKind, Outcome>> = {
   unknown: 'failed',
 };
 
+/** Outcomes that a handler decides on. */
+const KEEPING: ReadonlySet<Outcome> = new Set(['succeeded', 'rejected', 'unauthenticated']);
+
+/** Outcomes that cost the caller nothing and the service little. */
+const REFUSALS: ReadonlySet<Outcome> = new Set(['invalid', 'unauthenticated', 'denied', 'throttled']);
+
 /** One command from its arrival to its record. */
 export class CommandAttempt {
   readonly #call: Call;
@@ -49,6 +59,8 @@ export class CommandAttempt {
   answeredBy: string | undefined;
   /** Its record committed with it. */
   isRecorded = false;
+  /** It was refused like many others, and has no record of its own. */
+  isCounted = false;
 
   constructor(call: Call) {
     this.#call = call;
@@ -57,7 +69,7 @@ export class CommandAttempt {
   /** What is known before the end. `whole`: the request is valid and can be run again. */
   attempt({ whole }: { whole: boolean }): Attempt {
     const call = this.#call;
-    const { id, roles, session } = principalOf(call);
+    const { id, roles, session, issuer = '' } = principalOf(call);
     return {
       commandId: call.id,
       receivedAt: call.receivedAt,
@@ -70,7 +82,22 @@ export class CommandAttempt {
       durationUs: Math.round((performance.now() - this.#started) * 1000),
       traceId: call.contextValues.get(traceKey)?.traceId ?? '',
       peer: call.origin.peer,
+      issuer: storable(issuer),
       userAgent: storable(call.headerValue('user-agent') ?? '').slice(0, MAX_HEADER),
+    };
+  }
+
+  /** How it was refused, when it was and came from outside of this process: refusals can come in any number. */
+  refusal(error: unknown): Refusal | undefined {
+    const outcome = this.#outcome(error);
+    const { method, origin } = this.#call;
+    if (!REFUSALS.has(outcome) || origin.peer === '') return undefined;
+    return {
+      method: methodName(method),
+      outcome,
+      code: codeName(codeOf(error)),
+      reason: reasonOf(error),
+      network: networkOf(origin.peer),
     };
   }
 
@@ -78,15 +105,33 @@ export class CommandAttempt {
   record(error: unknown): CommandRecord {
     const outcome = this.#outcome(error);
     const whole = outcome === 'succeeded' || outcome === 'rejected';
+    const target = this.#storedTarget(error);
+    const owners = this.#owners(outcome);
+    const isOwned = this.#keepsPersonal(outcome) && (target !== undefined || owners.length > 0);
     return {
       ...this.attempt({ whole }),
+      // The digest stays, and says that there was something.
+      ...(!isOwned && { personal: null }),
       outcome,
       code: error === undefined ? 'OK' : codeName(codeOf(error)),
       reason: error === undefined ? '' : reasonOf(error),
       dryRun: this.dryRun,
       answeredBy: this.answeredBy,
-      target: this.#storedTarget(error),
+      target,
+      owners,
     };
+  }
+
+  /** What is personal is not kept of a request that no handler looked at, that broke a rule, or that was only tried. */
+  #keepsPersonal(outcome: Outcome): boolean {
+    const { contextValues } = this.#call;
+    return KEEPING.has(outcome) && !this.dryRun && contextValues.get(unitOfWorkKey) !== undefined;
+  }
+
+  /** By which names what is personal is found, beside the target: a command about one person can hold the address of another. */
+  #owners(outcome: Outcome): readonly string[] {
+    if (!this.#keepsPersonal(outcome)) return [];
+    return ownersOf(this.#call.method.input, this.#call.request).filter((name) => !isStandInEmail(name));
   }
 
   #outcome(error: unknown): Outcome {

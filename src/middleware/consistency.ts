@@ -1,20 +1,20 @@
 import type { Interceptor } from '@connectrpc/connect';
 import { type Answer, answerOf, toResponse } from '../cqrs/answer.ts';
 import { type Call, callOf, type Message } from '../cqrs/call.ts';
-import { DatabaseUnavailable, DomainError, Overloaded } from '../cqrs/errors.ts';
+import { DatabaseUnavailable, DomainError } from '../cqrs/errors.ts';
 import type { ReadPool, ReadSide } from '../postgres/reader/read-side.ts';
 import { Reader, readerKey } from '../postgres/reader/reader.ts';
-import { errorCode, translateSqlError } from '../postgres/sql-errors.ts';
+import { errorCode, meaningOf, translateSqlError } from '../postgres/sql-errors.ts';
 
-/** serialization_failure: on a standby, a query that was in the way of replay (PostgreSQL manual 26.4.2). */
-const CANCELED_BY_REPLAY = '40001';
 /** read_only_sql_transaction: the handler tried to write. That is a defect of the handler, and no fault of the database. */
 const WRITE_REFUSED = '25006';
+/** query_canceled: by its time limit or by somebody, which is about the query alone. */
+const CANCELED = '57014';
 
 /**
  * Chooses the database that answers a query: the freshest healthy replica, or the primary when `cqrs-consistency: strong` asks for
- * it. When the replica fails, or does not have what is asked for, the next candidate is asked, the primary last: a replica that is
- * away or behind costs no query. The answer names who served it in `cqrs-served-by`.
+ * it. When a replica fails in whatever way, or does not have what is asked for, the next candidate is asked, the primary last: a
+ * replica that is away, behind, full or damaged costs no query. The answer names who served it in `cqrs-served-by`.
  *
  * A stream stays with the database that it began with. When that fails, the stream ends with DatabaseUnavailable, and the caller
  * begins again where it was.
@@ -46,16 +46,17 @@ export function consistency(reads: Pick<ReadSide, 'primary' | 'candidates' | 'mo
 async function* readFrom(
   source: ReadPool,
   messages: AsyncIterable<Message>,
-  { monitor }: Pick<ReadSide, 'monitor'>,
+  { primary, monitor }: Pick<ReadSide, 'primary' | 'monitor'>,
 ): AsyncGenerator<Message> {
   try {
     yield* messages;
   } catch (error) {
     if (error instanceof DomainError || errorCode(error) === WRITE_REFUSED) throw error;
-    if (errorCode(error) === CANCELED_BY_REPLAY) throw new DatabaseUnavailable(error);
-    const translated = translateSqlError(error);
-    if (translated instanceof DatabaseUnavailable) monitor.reportFailure(source.name);
-    throw translated;
+    const meaning = meaningOf(error);
+    if (speaksAgainst(error)) monitor.reportFailure(source.name, error);
+    // Begun again, it may go to another database.
+    if (meaning === 'conflict' || (meaning === 'damaged' && source !== primary)) throw new DatabaseUnavailable(error);
+    throw translateSqlError(error);
   }
 }
 
@@ -70,8 +71,15 @@ function worthAsking(
 ): readonly ReadPool[] {
   // Another replica may be as far behind; the primary knows.
   if (error instanceof DomainError) return error.kind === 'not-found' ? others.slice(-1) : [];
-  if (errorCode(error) === CANCELED_BY_REPLAY) return others;
-  const translated = translateSqlError(error);
-  if (translated instanceof DatabaseUnavailable) reads.monitor.reportFailure(source.name);
-  return translated instanceof DatabaseUnavailable || translated instanceof Overloaded ? others : [];
+  const meaning = meaningOf(error);
+  if (speaksAgainst(error)) reads.monitor.reportFailure(source.name, error);
+  // Also after a defect: a replica may not have the tables yet that a migration has just made. What is no error of a database is a
+  // mistake of this program, and the same everywhere.
+  return meaning === undefined ? [] : others;
+}
+
+/** Not so a conflict, which is the replay's, and an overload, which passes. */
+function speaksAgainst(error: unknown): boolean {
+  const meaning = meaningOf(error);
+  return (meaning === 'unavailable' || meaning === 'damaged') && errorCode(error) !== CANCELED;
 }

@@ -37,7 +37,8 @@ export function errors(unexpected: UnexpectedErrors): Interceptor {
     } catch (error) {
       const typed = toConnectError(error, request.method, unexpected);
       const { contextValues, id } = callOf(request);
-      if (contextValues.get(commandAttemptKey)) typed.metadata.set(COMMAND_ID_HEADER, id);
+      const attempt = contextValues.get(commandAttemptKey);
+      if (attempt && !attempt.isCounted) typed.metadata.set(COMMAND_ID_HEADER, id);
       throw typed;
     }
   };

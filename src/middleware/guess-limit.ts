@@ -7,6 +7,7 @@ import { methodName } from '../cqrs/convention.ts';
 import { DomainError } from '../cqrs/errors.ts';
 import { guessLimitOf } from '../cqrs/limits.ts';
 import { networkOf } from '../cqrs/network.ts';
+import { bringsSecret } from '../cqrs/redaction.ts';
 import { type Count, type Guesses, guessTargets, MOST_GUESSES } from '../postgres/guesses.ts';
 import { commandAttemptKey } from './command-attempt.ts';
 import { DEVICE_HEADER, devices } from './device.ts';
@@ -97,7 +98,10 @@ export function guessLimit({ guessing, guesses, key, report }: GuessLimitParts):
       const limit = limitOf(request.method);
       if (!limit) return next(request);
       if (limit.isPublic) return guessInPublic(request, limit);
-      return guess(request, { counts: [{ target: limit.account(callOf(request)), free: FREE }] }, limit);
+      const call = callOf(request);
+      // Who need not show a secret does not guess at one, and does not end the count of those who do.
+      if (!bringsSecret(call.method.input, call.request)) return next(request);
+      return guess(request, { counts: [{ target: limit.account(call), free: FREE }] }, limit);
     };
   };
 }

@@ -7,7 +7,7 @@ import { principalOf } from '../cqrs/context-keys.ts';
 import { methodName } from '../cqrs/convention.ts';
 import { BusError, Conflict, type FieldViolation } from '../cqrs/errors.ts';
 import { networkOf } from '../cqrs/network.ts';
-import { clearSecrets, holdsSecrets } from '../cqrs/redaction.ts';
+import { bringsSecret, clearSecrets, holdsSecrets } from '../cqrs/redaction.ts';
 import type { guessTargets } from '../postgres/guesses.ts';
 import {
   type Claim,
@@ -133,7 +133,9 @@ export function idempotency({ keys, fingerprintKey, secrets, guessing, guessTarg
       if (call.cancellation.reason) throw call.cancellation.reason;
       const earlier = await find(call, claim);
       if (earlier) return answerAgain(call, earlier);
-      const hashed = holdsSecrets(call.method.input) ? { secret: await hasher(call).hash(textOf(call), call.signal) } : {};
+      const hashed = bringsSecret(call.method.input, call.request)
+        ? { secret: await hasher(call).hash(textOf(call), call.signal) }
+        : {};
       call.contextValues.set(claimKey, { ...claim, ...hashed });
       try {
         return await next(request);

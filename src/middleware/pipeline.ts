@@ -3,6 +3,8 @@ import type { Logger } from 'pino';
 import type { Authority } from '../auth/authority.ts';
 import type { Pipelines } from '../cqrs/bus.ts';
 import type { CommandRecorder } from '../postgres/command-log/command-recorder.ts';
+import type { RefusalTally } from '../postgres/command-log/refusal-tally.ts';
+import { OutageLog } from '../postgres/outage-log.ts';
 import type { ReadSide } from '../postgres/reader/read-side.ts';
 import type { WriteSide } from '../postgres/writer/write-side.ts';
 import { audit } from './audit.ts';
@@ -15,7 +17,7 @@ import { type GuessLimitParts, guessLimit } from './guess-limit.ts';
 import { type IdempotencyParts, idempotency } from './idempotency.ts';
 import { type CallGauges, loadShedding } from './load-shedding.ts';
 import { logging } from './logging.ts';
-import { rateLimit } from './rate-limit.ts';
+import { type RateLimitParts, rateLimit } from './rate-limit.ts';
 import { retry } from './retry.ts';
 import { tracing } from './tracing.ts';
 import { unitOfWork } from './unit-of-work.ts';
@@ -27,11 +29,12 @@ export interface PipelineParts {
   readonly authority: Authority;
   readonly validation: Interceptor;
   readonly recorder: Pick<CommandRecorder, 'record'>;
+  readonly refusals: Pick<RefusalTally, 'admit'>;
   readonly idempotency: IdempotencyParts;
   readonly writes: Pick<WriteSide, 'unitOfWork'>;
   readonly reads: Pick<ReadSide, 'primary' | 'candidates' | 'monitor'>;
   readonly inFlight: CallGauges;
-  readonly rates: Parameters<typeof rateLimit>[0];
+  readonly rates: RateLimitParts;
   readonly guesses: GuessLimitParts;
 }
 
@@ -39,15 +42,27 @@ export interface PipelineParts {
  * THE list: what every command and every query passes, outermost first.
  *
  * Errors stand inside logging, so that the log has the code the caller got, and outside everything that can fail. What is shed costs
- * next to nothing. Audit stands where every refusal passes it. Nothing is known of the caller before authentication, nothing is looked
- * up before authorization, and what a limit refuses begins no transaction.
+ * next to nothing. Audit stands where every refusal passes it. Calls are counted before anything else is looked at, by network or, where
+ * a token is needed, by its principal. Nothing is looked up before authorization, and what a limit refuses begins no transaction.
  */
 export function createPipelines(parts: PipelineParts): Pipelines {
   const outer = [tracing(), logging(parts.logger), errors(parts.unexpected), loadShedding(parts.inFlight), deadline()];
-  const admission = [authentication(parts.authority), parts.validation, authorization(), rateLimit(parts.rates)];
+  const admission = [
+    rateLimit(parts.rates, 'network'),
+    authentication(parts.authority),
+    rateLimit(parts.rates, 'principal'),
+    parts.validation,
+    authorization(),
+  ];
   const once = [guessLimit(parts.guesses), idempotency(parts.idempotency)];
   return {
-    command: [...outer, audit(parts.recorder), ...admission, ...once, ...execution(parts)],
+    command: [
+      ...outer,
+      audit(parts.recorder, parts.refusals),
+      ...admission,
+      ...once,
+      ...execution(parts, new OutageLog('commands', parts.logger)),
+    ],
     query: [...outer, ...admission, consistency(parts.reads)],
     replay: replayPipeline(parts),
   };
@@ -58,4 +73,7 @@ export function replayPipeline(parts: Pick<PipelineParts, 'validation' | 'writes
   return [parts.validation, authorization(), ...execution(parts)];
 }
 
-const execution = ({ writes }: Pick<PipelineParts, 'writes'>): readonly Interceptor[] => [retry(), unitOfWork(writes.unitOfWork)];
+const execution = ({ writes }: Pick<PipelineParts, 'writes'>, outages?: OutageLog): readonly Interceptor[] => [
+  retry(),
+  unitOfWork(writes.unitOfWork, outages),
+];

@@ -1,10 +1,12 @@
 import type { DescMethod } from '@bufbuild/protobuf';
 import type { Interceptor } from '@connectrpc/connect';
 import { RateLimiterRes } from 'rate-limiter-flexible';
+import { accessRule } from '../cqrs/access.ts';
 import { callOf } from '../cqrs/call.ts';
+import { principalOf } from '../cqrs/context-keys.ts';
 import { RateLimited } from '../cqrs/errors.ts';
 import { rateLimitOf } from '../cqrs/limits.ts';
-import { callerKey } from './caller-key.ts';
+import { networkOf } from '../cqrs/network.ts';
 import type { RateCounter, RateCounters, RateOverrides } from './rates.ts';
 
 interface Limit {
@@ -12,11 +14,19 @@ interface Limit {
   readonly counter: RateCounter;
 }
 
+export interface RateLimitParts {
+  readonly counters: RateCounters;
+  readonly overrides: RateOverrides;
+}
+
 /**
  * Lets a caller's calls of a class pass up to its rate, from the contract (`cqrs.v1.rate_limit`) or the overrides; a call beyond
  * fails with RateLimited, which says when the period ends. An rpc without a rate is not counted.
+ *
+ * There are two of it. Calls of rpcs that anybody may call are counted by `network`, before anybody looks at their token or their request:
+ * neither buys another count. Calls of all other rpcs are counted by `principal`.
  */
-export function rateLimit({ counters, overrides }: { counters: RateCounters; overrides: RateOverrides }): Interceptor {
+export function rateLimit({ counters, overrides }: RateLimitParts, by: 'network' | 'principal'): Interceptor {
   const byMethod = new Map<DescMethod, Limit | undefined>();
   const byClass = new Map<string, Limit>();
 
@@ -29,7 +39,8 @@ export function rateLimit({ counters, overrides }: { counters: RateCounters; ove
 
   function limitFor(method: DescMethod): Limit | undefined {
     const contract = rateLimitOf(method);
-    if (!contract) return undefined;
+    const isPublic = accessRule(method)?.anonymous ?? false;
+    if (!contract || isPublic !== (by === 'network')) return undefined;
     const rate = overrides.get(contract.class) ?? contract;
     if (rate === 'off') return undefined;
     const known = byClass.get(contract.class);
@@ -42,8 +53,8 @@ export function rateLimit({ counters, overrides }: { counters: RateCounters; ove
   return (next) => (request) => {
     const call = callOf(request);
     const limit = limitOf(call.method);
-    const caller = limit && callerKey(call);
-    if (!limit || caller === undefined) return next(request);
+    const caller = limit && (by === 'network' ? networkOf(call.origin.peer) : principalOf(call).id);
+    if (!limit || !caller) return next(request);
     return limit.counter.consume(caller).then(
       () => next(request),
       (refusal) => {

@@ -3,7 +3,9 @@ import { createContextKey, type Interceptor } from '@connectrpc/connect';
 import { type Answer, answerOf } from '../cqrs/answer.ts';
 import { type Call, callOf, type Message } from '../cqrs/call.ts';
 import { attemptKey } from '../cqrs/context-keys.ts';
+import { DatabaseUnavailable } from '../cqrs/errors.ts';
 import { clearSecrets } from '../cqrs/redaction.ts';
+import type { OutageLog } from '../postgres/outage-log.ts';
 import { translateSqlError } from '../postgres/sql-errors.ts';
 import type { Claim } from '../postgres/writer/idempotency-keys.ts';
 import { type CommandEnding, type UnitOfWork, unitOfWorkKey } from '../postgres/writer/unit-of-work.ts';
@@ -16,8 +18,13 @@ export const claimKey = createContextKey<Claim | undefined>(undefined, { descrip
 /**
  * Gives the command one transaction: committed with its record when the handler answered, rolled back when it refused or failed. A dry
  * run is written like any other and then rolled back; secrets are taken out of its answer, because nothing may come of it.
+ *
+ * What the database says when it fails commands goes to `outages`, once an outage.
  */
-export function unitOfWork(begin: (call: Call, attempt: number) => UnitOfWork): Interceptor {
+export function unitOfWork(
+  begin: (call: Call, attempt: number) => UnitOfWork,
+  outages?: Pick<OutageLog, 'failed' | 'worked'>,
+): Interceptor {
   return (next) => async (request) => {
     const call = callOf(request);
     const attempt = attemptOf(call);
@@ -31,6 +38,7 @@ export function unitOfWork(begin: (call: Call, attempt: number) => UnitOfWork): 
       if (!attempt.dryRun) {
         await work.commit(ending);
         attempt.isRecorded = true;
+        outages?.worked();
         return response;
       }
       await work.write(ending);
@@ -42,7 +50,9 @@ export function unitOfWork(begin: (call: Call, attempt: number) => UnitOfWork): 
     } catch (error) {
       attempt.target = work.target;
       await work.rollback();
-      throw translateSqlError(error);
+      const translated = translateSqlError(error);
+      if (translated instanceof DatabaseUnavailable) outages?.failed(error);
+      throw translated;
     }
   };
 }

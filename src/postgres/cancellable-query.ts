@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import type { Cancellation } from '../cqrs/cancellation.ts';
 import { requestCancel } from './cancel-request.ts';
+import { isConnectionLost, leavesConnectionUsable } from './sql-errors.ts';
 
 /** A statement with its parameters. */
 interface Statement {
@@ -44,16 +45,32 @@ export async function cancellableRows<Row extends pg.QueryResultRow>(
   cancellation: Cancellation,
 ): Promise<Row[]> {
   const client = await pool.connect();
-  let broken = true;
+  let isUsable = false;
   try {
     const { rows } = await cancellableQuery<Row>(client, statement, cancellation);
-    broken = false;
+    isUsable = true;
     return rows;
   } catch (error) {
-    // An error of the statement itself leaves the connection usable; a pool drops one that is lost by itself.
-    broken = cancellation.reason === undefined && !(Error.isError(error) && 'severity' in error && error.severity === 'ERROR');
+    isUsable = cancellation.reason !== undefined || leavesConnectionUsable(error);
     throw error;
   } finally {
-    client.release(broken);
+    client.release(!isUsable);
+  }
+}
+
+/**
+ * The same for a statement that only reads: it is sent again, once, when its connection turns out to be gone. A server that ended a
+ * session that was idle is noticed no sooner.
+ */
+export async function readRows<Row extends pg.QueryResultRow>(
+  pool: pg.Pool,
+  statement: Statement,
+  cancellation: Cancellation,
+): Promise<Row[]> {
+  try {
+    return await cancellableRows<Row>(pool, statement, cancellation);
+  } catch (error) {
+    if (cancellation.reason || !isConnectionLost(error)) throw error;
+    return await cancellableRows<Row>(pool, statement, cancellation);
   }
 }

@@ -36,9 +36,27 @@ function withoutHost(text: string): string {
   return url.href;
 }
 
+/**
+ * What the program's sessions depend on, whatever the database, the role or the server has for it: what it sends and reads is UTF-8,
+ * times are in the form that `pg` reads, a backslash is a backslash, and a command's transaction sees what others have committed.
+ */
+export const SESSION: Readonly<Record<string, string>> = {
+  client_encoding: 'UTF8',
+  datestyle: 'ISO',
+  intervalstyle: 'postgres',
+  timezone: 'UTC',
+  bytea_output: 'hex',
+  standard_conforming_strings: 'on',
+  default_transaction_isolation: 'read committed',
+  default_transaction_deferrable: 'off',
+  lock_timeout: '0',
+  statement_timeout: '0',
+  idle_in_transaction_session_timeout: '0',
+};
+
 /** The same connection with run-time settings for each of its sessions, besides those it has (PostgreSQL manual 19.1.4). */
 export function withSettings(connection: Connection, settings: Readonly<Record<string, string>>): Connection {
-  const added = Object.entries(settings).map(([name, value]) => `-c ${name}=${value}`);
+  const added = Object.entries(settings).map(([name, value]) => `-c ${name}=${value.replaceAll(/[\\\s]/g, '\\$&')}`);
   if (connection.connectionString === undefined)
     return { ...connection, options: [connection.options ?? '', ...added].join(' ').trim() };
   // What the URL says goes before what is said beside it.

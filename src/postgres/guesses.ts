@@ -93,8 +93,9 @@ const FORGET = 'delete from cqrs.guess where target = any ($1)';
 
 const KNOWS = 'select from cqrs.known_client where account = $1 and client = $2';
 
-const REMEMBER = `insert into cqrs.known_client (account, client, last_at) values ($1, $2, now())
-  on conflict (account, client) do update set last_at = now()`;
+/** Whoever logs in all day is written down once a day. */
+const REMEMBER = `insert into cqrs.known_client as known (account, client, last_at) values ($1, $2, now())
+  on conflict (account, client) do update set last_at = now() where known.last_at < now() - interval '1 day'`;
 
 /** Everything that is counted at accounts, and who is known there, inside somebody's transaction; the one parameter is an array of digests. */
 export const FORGET_ACCOUNTS = `with client as (delete from cqrs.known_client where account = any ($1))

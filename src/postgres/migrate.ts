@@ -1,12 +1,19 @@
 import { Migrator } from '@mikro-orm/migrations';
 import { MikroORM } from '@mikro-orm/postgresql';
-import pg from 'pg';
-import type { Connection } from './connection.ts';
+import type pg from 'pg';
+import { checkDatabase } from './check-database.ts';
+import { type Connection, SESSION, withSettings } from './connection.ts';
+import { DatabaseClient } from './database-client.ts';
 import { Migration20261123000000Users } from './migrations/20261123000000-users.ts';
 import { Migration20261124000000CommandLog } from './migrations/20261124000000-command-log.ts';
 import { Migration20261125100000Sessions } from './migrations/20261125100000-sessions.ts';
 import { Migration20261125110000Guesses } from './migrations/20261125110000-guesses.ts';
 import { Migration20261125120000SigningKeys } from './migrations/20261125120000-signing-keys.ts';
+import { Migration20261125120100Issuer } from './migrations/20261125120100-issuer.ts';
+import { Migration20261125130000LeastRights } from './migrations/20261125130000-least-rights.ts';
+import { Migration20261125130100MonthsAhead } from './migrations/20261125130100-months-ahead.ts';
+import { Migration20261125130200PruneMarks } from './migrations/20261125130200-prune-marks.ts';
+import { watchSilence } from './silence-watch.ts';
 import { errorCode } from './sql-errors.ts';
 
 /** Every change of the schema, oldest first. One that has shipped is never edited. */
@@ -16,6 +23,10 @@ const MIGRATIONS = [
   { name: '20261125100000-sessions', class: Migration20261125100000Sessions },
   { name: '20261125110000-guesses', class: Migration20261125110000Guesses },
   { name: '20261125120000-signing-keys', class: Migration20261125120000SigningKeys },
+  { name: '20261125120100-issuer', class: Migration20261125120100Issuer },
+  { name: '20261125130000-least-rights', class: Migration20261125130000LeastRights },
+  { name: '20261125130100-months-ahead', class: Migration20261125130100MonthsAhead },
+  { name: '20261125130200-prune-marks', class: Migration20261125130200PruneMarks },
 ];
 
 /** Any number that nothing else in the database locks by: it makes instances that start at once wait for each other. */
@@ -29,19 +40,38 @@ export class MigrationError extends Error {
   }
 }
 
-/** Names of the migrations that have not been run, oldest first. Needs no right to change anything. */
+/** The database was migrated by a program that is newer than this one, which does not know what that has changed. */
+export class DatabaseNewer extends Error {
+  constructor(unknown: readonly string[]) {
+    const newest = unknown.at(-1);
+    const which = unknown.length === 1 ? `the migration ${newest}` : `${unknown.length} migrations up to ${newest}`;
+    super(
+      `The database is of a newer version than this program, which does not know ${which}. Start a program of that version or later: there is no way back but the backup of before, see docs/database.md.`,
+    );
+    this.name = 'DatabaseNewer';
+  }
+}
+
+/** Names of the migrations that have not been run, oldest first. Needs no right to change anything. Throws DatabaseNewer. */
 export async function pendingMigrations(client: pg.ClientBase): Promise<string[]> {
   const { rows: tables } = await client.query<{ exists: boolean }>(`select to_regclass('cqrs.migration') is not null as exists`);
   if (!tables[0]?.exists) return MIGRATIONS.map(({ name }) => name);
-  const { rows } = await client.query<{ name: string }>('select name from cqrs.migration');
+  const { rows } = await client.query<{ name: string }>('select name from cqrs.migration order by name');
   const executed = new Set(rows.map(({ name }) => name));
+  const unknown = executed.difference(new Set(MIGRATIONS.map(({ name }) => name)));
+  if (unknown.size > 0) throw new DatabaseNewer([...unknown]);
   return MIGRATIONS.map(({ name }) => name).filter((name) => !executed.has(name));
 }
 
-/** Brings the schema up to date and answers the names of the migrations it ran. Any number of instances may call it at once. */
+/**
+ * Brings the schema up to date and answers the names of the migrations it ran. Any number of instances may call it at once. Throws
+ * MigrationError, DatabaseNewer, DatabaseUnsuitable.
+ */
 export async function migrate(owner: Connection): Promise<string[]> {
   const client = await connectAsOwner(owner);
+  const watch = watchSilence({ connection: owner, clients: () => [client], longestMs: Number.POSITIVE_INFINITY });
   try {
+    await checkDatabase(client);
     if ((await pendingMigrations(client)).length === 0) return [];
     await client.query('select pg_advisory_lock($1)', [LOCK]);
     const pending = await pendingMigrations(client);
@@ -52,13 +82,19 @@ export async function migrate(owner: Connection): Promise<string[]> {
     const needed = 'run `bicameral migrate` with DATABASE_OWNER_URL set to a role that owns the database, see docs/database.md';
     throw new MigrationError(`The role of the database URL may not change the schema: ${needed}.`, error);
   } finally {
+    watch.stop();
     // The lock ends with the connection.
     await client.end();
   }
 }
 
-async function connectAsOwner(owner: Connection): Promise<pg.Client> {
-  const client = new pg.Client({ ...owner, application_name: 'bicameral migrations', connectionTimeoutMillis: 10_000 });
+async function connectAsOwner(owner: Connection): Promise<DatabaseClient> {
+  const client = new DatabaseClient({
+    ...withSettings(owner, SESSION),
+    application_name: 'bicameral migrations',
+    connectionTimeoutMillis: 10_000,
+    keepAlive: true,
+  });
   client.on('error', () => {});
   try {
     await client.connect();
@@ -72,12 +108,24 @@ async function connectAsOwner(owner: Connection): Promise<pg.Client> {
   }
 }
 
-async function runMigrations(client: pg.Client, owner: Connection): Promise<void> {
+async function runMigrations(client: DatabaseClient, owner: Connection): Promise<void> {
   await createRoles(client);
   await client.query('create schema if not exists cqrs');
+  const clients = new Set<DatabaseClient>();
+  // A migration may take as long as it takes, and so may the wait for the one of another instance.
+  const watch = watchSilence({ connection: owner, clients: () => clients, longestMs: Number.POSITIVE_INFINITY });
   const orm = await MikroORM.init({
     dbName: client.database ?? '',
-    driverOptions: { ...owner },
+    driverOptions: {
+      ...withSettings(owner, SESSION),
+      Client: DatabaseClient,
+      keepAlive: true,
+      application_name: 'bicameral migrations',
+      onPoolCreated: (pool: pg.Pool) => {
+        pool.on('connect', (connected) => clients.add(connected as unknown as DatabaseClient));
+        pool.on('remove', (removed) => clients.delete(removed as unknown as DatabaseClient));
+      },
+    },
     extensions: [Migrator],
     discovery: { warnWhenNoEntities: false },
     entities: [],
@@ -87,6 +135,7 @@ async function runMigrations(client: pg.Client, owner: Connection): Promise<void
   try {
     await orm.migrator.up();
   } finally {
+    watch.stop();
     await orm.close(true);
   }
 }

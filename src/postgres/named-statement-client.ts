@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import pg from 'pg';
+import type pg from 'pg';
+import { DatabaseClient } from './database-client.ts';
 
 /** Statement texts that may be prepared on one connection; past it (a text that varies without bound), a statement goes unnamed. */
 const MOST_NAMES = 1000;
@@ -24,7 +25,7 @@ export type StatementListener = (text: string, purpose: string) => void;
  * A `pg` client that sends every statement with values by name, so that PostgreSQL parses and plans it once a connection.
  * Whoever issues the statement (MikroORM, Kysely, the pool) need not know.
  */
-export class NamedStatementClient extends pg.Client {
+export class NamedStatementClient extends DatabaseClient {
   static listener: StatementListener | undefined;
 
   override query(...parameters: never[]): never {

@@ -1,6 +1,8 @@
+import { checkSession } from './check-database.ts';
 import { type Connection, type Connections, withSettings } from './connection.ts';
 import type { ClusterLogger } from './embedded/cluster-logger.ts';
 import { migrate } from './migrate.ts';
+import { createPool } from './pool.ts';
 
 /** Where the database is: under `dataDir`, run by the program itself; elsewhere; or opened and migrated already, by the parent process. */
 export type DatabaseConfig =
@@ -50,9 +52,19 @@ export async function openMigratedDatabase(database: DatabaseConfig, options: Op
   try {
     const migrations = await migrate(opened.connections.owner);
     if (migrations.length > 0) options.logger?.info({ migrations }, 'migrated');
+    await checkWriter(opened.connections.writer);
     return opened;
   } catch (error) {
     await opened.close();
     throw error;
+  }
+}
+
+async function checkWriter(writer: Connection): Promise<void> {
+  const pool = createPool(writer, { name: 'start', max: 1, readOnly: false });
+  try {
+    await checkSession(pool, { variable: 'DATABASE_URL', readOnly: false });
+  } finally {
+    await pool.close();
   }
 }

@@ -1,6 +1,9 @@
 import pg from 'pg';
-import { type Connection, withSettings } from './connection.ts';
+import { type Connection, SESSION, withSettings } from './connection.ts';
+import type { DatabaseClient } from './database-client.ts';
 import { NamedStatementClient } from './named-statement-client.ts';
+import { watchSilence } from './silence-watch.ts';
+import { DatabaseSilent, NotConnected } from './sql-errors.ts';
 
 /** Connections that all commands, or all queries, share: of one process, and of all workers together. */
 const POOL_SIZE = 10;
@@ -14,7 +17,13 @@ const CONNECTION_TIMEOUT = 5_000;
 const MOST_WAITING = 64;
 /** A statement may not outlive the longest call by much, in milliseconds: what is left when a cancellation is lost. */
 const STATEMENT_TIMEOUT = 60_000;
-/** How long a server may take to say goodbye, in milliseconds. */
+/** How long a connection may be silent then, in milliseconds: the server's own limit did not come through. */
+const LONGEST_SILENCE = STATEMENT_TIMEOUT + 5_000;
+/** When a connection has been idle for so long, the operating system asks whether the other end is there, in milliseconds. */
+const KEEP_ALIVE = 10_000;
+/** A connection is replaced after this time at the latest, in milliseconds, and after half of it at the soonest. */
+const LIFETIME = 30 * 60_000;
+/** How long connections may take to be closed in order, in milliseconds. */
 const FAREWELL = 1_000;
 
 /** How many connections to one database a process uses for one kind of calls. */
@@ -35,6 +44,12 @@ export function poolSizes(workers: number): PoolSizes {
   };
 }
 
+/** Connections to the primary of all processes together: commands, queries, look-ups, records, the sealer and a look at its health. */
+export function mostConnections(workers: number): number {
+  const { calls, lookUps } = poolSizes(workers);
+  return workers * (2 * calls + lookUps + 3);
+}
+
 export interface PoolSettings {
   /** What the connections are for, as the server shows it after `bicameral`. */
   readonly name: string;
@@ -47,24 +62,48 @@ export interface PoolSettings {
   /** Statements are sent without waiting for the answers of those before. */
   readonly pipeline?: boolean;
   readonly types?: pg.CustomTypesConfig;
+  /** After this time at the latest a connection is replaced, in milliseconds. Default half an hour. */
+  readonly lifetimeMs?: number | undefined;
 }
 
 type Connected = (error: Error | undefined, client: pg.PoolClient | undefined, done: (release?: unknown) => void) => void;
 
-/** A pool of connections that survives the loss of any of them, and lets a bounded number of calls wait for one. */
+/**
+ * A pool of connections that survives the loss of any of them, and lets a bounded number of calls wait for one.
+ *
+ * No connection stays for ever: one that is silent where an answer is due is cut off (`watchSilence`), and each is replaced after a
+ * time, so that a pool finds its way back after a switchover that moved a name or an address.
+ */
 export class ConnectionPool extends pg.Pool {
-  readonly #open = new Set<pg.PoolClient>();
+  readonly #open = new Set<DatabaseClient>();
+  readonly #inUse = new WeakSet<DatabaseClient>();
+  readonly #retired = new WeakSet<DatabaseClient>();
   readonly #maxWaiting: number;
+  readonly #watch: { readonly stop: () => void };
 
-  constructor({ maxWaiting, ...config }: pg.PoolConfig & { maxWaiting: number }) {
-    super(config);
+  constructor({ maxWaiting, lifetimeMs, connection, ...config }: pg.PoolConfig & OwnSettings) {
+    super({ ...connection, ...config });
     this.#maxWaiting = maxWaiting;
+    this.#watch = watchSilence({ connection, clients: () => this.#open, longestMs: LONGEST_SILENCE });
     // A connection that breaks is dropped by the pool and its statement rejects; without listeners the event would end the process.
     this.on('error', () => {});
-    this.on('connect', (client) => {
+    this.on('connect', (pooled) => {
+      const client = asDatabaseClient(pooled);
       this.#open.add(client);
+      // Apart from one another, so that they are not all opened anew at once.
+      const aged = setTimeout(() => this.#retire(client), lifetimeMs * (0.5 + Math.random() / 2)).unref();
       client.on('error', () => {});
-      client.once('end', () => this.#open.delete(client));
+      client.once('end', () => {
+        clearTimeout(aged);
+        this.#open.delete(client);
+      });
+    });
+    this.on('acquire', (client) => this.#inUse.add(asDatabaseClient(client)));
+    this.on('release', (_, pooled) => {
+      const client = asDatabaseClient(pooled);
+      this.#inUse.delete(client);
+      // The pool sees that it is ending, and drops it.
+      if (this.#retired.has(client)) void client.end();
     });
   }
 
@@ -73,36 +112,71 @@ export class ConnectionPool extends pg.Pool {
   override connect(callback?: Connected): Promise<pg.PoolClient> | undefined {
     const full =
       this.waitingCount - this.idleCount >= this.#maxWaiting && new Error('too many calls are waiting for a connection');
-    if (!callback) return full ? Promise.reject(full) : super.connect();
+    if (!callback) return full ? Promise.reject(full) : super.connect().catch(refuse);
     if (full) callback(full, undefined, () => {});
-    else super.connect(callback);
+    else super.connect((error, client, done) => callback(error && refusal(error), client, done));
     return undefined;
+  }
+
+  /** Whether whoever holds this connection should give it back, as soon as it can. */
+  isRetired(client: pg.PoolClient): boolean {
+    return this.#retired.has(asDatabaseClient(client));
+  }
+
+  /** Replaces every connection: the idle ones at once, the others when they are given back. For a server that is not what it was. */
+  renew(): void {
+    for (const client of this.#open) this.#retire(client);
   }
 
   /** Breaks every open connection, in use or not: what waits on one fails at once. For a server that neither answers nor fails. */
   cut(): void {
-    for (const client of this.#open) {
-      (client as unknown as { connection: { stream: NodeJS.WritableStream & { destroy(): void } } }).connection.stream.destroy();
-    }
+    for (const client of this.#open) client.cutOff(new DatabaseSilent());
   }
 
   /** Takes no more calls, and closes the connections in order; after a second by force, because a server that hangs never answers. */
   async close(): Promise<void> {
-    const late = setTimeout(() => this.cut(), FAREWELL);
+    const late = setInterval(() => this.cut(), FAREWELL);
     await this.end();
-    clearTimeout(late);
+    clearInterval(late);
+    this.#watch.stop();
+  }
+
+  #retire(client: DatabaseClient): void {
+    this.#retired.add(client);
+    if (!this.#inUse.has(client)) client.cutOff();
   }
 }
 
+interface OwnSettings {
+  readonly connection: Connection;
+  readonly maxWaiting: number;
+  readonly lifetimeMs: number;
+}
+
+/** What the pool's `Client` makes, as its types do not know. */
+const asDatabaseClient = (client: pg.PoolClient): DatabaseClient => client as unknown as DatabaseClient;
+
+/** Says apart that no connection could be opened, and that none came free. */
+const refusal = (error: Error): Error =>
+  /^timeout exceeded when trying to connect/.test(error.message) ? error : new NotConnected(error);
+
+function refuse(error: Error): never {
+  throw refusal(error);
+}
+
 export function createPool(connection: Connection, settings: PoolSettings): ConnectionPool {
-  const session = settings.readOnly ? withSettings(connection, { default_transaction_read_only: 'on' }) : connection;
+  const readOnly = settings.readOnly ? { default_transaction_read_only: 'on' } : {};
+  const session = withSettings(connection, { ...SESSION, ...readOnly });
   return new ConnectionPool({
-    ...session,
+    connection: session,
     application_name: `bicameral ${settings.name}`,
     Client: NamedStatementClient,
     pipeline: settings.pipeline ?? false,
     max: settings.max,
     maxWaiting: settings.maxWaiting ?? MOST_WAITING,
+    lifetimeMs: settings.lifetimeMs ?? LIFETIME,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: KEEP_ALIVE,
     connectionTimeoutMillis: settings.connectionTimeoutMs ?? CONNECTION_TIMEOUT,
     statement_timeout: STATEMENT_TIMEOUT,
     idle_in_transaction_session_timeout: STATEMENT_TIMEOUT,

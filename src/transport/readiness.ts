@@ -14,14 +14,18 @@ export interface Dependencies {
 }
 
 /**
- * Whether the program serves: commands while the primary is up, queries while any database is, neither once it is draining.
- * Told to the gRPC health service by name and at /readyz.
+ * Whether the program serves: commands while the primary is up, queries while any database is, neither before the start is over nor once
+ * it is draining. Told to the gRPC health service by name and at /readyz.
+ *
+ * The whole is ready while any of it serves. A balancer that took all instances out when the primary is away would take the queries out
+ * that a replica can answer; which service does not serve is told by name.
  */
 export class Readiness {
   readonly #services: readonly DescService[];
   readonly #dependencies: Dependencies;
   readonly #tell: (name: string, serving: boolean) => void;
   #timer: NodeJS.Timeout | undefined;
+  #isStarted = false;
   #isDraining = false;
 
   constructor(parts: {
@@ -35,6 +39,7 @@ export class Readiness {
   }
 
   start(): void {
+    this.#isStarted = true;
     this.#update();
     this.#timer = setInterval(() => this.#update(), INTERVAL).unref();
   }
@@ -46,12 +51,16 @@ export class Readiness {
     this.#update();
   }
 
-  /** /healthz: the process answers. /readyz: calls can be served; it names what each service and database is like. */
+  /**
+   * /healthz: the process answers; it asks no database, because a restart would not mend that. /readyz: calls can be served; it names
+   * what each service and database is like.
+   */
   routes(): readonly HttpRoute[] {
     return [
-      { path: '/healthz', handle: () => ({ status: 200, body: { status: 'ok' } }) },
+      { path: '/healthz', anyHost: true, handle: () => ({ status: 200, body: { status: 'ok' } }) },
       {
         path: '/readyz',
+        anyHost: true,
         handle: () => {
           const services = Object.fromEntries(this.#services.map((service) => [service.typeName, this.#isServing(service)]));
           const isReady = this.#isReady();
@@ -75,11 +84,11 @@ export class Readiness {
   }
 
   #isReady(): boolean {
-    return this.#services.every((service) => this.#isServing(service));
+    return this.#services.some((service) => this.#isServing(service));
   }
 
   #isServing(service: DescService): boolean {
-    if (this.#isDraining) return false;
+    if (!this.#isStarted || this.#isDraining) return false;
     return messageKind(service) === 'command' ? this.#dependencies.primaryIsUp() : this.#dependencies.someDatabaseIsUp();
   }
 }

@@ -57,6 +57,15 @@ class MessageTooLarge extends BusError {
   }
 }
 
+/** The request did not come in whole in the time that there is for it (`REQUEST_SECONDS`). Nothing was done: send it again. */
+class RequestTimedOut extends BusError {
+  readonly reason = 'REQUEST_TIMED_OUT';
+  readonly kind = 'deadline';
+  constructor() {
+    super('the request did not come in whole in time');
+  }
+}
+
 /**
  * The call uses a part of the protocol that is not served, such as a compression that is not known here, or another number of request
  * messages than one.
@@ -122,6 +131,11 @@ function withoutValues(message: string): string {
 /** Nothing is served under this name. */
 export function unknownMethod(path: string): ConnectError {
   return typedError(new MethodUnknown(path.replace(/^\//, '').slice(0, 200)));
+}
+
+/** For a request that stops coming in. */
+export function requestTimedOut(): ConnectError {
+  return typedError(new RequestTimedOut());
 }
 
 export function unsupportedVerb(allowed: readonly string[]): ConnectError {

@@ -1,10 +1,15 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
+import { type BatchRow, batchHash, NEWEST_BATCH, toBatch } from '../../src/audit/batch.ts';
 import { sealRound } from '../../src/audit/seal-round.ts';
 import { type Sealer, startSealer } from '../../src/audit/sealer.ts';
+import { signed } from '../../src/audit/signature.ts';
+import type { Finding } from '../../src/audit/verify/finding.ts';
+import { verifyLog } from '../../src/audit/verify/verify-log.ts';
+import type { DistrustedBatch } from '../../src/audit/where-to-go-on.ts';
 import type { SigningKey } from '../../src/auth/signing-key.ts';
 import { type ConnectionPool, createPool } from '../../src/postgres/pool.ts';
-import { insertRecords, sealRecords, testKey } from '../support/command-log.ts';
+import { insertRecords, ringOf, sealRecords, testKey } from '../support/command-log.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { eventually } from '../support/eventually.ts';
 
@@ -113,8 +118,63 @@ describe('sealer', () => {
   it('refuses to go on in a database whose transaction ids began anew', async () => {
     await insertRecords(database, 1);
     await sealAll(1);
-    await database.query(`update cqrs.command_seal_batch set sealed_below = '9000000000000'`);
+    const [row] = (await pool.query<BatchRow>(NEWEST_BATCH)).rows;
+    if (!row) throw new Error('there is a batch');
+    const far = { ...toBatch(row), sealedBelow: '9000000000000' };
+    const hash = batchHash(far);
+    await database.query('update cqrs.command_seal_batch set sealed_below = $1, hash = $2, signature = $3', [
+      far.sealedBelow,
+      hash,
+      signed(hash, key).signature,
+    ]);
     await expect(seal()).rejects.toThrow('restored from a dump');
+  });
+
+  describe('after somebody with the password of the writer has written seals', () => {
+    /** What the function lets the writer do: a batch behind the newest one, with a signature that is none. */
+    const forge = (client: Pick<pg.Pool, 'query'>, ids: readonly string[], { number = 2 } = {}) =>
+      client.query(
+        `select cqrs.append_seals($1, $2::uuid[], array(select received_at from cqrs.command_log where command_id = any ($2::uuid[])),
+           array(select sha256('forged') from unnest($2::uuid[])), sha256('root'),
+           (select hash from cqrs.command_seal_batch order by number desc limit 1), sha256('hash'), sha256('signature'), 'forged', now(),
+           pg_snapshot_xmin(pg_current_snapshot()), 2)`,
+        [number, ids],
+      );
+
+    it('seals what they left out, behind them, and says so loudly', async () => {
+      await insertRecords(database, 3);
+      await sealAll(3);
+      const [covered = '', ...leftOut] = await insertRecords(database, 4);
+      await forge(pool, [covered]);
+      const problems: DistrustedBatch[] = [];
+      const round = () => sealRound({ pool, key, now: Date.now, onDistrust: (problem) => problems.push(problem) });
+      await eventually(async () => expect((await round()) + (await round())).toBe(3));
+      expect(problems[0]).toMatchObject({ batch: 2, problem: expect.stringMatching(/hash|key/) });
+      expect((await seals()).map(({ command_id }) => command_id)).toEqual(expect.arrayContaining(leftOut));
+
+      await insertRecords(database, 2);
+      await sealAll(2);
+      const findings: Finding[] = [];
+      for await (const event of verifyLog({ pool, keys: ringOf(key) }))
+        if (event.kind === 'finding') findings.push(event.finding);
+      expect([...new Set(findings.map(({ batch }) => batch))]).toEqual([2]);
+    });
+
+    it('lets nobody seal what has not happened yet, skip a number, or put in a seal alone', async () => {
+      await insertRecords(database, 1);
+      await sealAll(1);
+      const [id = ''] = await insertRecords(database, 1);
+      await expect(forge(pool, [id], { number: 9_000 })).rejects.toMatchObject({ code: '40001' });
+      const ahead = `select cqrs.append_seals(2, array[$1]::uuid[], array[now()], array[sha256('')], sha256(''),
+        (select hash from cqrs.command_seal_batch), sha256(''), sha256(''), '', now(), '9000000000000', 2)`;
+      await expect(pool.query(ahead, [id])).rejects.toMatchObject({ code: '22023' });
+      for (const table of ['command_seal', 'command_seal_batch']) {
+        await expect(pool.query(`insert into cqrs.${table} select * from cqrs.${table}`)).rejects.toMatchObject({
+          code: '42501',
+        });
+      }
+      await sealAll(1);
+    });
   });
 
   describe('in the background', () => {
@@ -127,7 +187,7 @@ describe('sealer', () => {
 
     function start(source: pg.Pool = pool): void {
       const log = (_: unknown, message?: string) => void logged.push(message ?? String(_));
-      sealer = startSealer({ pool: source, key, logger: { warn: log, info: log }, intervalMs: 5 });
+      sealer = startSealer({ pool: source, key, logger: { error: log, warn: log, info: log }, intervalMs: 5 });
     }
 
     it('seals what comes', async () => {

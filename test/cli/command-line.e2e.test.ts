@@ -48,6 +48,18 @@ describe('token', () => {
     expect(Date.parse(expiresAt)).toBeGreaterThan(Date.now());
   });
 
+  it('prints one that is good for as long as is asked for, and no longer than 12 hours', async () => {
+    const lifetime = async (...options: string[]) => {
+      const { exp = 0, iat = 0 } = decodeJwt((await run(['token', ...options], env)).stdout.trim());
+      return exp - iat;
+    };
+    expect(await lifetime()).toBe(15 * 60);
+    expect(await lifetime('--ttl', '12h')).toBe(12 * 3600);
+    const { code, stderr } = await run(['token', '--ttl', '13h'], env);
+    expect(code).toBe(1);
+    expect(stderr).toContain('--ttl cannot be "13h": give a time like 90s, 15m or 2h, at most 12h.');
+  });
+
   it('refuses a role that does not exist, and names those that do', async () => {
     const { code, stderr } = await run(['token', '--role', 'emperor'], env);
     expect(code).toBe(1);
@@ -107,7 +119,9 @@ describe('a service with mutual TLS', () => {
     for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text);
     const file = (name: keyof typeof files): string => join(folder, name);
     const tls = { TLS_CERT_FILE: file('cert.pem'), TLS_KEY_FILE: file('key.pem'), TLS_CLIENT_CA_FILE: file('ca.pem') };
-    await using secure = await startService({ env: tls });
+    await using secure = await startService({ env: { ...tls, HEALTH_ADDRESS: '127.0.0.1:0' } });
+    const [, probed = ''] = /^ *health +(http:\S+)/m.exec(secure.terminal()) ?? [];
+    expect((await fetch(probed)).status).toBe(200);
     const addresses = { ...tls, DATA_DIR: secure.dataDir, GRPC_ADDRESS: secure.grpcAddress, HTTP_ADDRESS: secure.httpAddress };
     const ask = (cert: keyof typeof files, key: keyof typeof files) =>
       run(['status', '--ca', file('ca.pem'), '--cert', file(cert), '--key', file(key)], addresses);

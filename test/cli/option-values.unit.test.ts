@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { time, wholeNumber } from '../../src/cli/option-values.ts';
+import { duration, time, wholeNumber } from '../../src/cli/option-values.ts';
 
 describe('wholeNumber', () => {
   it('reads whole numbers and names the option that has something else', () => {
@@ -19,6 +19,34 @@ describe('time', () => {
   it('refuses what could mean several things, and what is no time', () => {
     for (const value of ['yesterday', '2026', '11/24/2026', '2026-11-24T10:30:00', '2026-13-01', '']) {
       expect(() => time('--from', value)).toThrow('--from cannot be');
+    }
+  });
+});
+
+describe('duration', () => {
+  it('reads seconds, minutes and hours up to a bound', () => {
+    const most = 12 * 3_600_000;
+    expect(['1s', '90s', '15m', '12h', '43200s'].map((value) => duration('--ttl', value, most))).toEqual([
+      1000, 90_000, 900_000, 43_200_000, 43_200_000,
+    ]);
+    for (const value of [
+      '',
+      '0s',
+      '15',
+      '13h',
+      '43201s',
+      '721m',
+      '-1h',
+      '1.5h',
+      '1d',
+      '1h30m',
+      ' 1h',
+      '9999999999h',
+      'Infinity',
+    ]) {
+      expect(() => duration('--ttl', value, most)).toThrow(
+        `--ttl cannot be "${value}": give a time like 90s, 15m or 2h, at most 12h.`,
+      );
     }
   });
 });

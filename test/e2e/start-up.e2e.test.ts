@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { realpathSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { existsSync, realpathSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -35,14 +35,13 @@ describe('a start that cannot succeed', () => {
   it.each([
     ['GRPC_ADDRESS', () => service.grpcAddress],
     ['HTTP_ADDRESS', () => service.httpAddress],
-  ])('on an address that is taken names %s, and leaves no PostgreSQL running', async (variable, address) => {
+  ])('on an address that is taken names %s, before anything is made', async (variable, address) => {
     const { code, stderr } = await run(['serve'], { ...FREE, DATA_DIR: dataDir.path, [variable]: address() });
     expect(code).toBe(1);
     expect(stderr).toContain(`${variable}: address in use: ${address()}`);
     expect(stderr).not.toMatch(/^ +at /m);
-    // The directory is free again.
-    const again = await run(['migrate', '--json'], { DATA_DIR: dataDir.path });
-    expect(again).toMatchObject({ code: 0, stdout: '{"migrations":[]}\n' });
+    // It was noticed before anything was made.
+    expect(existsSync(dataDir.path)).toBe(false);
   });
 
   it('with a bad configuration names all of it, before anything is started', async () => {
@@ -62,6 +61,7 @@ describe('a start that cannot succeed', () => {
     const address = closed.address();
     const port = typeof address === 'object' ? address?.port : 0;
     await new Promise((done) => closed.close(done));
+    await mkdir(dataDir.path, { recursive: true });
     await writeFile(`${dataDir.path}/key.pem`, '');
     const { code, stderr } = await run(['serve'], {
       ...FREE,

@@ -64,6 +64,34 @@ describe('rates', () => {
     expect((await signUp(app)).id).toBeTruthy();
   });
 
+  it('bound the calls of each address behind a trusted proxy, whatever a caller claims, and are of that address on the record', async () => {
+    const app = await start({
+      limits: { rates: rate('sign-up', 1) },
+      proxies: { networks: ['127.0.0.1'], header: 'x-forwarded-for', proxyProtocol: false },
+    });
+    const transport = grpcJsTransport(`127.0.0.1:${app.app.grpcPort}`);
+    running.push({ stop: () => transport.close() });
+    const signUpFrom = async (address: string): Promise<string | undefined> => {
+      const headers = { 'x-forwarded-for': address };
+      const answer = createClient(CommandService, transport).createUser(somebody(), { headers });
+      return answer.then(
+        () => undefined,
+        async (error) => (await refusalOf(Promise.reject(error))).reason,
+      );
+    };
+    expect([
+      await signUpFrom('203.0.113.7'),
+      await signUpFrom('203.0.113.8'),
+      await signUpFrom('203.0.113.7'),
+      await signUpFrom('1.2.3.4, 203.0.113.8'),
+    ]).toEqual([undefined, undefined, 'RATE_LIMITED', 'RATE_LIMITED']);
+    const peers = app.database.query<{ peer: string }>(
+      "select peer from cqrs.command_log where outcome = 'succeeded' order by peer",
+    );
+    expect(await peers).toEqual([{ peer: '203.0.113.7' }, { peer: '203.0.113.8' }]);
+    expect(app.log()).toContain('"peer":"203.0.113.8"');
+  });
+
   it('are shared by all instances when PostgreSQL counts, and the table names nobody', async () => {
     const app = await start({ limits: { rates: rate('write', 10), rateStore: 'postgres' } });
     const beside = await start({ beside: app });

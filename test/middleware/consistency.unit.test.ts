@@ -93,8 +93,38 @@ describe('consistency', () => {
     expect((await ask({ 'replica-1': away, 'replica-2': away, primary: away })).outcome).toBeInstanceOf(DatabaseUnavailable);
   });
 
-  it('does not ask again for a mistake of the query itself', async () => {
+  it.each([
+    ['58030', 'io_error'],
+    ['58P01', 'undefined_file'],
+    ['53100', 'disk_full'],
+    ['XX001', 'data_corrupted'],
+    ['42P01', 'undefined_table, before the replica has seen a migration'],
+    ['25P02', 'in_failed_sql_transaction'],
+    ['57014', 'query_canceled'],
+  ])('goes on after %s of a replica (%s)', async (code) => {
+    expect(await ask({ 'replica-1': Object.assign(new Error('said by PostgreSQL'), { code }) })).toMatchObject({
+      asked: ['replica-1', 'replica-2'],
+      outcome: 'replica-2',
+    });
+  });
+
+  it.each(['53100', '58030', '58P01', 'XX000', 'XX001', '57P01'])('counts %s against the replica', async (code) => {
+    const failure = Object.assign(new Error('said by PostgreSQL'), { code });
+    expect((await ask({ 'replica-1': failure })).reported).toEqual(['replica-1']);
+  });
+
+  it.each(['42703', '22012', '40001', '57014', '53300'])('does not count %s against the replica', async (code) => {
+    const failure = Object.assign(new Error('said by PostgreSQL'), { code });
+    expect((await ask({ 'replica-1': failure })).reported).toEqual([]);
+  });
+
+  it('passes on what the primary says of a mistake of the query', async () => {
     const mistake = Object.assign(new Error('column does not exist'), { code: '42703' });
+    expect((await ask({ 'replica-1': mistake, 'replica-2': mistake, primary: mistake })).outcome).toBe(mistake);
+  });
+
+  it('does not ask again for a mistake of this program', async () => {
+    const mistake = new TypeError('undefined is not a function');
     expect(await ask({ 'replica-1': mistake })).toEqual({ asked: ['replica-1'], reported: [], outcome: mistake });
   });
 

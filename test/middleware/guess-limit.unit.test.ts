@@ -69,7 +69,7 @@ describe('guessLimit', () => {
 
   it('takes a guess back that got the answer of before, which is no proof of the secret as it is now', async () => {
     const { log, interceptor } = noting();
-    const call = callTo(changePassword, { request: { userId: 'x' } });
+    const call = callTo(changePassword, { request: { userId: 'x', currentPassword: 'y' } });
     const answered = new CommandAttempt(call);
     answered.answeredBy = '01930000-0000-7000-8000-000000000000';
     call.contextValues.set(commandAttemptKey, answered);
@@ -178,8 +178,8 @@ describe('guessLimit', () => {
       attempt('Ada@Example.org'),
       attempt(' ada@example.ORG'),
       attempt('grace@example.org'),
-      callTo(changePassword, { request: { userId: id } }),
-      callTo(changePassword, { request: { userId: id.toUpperCase() } }),
+      callTo(changePassword, { request: { userId: id, currentPassword: 'y' } }),
+      callTo(changePassword, { request: { userId: id.toUpperCase(), currentPassword: 'y' } }),
     ]) {
       call.contextValues.set(principalKey, undefined);
       await expect(pass(interceptor, call, new DeadlinePassed())).rejects.toThrow();
@@ -189,6 +189,12 @@ describe('guessLimit', () => {
     expect(second).toBe(first);
     expect(fifth).toBe(fourth);
     expect(new Set([first, third, fourth]).size).toBe(3);
+  });
+
+  it('does not count a call with a session that brings no secret: it neither guesses nor ends the count', async () => {
+    const { log, interceptor } = noting();
+    await pass(interceptor, callTo(changePassword, { request: { userId: 'x' } }));
+    expect(log).toEqual([]);
   });
 
   it('does not look at rpcs that tell nothing worth guessing', async () => {

@@ -8,8 +8,9 @@ import { rateLimit } from '../../src/middleware/rate-limit.ts';
 import { memoryRates, parseRates, type RateOverrides } from '../../src/middleware/rates.ts';
 import { callTo, pass } from './test-call.ts';
 
-const { changeName, changeEmail, createUser } = CommandService.method;
-const limited = (text: string) => rateLimit({ counters: memoryRates, overrides: parseRates(text) as RateOverrides });
+const { changeName, suspendUser, createUser, logIn } = CommandService.method;
+const limited = (text: string, by: 'network' | 'principal' = 'principal') =>
+  rateLimit({ counters: memoryRates, overrides: parseRates(text) as RateOverrides }, by);
 
 function callBy(id: string, method: Parameters<typeof callTo>[0] = changeName) {
   const call = callTo(method);
@@ -37,10 +38,35 @@ describe('rateLimit', () => {
   });
 
   it('counts the methods of a class together, and classes apart', async () => {
-    const limit = limited('write=1/60s,sign-up=1/60s');
+    const limit = limited('write=1/60s');
     await pass(limit, callBy('ada', changeName));
+    await expect(pass(limit, callBy('ada', suspendUser))).rejects.toBeInstanceOf(RateLimited);
+    const anonymous = limited('log-in=1/60s,sign-up=1/60s', 'network');
+    await pass(anonymous, callTo(createUser));
+    await pass(anonymous, callTo(logIn));
+    await expect(pass(anonymous, callTo(logIn))).rejects.toBeInstanceOf(RateLimited);
+  });
+
+  it('counts where anybody may call by network, whoever they say they are', async () => {
+    const limit = limited('sign-up=2/60s', 'network');
     await pass(limit, callBy('ada', createUser));
-    await expect(pass(limit, callBy('ada', changeEmail))).rejects.toBeInstanceOf(RateLimited);
+    await pass(limit, callTo(createUser));
+    await expect(pass(limit, callBy('grace', createUser))).rejects.toBeInstanceOf(RateLimited);
+    await expect(pass(limit, callTo(createUser))).rejects.toBeInstanceOf(RateLimited);
+    const elsewhere = callTo(createUser);
+    await pass(limit, Object.assign(elsewhere, { origin: { ...elsewhere.origin, peer: '[2001:db8::1]:1' } }));
+  });
+
+  it('leaves to the count by principal what needs a token, and the other way round', async () => {
+    const [byNetwork, byPrincipal] = [limited('write=1/60s', 'network'), limited('sign-up=1/60s')];
+    for (let call = 0; call < 3; call++) await pass(byNetwork, callBy('ada', changeName));
+    for (let call = 0; call < 3; call++) await pass(byPrincipal, callBy('ada', createUser));
+  });
+
+  it('does not count anonymous calls in this process', async () => {
+    const limit = limited('sign-up=1/60s', 'network');
+    const inside = callTo(createUser);
+    for (let call = 0; call < 3; call++) await pass(limit, Object.assign(inside, { origin: { ...inside.origin, peer: '' } }));
   });
 
   it('counts nothing where the contract has no rate, or the class is off', async () => {

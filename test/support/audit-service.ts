@@ -24,6 +24,7 @@ import type { AuditCommandContext } from '../../src/modules/audit/commands/conte
 import { pruneCommands } from '../../src/modules/audit/commands/prune-commands.ts';
 import type { AuditQueryContext } from '../../src/modules/audit/queries/context.ts';
 import { getHead } from '../../src/modules/audit/queries/get-head.ts';
+import { LogFeeds } from '../../src/modules/audit/queries/log-feed.ts';
 import { verifyIntegrity } from '../../src/modules/audit/queries/verify-integrity.ts';
 import { UserType } from '../../src/modules/users/persistence/user-type.ts';
 import { createReadSide } from '../../src/postgres/reader/read-side.ts';
@@ -51,7 +52,7 @@ export async function startAuditService({ connections }: TestDatabase): Promise<
   resources.defer(() => rm(folder, { recursive: true }));
   const keyFile = join(folder, 'signing-key.pem');
   const key = await loadOrCreateSigningKey(keyFile);
-  const writes = await createWriteSide(connections.writer, [UserType], { poolSize: 10 });
+  const writes = await createWriteSide(connections.writer, [UserType], { poolSize: 10, ownerDigest: () => Buffer.alloc(0) });
   resources.defer(() => writes.close());
   const reads = await createReadSide({
     primary: connections.reader,
@@ -64,6 +65,7 @@ export async function startAuditService({ connections }: TestDatabase): Promise<
   const unexpected = { newId: () => 'unexpected', report: ({ error }: { error: unknown }) => console.error(error) };
   const verify = createVerifications({ primary: reads.primary.pool, keys: ringOf(key) });
   const pageTokens = createPageTokens(key.deriveKey('page tokens'));
+  const feeds = new LogFeeds({ pollMs: 250 });
   const module = defineModule<AuditCommandContext, AuditQueryContext>({
     name: 'audit',
     services: [
@@ -86,11 +88,17 @@ export async function startAuditService({ connections }: TestDatabase): Promise<
     queryContext: ({ contextValues, signal }) => {
       const read = contextValues.get(readerKey);
       if (!read) throw new Error('no database was chosen');
-      return { principal: ANONYMOUS, signal, read, pageTokens, eventTypes: createRegistry(), verify };
+      return { principal: ANONYMOUS, signal, read, feeds, pageTokens, eventTypes: createRegistry(), verify };
     },
   });
   const bus = createBus([module], {
-    command: [errors(unexpected), deadline(), audit({ record: async () => {} }), retry(), unitOfWork(writes.unitOfWork)],
+    command: [
+      errors(unexpected),
+      deadline(),
+      audit({ record: async () => {} }, { admit: () => true }),
+      retry(),
+      unitOfWork(writes.unitOfWork),
+    ],
     query: [errors(unexpected), deadline(), consistency(reads)],
   });
   const door = createGrpcDoor({ bus, unexpected, tls: undefined });

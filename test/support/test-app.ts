@@ -32,10 +32,12 @@ export async function startTestApp({
   beside,
   on,
   limits,
+  proxies,
 }: {
   beside?: TestApp;
   on?: TestDatabase;
   limits?: Partial<Limits>;
+  proxies?: Config['proxies'];
 } = {}): Promise<TestApp> {
   const database = beside?.database ?? on ?? (await createTestDatabase());
   const keys = beside ? undefined : await mkdtemp(join(tmpdir(), 'bicameral-keys-'));
@@ -43,15 +45,22 @@ export async function startTestApp({
   const config: Config = beside?.config ?? {
     grpcAddress: '127.0.0.1:0',
     httpAddress: '127.0.0.1:0',
+    healthAddress: undefined,
+    allowedHosts: undefined,
+    proxies,
+    corsOrigins: [],
     database: { kind: 'external', owner, writer, replicas },
     signingKeys: { kind: 'folder', folder: keys ?? '', create: true },
     foreignIssuer: undefined,
     tls: undefined,
     idempotencyHours: 24,
+    shutdownGraceMs: 10_000,
+    sessionLifetime: { maxMs: 30 * 24 * 3_600_000, idleMs: 7 * 24 * 3_600_000 },
     limits: { ...DEFAULT_LIMITS, ...limits },
     reflection: 'on',
     workers: 1,
     logLevel: 'info',
+    passwordWords: [],
   };
   const lines: string[] = [];
   const logger = pino({ level: config.logLevel }, { write: (line: string) => lines.push(line) });

@@ -51,14 +51,16 @@ export declare type CommandRecord = Message<"audit.v1.CommandRecord"> & {
   roles: string[];
 
   /**
-   * The request in the JSON form of protobuf, without secrets. What was personal in it is missing once it was erased.
+   * The request in the JSON form of protobuf, without secrets. What was personal in it is missing once it was erased. Where one record stands
+   * for many refused commands, their number is in `@refused`, and the time that they came in in `@from` and `@until`.
    *
    * @generated from field: google.protobuf.Struct request = 6;
    */
   request?: JsonObject | undefined;
 
   /**
-   * What was personal in the request was erased together with the person's data.
+   * What was personal in the request was erased together with the person's data, or was never kept: of a dry run, and of a request that no
+   * handler looked at or that broke a rule.
    *
    * @generated from field: bool personal_erased = 7;
    */
@@ -170,6 +172,14 @@ export declare type CommandRecord = Message<"audit.v1.CommandRecord"> & {
    * @generated from field: string session = 24;
    */
   session: string;
+
+  /**
+   * Who vouched for the principal: the `iss` of the token, `bicameral` for this service itself. Empty for an anonymous caller, and in
+   * records from before it was kept.
+   *
+   * @generated from field: string issuer = 25;
+   */
+  issuer: string;
 };
 
 /**

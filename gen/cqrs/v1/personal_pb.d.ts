@@ -18,3 +18,11 @@ export declare const file_cqrs_v1_personal: GenFile;
  */
 export declare const personal: GenExtension<FieldOptions, boolean>;
 
+/**
+ * The string field names the person whose personal data the request holds, e.g. an e-mail address. A command that comes to no aggregate
+ * leaves a record that is found by this name when the person is erased. Personal data of nobody who is named so are not recorded.
+ *
+ * @generated from extension: bool owner = 50005;
+ */
+export declare const owner: GenExtension<FieldOptions, boolean>;
+

@@ -9,7 +9,7 @@ import { file_google_protobuf_descriptor } from "@bufbuild/protobuf/wkt";
  * Describes the file cqrs/v1/personal.proto.
  */
 export const file_cqrs_v1_personal = /*@__PURE__*/
-  fileDesc("ChZjcXJzL3YxL3BlcnNvbmFsLnByb3RvEgdjcXJzLnYxOjsKCHBlcnNvbmFsEh0uZ29vZ2xlLnByb3RvYnVmLkZpZWxkT3B0aW9ucxjShgMgASgIUghwZXJzb25hbGIGcHJvdG8z", [file_google_protobuf_descriptor]);
+  fileDesc("ChZjcXJzL3YxL3BlcnNvbmFsLnByb3RvEgdjcXJzLnYxOjsKCHBlcnNvbmFsEh0uZ29vZ2xlLnByb3RvYnVmLkZpZWxkT3B0aW9ucxjShgMgASgIUghwZXJzb25hbDo1CgVvd25lchIdLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE9wdGlvbnMY1YYDIAEoCFIFb3duZXJiBnByb3RvMw", [file_google_protobuf_descriptor]);
 
 /**
  * The field of an event holds personal data. It is stored apart from the rest of the event, so that erasing a person
@@ -19,4 +19,13 @@ export const file_cqrs_v1_personal = /*@__PURE__*/
  */
 export const personal = /*@__PURE__*/
   extDesc(file_cqrs_v1_personal, 0);
+
+/**
+ * The string field names the person whose personal data the request holds, e.g. an e-mail address. A command that comes to no aggregate
+ * leaves a record that is found by this name when the person is erased. Personal data of nobody who is named so are not recorded.
+ *
+ * @generated from extension: bool owner = 50005;
+ */
+export const owner = /*@__PURE__*/
+  extDesc(file_cqrs_v1_personal, 1);
 

@@ -99,6 +99,20 @@ export declare type LogInResponse = Message<"users.v1.LogInResponse"> & {
    * @generated from field: users.v1.User user = 3;
    */
   user?: User | undefined;
+
+  /**
+   * Counts once, for the next access token: see RefreshSession. Keep it where no other program can read it.
+   *
+   * @generated from field: string refresh_token = 4;
+   */
+  refreshToken: string;
+
+  /**
+   * When the session is over, unless it is refreshed before.
+   *
+   * @generated from field: google.protobuf.Timestamp refresh_expires_at = 5;
+   */
+  refreshExpiresAt?: Timestamp | undefined;
 };
 
 /**
@@ -106,6 +120,125 @@ export declare type LogInResponse = Message<"users.v1.LogInResponse"> & {
  * Use `create(LogInResponseSchema)` to create a new message.
  */
 export declare const LogInResponseSchema: GenMessage<LogInResponse>;
+
+/**
+ * @generated from message users.v1.RefreshSessionRequest
+ */
+export declare type RefreshSessionRequest = Message<"users.v1.RefreshSessionRequest"> & {
+  /**
+   * @generated from field: string refresh_token = 1;
+   */
+  refreshToken: string;
+};
+
+/**
+ * Describes the message users.v1.RefreshSessionRequest.
+ * Use `create(RefreshSessionRequestSchema)` to create a new message.
+ */
+export declare const RefreshSessionRequestSchema: GenMessage<RefreshSessionRequest>;
+
+/**
+ * @generated from message users.v1.RefreshSessionResponse
+ */
+export declare type RefreshSessionResponse = Message<"users.v1.RefreshSessionResponse"> & {
+  /**
+   * As in LogInResponse, with the roles that the user has now.
+   *
+   * @generated from field: string access_token = 1;
+   */
+  accessToken: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp expires_at = 2;
+   */
+  expiresAt?: Timestamp | undefined;
+
+  /**
+   * @generated from field: users.v1.User user = 3;
+   */
+  user?: User | undefined;
+
+  /**
+   * Takes the place of the one that was sent.
+   *
+   * @generated from field: string refresh_token = 4;
+   */
+  refreshToken: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp refresh_expires_at = 5;
+   */
+  refreshExpiresAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message users.v1.RefreshSessionResponse.
+ * Use `create(RefreshSessionResponseSchema)` to create a new message.
+ */
+export declare const RefreshSessionResponseSchema: GenMessage<RefreshSessionResponse>;
+
+/**
+ * @generated from message users.v1.LogOutRequest
+ */
+export declare type LogOutRequest = Message<"users.v1.LogOutRequest"> & {
+};
+
+/**
+ * Describes the message users.v1.LogOutRequest.
+ * Use `create(LogOutRequestSchema)` to create a new message.
+ */
+export declare const LogOutRequestSchema: GenMessage<LogOutRequest>;
+
+/**
+ * @generated from message users.v1.LogOutResponse
+ */
+export declare type LogOutResponse = Message<"users.v1.LogOutResponse"> & {
+};
+
+/**
+ * Describes the message users.v1.LogOutResponse.
+ * Use `create(LogOutResponseSchema)` to create a new message.
+ */
+export declare const LogOutResponseSchema: GenMessage<LogOutResponse>;
+
+/**
+ * @generated from message users.v1.EndSessionsRequest
+ */
+export declare type EndSessionsRequest = Message<"users.v1.EndSessionsRequest"> & {
+  /**
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * The session that this is called in goes on. Only for one's own account.
+   *
+   * @generated from field: bool keep_current = 2;
+   */
+  keepCurrent: boolean;
+};
+
+/**
+ * Describes the message users.v1.EndSessionsRequest.
+ * Use `create(EndSessionsRequestSchema)` to create a new message.
+ */
+export declare const EndSessionsRequestSchema: GenMessage<EndSessionsRequest>;
+
+/**
+ * @generated from message users.v1.EndSessionsResponse
+ */
+export declare type EndSessionsResponse = Message<"users.v1.EndSessionsResponse"> & {
+  /**
+   * @generated from field: users.v1.User user = 1;
+   */
+  user?: User | undefined;
+};
+
+/**
+ * Describes the message users.v1.EndSessionsResponse.
+ * Use `create(EndSessionsResponseSchema)` to create a new message.
+ */
+export declare const EndSessionsResponseSchema: GenMessage<EndSessionsResponse>;
 
 /**
  * @generated from message users.v1.ChangeEmailRequest
@@ -127,6 +260,14 @@ export declare type ChangeEmailRequest = Message<"users.v1.ChangeEmailRequest"> 
    * @generated from field: optional int64 expected_version = 3;
    */
   expectedVersion?: bigint | undefined;
+
+  /**
+   * The caller's own password. Needed when the account is the caller's and the log-in of this session is more than five minutes ago
+   * (OWASP ASVS 5, 7.5.1). When it is sent, it has to be right. Not looked at for callers with the permission.
+   *
+   * @generated from field: optional string current_password = 4;
+   */
+  currentPassword?: string | undefined;
 };
 
 /**
@@ -473,6 +614,14 @@ export declare type DeleteUserRequest = Message<"users.v1.DeleteUserRequest"> & 
    * @generated from field: optional int64 expected_version = 2;
    */
   expectedVersion?: bigint | undefined;
+
+  /**
+   * The caller's own password. Needed when the account is the caller's and the log-in of this session is more than five minutes ago
+   * (OWASP ASVS 5, 7.5.1). When it is sent, it has to be right. Not looked at for callers with the permission.
+   *
+   * @generated from field: optional string current_password = 3;
+   */
+  currentPassword?: string | undefined;
 };
 
 /**
@@ -523,7 +672,7 @@ export declare const CommandService: GenService<{
     output: typeof CreateUserResponseSchema;
   },
   /**
-   * Exchanges an e-mail and a password for an access token.
+   * Exchanges an e-mail and a password for an access token, and begins a session: its refresh token gets further access tokens.
    * Reasons: CREDENTIALS_INVALID (UNAUTHENTICATED), the same for an unknown e-mail and a wrong password;
    * USER_SUSPENDED (FAILED_PRECONDITION); GUESSES_THROTTLED (RESOURCE_EXHAUSTED) for a while after six wrong attempts in a row of one
    * client at an e-mail, known or unknown; GUESSES_EXHAUSTED (FAILED_PRECONDITION) after a hundred of all clients that never logged in
@@ -537,9 +686,44 @@ export declare const CommandService: GenService<{
     output: typeof LogInResponseSchema;
   },
   /**
-   * Moves a user to another e-mail address.
+   * Exchanges a refresh token for an access token and the next refresh token (RFC 9700, 4.14). Each counts once: one that was used
+   * before ends its session, because two hold it then. So an answer that got lost costs a log-in. Send one at a time for a session.
+   * Reasons: REFRESH_TOKEN_INVALID (UNAUTHENTICATED): log in again.
+   *
+   * @generated from rpc users.v1.CommandService.RefreshSession
+   */
+  refreshSession: {
+    methodKind: "unary";
+    input: typeof RefreshSessionRequestSchema;
+    output: typeof RefreshSessionResponseSchema;
+  },
+  /**
+   * Ends the session that the caller's token belongs to: its access tokens within a second, its refresh token at once.
+   * Reasons: SESSION_UNKNOWN (FAILED_PRECONDITION) for a token of another issuer or of an operator.
+   *
+   * @generated from rpc users.v1.CommandService.LogOut
+   */
+  logOut: {
+    methodKind: "unary";
+    input: typeof LogOutRequestSchema;
+    output: typeof LogOutResponseSchema;
+  },
+  /**
+   * Ends all sessions of a user, or all but the caller's own.
+   * Reasons: USER_NOT_FOUND (NOT_FOUND), USER_DELETED (FAILED_PRECONDITION).
+   *
+   * @generated from rpc users.v1.CommandService.EndSessions
+   */
+  endSessions: {
+    methodKind: "unary";
+    input: typeof EndSessionsRequestSchema;
+    output: typeof EndSessionsResponseSchema;
+  },
+  /**
+   * Moves a user to another e-mail address. Who does so with their own account shows the password, or a log-in of the last minutes.
    * Reasons: USER_NOT_FOUND (NOT_FOUND), EMAIL_TAKEN (ALREADY_EXISTS), USER_DELETED (FAILED_PRECONDITION),
-   * VERSION_MISMATCH (ABORTED).
+   * VERSION_MISMATCH (ABORTED), REAUTHENTICATION_NEEDED and CURRENT_PASSWORD_WRONG (FAILED_PRECONDITION), GUESSES_THROTTLED
+   * (RESOURCE_EXHAUSTED) and GUESSES_EXHAUSTED (FAILED_PRECONDITION) as at ChangePassword.
    *
    * @generated from rpc users.v1.CommandService.ChangeEmail
    */
@@ -630,8 +814,11 @@ export declare const CommandService: GenService<{
     output: typeof RevokeRoleResponseSchema;
   },
   /**
-   * Closes an account: erases the personal data, keeps the fact, ends the sessions.
-   * Reasons: USER_NOT_FOUND (NOT_FOUND), LAST_ADMIN and USER_DELETED (FAILED_PRECONDITION), VERSION_MISMATCH (ABORTED).
+   * Closes an account: erases the personal data, keeps the fact, ends the sessions. Who does so with their own account shows the
+   * password, or a log-in of the last minutes.
+   * Reasons: USER_NOT_FOUND (NOT_FOUND), LAST_ADMIN and USER_DELETED (FAILED_PRECONDITION), VERSION_MISMATCH (ABORTED),
+   * REAUTHENTICATION_NEEDED and CURRENT_PASSWORD_WRONG (FAILED_PRECONDITION), GUESSES_THROTTLED (RESOURCE_EXHAUSTED) and
+   * GUESSES_EXHAUSTED (FAILED_PRECONDITION) as at ChangePassword.
    *
    * @generated from rpc users.v1.CommandService.DeleteUser
    */

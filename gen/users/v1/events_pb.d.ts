@@ -49,6 +49,38 @@ export declare type UserLoggedIn = Message<"users.v1.UserLoggedIn"> & {
 export declare const UserLoggedInSchema: GenMessage<UserLoggedIn>;
 
 /**
+ * One session ended on its user's wish.
+ *
+ * @generated from message users.v1.UserLoggedOut
+ */
+export declare type UserLoggedOut = Message<"users.v1.UserLoggedOut"> & {
+  /**
+   * @generated from field: string session_id = 1;
+   */
+  sessionId: string;
+};
+
+/**
+ * Describes the message users.v1.UserLoggedOut.
+ * Use `create(UserLoggedOutSchema)` to create a new message.
+ */
+export declare const UserLoggedOutSchema: GenMessage<UserLoggedOut>;
+
+/**
+ * All sessions ended, but for one that may have been kept.
+ *
+ * @generated from message users.v1.UserSessionsEnded
+ */
+export declare type UserSessionsEnded = Message<"users.v1.UserSessionsEnded"> & {
+};
+
+/**
+ * Describes the message users.v1.UserSessionsEnded.
+ * Use `create(UserSessionsEndedSchema)` to create a new message.
+ */
+export declare const UserSessionsEndedSchema: GenMessage<UserSessionsEnded>;
+
+/**
  * @generated from message users.v1.UserEmailChanged
  */
 export declare type UserEmailChanged = Message<"users.v1.UserEmailChanged"> & {

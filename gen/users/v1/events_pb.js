@@ -10,7 +10,7 @@ import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
  * Describes the file users/v1/events.proto.
  */
 export const file_users_v1_events = /*@__PURE__*/
-  fileDesc("ChV1c2Vycy92MS9ldmVudHMucHJvdG8SCHVzZXJzLnYxIjYKC1VzZXJDcmVhdGVkEhMKBWVtYWlsGAEgASgJQgSQtRgBEhIKBG5hbWUYAiABKAlCBJC1GAEiQAoMVXNlckxvZ2dlZEluEjAKDGxvZ2dlZF9pbl9hdBgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiJwoQVXNlckVtYWlsQ2hhbmdlZBITCgVlbWFpbBgBIAEoCUIEkLUYASIlCg9Vc2VyTmFtZUNoYW5nZWQSEgoEbmFtZRgBIAEoCUIEkLUYASIVChNVc2VyUGFzc3dvcmRDaGFuZ2VkIiUKDVVzZXJTdXNwZW5kZWQSFAoGcmVhc29uGAEgASgJQgSQtRgBIicKD1VzZXJSZWFjdGl2YXRlZBIUCgZyZWFzb24YASABKAlCBJC1GAEiHwoPVXNlclJvbGVHcmFudGVkEgwKBHJvbGUYASABKAkiHwoPVXNlclJvbGVSZXZva2VkEgwKBHJvbGUYASABKAkiDQoLVXNlckRlbGV0ZWRiBnByb3RvMw", [file_cqrs_v1_personal, file_google_protobuf_timestamp]);
+  fileDesc("ChV1c2Vycy92MS9ldmVudHMucHJvdG8SCHVzZXJzLnYxIjYKC1VzZXJDcmVhdGVkEhMKBWVtYWlsGAEgASgJQgSQtRgBEhIKBG5hbWUYAiABKAlCBJC1GAEiQAoMVXNlckxvZ2dlZEluEjAKDGxvZ2dlZF9pbl9hdBgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiIwoNVXNlckxvZ2dlZE91dBISCgpzZXNzaW9uX2lkGAEgASgJIhMKEVVzZXJTZXNzaW9uc0VuZGVkIicKEFVzZXJFbWFpbENoYW5nZWQSEwoFZW1haWwYASABKAlCBJC1GAEiJQoPVXNlck5hbWVDaGFuZ2VkEhIKBG5hbWUYASABKAlCBJC1GAEiFQoTVXNlclBhc3N3b3JkQ2hhbmdlZCIlCg1Vc2VyU3VzcGVuZGVkEhQKBnJlYXNvbhgBIAEoCUIEkLUYASInCg9Vc2VyUmVhY3RpdmF0ZWQSFAoGcmVhc29uGAEgASgJQgSQtRgBIh8KD1VzZXJSb2xlR3JhbnRlZBIMCgRyb2xlGAEgASgJIh8KD1VzZXJSb2xlUmV2b2tlZBIMCgRyb2xlGAEgASgJIg0KC1VzZXJEZWxldGVkYgZwcm90bzM", [file_cqrs_v1_personal, file_google_protobuf_timestamp]);
 
 /**
  * Describes the message users.v1.UserCreated.
@@ -27,58 +27,72 @@ export const UserLoggedInSchema = /*@__PURE__*/
   messageDesc(file_users_v1_events, 1);
 
 /**
+ * Describes the message users.v1.UserLoggedOut.
+ * Use `create(UserLoggedOutSchema)` to create a new message.
+ */
+export const UserLoggedOutSchema = /*@__PURE__*/
+  messageDesc(file_users_v1_events, 2);
+
+/**
+ * Describes the message users.v1.UserSessionsEnded.
+ * Use `create(UserSessionsEndedSchema)` to create a new message.
+ */
+export const UserSessionsEndedSchema = /*@__PURE__*/
+  messageDesc(file_users_v1_events, 3);
+
+/**
  * Describes the message users.v1.UserEmailChanged.
  * Use `create(UserEmailChangedSchema)` to create a new message.
  */
 export const UserEmailChangedSchema = /*@__PURE__*/
-  messageDesc(file_users_v1_events, 2);
+  messageDesc(file_users_v1_events, 4);
 
 /**
  * Describes the message users.v1.UserNameChanged.
  * Use `create(UserNameChangedSchema)` to create a new message.
  */
 export const UserNameChangedSchema = /*@__PURE__*/
-  messageDesc(file_users_v1_events, 3);
+  messageDesc(file_users_v1_events, 5);
 
 /**
  * Describes the message users.v1.UserPasswordChanged.
  * Use `create(UserPasswordChangedSchema)` to create a new message.
  */
 export const UserPasswordChangedSchema = /*@__PURE__*/
-  messageDesc(file_users_v1_events, 4);
+  messageDesc(file_users_v1_events, 6);
 
 /**
  * Describes the message users.v1.UserSuspended.
  * Use `create(UserSuspendedSchema)` to create a new message.
  */
 export const UserSuspendedSchema = /*@__PURE__*/
-  messageDesc(file_users_v1_events, 5);
+  messageDesc(file_users_v1_events, 7);
 
 /**
  * Describes the message users.v1.UserReactivated.
  * Use `create(UserReactivatedSchema)` to create a new message.
  */
 export const UserReactivatedSchema = /*@__PURE__*/
-  messageDesc(file_users_v1_events, 6);
+  messageDesc(file_users_v1_events, 8);
 
 /**
  * Describes the message users.v1.UserRoleGranted.
  * Use `create(UserRoleGrantedSchema)` to create a new message.
  */
 export const UserRoleGrantedSchema = /*@__PURE__*/
-  messageDesc(file_users_v1_events, 7);
+  messageDesc(file_users_v1_events, 9);
 
 /**
  * Describes the message users.v1.UserRoleRevoked.
  * Use `create(UserRoleRevokedSchema)` to create a new message.
  */
 export const UserRoleRevokedSchema = /*@__PURE__*/
-  messageDesc(file_users_v1_events, 8);
+  messageDesc(file_users_v1_events, 10);
 
 /**
  * Describes the message users.v1.UserDeleted.
  * Use `create(UserDeletedSchema)` to create a new message.
  */
 export const UserDeletedSchema = /*@__PURE__*/
-  messageDesc(file_users_v1_events, 9);
+  messageDesc(file_users_v1_events, 11);
 

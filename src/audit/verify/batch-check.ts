@@ -1,4 +1,5 @@
-import { isPersonalIntact, placeOf, recordDigest } from '../canonical-record.ts';
+import type { Batch } from '../batch.ts';
+import { isPersonalIntact, isWithinForm, placeOf, recordDigest } from '../canonical-record.ts';
 import { merkleRoot, type Seal, sealLeaf } from '../merkle.ts';
 import type { Unmatched } from './damage.ts';
 import type { Finding } from './finding.ts';
@@ -27,7 +28,7 @@ export function checkBatch(sealed: SealedBatch, pruned: PrunedRanges, { isRowBro
       check.pruned += 1;
       continue;
     }
-    const problem = problemOf({ seal, record }, findings?.areRecordsWhole ?? false);
+    const problem = problemOf({ seal, record }, { form: batch.form, isWhole: findings?.areRecordsWhole ?? false });
     if (!problem) continue;
     const { commandId, sequence, digest } = seal;
     check.unmatched.push({ finding: { ...problem, commandId, sequence, batch: batch.number }, digest, values: record?.values });
@@ -36,10 +37,15 @@ export function checkBatch(sealed: SealedBatch, pruned: PrunedRanges, { isRowBro
 }
 
 /** With `isWhole`, the record is known to be what the root was made of, and its seal is what was changed. */
-function problemOf({ seal, record }: SealedRecord, isWhole: boolean): Pick<Finding, 'kind' | 'description'> | undefined {
+function problemOf(
+  { seal, record }: SealedRecord,
+  { form, isWhole }: { form: number; isWhole: boolean },
+): Pick<Finding, 'kind' | 'description'> | undefined {
   if (!record) return { kind: 'REMOVED', description: 'the record is gone, and was not pruned' };
-  if (!isWhole && recordDigest(record.values).toString('hex') !== seal.digest)
+  if (!isWhole && recordDigest(record.values, form).toString('hex') !== seal.digest)
     return { kind: 'CHANGED', description: 'a field of the record is not what was sealed' };
+  if (!isWithinForm(record.values, form))
+    return { kind: 'CHANGED', description: 'the record says more than records did when it was sealed' };
   if (!isPersonalIntact(record.personal, record.values))
     return { kind: 'CHANGED', description: 'the personal part of the request is neither what was sealed nor erased' };
   return undefined;
@@ -63,7 +69,7 @@ function sealFindings({ batch, records }: SealedBatch, size: number): SealFindin
     return { findings: [broken(`${size - records.length} of its seals are missing`, sequence)], areRecordsWhole: false };
   }
   if (merkleRoot(records.map(({ seal }) => sealLeaf(seal))).equals(batch.root)) return undefined;
-  const restored = sealsOf(records, batch.firstSequence);
+  const restored = sealsOf(records, batch);
   if (!restored || !merkleRoot(restored.map(sealLeaf)).equals(batch.root))
     return { findings: [broken('its seals do not make its root')], areRecordsWhole: false };
   const findings = restored.flatMap((was, index): Finding[] => {
@@ -91,7 +97,7 @@ const COMMAND_ID = placeOf('command_id');
 const RECEIVED_AT = placeOf('received_at');
 
 /** The seals that the records would have by themselves: inside a batch they are in the order of `position`. */
-function sealsOf(records: readonly SealedRecord[], firstSequence: number): Seal[] | undefined {
+function sealsOf(records: readonly SealedRecord[], { firstSequence, form }: Batch): Seal[] | undefined {
   const values = records.flatMap(({ record }) => (record ? [record.values] : []));
   if (values.length < records.length) return undefined;
   values.sort((one, other) => Number(one[POSITION]) - Number(other[POSITION]));
@@ -99,6 +105,6 @@ function sealsOf(records: readonly SealedRecord[], firstSequence: number): Seal[
     sequence: firstSequence + index,
     commandId: record[COMMAND_ID] ?? '',
     receivedAt: record[RECEIVED_AT] ?? '',
-    digest: recordDigest(record).toString('hex'),
+    digest: recordDigest(record, form).toString('hex'),
   }));
 }

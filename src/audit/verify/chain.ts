@@ -1,4 +1,5 @@
 import { type Batch, batchHash, NO_BATCH_BEFORE } from '../batch.ts';
+import { SEALED_FORM } from '../canonical-record.ts';
 import { signatureProblem, type VerifyingKeys } from '../signature.ts';
 import type { Finding } from './finding.ts';
 import { SealingKeys } from './sealing-keys.ts';
@@ -40,6 +41,7 @@ export class Chain {
 
   #contentProblem(batch: Batch, hash: Buffer, isAfterGap: boolean): string | undefined {
     if (!hash.equals(batch.hash)) return 'does not have the hash of what it says';
+    if (batch.form > SEALED_FORM) return `is sealed in the form ${batch.form}, which a newer program than this one has to verify`;
     if (isAfterGap) return undefined;
     // Either will do: when the row before was changed, the damage is that row's.
     const isLinked = batch.previous.equals(this.#last?.hash ?? NO_BATCH_BEFORE) || batch.previous.equals(this.#lastHash);

@@ -12,7 +12,7 @@ export interface Unmatched {
   readonly values: SealedValues | undefined;
 }
 
-/** Every pair of records is looked at, 30 digests each: past this many, they are reported one by one. */
+/** Every pair of records is looked at, 30 digests each and form: past this many, they are reported one by one. */
 const MOST_COMPARED = 64;
 
 /** Damaged records, kept until it can be told which of them were exchanged. */

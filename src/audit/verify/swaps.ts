@@ -1,11 +1,11 @@
-import { placeOf, recordDigest, type SealedColumn, type SealedValues } from '../canonical-record.ts';
+import { placeOf, recordDigest, SEALED_FORM, type SealedColumnName, type SealedValues } from '../canonical-record.ts';
 
 /** What may be exchanged by itself: the id, the time and the place of a record. All the rest counts as one. */
-const PARTS = (['command_id', 'received_at', 'position', 'transaction_id'] satisfies SealedColumn[]).map(placeOf);
+const PARTS = (['command_id', 'received_at', 'position', 'transaction_id'] satisfies SealedColumnName[]).map(placeOf);
 const REST = 1 << PARTS.length;
 
 /**
- * Which digests two records would have, had they exchanged any of their parts. A digest that was sealed and is among them tells
+ * Which digests two records would have, in any form, had they exchanged any of their parts. A digest that was sealed and is among them tells
  * what the records were before somebody exchanged them.
  */
 export function digestsAfterSwap(one: SealedValues, other: SealedValues): string[] {
@@ -13,7 +13,7 @@ export function digestsAfterSwap(one: SealedValues, other: SealedValues): string
   for (let exchanged = 1; exchanged < 2 * REST - 1; exchanged += 1) {
     const values = [...(exchanged & REST ? other : one)];
     for (const [index, place] of PARTS.entries()) values[place] = (exchanged & (1 << index) ? other : one)[place] ?? null;
-    digests.push(recordDigest(values).toString('hex'));
+    for (let form = 1; form <= SEALED_FORM; form += 1) digests.push(recordDigest(values, form).toString('hex'));
   }
   return digests;
 }

@@ -1,5 +1,6 @@
 import { timestampDate } from '@bufbuild/protobuf/wkt';
 import { type CommandRecord, Outcome } from '#gen/audit/v1/command_record_pb.js';
+import { OWN_ISSUER } from '../../auth/access-token.ts';
 
 /** What the columns of `recordCells` hold. */
 export const RECORD_HEADINGS = ['TIME', 'OUTCOME', 'CODE', 'METHOD', 'PRINCIPAL', 'TARGET', 'DURATION', 'ID'];
@@ -13,7 +14,8 @@ export function recordCells(record: CommandRecord): string[] {
     outcomeWord(record.outcome) + (record.dryRun ? ' (dry run)' : ''),
     record.code,
     record.method,
-    record.principal,
+    // Of another issuer, the same id can be somebody else.
+    record.principal + (record.issuer === '' || record.issuer === OWN_ISSUER ? '' : ` (${record.issuer})`),
     record.aggregateId,
     `${milliseconds.toFixed(1)} ms`,
     record.commandId,

@@ -3,6 +3,7 @@ import { toJsonString } from '@bufbuild/protobuf';
 import { Code, ConnectError } from '@connectrpc/connect';
 import { type CommandRecord, CommandRecordSchema } from '#gen/audit/v1/command_record_pb.js';
 import { QueryService } from '#gen/audit/v1/query_service_pb.js';
+import { ErrorInfoSchema } from '#gen/google/rpc/error_details_pb.js';
 import type { Environment } from '../../config.ts';
 import { alignedRows } from '../aligned-rows.ts';
 import { wholeNumber } from '../option-values.ts';
@@ -35,7 +36,7 @@ export async function watchCommands(environment: Environment, options: WatchOpti
   let place = options.after === undefined ? undefined : BigInt(wholeNumber('--after', options.after, 0));
   let wasThere = false;
   for (;;) {
-    // For each attempt, because a token lasts for minutes and a watcher for days.
+    // For each attempt, because a token lasts for hours and a watcher for days.
     const { client, close } = await serviceClient(environment, { ...options, roles: ['auditor'] });
     try {
       const request = place === undefined ? {} : { afterSequence: place };
@@ -45,11 +46,16 @@ export async function watchCommands(environment: Environment, options: WatchOpti
         if (event.case === 'command' && !(await write(event.value))) return;
       }
     } catch (error) {
-      if (!wasThere || !(error instanceof ConnectError) || !AWAY.has(error.code)) throw error;
-      process.stderr.write(`… the service is away; going on behind ${place} when it is back\n`);
+      if (!wasThere || !(error instanceof ConnectError)) throw error;
+      if (!AWAY.has(error.code) && !hasExpired(error)) throw error;
+      if (!hasExpired(error)) process.stderr.write(`… the service is away; going on behind ${place} when it is back\n`);
     } finally {
       close();
     }
     await sleep(RETRY);
   }
 }
+
+/** A stream ends with its token; the next attempt has a new one. */
+const hasExpired = (error: ConnectError): boolean =>
+  error.findDetails(ErrorInfoSchema).some(({ reason, metadata }) => reason === 'TOKEN_INVALID' && metadata.cause === 'EXPIRED');

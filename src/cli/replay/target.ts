@@ -1,4 +1,3 @@
-import pg from 'pg';
 import { pino } from 'pino';
 import { loadKeyRing } from '../../auth/key-files.ts';
 import type { Config } from '../../config.ts';
@@ -10,7 +9,9 @@ import { validation } from '../../middleware/validation.ts';
 import type { Recorded } from '../../modules/audit/replay/recorded.ts';
 import { replayRecorded } from '../../modules/audit/replay/replay-recorded.ts';
 import { createCommandRecorder } from '../../postgres/command-log/command-recorder.ts';
+import { ownerDigests } from '../../postgres/command-log/personal-owner.ts';
 import { type Connection, connectionByUrl } from '../../postgres/connection.ts';
+import { DatabaseClient } from '../../postgres/database-client.ts';
 import { migrate } from '../../postgres/migrate.ts';
 import { createWriteSide } from '../../postgres/writer/write-side.ts';
 import { explain } from '../explain.ts';
@@ -34,17 +35,22 @@ export interface ReplayTarget {
 }
 
 /** Brings the schema of an empty database up to date. Throws TargetUnusable when it is not empty, or cannot be reached. */
-export async function openReplayTarget({ signingKeys }: Pick<Config, 'signingKeys'>, url: string): Promise<ReplayTarget> {
+export async function openReplayTarget(
+  { signingKeys, sessionLifetime }: Pick<Config, 'signingKeys' | 'sessionLifetime'>,
+  url: string,
+): Promise<ReplayTarget> {
   const connection = connectionByUrl(url);
   if (!connection) throw new TargetUnusable('has to be a URL, e.g. postgresql://user@host:5432/database.');
   const ring = await loadKeyRing(signingKeys);
   // Nobody guesses there, so it does not matter what guesses would be counted by.
-  const domain = await createDomain({ ring, digestKey: ring.current.deriveKey });
+  const domain = await createDomain({ ring, digestKey: ring.current.deriveKey }, { processes: 1, sessionLifetime });
   await assertEmpty(connection, domain);
   await migrate(connection);
 
-  const writes = await createWriteSide(connection, domain.aggregateTypes, { poolSize: 2, waitMs: PATIENCE });
-  const recorder = createCommandRecorder({ pool: writes.recordPool, logger: pino({ level: 'error' }, process.stderr) });
+  const ownerDigest = ownerDigests(ring.current.deriveKey('personal owners'));
+  const writes = await createWriteSide(connection, domain.aggregateTypes, { poolSize: 2, waitMs: PATIENCE, ownerDigest });
+  const logger = pino({ level: 'error' }, process.stderr);
+  const recorder = createCommandRecorder({ pool: writes.recordPool, logger, ownerDigest });
   const pipeline = replayPipeline({ validation: validation().interceptor, writes });
   const bus = createBus(domain.modules, { command: [], query: [], replay: pipeline });
   const replay = createReplay({
@@ -64,7 +70,12 @@ export async function openReplayTarget({ signingKeys }: Pick<Config, 'signingKey
 
 async function assertEmpty(connection: Connection, { aggregateTypes }: Domain): Promise<void> {
   const kept = aggregateTypes.map(({ mapping: { meta } }) => `${meta.schema}."${meta.tableName}"`);
-  const client = new pg.Client({ ...connection, application_name: 'bicameral replay', connectionTimeoutMillis: PATIENCE });
+  const client = new DatabaseClient({
+    ...connection,
+    application_name: 'bicameral replay',
+    connectionTimeoutMillis: PATIENCE,
+    query_timeout: PATIENCE,
+  });
   client.on('error', () => {});
   try {
     await client.connect();

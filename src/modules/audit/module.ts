@@ -11,9 +11,13 @@ import { Reader, readerKey } from '../../postgres/reader/reader.ts';
 import { unitOfWorkKey } from '../../postgres/writer/unit-of-work.ts';
 import type { AuditCommandContext } from './commands/context.ts';
 import type { AuditQueryContext } from './queries/context.ts';
+import { LogFeeds } from './queries/log-feed.ts';
 import { recordedCommand } from './read-model/recorded-command.ts';
 import type { Recorded } from './replay/recorded.ts';
 import { type ReplayParts, replayRecorded } from './replay/replay-recorded.ts';
+
+/** How often the end of the log is looked at while somebody follows it, in milliseconds. */
+const POLL = 250;
 
 /** The log of commands: who did what, when, and how it ended, and the proof that nobody changed it. */
 export function auditModule(parts: {
@@ -29,6 +33,7 @@ export function auditModule(parts: {
   replay: Pick<ReplayParts, 'route' | 'replay'>;
 }): Module {
   const { pageTokens, eventTypes, verify, pruneLog, primary, replay } = parts;
+  const feeds = new LogFeeds({ pollMs: POLL });
 
   async function recorded(reader: Reader, commandId: string): Promise<Recorded | undefined> {
     const found = await recordedCommand(reader, commandId, eventTypes);
@@ -66,6 +71,7 @@ export function auditModule(parts: {
           return call.signal;
         },
         read,
+        feeds,
         pageTokens,
         eventTypes,
         verify,

@@ -11,9 +11,11 @@ import { unitOfWorkKey } from '../../postgres/writer/unit-of-work.ts';
 import type { UsersContext } from './commands/context.ts';
 import type { PasswordPolicy } from './domain/password-policy.ts';
 import { recordedVerdicts } from './domain/recorded-verdicts.ts';
+import { RECENT_LOG_IN_SECONDS } from './domain/session-errors.ts';
 import { passwordGuesses } from './persistence/password-guesses.ts';
 import type { PasswordHasher } from './persistence/password-hasher.ts';
 import { replayedUsers } from './persistence/replayed-users.ts';
+import { replayedSessions, type SessionLifetime, sessionStore } from './persistence/session-store.ts';
 import { userRepository } from './persistence/user-repository.ts';
 import type { UsersQueryContext } from './queries/context.ts';
 
@@ -24,8 +26,9 @@ export function usersModule(parts: {
   guessTarget: ReturnType<typeof guessTargets>;
   accessTokens: AccessTokenIssuer;
   pageTokens: PageTokens;
+  sessionLifetime: SessionLifetime;
 }): Module {
-  const { passwords, passwordPolicy, guessTarget, accessTokens, pageTokens } = parts;
+  const { passwords, passwordPolicy, guessTarget, accessTokens, pageTokens, sessionLifetime } = parts;
   return defineModule<UsersContext, UsersQueryContext>({
     name: 'users',
     services,
@@ -34,6 +37,7 @@ export function usersModule(parts: {
       if (!work) throw new Error('the pipeline has no unit of work');
       const verdict = call.contextValues.get(replayKey);
       const issuer = verdict ? noTokens : accessTokens;
+      const sessions = sessionStore(work, sessionLifetime);
       return {
         principal: principalOf(call),
         now: call.receivedAt,
@@ -41,6 +45,7 @@ export function usersModule(parts: {
         get signal() {
           return call.signal;
         },
+        sessions: verdict ? replayedSessions(sessions, verdict) : sessions,
         users: verdict ? replayedUsers(work, verdict) : userRepository(work),
         ...(verdict
           ? recordedVerdicts(verdict.reason)
@@ -48,14 +53,15 @@ export function usersModule(parts: {
               passwords: passwords.forCaller(networkOf(call.origin.peer)),
               passwordPolicy,
               guesses: passwordGuesses(work, guessTarget),
+              authenticatedRecently: isRecent(principalOf(call).authenticatedAt, call.receivedAt),
             }),
-        issueToken: (user) =>
+        issueToken: (user, token) =>
           issuer.issue({
             subject: user.id,
             roles: user.roles,
             sessionEpoch: user.sessionEpoch,
             now: call.receivedAt,
-            id: call.newId(),
+            ...token,
           }),
       };
     },
@@ -72,6 +78,12 @@ export function usersModule(parts: {
       };
     },
   });
+}
+
+/** A time to come, by the clock of another instance, is recent; one that is far off is none of ours. */
+function isRecent(authenticatedAt: Date | undefined, now: Date): boolean {
+  if (!authenticatedAt) return false;
+  return Math.abs(now.getTime() - authenticatedAt.getTime()) <= RECENT_LOG_IN_SECONDS * 1000;
 }
 
 /** A log-in that is run again lets nobody in. */

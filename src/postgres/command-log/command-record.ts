@@ -32,6 +32,8 @@ export interface Attempt {
   readonly traceId: string;
   readonly peer: string;
   readonly userAgent: string;
+  /** Who vouched for the principal: the `iss` of the token; empty where there was none. */
+  readonly issuer: string;
 }
 
 /** The one aggregate that a command was about, as far as it came to that. */
@@ -55,6 +57,8 @@ export interface CommandRecord extends Attempt {
   /** Outcome `replayed`: the command whose answer was given again. */
   readonly answeredBy: string | undefined;
   readonly target: Target | undefined;
+  /** No column: names of the people whose personal data the record holds, beside its target. See `OwnerDigest`. */
+  readonly owners: readonly string[];
 }
 
 /**
@@ -62,13 +66,27 @@ export interface CommandRecord extends Attempt {
  * (`AggregateSql`), from `first` on they are `successParameters`.
  */
 export function storeSuccess(key: string, first: number): string {
-  const [method, principal, roles, session, request, personal, digest, before, attempts, duration, traceId, peer, userAgent] =
-    SUCCESS_TYPES.map((type, index) => `$${first + index}::${type}`);
+  const [
+    method,
+    principal,
+    roles,
+    session,
+    request,
+    personal,
+    digest,
+    before,
+    attempts,
+    duration,
+    traceId,
+    peer,
+    userAgent,
+    issuer,
+  ] = SUCCESS_TYPES.map((type, index) => `$${first + index}::${type}`);
   return `insert into cqrs.command_log
     (command_id, received_at, method, principal, roles, session, request, personal, personal_digest, outcome, code, reason, dry_run,
-     aggregate_type, aggregate_id, version_before, version_after, event_ids, attempts, duration_us, trace_id, peer, user_agent)
+     aggregate_type, aggregate_id, version_before, version_after, event_ids, attempts, duration_us, trace_id, peer, user_agent, issuer)
   select $3, $5, ${method}, ${principal}, ${roles}, ${session}, ${request}, ${personal}, ${digest}, 'succeeded', 'OK', '', false,
-    $1, written.${key}, ${before}, $2, $6::uuid[], ${attempts}, ${duration}, ${traceId}, ${peer}, ${userAgent}
+    $1, written.${key}, ${before}, $2, $6::uuid[], ${attempts}, ${duration}, ${traceId}, ${peer}, ${userAgent}, ${issuer}
   from written`;
 }
 
@@ -86,13 +104,27 @@ const SUCCESS_TYPES = [
   'text',
   'text',
   'text',
+  'text',
 ] as const;
 
 export const SUCCESS_PARAMETERS = SUCCESS_TYPES.length;
 
 export function successParameters(attempt: Attempt, versionBefore: number | undefined): readonly unknown[] {
-  const { method, principal, roles, session, request, personal, personalDigest, attempts, durationUs, traceId, peer, userAgent } =
-    attempt;
+  const {
+    method,
+    principal,
+    roles,
+    session,
+    request,
+    personal,
+    personalDigest,
+    attempts,
+    durationUs,
+    traceId,
+    peer,
+    userAgent,
+    issuer,
+  } = attempt;
   return [
     method,
     principal,
@@ -107,21 +139,22 @@ export function successParameters(attempt: Attempt, versionBefore: number | unde
     traceId,
     peer,
     userAgent,
+    issuer,
   ];
 }
 
 /** Stores any number of records; the one parameter is `recordsParameter`. A record that is there already stays as it is. */
 export const STORE_RECORDS = `insert into cqrs.command_log
     (command_id, received_at, method, principal, roles, session, request, personal, personal_digest, outcome, code, reason, dry_run, answered_by,
-     aggregate_type, aggregate_id, version_before, version_after, event_ids, attempts, duration_us, trace_id, peer, user_agent)
+     aggregate_type, aggregate_id, version_before, version_after, event_ids, attempts, duration_us, trace_id, peer, user_agent, issuer)
   select command_id, received_at, method, principal, roles, session, request::json, personal::json, decode(personal_digest, 'hex'),
     outcome, code, reason, dry_run, answered_by,
-    aggregate_type, aggregate_id, version_before, version_after, event_ids, attempts, duration_us, trace_id, peer, user_agent
+    aggregate_type, aggregate_id, version_before, version_after, event_ids, attempts, duration_us, trace_id, peer, user_agent, issuer
   from json_to_recordset($1::json) as record (
     command_id uuid, received_at timestamptz, method text, principal text, roles text[], session text, request text, personal text,
     personal_digest text, outcome text, code text, reason text, dry_run boolean, answered_by uuid,
     aggregate_type text, aggregate_id uuid, version_before integer, version_after integer, event_ids uuid[],
-    attempts integer, duration_us integer, trace_id text, peer text, user_agent text)
+    attempts integer, duration_us integer, trace_id text, peer text, user_agent text, issuer text)
   on conflict (received_at, command_id) do nothing`;
 
 /** One text for all records, so that the statement is the same for any number of them. */
@@ -152,6 +185,7 @@ export function recordsParameter(records: readonly CommandRecord[]): string {
       trace_id: record.traceId,
       peer: record.peer,
       user_agent: record.userAgent,
+      issuer: record.issuer,
     })),
   );
 }

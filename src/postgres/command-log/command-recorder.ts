@@ -1,8 +1,12 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import type { Logger } from 'pino';
 import { DatabaseUnavailable, Overloaded } from '../../cqrs/errors.ts';
 import { errorCode } from '../sql-errors.ts';
 import { type CommandRecord, recordsParameter, STORE_RECORDS } from './command-record.ts';
+import { type OwnerDigest, ownersParameter, withOwners } from './personal-owner.ts';
+
+const STORE_OWNED_RECORDS = withOwners(STORE_RECORDS);
 
 /** Records that may wait for their batch. */
 const MOST_WAITING = 5_000;
@@ -13,6 +17,8 @@ const BATCH = 500;
 const BATCH_CHARACTERS = 4 * 1024 * 1024;
 /** A batch that takes longer has failed, in milliseconds. */
 const PATIENCE = 5_000;
+/** What is not stored by then at the end of the program is not stored, in milliseconds. */
+const LAST_PATIENCE = 2_000;
 
 /** Keeps the records that no transaction of a command carries: of those that failed, that were tried only, or answered before. */
 export interface CommandRecorder {
@@ -21,7 +27,7 @@ export interface CommandRecorder {
    * be stored; then it is in the log.
    */
   readonly record: (record: CommandRecord) => Promise<void>;
-  /** Resolves when nothing waits any more. */
+  /** Resolves when nothing waits any more; what the database has not taken within two seconds is in the log. */
   readonly close: () => Promise<void>;
 }
 
@@ -33,7 +39,8 @@ interface Waiting {
 }
 
 /** Writes one batch at a time, with all that came in during the one before: a flood of refused calls is no flood of transactions. */
-export function createCommandRecorder({ pool, logger }: { pool: pg.Pool; logger: Logger }): CommandRecorder {
+export function createCommandRecorder(parts: { pool: pg.Pool; logger: Logger; ownerDigest: OwnerDigest }): CommandRecorder {
+  const { pool, logger, ownerDigest } = parts;
   const waiting: Waiting[] = [];
   let characters = 0;
   let writing: Promise<void> | undefined;
@@ -49,11 +56,18 @@ export function createCommandRecorder({ pool, logger }: { pool: pg.Pool; logger:
     return batch;
   }
 
+  function statementOf(records: readonly CommandRecord[]): { name: string; text: string; values: string[] } {
+    const values = [recordsParameter(records)];
+    const owned = records.filter(({ owners }) => owners.length > 0);
+    if (owned.length === 0) return { name: 'store command records', text: STORE_RECORDS, values };
+    values.push(ownersParameter(owned, ownerDigest));
+    return { name: 'store owned command records', text: STORE_OWNED_RECORDS, values };
+  }
+
   async function write(batch: readonly Waiting[]): Promise<void> {
     const records = batch.map(({ record }) => record);
     try {
-      const values = [recordsParameter(records)];
-      const statement = { name: 'store command records', text: STORE_RECORDS, values, query_timeout: PATIENCE };
+      const statement = { ...statementOf(records), query_timeout: PATIENCE };
       await pool.query(statement);
       for (const { stored } of batch) stored();
     } catch (error) {
@@ -61,9 +75,16 @@ export function createCommandRecorder({ pool, logger }: { pool: pg.Pool; logger:
         for (const one of batch) await write([one]);
         return;
       }
-      logger.error({ err: error, records: records.map(withoutRequest) }, 'records of commands could not be stored');
-      for (const { failed } of batch) failed(new DatabaseUnavailable(error));
+      giveUp(batch, error);
     }
+  }
+
+  function giveUp(batch: readonly Waiting[], error: unknown): void {
+    logger.error(
+      { err: error, records: batch.map(({ record }) => withoutRequest(record)) },
+      'records of commands could not be stored',
+    );
+    for (const { failed } of batch) failed(new DatabaseUnavailable(error));
   }
 
   async function writeAll(): Promise<void> {
@@ -84,7 +105,8 @@ export function createCommandRecorder({ pool, logger }: { pool: pg.Pool; logger:
       return promise;
     },
     async close() {
-      await writing;
+      await Promise.race([writing, sleep(LAST_PATIENCE, undefined, { ref: false })]);
+      if (waiting.length > 0) giveUp(waiting.splice(0), new Error('the program stops'));
     },
   };
 }
@@ -93,6 +115,6 @@ export function createCommandRecorder({ pool, logger }: { pool: pg.Pool; logger:
 const isAboutData = (error: unknown): boolean => /^(22|54)/.test(errorCode(error) ?? '');
 
 /** What a log may hold of a record. */
-function withoutRequest({ request: _, personal: __, personalDigest: ___, ...record }: CommandRecord): object {
+function withoutRequest({ request: _, personal: __, personalDigest: ___, owners: ____, ...record }: CommandRecord): object {
   return record;
 }

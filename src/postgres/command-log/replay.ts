@@ -11,7 +11,12 @@ export interface CommandToReplay {
   /** The recorded id: the time and all ids of the command follow from it. */
   readonly id: string;
   readonly request: Message;
-  readonly principal: { readonly id: string; readonly roles: readonly string[]; readonly session: string };
+  readonly principal: {
+    readonly id: string;
+    readonly roles: readonly string[];
+    readonly session: string;
+    readonly issuer?: string;
+  };
   readonly verdict: RecordedVerdict;
   readonly dryRun: boolean;
   readonly peer: string;

@@ -1,9 +1,18 @@
-import pg from 'pg';
+import type pg from 'pg';
+import { DatabaseClient } from '../database-client.ts';
 import type { ConnectionSettings } from './connection-settings.ts';
+
+/** How long a statement may take, in milliseconds: making a database copies files. */
+const PATIENCE = 120_000;
 
 /** Does work on one connection of its own. Statements of administration: no pool, nothing prepared. */
 export async function administer<T>(connection: ConnectionSettings, work: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = new pg.Client({ ...connection, connectionTimeoutMillis: 5_000, application_name: 'bicameral embedded cluster' });
+  const client = new DatabaseClient({
+    ...connection,
+    connectionTimeoutMillis: 5_000,
+    query_timeout: PATIENCE,
+    application_name: 'bicameral embedded cluster',
+  });
   // The query under way rejects when the connection breaks; without a listener the event would end the process.
   client.on('error', () => {});
   await client.connect();

@@ -2,6 +2,7 @@ import { chmod, chown, lstat, mkdir, mkdtemp, realpath, rmdir, stat, symlink } f
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { ClusterLogger } from './cluster-logger.ts';
+import { errorCode } from './error-code.ts';
 import { DataDirUnusable } from './errors.ts';
 import { canUseDirectory, type RunAs, userInsteadOfRoot } from './operating-system-user.ts';
 
@@ -19,7 +20,7 @@ export async function makeDataDir(dataDir: string): Promise<boolean> {
     return true;
   } catch (cause) {
     if (await isDirectory(dataDir)) return false;
-    throw new DataDirUnusable(dataDir, 'DATA_DIR cannot be made; set it to a directory that you may write', cause);
+    throw new DataDirUnusable(dataDir, whyNotMade(cause), cause);
   }
 }
 
@@ -72,7 +73,7 @@ async function ownHome(link: string): Promise<string> {
     const path = await realpath(link);
     if (await canUseDirectory(path, undefined)) return path;
   } catch (cause) {
-    throw new DataDirUnusable(link, 'cannot be made; set DATA_DIR to a directory that you may write', cause);
+    throw new DataDirUnusable(link, whyNotMade(cause), cause);
   }
   throw new DataDirUnusable(link, 'belongs to another user; run as that user, or set DATA_DIR to another directory');
 }
@@ -114,6 +115,11 @@ async function outsideHome(base: string, runAs: NonNullable<RunAs>): Promise<str
 async function makeOwned(path: string, runAs: NonNullable<RunAs>): Promise<void> {
   await mkdir(path, { mode: 0o700 });
   await chown(path, runAs.uid, runAs.gid);
+}
+
+function whyNotMade(cause: unknown): string {
+  if (errorCode(cause) === 'ENOSPC') return 'cannot be made: the disk is full; make room on it, or set DATA_DIR to another disk';
+  return 'cannot be made; set DATA_DIR to a directory that you may write';
 }
 
 async function isDirectory(path: string): Promise<boolean> {

@@ -2,13 +2,17 @@ import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { chown } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { errorCode } from './error-code.ts';
 import { DataDirInUse, DataDirUnusable } from './errors.ts';
 
 export interface DataDirLock {
   release(): void;
 }
 
+/** https://www.sqlite.org/rescode.html */
 const SQLITE_BUSY = 5;
+const SQLITE_FULL = 13;
+const SQLITE_NOTADB = 26;
 
 /**
  * Makes this program the only one to use a directory, until `release` or until the program ends in any way.
@@ -26,7 +30,7 @@ export async function lockDataDir(dataDir: string, pid = process.pid): Promise<D
     if (process.getuid?.() === 0) for (const file of [join(dataDir, 'lock'), pidFile]) await chown(file, uid, gid);
   } catch (cause) {
     database.close();
-    throw new DataDirUnusable(pidFile, 'cannot be written; check who owns it', cause);
+    throw new DataDirUnusable(pidFile, `cannot be written: ${reasonOf(cause)}`, cause);
   }
   return {
     release() {
@@ -48,12 +52,22 @@ function takeLock(dataDir: string, pidFile: string): DatabaseSync {
   } catch (cause) {
     database?.close();
     if (isBusy(cause)) throw new DataDirInUse(dataDir, holder(pidFile));
-    throw new DataDirUnusable(lockFile, 'cannot be opened; check who owns it, or delete it if it is damaged', cause);
+    throw new DataDirUnusable(lockFile, `cannot be opened: ${reasonOf(cause)}`, cause);
   }
 }
 
+/** SQLite's words for a full disk and for a damaged file, with what to do. */
+function reasonOf(cause: unknown): string {
+  if (errorCode(cause) === 'ENOSPC' || sqliteCode(cause) === SQLITE_FULL) return 'the disk is full; make room on it';
+  if (sqliteCode(cause) === SQLITE_NOTADB) return 'it is damaged; delete it';
+  return `${cause instanceof Error ? cause.message : cause}; check who owns it, and whether the disk is full`;
+}
+
+const sqliteCode = (error: unknown): unknown =>
+  typeof error === 'object' && error !== null && 'errcode' in error ? error.errcode : undefined;
+
 function isBusy(error: unknown): boolean {
-  return typeof error === 'object' && error !== null && 'errcode' in error && error.errcode === SQLITE_BUSY;
+  return sqliteCode(error) === SQLITE_BUSY;
 }
 
 function holder(pidFile: string): number | undefined {

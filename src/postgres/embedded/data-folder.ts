@@ -1,4 +1,4 @@
-import { open, readdir, readFile, rm } from 'node:fs/promises';
+import { access, open, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /** The major version that made a data folder, e.g. `18`; undefined when this is no data folder. */
@@ -17,6 +17,14 @@ export async function systemIdentifier(folder: string): Promise<string | undefin
   } finally {
     await file.close();
   }
+}
+
+/** Whether a server on this folder would follow a primary. PostgreSQL removes the file at a promotion. */
+export async function isStandby(folder: string): Promise<boolean> {
+  return access(join(folder, 'standby.signal')).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** A folder in the making is named so, and renamed when it is whole. */

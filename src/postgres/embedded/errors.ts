@@ -26,6 +26,17 @@ export class DataDirUnusable extends EmbeddedClusterError {
   }
 }
 
+/** The user has a number and no name, as with `docker run --user 12345` or on OpenShift; PostgreSQL's initdb asks for the name. */
+export class UserHasNoName extends EmbeddedClusterError {
+  constructor(uid: number) {
+    super(
+      `the database cannot be created: the user with uid ${uid} has no name in /etc/passwd, and PostgreSQL's initdb needs one. Add the ` +
+        `line "bicameral:x:${uid}:0::/tmp:/sbin/nologin" to /etc/passwd (in a container, when its image is built), run as a user ` +
+        'that is listed there, or set DATABASE_URL to a PostgreSQL server of your own',
+    );
+  }
+}
+
 /** There are no PostgreSQL executables for this machine. */
 export class UnsupportedPlatform extends EmbeddedClusterError {
   constructor(platform: string, arch: string) {

@@ -1,9 +1,12 @@
 import { chown, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import type { ClusterHome } from './cluster-home.ts';
 import { dataFolderVersion, UNFINISHED } from './data-folder.ts';
-import { DataDirUnusable, DataFolderVersionDiffers, PrimaryMissing } from './errors.ts';
+import { DataDirUnusable, DataFolderVersionDiffers, PrimaryMissing, UserHasNoName } from './errors.ts';
 import type { Executables } from './executables.ts';
 import { run } from './operating-system-user.ts';
+
+/** What initdb says where /etc/passwd has no line for the user, as in a container that is given a number alone. */
+const NAMELESS = /could not look up (effective user ID|local user ID)/;
 
 /**
  * Whether there is a primary of this version to go on with. Throws when there is something else that only the operator can judge:
@@ -35,6 +38,7 @@ export async function makePrimaryFolder(options: {
   const { code, output } = await run(executables.initdb, args, home.runAs);
   if (code !== 0) {
     await rm(unfinished, { recursive: true, force: true });
+    if (NAMELESS.test(output)) throw new UserHasNoName(home.runAs?.uid ?? process.getuid?.() ?? 0);
     throw new DataDirUnusable(folder, `initdb could not make it:\n${output.split('\n').slice(-12).join('\n')}`);
   }
   await rename(unfinished, folder);

@@ -8,6 +8,7 @@ import { removeUnfinished } from './data-folder.ts';
 import type { ClusterServer, EmbeddedCluster } from './embedded-cluster.ts';
 import { findExecutables } from './executables.ts';
 import { makePrimaryFolder, primaryFolderExists } from './primary-folder.ts';
+import { watchReplica } from './replica-watch.ts';
 import { dropReplicationSlot } from './replication.ts';
 import { DATABASE, ensureRolesAndDatabase, OWNER, READER, WRITER } from './roles.ts';
 import { freeDataFolder } from './running-postmaster.ts';
@@ -69,18 +70,22 @@ export async function runCluster({ home, withReplica, settings, logger, onProgre
   const primary = server('primary', (end) => keptPrimary.ended(end));
   const keptPrimary = new ServerKeeper({ server: primary, bringUp: () => primary.start(), logger });
   const replica = server('replica', (end) => keptReplica.ended(end));
+  const replicaParts = { primary, replica, home, executables, durable, logger, onProgress };
   const keptReplica = new ServerKeeper({
     server: replica,
-    bringUp: (signal) => bringUpReplica({ primary, replica, home, executables, durable, logger, onProgress }, signal),
+    bringUp: (signal) => bringUpReplica(replicaParts, signal),
     logger,
   });
+  let unwatch = async (): Promise<void> => {};
 
   const stop = async () => {
     keptReplica.cancel();
+    const unwatched = unwatch();
     const primaryStopped = keptPrimary.stop();
     // A primary waits for its replica to take the last WAL: the replica goes second, but does not hold it up for ever.
     await Promise.race([primaryStopped, delay(LAST_WAL, undefined, { ref: false })]);
     await keptReplica.stop();
+    await unwatched;
     await primaryStopped;
     await sockets.remove();
   };
@@ -93,6 +98,11 @@ export async function runCluster({ home, withReplica, settings, logger, onProgre
       ensureRolesAndDatabase(primary.superuser),
       withReplica ? keptReplica.start() : dropReplicationSlot(primary.superuser),
     ]);
+    if (withReplica) {
+      const remake = (signal: AbortSignal, fault: string) =>
+        bringUpReplica({ ...replicaParts, onProgress: () => {} }, signal, fault);
+      unwatch = watchReplica({ primary, replica, kept: keptReplica, remake, logger });
+    }
   } catch (error) {
     await stop();
     throw error;

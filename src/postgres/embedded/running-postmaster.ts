@@ -15,15 +15,21 @@ export async function runningPostmaster(folder: string): Promise<number | undefi
  * Makes a data folder free for a start: ends a server that an earlier program left, and what outlived a server that was killed.
  *
  * PostgreSQL itself checks a postmaster.pid that names a dead process. It refuses to start when the number belongs to another
- * program by now, as after a reboot, or to a zombie; only then the file is removed here. Call it under the lock of the data directory.
+ * program by now, as after a reboot, or to a zombie, and when the file is empty or garbled, as after a power cut; only then the file is
+ * removed here. Call it under the lock of the data directory.
  */
 export async function freeDataFolder(folder: string): Promise<void> {
+  const pidFile = join(folder, 'postmaster.pid');
+  const isThere = await stat(pidFile).then(
+    () => true,
+    () => false,
+  );
+  if (!isThere) return;
   const pid = await recordedPid(folder);
-  if (pid === undefined) return;
   const running = await runningPostmaster(folder);
   if (running !== undefined) await endProcesses([running]);
   await endProcesses(await leftBehind(folder));
-  if (exists(pid)) await rm(join(folder, 'postmaster.pid'), { force: true });
+  if (pid === undefined || exists(pid)) await rm(pidFile, { force: true });
 }
 
 const WAYS_TO_END: readonly (readonly [NodeJS.Signals, number])[] = [
@@ -47,7 +53,8 @@ export async function endProcesses(pids: readonly number[]): Promise<void> {
 
 async function recordedPid(folder: string): Promise<number | undefined> {
   const text = await readFile(join(folder, 'postmaster.pid'), 'utf8').catch(() => '');
-  return Math.abs(Number.parseInt(text, 10)) || undefined;
+  const [first = ''] = text.split('\n', 1);
+  return /^-?\d{1,10}$/.test(first) ? Math.abs(Number(first)) || undefined : undefined;
 }
 
 /** Server processes of this folder without their postmaster: they hold its shared memory, and PostgreSQL would refuse to start. */

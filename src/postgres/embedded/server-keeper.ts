@@ -17,6 +17,7 @@ export class ServerKeeper {
   /** The bringing up under way; one at a time, because it may remake the folder. Never rejects. */
   #work: Promise<void> = Promise.resolve();
   #restarting = false;
+  #working = false;
   #pause = FIRST_PAUSE;
   #startedAt = 0;
 
@@ -35,10 +36,20 @@ export class ServerKeeper {
     if (this.#canceled.signal.aborted) this.#canceled = new AbortController();
     await this.#work;
     if (await this.#server.isRunning()) return;
-    const starting = this.#bringUp(this.#canceled.signal);
-    this.#work = starting.catch(() => {});
-    await starting;
-    this.#startedAt = performance.now();
+    await this.#keepWork(this.#bringUp(this.#canceled.signal));
+  }
+
+  /** Whether the server is to run, and nobody is bringing it up just now. */
+  get isSettled(): boolean {
+    return !this.#canceled.signal.aborted && !this.#restarting && !this.#working;
+  }
+
+  /** Replaces a server that runs and is not what it should be, or that an earlier try left stopped. */
+  async replace(bringUp: (signal: AbortSignal) => Promise<void>): Promise<void> {
+    await this.#work;
+    const { signal } = this.#canceled;
+    if (signal.aborted) return;
+    await this.#keepWork(bringUp(signal));
   }
 
   /** From now on the server is not brought up again; one that runs goes on. */
@@ -74,6 +85,17 @@ export class ServerKeeper {
       .finally(() => {
         this.#restarting = false;
       });
+  }
+
+  async #keepWork(work: Promise<void>): Promise<void> {
+    this.#working = true;
+    this.#work = work
+      .catch(() => {})
+      .finally(() => {
+        this.#working = false;
+      });
+    await work;
+    this.#startedAt = performance.now();
   }
 
   /** Rejects when it is canceled during a pause. */

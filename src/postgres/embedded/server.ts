@@ -12,7 +12,7 @@ import type { ServerLog } from './server-log.ts';
 import type { ServerSettings } from './server-settings.ts';
 
 /** SQLSTATE classes of a refusal that does not pass: system and internal errors, a missing database, a missing role. */
-const HOPELESS = /^(58|XX|3D|28)...$/;
+export const HOPELESS = /^(58|XX|3D|28)...$/;
 
 export interface ServerOptions {
   readonly name: 'primary' | 'replica';

@@ -24,7 +24,8 @@ export class Migration20261125100000Sessions extends Migration {
     this.addSql('create index closed_session_transaction on read.closed_session (transaction_id)');
     this.addSql('create index closed_session_time on read.closed_session (ended_at)');
 
-    this.addSql('grant select, insert, update, delete on users.session, read.closed_session to bicameral_writer');
+    this.addSql('grant select, insert, delete on users.session, read.closed_session to bicameral_writer');
+    this.addSql('grant update (epoch, current, used_at) on users.session to bicameral_writer');
     this.addSql('grant select on read.closed_session to bicameral_reader');
   }
 

@@ -1,7 +1,8 @@
+import { checkSession } from '../check-database.ts';
 import type { Connection } from '../connection.ts';
 import { type ConnectionPool, createPool, type PoolSizes } from '../pool.ts';
 import { Probe } from './probe.ts';
-import { ReplicaMonitor } from './replica-monitor.ts';
+import { type OnChange, ReplicaMonitor } from './replica-monitor.ts';
 import { SharedConnections } from './shared-connections.ts';
 
 /** How long a query waits for a connection to a replica before it asks the next database, in milliseconds. */
@@ -23,6 +24,8 @@ export interface ReadPool {
 export interface ReadSide {
   readonly primary: ReadPool;
   readonly monitor: ReplicaMonitor;
+  /** The connection that the primary is watched by: no query can keep it busy. For short statements. */
+  readonly watching: ConnectionPool;
   /** The primary and every replica, healthy or not. */
   readonly all: readonly ReadPool[];
   /** Where to read, best first: healthy replicas, the freshest before the others, then the primary. */
@@ -37,23 +40,30 @@ export async function createReadSide(parts: {
   replicas: readonly Connection[];
   /** Of each database. */
   sizes: PoolSizes;
-  onChange: (name: string, healthy: boolean) => void;
+  onChange: OnChange;
+  /** Called while the primary says that it is a standby: whoever has connections to it opens them anew. */
+  onDemoted?: () => void;
 }): Promise<ReadSide> {
-  const { sizes } = parts;
+  const { sizes, onDemoted = () => {} } = parts;
   const open = (name: string, connection: Connection, limits: { connectionTimeoutMs?: number; patienceMs: number }) => {
     const { patienceMs, ...wait } = limits;
     const settings = { readOnly: true, ...wait };
     const pool = createPool(connection, { name: `queries ${name}`, max: sizes.calls, ...settings });
     const sharedPool = createPool(connection, { name: `look-ups ${name}`, max: sizes.lookUps, pipeline: true, ...settings });
     const shared = new SharedConnections(sharedPool, sizes.lookUps);
+    const probe = new Probe({ connection, name, patienceMs });
     return {
       name,
       pool,
       shared,
-      probe: new Probe({ connection, name, patienceMs }),
+      probe,
       cut: () => {
         pool.cut();
         sharedPool.cut();
+      },
+      renew: () => {
+        for (const one of [pool, sharedPool, probe]) one.renew();
+        onDemoted();
       },
       close: async () => {
         shared.release();
@@ -67,18 +77,26 @@ export async function createReadSide(parts: {
   const all = [primary, ...replicas];
   const monitor = new ReplicaMonitor({ primary, replicas, onChange: parts.onChange });
   await monitor.start();
+  const close = async (): Promise<void> => {
+    monitor.stop();
+    await Promise.all(all.flatMap(({ close, probe }) => [close(), probe.close()]));
+  };
+  if (monitor.isHealthy(primary.name)) {
+    await checkSession(primary.pool, { variable: 'DATABASE_URL', readOnly: true }).catch(async (error: unknown) => {
+      await close();
+      throw error;
+    });
+  }
 
   const freshestFirst = (one: ReadPool, other: ReadPool): number =>
     monitor.position(one.name) > monitor.position(other.name) ? -1 : 1;
   return {
     primary,
     monitor,
+    watching: primary.probe.pool,
     all,
     candidates: () => [...replicas.filter(({ name }) => monitor.isHealthy(name)).sort(freshestFirst), primary],
     isAvailable: () => all.some(({ name }) => monitor.isHealthy(name)),
-    close: async () => {
-      monitor.stop();
-      await Promise.all(all.flatMap(({ close, probe }) => [close(), probe.close()]));
-    },
+    close,
   };
 }

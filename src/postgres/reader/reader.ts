@@ -1,7 +1,7 @@
 import { createContextKey } from '@connectrpc/connect';
 import type { CompiledQuery } from 'kysely';
 import type { Cancellation } from '../../cqrs/cancellation.ts';
-import { cancellableRows } from '../cancellable-query.ts';
+import { readRows } from '../cancellable-query.ts';
 import type { ReadPool } from './read-side.ts';
 
 /** Runs the statements of one query on the connection that was chosen for it. It cannot write: role and session forbid it. */
@@ -19,6 +19,11 @@ export class Reader {
     return this.#source.name;
   }
 
+  /** A reader of the same database whose statements end with something else than this query. */
+  endingWith(cancellation: Cancellation): Reader {
+    return new Reader(this.#source, cancellation);
+  }
+
   /** The row of a compiled statement that finds it by its key, in no time: it shares its connection with others. */
   async row<Row>(statement: CompiledQuery<Row>, parameters: readonly unknown[]): Promise<Row | undefined> {
     const bound = { text: statement.sql, values: parameters };
@@ -29,7 +34,7 @@ export class Reader {
   /** Rows of a compiled statement, with other parameters than it was compiled with where they are given. */
   rows<Row>(statement: CompiledQuery<Row>, parameters: readonly unknown[] = statement.parameters): Promise<Row[]> {
     const bound = { text: statement.sql, values: parameters };
-    return cancellableRows<Row & object>(this.#source.pool, bound, this.#cancellation);
+    return readRows<Row & object>(this.#source.pool, bound, this.#cancellation);
   }
 }
 

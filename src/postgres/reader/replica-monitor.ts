@@ -1,9 +1,17 @@
+import { sqlState } from '../sql-errors.ts';
+import { speaksAgainstServer } from '../sql-states.ts';
 import { LATE, type Sighting } from './probe.ts';
 
 /** How often each database is looked at, in milliseconds. */
 const INTERVAL = 500;
 /** A replica that is further behind the primary than this is not read from, in milliseconds. */
 const MOST_LAG = 10_000;
+/** How long a replica is left out whose server or data failed a query; twice as long each time it does so again, in milliseconds. */
+const FIRST_REST = 1_000;
+const LONGEST_REST = 60_000;
+
+/** Told when a database goes out of use or comes back; `error` is what a query met, when that is why. */
+export type OnChange = (name: string, healthy: boolean, error?: unknown) => void;
 
 /** A database under watch. */
 export interface Monitored {
@@ -11,12 +19,20 @@ export interface Monitored {
   readonly probe: { readonly look: () => Promise<Sighting | typeof LATE | undefined> };
   /** Breaks the connections of queries, so that those that wait on them can go elsewhere. */
   readonly cut: () => void;
+  /** Opens its connections anew. */
+  readonly renew: () => void;
 }
 
 interface State {
-  healthy: boolean;
+  readonly healthy: boolean;
   /** Bytes of WAL that the database has applied (the primary: written). */
-  position: bigint;
+  readonly position: bigint;
+}
+
+/** A replica that answers the monitor and failed queries all the same. */
+interface Rest {
+  readonly until: number;
+  readonly ms: number;
 }
 
 /**
@@ -25,17 +41,21 @@ interface State {
  * A replica is healthy when it answers, is a standby, and has applied all that the primary had written ten seconds ago. With the
  * primary away, lag cannot be told and a replica that answers is healthy. A replica that hangs is cut off: its queries fail and can
  * be asked of another database, instead of waiting for an answer until their deadline.
+ *
+ * A replica may answer the monitor and still fail queries: its disk is full, a page is damaged. It rests after such a failure, and
+ * the longer the more often it fails.
  */
 export class ReplicaMonitor {
   readonly #primary: Monitored;
   readonly #replicas: readonly Monitored[];
   readonly #states = new Map<string, State>();
+  readonly #rests = new Map<string, Rest>();
   /** Positions of the primary, oldest first: what a replica must have reached by now. */
   readonly #history: { readonly at: number; readonly position: bigint }[] = [];
   #timer: NodeJS.Timeout | undefined;
-  readonly #onChange: (name: string, healthy: boolean) => void;
+  readonly #onChange: OnChange;
 
-  constructor(parts: { primary: Monitored; replicas: readonly Monitored[]; onChange: (name: string, healthy: boolean) => void }) {
+  constructor(parts: { primary: Monitored; replicas: readonly Monitored[]; onChange: OnChange }) {
     this.#primary = parts.primary;
     this.#replicas = parts.replicas;
     this.#onChange = parts.onChange;
@@ -64,9 +84,17 @@ export class ReplicaMonitor {
     return this.#states.get(name)?.position ?? 0n;
   }
 
-  /** Takes a database that just failed out of use until it answers again. */
-  reportFailure(name: string): void {
-    this.#set(name, { healthy: false, position: this.position(name) });
+  /**
+   * Takes a database that just failed out of use until it answers again. When the error speaks against its server or its data, which
+   * an answer does not disprove, it also rests; not so the primary, which has nobody to stand in for it.
+   */
+  reportFailure(name: string, error?: unknown): void {
+    const state = sqlState(error);
+    if (state !== undefined && speaksAgainstServer(state)) {
+      if (name === this.#primary.name) return;
+      this.#rest(name);
+    }
+    this.#set(name, { healthy: false, position: this.position(name) }, error);
   }
 
   /** Looks at every database at once: one that hangs does not hold up the others. */
@@ -79,9 +107,11 @@ export class ReplicaMonitor {
   /** Answers what a replica must have applied by now. */
   async #lookAtPrimary(): Promise<bigint> {
     const now = performance.now();
-    const { name, probe } = this.#primary;
+    const { name, probe, renew } = this.#primary;
     const seen = await probe.look();
     const primary = seen === LATE ? undefined : seen;
+    // After a switchover, connections may still be with the old primary, whose name or address means another server by now.
+    if (primary?.isStandby) renew();
     this.#set(name, { healthy: primary?.isStandby === false, position: primary?.position ?? 0n });
     if (!primary) return 0n;
     this.#remember(now, primary.position);
@@ -95,7 +125,22 @@ export class ReplicaMonitor {
       if (seen === LATE) cut();
       return;
     }
-    this.#set(name, { healthy: seen.isStandby && seen.position >= (await due), position: seen.position });
+    const isFresh = seen.isStandby && seen.position >= (await due);
+    this.#set(name, { healthy: isFresh && !this.#isResting(name), position: seen.position });
+  }
+
+  /** Failures of calls that were under way together are one. */
+  #rest(name: string): void {
+    const now = performance.now();
+    const before = this.#rests.get(name);
+    if (before && now < before.until) return;
+    const isAgain = before && now < before.until + LONGEST_REST;
+    const ms = isAgain ? Math.min(LONGEST_REST, 2 * before.ms) : FIRST_REST;
+    this.#rests.set(name, { until: now + ms, ms });
+  }
+
+  #isResting(name: string): boolean {
+    return performance.now() < (this.#rests.get(name)?.until ?? 0);
   }
 
   /** Keeps the newest position that is as old as the lag allowed, and all that came after it. */
@@ -110,9 +155,9 @@ export class ReplicaMonitor {
     return oldest && oldest.at <= now - MOST_LAG ? oldest.position : 0n;
   }
 
-  #set(name: string, state: State): void {
+  #set(name: string, state: State, error?: unknown): void {
     const before = this.#states.get(name)?.healthy;
     this.#states.set(name, state);
-    if (before !== state.healthy) this.#onChange(name, state.healthy);
+    if (before !== state.healthy) this.#onChange(name, state.healthy, error);
   }
 }

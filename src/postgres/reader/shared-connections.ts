@@ -2,7 +2,7 @@ import type pg from 'pg';
 import type { Cancellation } from '../../cqrs/cancellation.ts';
 import { requestCancel } from '../cancel-request.ts';
 import type { ConnectionPool } from '../pool.ts';
-import { errorCode } from '../sql-errors.ts';
+import { errorCode, isConnectionLost, leavesConnectionUsable } from '../sql-errors.ts';
 
 /** query_canceled */
 const CANCELED = '57014';
@@ -25,23 +25,28 @@ interface Sent {
  * behind it and belongs on a connection of its own.
  *
  * When a call is canceled while the server runs its statement, the server is asked to stop that. The request can arrive a moment late
- * and stop the next statement instead; that one is sent again.
+ * and stop the next statement instead; that one is sent again. So is one whose connection turned out to be gone, once: it only reads.
  */
 export class SharedConnections {
-  readonly #lanes: readonly Lane[];
+  readonly #pool: ConnectionPool;
+  readonly #lanes: Lane[];
 
   /** The connections of a pool that is pipelined and used by nobody else; one lane each. */
   constructor(pool: ConnectionPool, size: number) {
+    this.#pool = pool;
     this.#lanes = Array.from({ length: size }, () => new Lane(pool));
   }
 
   async rows<Row extends pg.QueryResultRow>(statement: Statement, cancellation: Cancellation): Promise<Row[]> {
+    let isRepeated = false;
     for (let attempt = 1; ; attempt += 1) {
       try {
         return await this.#emptiest().rows<Row>(statement, cancellation);
       } catch (error) {
         if (cancellation.reason) throw cancellation.reason;
-        if (errorCode(error) !== CANCELED || attempt === ATTEMPTS) throw error;
+        const isLost = isConnectionLost(error) && !isRepeated;
+        if (isLost) isRepeated = true;
+        else if (errorCode(error) !== CANCELED || attempt >= ATTEMPTS) throw error;
       }
     }
   }
@@ -52,10 +57,18 @@ export class SharedConnections {
   }
 
   #emptiest(): Lane {
-    let [best] = this.#lanes;
-    for (const lane of this.#lanes) if (!best || lane.length < best.length) best = lane;
+    let place = 0;
+    for (let other = 1; other < this.#lanes.length; other += 1) {
+      if ((this.#lanes[other]?.length ?? 0) < (this.#lanes[place]?.length ?? 0)) place = other;
+    }
+    const best = this.#lanes[place];
     if (!best) throw new Error('there are no connections to share');
-    return best;
+    if (!best.isRetired) return best;
+    // What was sent on it is answered on it; what comes now goes out on a connection of its own.
+    best.retire();
+    const next = new Lane(this.#pool);
+    this.#lanes[place] = next;
+    return next;
   }
 }
 
@@ -66,6 +79,7 @@ class Lane {
   #client: pg.PoolClient | undefined;
   #opening: Promise<pg.PoolClient> | undefined;
   #isCorked = false;
+  #isLast = false;
   #waiting = 0;
 
   constructor(pool: ConnectionPool) {
@@ -74,6 +88,17 @@ class Lane {
 
   get length(): number {
     return this.#sent.length + this.#waiting;
+  }
+
+  /** Whether its connection is to be given back. */
+  get isRetired(): boolean {
+    return this.#client !== undefined && this.#pool.isRetired(this.#client);
+  }
+
+  /** Gives the connection back when the last statement on it is done. */
+  retire(): void {
+    this.#isLast = true;
+    if (this.length === 0) this.drop();
   }
 
   async rows<Row extends pg.QueryResultRow>({ text, values }: Statement, cancellation: Cancellation): Promise<Row[]> {
@@ -86,13 +111,14 @@ class Lane {
     try {
       return (await client.query<Row>(text, values as unknown[])).rows;
     } catch (error) {
-      if (!isOfStatement(error) && this.#client === client) this.drop(true);
+      if (this.#client === client && !leavesConnectionUsable(error)) this.drop(true);
       throw error;
     } finally {
       forget();
       this.#sent.splice(this.#sent.indexOf(sent), 1);
       const [next] = this.#sent;
       if (next?.cancellation.reason) this.#stopIfRunning(client, next);
+      if (this.#isLast && this.length === 0) this.drop();
     }
   }
 
@@ -107,7 +133,11 @@ class Lane {
     const opening = this.#opening;
     try {
       const client = await opening;
-      if (this.#opening === opening) this.#client = client;
+      if (this.#opening === opening) {
+        this.#client = client;
+        // One that ends while nobody waits on it would otherwise be found out by the next statement.
+        client.once('end', () => this.#client === client && this.drop(true));
+      }
       return client;
     } finally {
       this.#waiting -= 1;
@@ -132,6 +162,3 @@ class Lane {
     });
   }
 }
-
-/** Such an error leaves the connection usable. */
-const isOfStatement = (error: unknown): boolean => Error.isError(error) && 'severity' in error && error.severity === 'ERROR';

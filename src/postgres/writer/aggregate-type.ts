@@ -26,6 +26,11 @@ export interface AggregateType<A extends object> {
   /** The version at which the aggregate will be committed. */
   version(aggregate: A): number;
   events(aggregate: A): readonly EventMessage[];
+  /**
+   * The names by which people call the person that the aggregate stands for, such as an e-mail address. What is recorded under them
+   * is erased together with the aggregate's personal data: see `OwnerDigest`.
+   */
+  names?(aggregate: A): readonly string[];
   /** Whether what its stored events hold of personal data is to be erased. */
   erasesPersonalData(aggregate: A): boolean;
   /** What people are shown of the aggregate when a command is run again: all that commands decide by, and no secret. */

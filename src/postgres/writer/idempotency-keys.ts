@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import type { Cancellation } from '../../cqrs/cancellation.ts';
 import { BusError } from '../../cqrs/errors.ts';
-import { cancellableRows } from '../cancellable-query.ts';
+import { readRows } from '../cancellable-query.ts';
 import { translateSqlError } from '../sql-errors.ts';
 
 /** A caller's promise that all commands under one key are one and the same command. */
@@ -107,7 +107,7 @@ export function createIdempotencyKeys({ pool, keptSeconds }: { pool: pg.Pool; ke
     async find(claim, cancellation) {
       const values = [claim.principal, claim.method, claim.key];
       type Row = { fingerprint: Buffer; secret: string | null; command_id: string; response: Buffer | null };
-      const [row] = await cancellableRows<Row>(pool, { text: FIND, values }, cancellation).catch((error: unknown) => {
+      const [row] = await readRows<Row>(pool, { text: FIND, values }, cancellation).catch((error: unknown) => {
         throw translateSqlError(error);
       });
       if (!row) return undefined;

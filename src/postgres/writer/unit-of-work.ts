@@ -4,8 +4,9 @@ import { createContextKey } from '@connectrpc/connect';
 import { ChangeSetType, type EntityManager } from '@mikro-orm/core';
 import type pg from 'pg';
 import type { Cancellation } from '../../cqrs/cancellation.ts';
-import { cancellableRows } from '../cancellable-query.ts';
+import { readRows } from '../cancellable-query.ts';
 import { type Attempt, recordsParameter, STORE_RECORDS, successParameters, type Target } from '../command-log/command-record.ts';
+import { ERASE_OWNED, type OwnerDigest, RENAME_OWNER } from '../command-log/personal-owner.ts';
 import type { AggregateSql, EventParameters, Statement } from './aggregate-sql.ts';
 import type { AggregateType } from './aggregate-type.ts';
 import { type AnsweredClaim, claimParameters, KEY_CONSTRAINT, STORE_CLAIM } from './idempotency-keys.ts';
@@ -25,6 +26,8 @@ interface Tracked {
   readonly aggregate: object;
   /** Undefined for a new aggregate. */
   readonly versionBefore: number | undefined;
+  /** See `AggregateType.names`. */
+  readonly namesBefore: readonly string[];
 }
 
 /** The aggregate that a command changed, with the events it recorded. */
@@ -38,6 +41,8 @@ export interface CommandEnding {
   /** With an idempotency key: the claim and the answer. */
   readonly claim: AnsweredClaim | undefined;
 }
+
+const NO_NAMES: readonly string[] = [];
 
 /** By which ids the rows of one write are stored. */
 interface RowIds {
@@ -54,6 +59,14 @@ const REHEARSED: RowIds = {
   ofEvent: () => randomUUIDv7(),
   ofNewAggregate: () => randomUUIDv7(),
 };
+
+/** A handler changed an aggregate whose method recorded no event. It is a defect of the aggregate; nothing was stored. */
+export class ChangeWithoutEvent extends Error {
+  constructor({ method, type, id, properties }: { method: string; type: string; id: string; properties: readonly string[] }) {
+    super(`${method} changed ${properties.join(', ')} of ${type} ${id}, and recorded no event: nothing of it is stored`);
+    this.name = 'ChangeWithoutEvent';
+  }
+}
 
 /** Another command under the same idempotency key was faster. The idempotency middleware answers it with what that one was answered. */
 export class KeyClaimedMeanwhile extends Error {}
@@ -82,6 +95,7 @@ export class UnitOfWork {
   readonly #origin: EventOrigin;
   readonly #cancellation: Cancellation;
   readonly #attempt: number;
+  readonly #ownerDigest: OwnerDigest;
   readonly #tracked: Tracked[] = [];
   /** What the handler changed; undefined until it is done and somebody asks. */
   #changes: readonly Changed[] | undefined;
@@ -94,6 +108,7 @@ export class UnitOfWork {
     origin: EventOrigin;
     cancellation: Cancellation;
     attempt: number;
+    ownerDigest: OwnerDigest;
   }) {
     this.#pool = parts.pool;
     this.#manager = parts.manager;
@@ -101,6 +116,7 @@ export class UnitOfWork {
     this.#origin = parts.origin;
     this.#cancellation = parts.cancellation;
     this.#attempt = parts.attempt;
+    this.#ownerDigest = parts.ownerDigest;
   }
 
   /** Loads an aggregate by its id. What it records is stored at `commit`. */
@@ -110,14 +126,19 @@ export class UnitOfWork {
     const [row] = await this.query(this.#attempt === 1 ? select : selectForUpdate, [id]);
     if (!row) return undefined;
     const aggregate = this.#manager.map(type.mapping, row) as A;
-    this.#tracked.push({ type, aggregate, versionBefore: type.version(aggregate) });
+    this.#tracked.push({
+      type,
+      aggregate,
+      versionBefore: type.version(aggregate),
+      namesBefore: type.names?.(aggregate) ?? NO_NAMES,
+    });
     return aggregate;
   }
 
   /** Takes in a new aggregate. */
   add<A extends object>(type: AggregateType<A>, aggregate: A): void {
     this.#manager.persist(aggregate);
-    this.#tracked.push({ type, aggregate, versionBefore: undefined });
+    this.#tracked.push({ type, aggregate, versionBefore: undefined, namesBefore: NO_NAMES });
   }
 
   /** Rows of a statement inside the transaction. */
@@ -131,9 +152,9 @@ export class UnitOfWork {
     return this.#transaction;
   }
 
-  /** Rows of a single statement before and outside the transaction, which then need not be held open while the caller thinks. */
+  /** Rows of a single statement that reads, before and outside the transaction, which then need not be held open while the caller thinks. */
   queryOutside<Row extends pg.QueryResultRow>(text: string, values: readonly unknown[]): Promise<Row[]> {
-    return cancellableRows<Row>(this.#pool, { text, values }, this.#cancellation);
+    return readRows<Row>(this.#pool, { text, values }, this.#cancellation);
   }
 
   /** What the command is about: the aggregate that it changed, else the first one it loaded. Asked for when the handler is done. */
@@ -220,16 +241,47 @@ export class UnitOfWork {
   #statements(ending: CommandEnding, ids: RowIds): Statement[] {
     const [changed, another] = this.#changed();
     if (another) throw new Error('a command changed more than one aggregate');
+    this.#refuseChangesWithoutEvent(changed, ending.attempt.method);
     if (!changed) return this.#statementsOfNoChange(ending);
     const { type, aggregate } = changed;
+    const statement = this.#statement(changed, ending, ids);
+    if (!type.erasesPersonalData(aggregate)) return [statement, ...this.#renaming(changed)];
+    const owners = [type.id(aggregate), ...changed.namesBefore].map(this.#ownerDigest);
     const erasure = { text: ERASE_PERSONAL_DATA, values: [type.id(aggregate), this.#origin.commandId] };
-    return [this.#statement(changed, ending, ids), ...(type.erasesPersonalData(aggregate) ? [erasure] : [])];
+    return [statement, { text: ERASE_OWNED, values: [owners] }, erasure];
+  }
+
+  /** What is recorded under a name that is given up is found by the id from now on: somebody else may take the name. */
+  #renaming({ type, aggregate, namesBefore }: Changed): Statement[] {
+    if (namesBefore.length === 0) return [];
+    const digests = namesBefore.map(this.#ownerDigest);
+    const now = (type.names?.(aggregate) ?? NO_NAMES).map(this.#ownerDigest);
+    const givenUp = digests.filter((digest) => !now.some((other) => other.equals(digest)));
+    if (givenUp.length === 0) return [];
+    return [{ text: RENAME_OWNER, values: [givenUp, this.#ownerDigest(type.id(aggregate))] }];
+  }
+
+  /** A change is kept with its events or not at all: what the handler is about to answer would otherwise not be what is stored. */
+  #refuseChangesWithoutEvent(changed: Changed | undefined, method: string): void {
+    const changes = this.#manager.getUnitOfWork();
+    changes.computeChangeSets();
+    for (const { type, aggregate } of this.#tracked) {
+      if (aggregate === changed?.aggregate) continue;
+      const change = changes.getChangeSets().find(({ entity }) => entity === aggregate);
+      if (change)
+        throw new ChangeWithoutEvent({
+          method,
+          type: type.name,
+          id: type.id(aggregate),
+          properties: Object.keys(change.payload),
+        });
+    }
   }
 
   #statementsOfNoChange({ attempt, claim }: CommandEnding): Statement[] {
     const ended = { outcome: 'succeeded', code: 'OK', reason: '', dryRun: false, answeredBy: undefined } as const;
     const { target } = this;
-    const record = { text: STORE_RECORDS, values: [recordsParameter([{ ...attempt, ...ended, target }])] };
+    const record = { text: STORE_RECORDS, values: [recordsParameter([{ ...attempt, ...ended, target, owners: NO_NAMES }])] };
     if (!claim) return [record];
     return [
       record,
@@ -245,9 +297,10 @@ export class UnitOfWork {
       record: successParameters(attempt, versionBefore),
       claim: claim && claimParameters(claim),
     };
-    const changes = this.#manager.getUnitOfWork();
-    changes.computeChangeSets();
-    const change = changes.getChangeSets().find(({ entity }) => entity === aggregate);
+    const change = this.#manager
+      .getUnitOfWork()
+      .getChangeSets()
+      .find(({ entity }) => entity === aggregate);
     const properties = (change?.payload ?? {}) as Record<string, unknown>;
     if (change?.type === ChangeSetType.CREATE) {
       const key = { [sql.keyProperty]: ids.ofNewAggregate(type.id(aggregate)) };

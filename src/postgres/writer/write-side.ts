@@ -2,6 +2,7 @@ import { MikroORM } from '@mikro-orm/postgresql';
 import pg from 'pg';
 import type { Call } from '../../cqrs/call.ts';
 import { traceKey } from '../../cqrs/context-keys.ts';
+import type { OwnerDigest } from '../command-log/personal-owner.ts';
 import type { Connection } from '../connection.ts';
 import { createPool } from '../pool.ts';
 import { AggregateSql } from './aggregate-sql.ts';
@@ -18,6 +19,8 @@ export interface WriteSide {
   readonly recordPool: pg.Pool;
   /** A unit of work for one attempt of the command. */
   readonly unitOfWork: (call: Call, attempt: number) => UnitOfWork;
+  /** Opens the connections anew, those in use when they are free. */
+  readonly renew: () => void;
   readonly close: () => Promise<void>;
 }
 
@@ -38,7 +41,7 @@ export class CommitsNotDurable extends Error {
 export async function createWriteSide(
   connection: Connection,
   types: readonly AggregateType<object>[],
-  { poolSize, waitMs }: { poolSize: number; waitMs?: number },
+  { poolSize, waitMs, ownerDigest }: { poolSize: number; waitMs?: number; ownerDigest: OwnerDigest },
 ): Promise<WriteSide> {
   const pool = createPool(connection, {
     name: 'commands',
@@ -49,10 +52,12 @@ export async function createWriteSide(
     types: ormTypes(),
   });
   const recordPool = createPool(connection, { name: 'records', max: 1, readOnly: false, connectionTimeoutMs: RECORD_PATIENCE });
-  const { rows } = await pool.query<{ synchronous_commit: string }>('show synchronous_commit');
-  if (rows[0]?.synchronous_commit === 'off') {
+  try {
+    const { rows } = await pool.query<{ synchronous_commit: string }>('show synchronous_commit');
+    if (rows[0]?.synchronous_commit === 'off') throw new CommitsNotDurable();
+  } catch (error) {
     await Promise.all([pool.close(), recordPool.close()]);
-    throw new CommitsNotDurable();
+    throw error;
   }
   const orm = await MikroORM.init({
     // It has to have a name, and is never connected: the statements go through the pool.
@@ -77,6 +82,7 @@ export async function createWriteSide(
         manager: orm.em.fork(),
         sql,
         attempt,
+        ownerDigest,
         cancellation: call.cancellation,
         origin: {
           commandId: call.id,
@@ -85,6 +91,10 @@ export async function createWriteSide(
           newId: call.newId,
         },
       }),
+    renew: () => {
+      pool.renew();
+      recordPool.renew();
+    },
     close: async () => {
       await orm.close(true);
       await Promise.all([pool.close(), recordPool.close()]);

@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import type { Cancellation } from '../../cqrs/cancellation.ts';
 import { cancellableQuery } from '../cancellable-query.ts';
+import { leavesConnectionUsable } from '../sql-errors.ts';
 
 /** The one transaction of a command, on a connection of its own until it ends. */
 export class WriteTransaction {
@@ -8,6 +9,8 @@ export class WriteTransaction {
   readonly #cancellation: Cancellation;
   /** Settles with BEGIN, which travels together with the first statement; undefined until there is one. */
   #begun: Promise<unknown> | undefined;
+  /** A statement failed in a way after which the session would fail again: on a primary that was demoted, above all. */
+  #isSpent = false;
 
   private constructor(client: pg.PoolClient, cancellation: Cancellation) {
     this.#client = client;
@@ -36,7 +39,7 @@ export class WriteTransaction {
     const failed = statement.find(({ status }) => status === 'rejected');
     if (failed?.status === 'rejected') {
       // With the rollback that COMMIT has come to, the connection is free; one that is lost is not.
-      this.#client.release(commit instanceof Error);
+      this.#client.release(this.#isSpent || commit instanceof Error);
       throw failed.reason;
     }
     this.#end(commit);
@@ -48,7 +51,10 @@ export class WriteTransaction {
 
   #send<Row extends pg.QueryResultRow>(text: string, values: readonly unknown[]): Promise<pg.QueryResult<Row>> {
     this.#begun ??= this.#client.query('begin');
-    return cancellableQuery<Row>(this.#client, { text, values }, this.#cancellation);
+    return cancellableQuery<Row>(this.#client, { text, values }, this.#cancellation).catch((error: unknown) => {
+      this.#isSpent ||= this.#cancellation.reason === undefined && !leavesConnectionUsable(error);
+      throw error;
+    });
   }
 
   /** What is sent inside goes out in one write. */
@@ -63,7 +69,7 @@ export class WriteTransaction {
   }
 
   #end(commit: pg.QueryResult | unknown): void {
-    this.#client.release(commit instanceof Error);
+    this.#client.release(this.#isSpent || commit instanceof Error);
     if (commit instanceof Error) throw commit;
     // PostgreSQL answers so, without an error, when a statement of the transaction has failed.
     if ((commit as pg.QueryResult).command === 'ROLLBACK')
@@ -74,7 +80,7 @@ export class WriteTransaction {
   async rollback(): Promise<void> {
     try {
       await this.#client.query('rollback');
-      this.#client.release();
+      this.#client.release(this.#isSpent);
     } catch {
       this.#client.release(true);
     }

@@ -1,7 +1,7 @@
 import { constants } from 'node:http2';
 import { createRegistry, type DescFile, type Registry } from '@bufbuild/protobuf';
 import { Code, ConnectError, createConnectRouter, createContextValues } from '@connectrpc/connect';
-import type { UniversalHandler } from '@connectrpc/connect/protocol';
+import type { UniversalHandler, UniversalServerRequest } from '@connectrpc/connect/protocol';
 import { errorToJson } from '@connectrpc/connect/protocol-connect';
 import {
   compressionBrotli,
@@ -11,16 +11,22 @@ import {
 } from '@connectrpc/connect-node';
 import type { Bus } from '../../cqrs/bus.ts';
 import { MalformedRequest } from '../../cqrs/errors.ts';
-import { toConnectError, type UnexpectedErrors } from '../../middleware/errors.ts';
+import { toConnectError, typedError, type UnexpectedErrors } from '../../middleware/errors.ts';
+import { HostNotAllowed, isLocalHost } from '../allowed-hosts.ts';
 import { CallsInFlight } from '../calls-in-flight.ts';
 import type { Door, DoorOptions } from '../door.ts';
+import { Edge } from '../edge/edge.ts';
 import { MessageLimits } from '../message-limits.ts';
-import { unknownMethod, unsupportedContentType, unsupportedVerb } from '../refusal.ts';
+import type { TrustedProxies } from '../proxies/trusted-proxies.ts';
+import { requestTimedOut, unknownMethod, unsupportedContentType, unsupportedVerb } from '../refusal.ts';
+import { SECURITY_HEADERS, SECURITY_HEADERS_OVER_TLS } from '../security-headers.ts';
 import { boundTimeouts } from './bound-timeouts.ts';
+import { CrossOrigin } from './cross-origin.ts';
 import { serveText } from './grpc-web-text.ts';
 import { type HttpRequest, type HttpResponse, type HttpRoute, sendJson, serveHttpRoute } from './http-route.ts';
 import { HttpServer } from './http-server.ts';
 import { type Refusal, refuse } from './refuse.ts';
+import { RequestBody } from './request-body.ts';
 import { requestGate } from './request-gate.ts';
 import { addRpcs, wireKey } from './rpc.ts';
 import { spokenProtocol } from './spoken-protocol.ts';
@@ -28,8 +34,8 @@ import { spokenProtocol } from './spoken-protocol.ts';
 export interface ConnectDoorOptions extends DoorOptions {
   /** Pages beside the rpcs. */
   readonly routes?: readonly HttpRoute[] | undefined;
-  /** Calls at once on one HTTP/2 connection. */
-  readonly maxConcurrentStreams?: number | undefined;
+  /** Origins whose pages may call from browsers. */
+  readonly corsOrigins?: readonly string[] | undefined;
 }
 
 /** How long a closing connection gets to send its last answers. */
@@ -40,25 +46,45 @@ const JSON_OPTIONS = { ignoreUnknownFields: false, textDecoder: new TextDecoder(
 
 /** The bus and the standard services over Connect, gRPC-Web and gRPC as connect-node speaks them, on HTTP/1.1 and HTTP/2, and a few plain pages. */
 export function createConnectDoor(options: ConnectDoorOptions): Door {
-  const { unexpected } = options;
+  const { bus, unexpected } = options;
   const inFlight = new CallsInFlight();
-  const rpcs = new Map(handlersOf(options, inFlight).map((handler) => [handler.requestPath, handler]));
+  const messageLimits = new MessageLimits(bus, options.maxMessageBytes);
+  const rpcs = new Map(handlersOf({ ...options, messageLimits }, inFlight).map((handler) => [handler.requestPath, handler]));
   const routes = new Map((options.routes ?? []).map((route) => [route.path, route]));
   const prefixes = (options.routes ?? []).filter(({ isPrefix }) => isPrefix);
+  const bodies = new WeakMap<object, RequestBody>();
+  const edge = new Edge({
+    ...options.edge,
+    proxies: options.proxies,
+    largest: (path) => messageLimits.of(path?.split('?', 1)[0]),
+    tooLate: (stream) => {
+      const body = bodies.get(stream);
+      if (body) body.fail(requestTimedOut());
+      else stream.close(constants.NGHTTP2_CANCEL);
+    },
+  });
+
+  const crossOrigin = options.corsOrigins?.length ? new CrossOrigin(options.corsOrigins) : undefined;
 
   const server = new HttpServer(
     (request, response) => {
+      const host = String(request.headers[':authority'] ?? request.headers.host ?? '');
+      // Not of a name that stands for another service on every machine, and on every port of this one.
+      const headers = options.tls && !isLocalHost(host) ? SECURITY_HEADERS_OVER_TLS : SECURITY_HEADERS;
+      for (const name in headers) response.setHeader(name, headers[name as keyof typeof headers]);
       const [path = ''] = (request.url ?? '').split('?', 1);
       const rpc = rpcs.get(path);
       const route = routes.get(path) ?? prefixes.find((prefix) => path.startsWith(prefix.path));
+      if (options.isAllowedHost?.(host) === false && !route?.anyHost) return refuseHost(host, request, response);
+      if (crossOrigin?.answers(request, response)) return;
       const served = rpc
-        ? serveRpc(rpc, request, response, unexpected)
+        ? serveRpc(rpc, { request, response }, { ...options, bodies })
         : route
           ? serveHttpRoute(route, request, response)
           : refuseUnknown(path, request, response);
       served.catch((error) => failed(error, response, unexpected));
     },
-    { tls: options.tls, maxConcurrentStreams: options.maxConcurrentStreams ?? 1000 },
+    { tls: options.tls, proxies: options.proxies, edge },
   );
 
   return {
@@ -74,10 +100,9 @@ export function createConnectDoor(options: ConnectDoorOptions): Door {
 }
 
 function handlersOf(
-  { bus, standard = [], unexpected, ...options }: ConnectDoorOptions,
+  { bus, standard = [], unexpected, messageLimits }: ConnectDoorOptions & { messageLimits: MessageLimits },
   inFlight: CallsInFlight,
 ): readonly UniversalHandler[] {
-  const messageLimits = new MessageLimits(bus, options.maxMessageBytes);
   const router = createConnectRouter({
     acceptCompression: [compressionGzip, compressionBrotli],
     jsonOptions: { ...JSON_OPTIONS, registry: typesOf(bus) },
@@ -101,19 +126,20 @@ function typesOf(bus: Bus): Registry {
 
 async function serveRpc(
   rpc: UniversalHandler,
-  request: HttpRequest,
-  response: HttpResponse,
-  unexpected: UnexpectedErrors,
+  { request, response }: { request: HttpRequest; response: HttpResponse },
+  { unexpected, proxies, bodies }: Pick<ConnectDoorOptions, 'unexpected' | 'proxies'> & { bodies: WeakMap<object, RequestBody> },
 ): Promise<void> {
+  const body = new RequestBody(request);
+  if ('stream' in request) bodies.set(request.stream, body);
   const values = createContextValues();
   boundTimeouts(request.headers);
   const { headers } = request;
   const spoken = spokenProtocol(headers['content-type'] ?? '');
   // As Connect's own handlers know it: they do not read parameters.
   if (headers['content-type'] !== undefined) headers['content-type'] = spoken.mediaType;
-  let universal: ReturnType<typeof universalRequestFromNodeRequest>;
+  let universal: UniversalServerRequest;
   try {
-    universal = universalRequestFromNodeRequest(request, response, undefined, values);
+    universal = { ...universalRequestFromNodeRequest(request, response, undefined, values), body };
   } catch (error) {
     // The authority or the path make no URL.
     refuse(response, spoken, {
@@ -122,9 +148,7 @@ async function serveRpc(
     });
     return;
   }
-  const { remoteAddress = '', remotePort = '' } = request.socket;
-  values.set(wireKey, { peer: `${remoteAddress}:${remotePort}`, signal: universal.signal });
-  stopUploadWhenAnswered(response);
+  values.set(wireKey, { peer: peerOf(request, proxies), signal: universal.signal });
   try {
     const answer = spoken.protocol === 'grpc-web-text' ? await serveText(rpc, universal) : await rpc(universal);
     const refused = answer.body ? undefined : formRefused(answer.status, request.method ?? '', rpc);
@@ -135,17 +159,10 @@ async function serveRpc(
   }
 }
 
-/**
- * A caller that still sends when its answer is complete is told to stop (RFC 9113, 8.1), or its stream would stay open. Not at once,
- * because Node sends the trailers after it has said that it is finished.
- */
-function stopUploadWhenAnswered(response: HttpResponse): void {
-  if (!('stream' in response)) return;
-  const { stream } = response;
-  stream.once('finish', () => {
-    if (stream.readableEnded) return;
-    setTimeout(() => stream.close(constants.NGHTTP2_NO_ERROR), LAST_WORDS_MS).unref();
-  });
+function peerOf({ socket, headers }: HttpRequest, proxies: TrustedProxies | undefined): string {
+  const { remoteAddress = '', remotePort = '' } = socket;
+  const peer = `${remoteAddress}:${remotePort}`;
+  return proxies ? proxies.callerOf(peer, headers[proxies.header]?.toString()) : peer;
 }
 
 /** Connect's code for it is Aborted, but it does not recognize every error. */
@@ -167,6 +184,11 @@ function sendError(response: HttpResponse, status: number, error: ConnectError):
 async function refuseUnknown(path: string, request: HttpRequest, response: HttpResponse): Promise<void> {
   const spoken = spokenProtocol(request.headers['content-type'] ?? '');
   refuse(response, spoken, { httpStatus: 404, error: unknownMethod(path) });
+}
+
+function refuseHost(host: string, request: HttpRequest, response: HttpResponse): void {
+  const spoken = spokenProtocol(request.headers['content-type'] ?? '');
+  refuse(response, spoken, { httpStatus: 403, error: typedError(new HostNotAllowed(host)) });
 }
 
 /** The words for what Connect refuses by an HTTP status alone. */

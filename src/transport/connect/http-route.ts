@@ -10,6 +10,8 @@ export interface HttpRoute {
   readonly path: string;
   /** The path stands for all below it. */
   readonly isPrefix?: true;
+  /** Probes address a host by its number: the page is served under every name. */
+  readonly anyHost?: boolean;
   readonly handle: (request: HttpRequest) => HttpAnswer | Promise<HttpAnswer>;
 }
 

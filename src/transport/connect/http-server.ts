@@ -1,52 +1,56 @@
 import { once } from 'node:events';
-import { createServer as createHttp1Server, type Server as Http1Server, ServerResponse } from 'node:http';
+import { createServer as createHttp1Server, type Server as Http1Server, type ServerResponse } from 'node:http';
 import {
   createServer as createHttp2Server,
   createSecureServer,
   type Http2SecureServer,
   type Http2ServerRequest,
   type Http2ServerResponse,
-  type ServerHttp2Session,
 } from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { AddressInUse, parseAddress } from '../address.ts';
+import type { Edge } from '../edge/edge.ts';
+import { http1Options, http2Options, tlsOptions } from '../edge/server-options.ts';
+import { takeProxyHeaders } from '../proxies/proxy-protocol.ts';
+import type { TrustedProxies } from '../proxies/trusted-proxies.ts';
 import type { ServerTls } from '../tls/server-tls.ts';
 import type { HttpRequest, HttpResponse } from './http-route.ts';
 import { speaksHttp2 } from './speaks-http2.ts';
 
 type Listener = (request: HttpRequest, response: HttpResponse) => void;
 
-/** How long a TLS handshake may take. */
-const HANDSHAKE_MS = 10_000;
 /** How long a refused caller gets to read why. */
 const LAST_READ_MS = 500;
+/** How long a caller that has just connected gets to say what it wants when the server stops. */
+const FIRST_WORDS_MS = 250;
 /** How often connections that have become idle are closed while the server stops. */
 const IDLE_CHECK_MS = 50;
 
 /** HTTP/1.1 and HTTP/2 on one port: told apart by ALPN with TLS, by the connection preface without (RFC 9113, 3.3 and 3.4). */
 export class HttpServer {
   readonly #server: Http1Server | Http2SecureServer;
-  readonly #sockets = new Set<Socket>();
   /** Connections that have not said yet which HTTP they speak. */
   readonly #undecided = new Set<Socket>();
-  readonly #sessions = new Set<ServerHttp2Session>();
-  /** Answers over HTTP/1.1 that are not finished. */
-  readonly #answers = new Set<ServerResponse>();
+  readonly #edge: Edge;
 
-  constructor(handle: Listener, options: { tls?: ServerTls | undefined; maxConcurrentStreams: number }) {
+  constructor(
+    handle: Listener,
+    { tls, proxies, edge }: { tls?: ServerTls | undefined; proxies?: TrustedProxies | undefined; edge: Edge },
+  ) {
+    this.#edge = edge;
     const listener: Listener = (request, response) => {
-      if (response instanceof ServerResponse) this.#watchAnswer(response);
+      if ('stream' in request) forgetRest(request);
+      else if (!edge.http1(request.socket).admits(request, response as ServerResponse)) return;
       handle(request, response);
     };
-    const settings = { maxConcurrentStreams: options.maxConcurrentStreams };
-    this.#server = options.tls
-      ? this.#watchSessions(secureServer(listener, options.tls, settings))
-      : this.#clearTextServer(listener, settings);
-    this.#server.on('clientError', refuse);
-    this.#server.on('connection', (socket: Socket) => {
-      this.#sockets.add(socket);
-      socket.once('close', () => this.#sockets.delete(socket));
+    this.#server = tls ? this.#secureServer(listener, tls) : this.#clearTextServer(listener);
+    if (proxies) takeProxyHeaders(this.#server, proxies);
+    this.#server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+      if (edge.http1(socket).hasBegunToAnswer) socket.destroy();
+      else refuse(error, socket);
     });
+    edge.guard(this.#server);
   }
 
   async listen(address: string): Promise<number> {
@@ -64,41 +68,32 @@ export class HttpServer {
   async close(): Promise<void> {
     if (!this.#server.listening) return;
     const closed = once(this.#server, 'close');
+    // Callers that have connected already are let in and told, where closing the port would cut them off.
+    await nextTurn();
     this.#server.close();
-    for (const socket of this.#undecided) socket.destroy();
-    for (const session of this.#sessions) session.close();
-    for (const answer of this.#answers) answer.shouldKeepAlive = false;
+    this.#edge.close();
+    // What such a caller has sent is on its way; one that stays silent has nothing to lose.
+    setTimeout(() => {
+      for (const socket of this.#undecided) socket.destroy();
+    }, FIRST_WORDS_MS).unref();
     const idle = setInterval(() => (this.#server as Http1Server).closeIdleConnections(), IDLE_CHECK_MS);
     await closed;
     clearInterval(idle);
+    this.destroy();
   }
 
   /** Cuts what is still open. */
   destroy(): void {
-    for (const session of this.#sessions) session.destroy();
-    for (const socket of this.#sockets) socket.destroy();
+    this.#edge.destroy();
   }
 
-  #watchAnswer(answer: ServerResponse): void {
-    this.#answers.add(answer);
-    answer.once('close', () => this.#answers.delete(answer));
-    if (!this.#server.listening) answer.shouldKeepAlive = false;
-  }
-
-  #watchSessions<S extends NodeJS.EventEmitter>(server: S): S {
-    server.on('session', (session: ServerHttp2Session) => {
-      this.#sessions.add(session);
-      session.once('close', () => this.#sessions.delete(session));
-      if (!this.#server.listening) session.close();
-    });
-    return server;
-  }
-
-  #clearTextServer(listener: Listener, settings: { maxConcurrentStreams: number }): Http1Server {
-    const http1 = createHttp1Server(listener);
-    const http2 = this.#watchSessions(
-      createHttp2Server({ settings }, listener as (..._: [Http2ServerRequest, Http2ServerResponse]) => void),
+  #clearTextServer(listener: Listener): Http1Server {
+    const http1 = createHttp1Server(http1Options(this.#edge.limits), listener);
+    const http2 = createHttp2Server(
+      http2Options(this.#edge.limits),
+      listener as (..._: [Http2ServerRequest, Http2ServerResponse]) => void,
     );
+    this.#edge.guardHttp2(http2);
     // The HTTP/1.1 server owns the port, because its time limits for slow requests start with `listen`.
     const acceptHttp1 = http1.listeners('connection');
     http1.removeAllListeners('connection');
@@ -108,6 +103,7 @@ export class HttpServer {
       speaksHttp2(socket, (http2Spoken) => {
         this.#undecided.delete(socket);
         if (!http2Spoken) {
+          this.#edge.http1(socket);
           for (const accept of acceptHttp1) accept.call(http1, socket);
           return;
         }
@@ -117,6 +113,21 @@ export class HttpServer {
       });
     });
     return http1;
+  }
+
+  #secureServer(listener: Listener, tls: ServerTls): Http2SecureServer {
+    const { limits } = this.#edge;
+    const callers = { requestCert: tls.isMutual, rejectUnauthorized: tls.isMutual };
+    const options = { ...callers, ...tlsOptions(limits), ...http1Options(limits), ...http2Options(limits) };
+    const server = createSecureServer({ allowHTTP1: true, ...tls.context, ...options }, listener);
+    tls.onRenewal((context) => server.setSecureContext(context));
+    server.on('secureConnection', (socket) => {
+      // An error after the handshake has nobody else to take it.
+      socket.on('error', () => socket.destroy());
+      if (socket.alpnProtocol !== 'h2') this.#edge.http1(socket);
+    });
+    this.#edge.guardHttp2(server);
+    return server;
   }
 }
 
@@ -130,18 +141,18 @@ const STATUSES: Readonly<Record<string, string>> = {
 function refuse(error: NodeJS.ErrnoException, socket: Socket): void {
   if (socket.writableEnded || socket.destroyed) return;
   const status = STATUSES[error.code ?? ''] ?? '400 Bad Request';
-  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nX-Content-Type-Options: nosniff\r\nContent-Length: 0\r\n\r\n`);
   setTimeout(() => socket.destroy(), LAST_READ_MS).unref();
 }
 
-function secureServer(listener: Listener, tls: ServerTls, settings: { maxConcurrentStreams: number }): Http2SecureServer {
-  const callers = { requestCert: tls.isMutual, rejectUnauthorized: tls.isMutual };
-  const server = createSecureServer(
-    { allowHTTP1: true, ...tls.context, ...callers, settings, handshakeTimeout: HANDSHAKE_MS },
-    listener,
-  );
-  tls.onRenewal((context) => server.setSecureContext(context));
-  // An error after the handshake has nobody else to take it.
-  server.on('secureConnection', (socket) => socket.on('error', () => socket.destroy()));
-  return server;
+/**
+ * Reads what still comes when the answer is complete: unread it would count against what the caller may send on this connection
+ * (RFC 9113, 5.2). The edge ends it.
+ */
+function forgetRest(request: Http2ServerRequest): void {
+  const { stream } = request;
+  const forget = (): unknown => stream.readableEnded || request.on('data', () => {}).resume();
+  // Node ends the answer to HEAD at once, and nobody reads the body of such a request.
+  if (request.method === 'HEAD') forget();
+  else stream.once('finish', forget);
 }

@@ -1,12 +1,10 @@
 import type { Socket } from 'node:net';
 
 const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n');
-/** How long a new connection may stay silent. */
-const FIRST_BYTES_MS = 10_000;
 
 /**
  * Reads the first bytes of a connection and puts them back: true when they begin HTTP/2 with prior knowledge (RFC 9113, 3.3).
- * A connection that ends, fails or stays silent before is destroyed and not decided upon.
+ * A connection that ends or fails before is destroyed and not decided upon. For how long it may be silent is up to the edge.
  */
 export function speaksHttp2(socket: Socket, decide: (http2Spoken: boolean) => void): void {
   let seen = Buffer.alloc(0);
@@ -21,9 +19,9 @@ export function speaksHttp2(socket: Socket, decide: (http2Spoken: boolean) => vo
     const http2Spoken = seen.subarray(0, compared).equals(PREFACE.subarray(0, compared));
     if (http2Spoken && compared < PREFACE.length) return;
 
-    socket.off('readable', onReadable).off('end', destroy).off('error', destroy).off('timeout', destroy).setTimeout(0);
+    socket.off('readable', onReadable).off('end', destroy).off('error', destroy);
     socket.unshift(seen);
     decide(http2Spoken);
   };
-  socket.on('readable', onReadable).on('end', destroy).on('error', destroy).on('timeout', destroy).setTimeout(FIRST_BYTES_MS);
+  socket.on('readable', onReadable).on('end', destroy).on('error', destroy);
 }

@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import type { Http2Server, ServerHttp2Stream } from 'node:http2';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import {
   type handleBidiStreamingCall,
   logVerbosity,
@@ -9,88 +12,98 @@ import {
 } from '@grpc/grpc-js';
 import type { Bus, Rpc } from '../../cqrs/bus.ts';
 import { type MessageKind, methodName } from '../../cqrs/convention.ts';
+import type { UnexpectedErrors } from '../../middleware/errors.ts';
 import { AddressInUse, parseAddress } from '../address.ts';
 import { CallsInFlight } from '../calls-in-flight.ts';
 import type { Door, DoorOptions } from '../door.ts';
+import { Edge } from '../edge/edge.ts';
+import type { EdgeLimits } from '../edge/edge-limits.ts';
+import { http2Options, tlsOptions } from '../edge/server-options.ts';
 import { MessageLimits } from '../message-limits.ts';
-import { unknownMethod } from '../refusal.ts';
+import { takeProxyHeaders } from '../proxies/proxy-protocol.ts';
+import { requestTimedOut, unknownMethod } from '../refusal.ts';
+import { http2ServersOf, setNodeOptions } from './grpc-js-server.ts';
 import { type HandlerOptions, streamHandler, unaryHandler } from './handlers.ts';
 import { Http2Edge, UNKNOWN_PATH, UNKNOWN_PATH_KEY } from './http2-edge.ts';
 import { typedLibraryErrors } from './library-errors.ts';
 import { limitMessages } from './limit-messages.ts';
 import { Overload, type OverloadOptions } from './overload.ts';
-import { PING_RULES, type PingRules } from './ping-police.ts';
+import { statusHeaders } from './request-form.ts';
 import { toStatus } from './status.ts';
 import { TlsCredentials } from './tls-credentials.ts';
 
 export interface GrpcDoorOptions extends DoorOptions {
-  /** Calls at once on one connection. */
-  readonly maxConcurrentStreams?: number | undefined;
-  /** Connections older than this are closed when their calls are done, so that callers spread over new instances (gRFC A9). */
-  readonly maxConnectionAgeMs?: number | undefined;
-  readonly pings?: PingRules | undefined;
   /** Without it, calls are refused by the pipeline alone. */
   readonly overload?: OverloadOptions | undefined;
 }
 
-/** Connections on which nothing comes are probed after 2 hours and cut when the probe stays unanswered for 20 s (gRFC A9). */
-const KEEPALIVE = { 'grpc.keepalive_time_ms': 2 * 60 * 60_000, 'grpc.keepalive_timeout_ms': 20_000 };
 /** How long a closing connection gets to send its last answers. */
 const LAST_WORDS_MS = 250;
 
 /** The bus and the standard services over gRPC. */
 export function createGrpcDoor(options: GrpcDoorOptions): Door {
-  const { bus, unexpected } = options;
+  const { bus, unexpected, proxies } = options;
   const messageLimits = new MessageLimits(bus, options.maxMessageBytes);
   const inFlight = new CallsInFlight();
-  const server = createServer(options, messageLimits);
-  const paths = addRpcs(server, { bus, standard: options.standard ?? [] }, { inFlight, unexpected });
+  const tooLate = answerTooLate();
+  const edge = new Edge({ ...options.edge, proxies, largest: (path) => messageLimits.of(path), tooLate });
+  const server = createServer({ limits: edge.limits, messageLimits, unexpected });
+  const paths = addRpcs(server, { bus, standard: options.standard ?? [] }, { inFlight, unexpected, proxies });
   server.addService(UNKNOWN_SERVICE, { refuse: refuseUnknown });
   const overload = options.overload && new Overload(options.overload, unexpected);
-  const edge = new Http2Edge({
-    busPaths: paths,
-    otherPaths: new Set([UNKNOWN_PATH]),
-    pings: options.pings ?? PING_RULES,
-    overload,
-  });
+  const calls = new Http2Edge({ busPaths: paths, otherPaths: new Set([UNKNOWN_PATH]), overload });
 
-  let bound: string | undefined;
+  const http2Servers = new Set<Http2Server>();
   return {
     async listen(address) {
-      const port = await bind(
-        server,
-        address,
-        options.tls ? new TlsCredentials(options.tls) : ServerCredentials.createInsecure(),
-      );
-      bound = address.replace(/:\d+$/, `:${port}`);
-      edge.guard(server);
+      const { tls } = options;
+      const port = await bind(server, address, tls ? new TlsCredentials(tls) : ServerCredentials.createInsecure());
+      for (const http2Server of http2ServersOf(server)) {
+        http2Servers.add(http2Server);
+        if (proxies) takeProxyHeaders(http2Server, proxies);
+        calls.guard(http2Server);
+        edge.guard(http2Server);
+        edge.guardHttp2(http2Server);
+      }
       return port;
     },
     async close({ graceMs }) {
-      edge.endOtherStreams();
+      calls.endOtherStreams();
       const forget = inFlight.endWithin(graceMs);
-      // A caller that neither reads nor hangs up.
-      const patienceOver = setTimeout(() => edge.cutConnections(), graceMs + 2 * LAST_WORDS_MS);
-      // Before tryShutdown, which would have it believe that the connections are closed already.
-      if (bound) server.drain(bound, graceMs + LAST_WORDS_MS);
-      await new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
+      // A caller that neither reads nor hangs up, or has not come to its first call.
+      const patienceOver = setTimeout(() => edge.destroy(), graceMs + LAST_WORDS_MS);
+      // Callers that have connected already are let in and told, where closing the port would cut them off.
+      await nextTurn();
+      // Not when grpc-js says so: it waits for ever for a connection that broke at this moment.
+      const closed = [...http2Servers].filter(({ listening }) => listening).map((http2Server) => once(http2Server, 'close'));
+      server.tryShutdown(() => undefined);
+      edge.close();
+      await Promise.all(closed);
+      edge.destroy();
       forget();
       clearTimeout(patienceOver);
     },
   };
 }
 
-function createServer({ unexpected, ...options }: GrpcDoorOptions, messageLimits: MessageLimits): Server {
+function createServer({
+  limits,
+  messageLimits,
+  unexpected,
+}: {
+  limits: EdgeLimits;
+  messageLimits: MessageLimits;
+  unexpected: UnexpectedErrors;
+}): Server {
   // What grpc-js logs repeats what callers send; what matters reaches us as errors.
   setLogVerbosity(logVerbosity.NONE);
-  return new Server({
-    ...KEEPALIVE,
+  const server = new Server({
     'grpc.enable_channelz': 0,
     'grpc.max_receive_message_length': messageLimits.most,
-    'grpc.max_concurrent_streams': options.maxConcurrentStreams ?? 1000,
-    ...(options.maxConnectionAgeMs === undefined ? {} : { 'grpc.max_connection_age_ms': options.maxConnectionAgeMs }),
     interceptors: [limitMessages(messageLimits), typedLibraryErrors({ messageLimits, unexpected })],
   });
+  setNodeOptions(server, { ...http2Options(limits), ...tlsOptions(limits) });
+  return server;
 }
 
 /** Messages pass grpc-js as bytes: what cannot be decoded is then our error and not its INTERNAL. */
@@ -134,6 +147,12 @@ const refuseUnknown: handleBidiStreamingCall<Buffer, Buffer> = (wire) => {
   const [path = ''] = wire.metadata.get(UNKNOWN_PATH_KEY);
   wire.emit('error', toStatus(unknownMethod(String(path))));
 };
+
+/** Answers a request that stops coming in; no handler has been called for it yet. */
+function answerTooLate(): (stream: ServerHttp2Stream) => void {
+  const answer = statusHeaders(requestTimedOut());
+  return (stream) => stream.respond(answer, { endStream: true });
+}
 
 async function bind(server: Server, address: string, creds: ServerCredentials): Promise<number> {
   parseAddress(address);

@@ -10,8 +10,10 @@ import { Metadata } from '@grpc/grpc-js';
 import type { Answer } from '../../cqrs/answer.ts';
 import type { Rpc } from '../../cqrs/bus.ts';
 import type { Message } from '../../cqrs/call.ts';
+import type { Cancellation } from '../../cqrs/cancellation.ts';
 import { toConnectError, type UnexpectedErrors } from '../../middleware/errors.ts';
 import type { CallsInFlight } from '../calls-in-flight.ts';
+import type { TrustedProxies } from '../proxies/trusted-proxies.ts';
 import { toMetadata } from './metadata.ts';
 import { receive } from './receive.ts';
 import { toStatus } from './status.ts';
@@ -19,13 +21,14 @@ import { toStatus } from './status.ts';
 export interface HandlerOptions {
   readonly inFlight: CallsInFlight;
   readonly unexpected: UnexpectedErrors;
+  readonly proxies: TrustedProxies | undefined;
 }
 
-export function unaryHandler(rpc: Rpc, { inFlight, unexpected }: HandlerOptions): handleUnaryCall<Buffer, Buffer> {
+export function unaryHandler(rpc: Rpc, { inFlight, unexpected, proxies }: HandlerOptions): handleUnaryCall<Buffer, Buffer> {
   return (wire, respond) => {
     const refuse = (error: unknown): void => respond(statusOf(error, rpc, unexpected));
     try {
-      const call = receive(rpc, wire, inFlight);
+      const call = receive(rpc, wire, { inFlight, proxies });
       rpc.dispatch(call).then(
         (answer) => {
           inFlight.delete(call);
@@ -53,16 +56,16 @@ export function unaryHandler(rpc: Rpc, { inFlight, unexpected }: HandlerOptions)
 /** For rpcs that answer with a stream, whether they take one or not. */
 export function streamHandler(
   rpc: Rpc,
-  { inFlight, unexpected }: HandlerOptions,
+  { inFlight, unexpected, proxies }: HandlerOptions,
 ): handleBidiStreamingCall<Buffer, Buffer> & ((wire: ServerWritableStream<Buffer, Buffer>) => void) {
   return async (wire: AnswerStream) => {
     try {
-      const call = receive(rpc, wire, inFlight);
+      const call = receive(rpc, wire, { inFlight, proxies });
       try {
         const answer = (await rpc.dispatch(call)) as Answer<AsyncIterable<Message>>;
         // At once: the first message may take its time, and the caller wants to know that it is served.
         wire.sendMetadata(answer.headerIfAny ? toMetadata(answer.headerIfAny) : new Metadata());
-        await writeAll(answer, wire);
+        await writeAll(answer, wire, call.cancellation);
         wire.end(answer.trailerIfAny && toMetadata(answer.trailerIfAny));
       } finally {
         inFlight.delete(call);
@@ -75,24 +78,26 @@ export function streamHandler(
 
 type AnswerStream = ServerWritableStream<Buffer, Buffer> | ServerDuplexStream<Buffer, Buffer>;
 
-async function writeAll(answer: Answer<AsyncIterable<Message>>, wire: AnswerStream): Promise<void> {
+async function writeAll(answer: Answer<AsyncIterable<Message>>, wire: AnswerStream, cancellation: Cancellation): Promise<void> {
   for await (const message of answer.message) {
     if (wire.cancelled) return;
-    if (!wire.write(encode(answer.method, message))) await writable(wire);
+    if (!wire.write(encode(answer.method, message))) await writable(wire, cancellation);
   }
 }
 
-/** A slow reader holds the handler back, so that no more than a few messages wait in memory. */
-function writable(wire: AnswerStream): Promise<void> {
+/** A slow reader holds the handler back, so that no more than a few messages wait in memory; one who reads nothing, until the call ends. */
+function writable(wire: AnswerStream, cancellation: Cancellation): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {
       wire.off('drain', done);
       wire.off('close', done);
+      forget();
       resolve();
     };
+    const forget = cancellation.onCancel(done);
     wire.once('drain', done);
     wire.once('close', done);
-    if (wire.destroyed) done();
+    if (wire.destroyed || cancellation.reason) done();
   });
 }
 

@@ -1,10 +1,11 @@
 import type { EventEmitter } from 'node:events';
 import { create, fromBinary } from '@bufbuild/protobuf';
-import type { ServerDuplexStream, ServerUnaryCall, ServerWritableStream } from '@grpc/grpc-js';
+import type { Metadata, ServerDuplexStream, ServerUnaryCall, ServerWritableStream } from '@grpc/grpc-js';
 import type { Rpc } from '../../cqrs/bus.ts';
 import { Call, type CallOrigin, type Message } from '../../cqrs/call.ts';
 import { CallCanceled, MalformedRequest } from '../../cqrs/errors.ts';
 import type { CallsInFlight } from '../calls-in-flight.ts';
+import type { TrustedProxies } from '../proxies/trusted-proxies.ts';
 import { DEADLINE_KEY } from './http2-edge.ts';
 import { headerValue, toHeaders } from './metadata.ts';
 
@@ -18,15 +19,21 @@ class GrpcOrigin implements CallOrigin {
   readonly door = 'grpc';
   readonly requestMethod = 'POST';
   readonly deadline: number | undefined;
-  readonly #wire: WireCall;
+  readonly #metadata: Metadata;
+  /** Read while the connection is there: a call outlives it when its caller leaves, and its record has to name the caller still. */
+  readonly #connection: string;
+  readonly #proxies: TrustedProxies | undefined;
 
-  constructor(wire: WireCall, deadline: number | undefined) {
-    this.#wire = wire;
+  constructor(wire: WireCall, { deadline, proxies }: { deadline: number | undefined; proxies: TrustedProxies | undefined }) {
     this.deadline = deadline;
+    this.#metadata = wire.metadata;
+    this.#connection = wire.getPeer();
+    this.#proxies = proxies;
   }
 
   get peer(): string {
-    return this.#wire.getPeer();
+    if (!this.#proxies) return this.#connection;
+    return this.#proxies.callerOf(this.#connection, headerValue(this.#metadata, this.#proxies.header));
   }
 }
 
@@ -34,7 +41,11 @@ class GrpcOrigin implements CallOrigin {
  * The call that the wire carries, in flight until it is taken out of `inFlight`; until then its caller can cancel it.
  * Throws MalformedRequest.
  */
-export function receive(rpc: Rpc, wire: WireCall, inFlight: CallsInFlight): Call {
+export function receive(
+  rpc: Rpc,
+  wire: WireCall,
+  { inFlight, proxies }: { inFlight: CallsInFlight; proxies: TrustedProxies | undefined },
+): Call {
   const { metadata } = wire;
   let deadline: number | undefined;
   const [received] = metadata.get(DEADLINE_KEY);
@@ -48,7 +59,7 @@ export function receive(rpc: Rpc, wire: WireCall, inFlight: CallsInFlight): Call
     ...('request' in wire
       ? { request: decode(rpc, wire.request) }
       : { request: create(rpc.method.input), requests: decodedMessages(rpc, wire) }),
-    origin: new GrpcOrigin(wire, deadline),
+    origin: new GrpcOrigin(wire, { deadline, proxies }),
     header: () => toHeaders(metadata),
     readHeader: (name) => headerValue(metadata, name),
   });

@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp2Stream } from
 import type { ConnectError } from '@connectrpc/connect';
 import { mediaType } from '../media-type.ts';
 import { unsupportedCompression, unsupportedContentType, unsupportedVerb } from '../refusal.ts';
+import { SECURITY_HEADERS } from '../security-headers.ts';
 import { toStatus } from './status.ts';
 import { withoutPadding } from './wire-rules.ts';
 
@@ -51,7 +52,8 @@ export class RequestForm {
 const ignore = (): void => {};
 
 function answer(httpStatus: number, error: ConnectError, headers?: OutgoingHttpHeaders): OutgoingHttpHeaders {
-  return { ...statusHeaders(error), ...headers, ':status': httpStatus };
+  // A browser gets as far as this, with TLS.
+  return { ...statusHeaders(error), ...SECURITY_HEADERS, ...headers, ':status': httpStatus };
 }
 
 /** An error as the only headers of an answer: what gRPC calls Trailers-Only. */

@@ -36,6 +36,8 @@ async function story(app: TestApp): Promise<string> {
       () => {},
     );
 
+  const openSession = ({ email }: { email: string }) => nobody.logIn({ email, password: PASSWORD });
+
   const [ada, grace, alan] = [await signUp(app), await signUp(app), await signUp(app)];
   await refused(nobody.createUser({ ...somebody(), email: alan.email }));
   await refused(nobody.createUser({ ...somebody(), password: 'short' }));
@@ -55,6 +57,23 @@ async function story(app: TestApp): Promise<string> {
   await self.changePassword({ userId: ada.id, currentPassword: PASSWORD, newPassword: NEW_PASSWORD });
   await logIn(app, { email: 'ada.lovelace@example.org' }, NEW_PASSWORD);
   await refused(self.suspendUser({ userId: grace.id, reason: 'x' }));
+
+  const graces = app.client(CommandService, { roles: [], id: grace.id });
+  await refused(graces.deleteUser({ userId: grace.id }));
+  await refused(graces.deleteUser({ userId: grace.id, currentPassword: 'wrong' }));
+  await graces.changeEmail({ userId: grace.id, email: 'grace.hopper@example.org', currentPassword: PASSWORD });
+  await graces.changeEmail({ userId: grace.id, email: grace.email, currentPassword: PASSWORD });
+  const [one, two] = [await openSession(grace), await openSession(grace)];
+  const { refreshToken } = await nobody.refreshSession({ refreshToken: one.refreshToken });
+  await refused(nobody.refreshSession({ refreshToken: one.refreshToken }));
+  await refused(nobody.refreshSession({ refreshToken }));
+  await refused(nobody.refreshSession({ refreshToken: 'made up' }));
+  await app.client(CommandService, { token: two.accessToken }).logOut({});
+  const three = await openSession(grace);
+  await admin.endSessions({ userId: grace.id });
+  await refused(nobody.refreshSession({ refreshToken: three.refreshToken }));
+  await refused(admin.logOut({}));
+  await refused(admin.endSessions({ userId: grace.id, keepCurrent: true }));
 
   await admin.grantRole({ userId: grace.id, role: 'admin' });
   await refused(admin.revokeRole({ userId: grace.id, role: 'admin' }));

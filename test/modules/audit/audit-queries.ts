@@ -18,6 +18,7 @@ import type { AuditQueryContext } from '../../../src/modules/audit/queries/conte
 import { getCommand } from '../../../src/modules/audit/queries/get-command.ts';
 import { getHead } from '../../../src/modules/audit/queries/get-head.ts';
 import { listCommands } from '../../../src/modules/audit/queries/list-commands.ts';
+import { LogFeeds } from '../../../src/modules/audit/queries/log-feed.ts';
 import { verifyIntegrity } from '../../../src/modules/audit/queries/verify-integrity.ts';
 import { watchCommands } from '../../../src/modules/audit/queries/watch-commands.ts';
 import { createReadSide, type ReadSide } from '../../../src/postgres/reader/read-side.ts';
@@ -50,6 +51,7 @@ export async function startAuditQueries(): Promise<AuditQueries> {
   const reads = await createReadSide({ primary: reader, replicas, sizes: { calls: 10, lookUps: 2 }, onChange: () => {} });
   const pageTokens = createPageTokens(randomBytes(32));
   const eventTypes = createRegistry(file_users_v1_events);
+  const feeds = new LogFeeds({ pollMs: 250 });
   const module = defineModule<unknown, AuditQueryContext>({
     name: 'audit',
     services: [{ service: QueryService, handlers: { listCommands, getCommand, watchCommands, verifyIntegrity, getHead } }],
@@ -57,7 +59,7 @@ export async function startAuditQueries(): Promise<AuditQueries> {
     queryContext: (call) => {
       const read = call.contextValues.get(readerKey);
       if (!read) throw new Error('no database was chosen');
-      return { principal: principalOf(call), signal: call.signal, read, pageTokens, eventTypes, verify: () => nothing() };
+      return { principal: principalOf(call), signal: call.signal, read, feeds, pageTokens, eventTypes, verify: () => nothing() };
     },
   });
   const unexpected = { newId: () => 'unexpected', report: ({ error }: { error: unknown }) => console.error(error) };

@@ -128,6 +128,7 @@ function busWithWritingQuery(reads: ReadSide, unexpected: unknown[]) {
     authority: { admit: () => Promise.reject(new Error('nobody has a token')), onEnd: () => () => {} },
     validation: validation().interceptor,
     recorder: { record: async () => {} },
+    refusals: { admit: () => true },
     idempotency: {} as never,
     writes: { unitOfWork: () => undefined as never },
     reads,

@@ -1,3 +1,5 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { QueryService } from '#gen/users/v1/query_service_pb.js';
@@ -59,6 +61,7 @@ function startQueries() {
   };
   return {
     [Symbol.asyncDispose]: stop,
+    hasBeenServedFrom: (name: string) => servedBy.includes(name),
     /** Resolves once the newest answers all come from there. */
     servedFrom: (name: string) => {
       servedBy.length = 0;
@@ -117,6 +120,40 @@ describe('a replica that goes away', () => {
     signalAll(replicaProcesses(), 'SIGCONT');
     await load.servedFrom('replica-1');
     expect((await load.end()).failures).toEqual([]);
+  });
+
+  it('costs no query when its data are damaged, and is left alone the longer, the more often it fails', async () => {
+    const { database } = app;
+    const [table] = await database.query<{ path: string }>(`select pg_relation_filepath('read.user_directory') as path`);
+    const file = join(cluster.replica?.folder ?? '', table?.path ?? '');
+    // What the replica has on its disk is what it need not replay; stopped, so that nothing is left in shared memory.
+    await database.query('checkpoint');
+    const [written] = await database.query<{ lsn: string }>('select pg_current_wal_lsn()::text as lsn');
+    await until('the replica has the checkpoint', async () => {
+      const [standby] = await database.query<{ at: boolean }>('select replay_lsn >= $1::pg_lsn as at from pg_stat_replication', [
+        written?.lsn,
+      ]);
+      return standby?.at === true;
+    });
+    await cluster.replica?.stop();
+    const whole = await readFile(file);
+    await writeFile(file, Buffer.alloc(whole.length, 'damaged '));
+    await cluster.replica?.start();
+    await using load = startQueries();
+    await until(
+      'the replica was tried and left',
+      () => /database is away[\s\S]*$/.test(app.log()) && /XX001/.test(app.log()),
+      20_000,
+    );
+    await load.servedFrom('primary');
+    expect((await load.end()).failures).toEqual([]);
+
+    await cluster.replica?.stop();
+    await writeFile(file, whole);
+    await cluster.replica?.start();
+    await using after = startQueries();
+    await until('the replica serves', () => after.hasBeenServedFrom('replica-1'), 60_000);
+    expect((await after.end()).failures).toEqual([]);
   });
 
   it('does not keep the program from stopping while it hangs', async () => {

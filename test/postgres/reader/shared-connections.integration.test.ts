@@ -74,11 +74,25 @@ describe('shared connections', () => {
     expect(await number(1)).toEqual([{ number: 1 }]);
   });
 
-  it('are opened again after they were lost', async () => {
-    await number(1);
-    const lost = [sleep(20), sleep(20)].map((one) => one.catch((error: unknown) => error));
-    for (const pid of await connections()) await database.query('select pg_terminate_backend($1)', [pid]);
-    for (const error of await Promise.all(lost)) expect(error).toBeInstanceOf(Error);
+  it('are opened again after they were lost, and what was under way is sent again, once', async () => {
+    const running = async (): Promise<number[]> => {
+      const rows = await database.query<{ pid: number }>(
+        `select pid from pg_stat_activity where query like 'select pg_sleep%' and state = 'active' and datname = current_database()`,
+      );
+      return rows.map(({ pid }) => pid);
+    };
+    const cut = async (): Promise<void> => {
+      await eventually(async () => expect(await running()).toHaveLength(2));
+      for (const pid of await running()) await database.query('select pg_terminate_backend($1, 2000)', [pid]);
+    };
+    const once = [sleep(2), sleep(2)];
+    await cut();
+    expect(await Promise.all(once)).toHaveLength(2);
+
+    const twice = [sleep(20), sleep(20)].map((one) => one.catch((error: unknown) => error));
+    await cut();
+    await cut();
+    for (const error of await Promise.all(twice)) expect(error).toBeInstanceOf(Error);
     expect(await Promise.all([number(1), number(2), number(3)])).toHaveLength(3);
     expect((await connections()).length).toBeLessThanOrEqual(2);
   });

@@ -9,9 +9,12 @@ it('commands are not taken by a database that acknowledges what a crash can undo
   try {
     const { writer } = connections;
     await expect(
-      createWriteSide(withSettings(writer, { synchronous_commit: 'off' }), [UserType], { poolSize: 2 }),
+      createWriteSide(withSettings(writer, { synchronous_commit: 'off' }), [UserType], {
+        poolSize: 2,
+        ownerDigest: () => Buffer.alloc(0),
+      }),
     ).rejects.toBeInstanceOf(CommitsNotDurable);
-    const side = await createWriteSide(writer, [UserType], { poolSize: 2 });
+    const side = await createWriteSide(writer, [UserType], { poolSize: 2, ownerDigest: () => Buffer.alloc(0) });
     const { rows } = await side.pool.query('show synchronous_commit');
     expect(rows).toEqual([{ synchronous_commit: 'on' }]);
     await side.close();

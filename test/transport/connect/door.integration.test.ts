@@ -144,7 +144,7 @@ describe('close', () => {
     const stream = Array.fromAsync(createClient(QueryService, transport).count({ upTo: 5, delayMs: 60 }));
     await eventually(() => expect(conformance.calls).toHaveLength(2));
     const closed = door.close({ graceMs: FOREVER });
-    await expect(fetch(`${origin}/healthz`)).rejects.toThrow();
+    await eventually(() => expect(fetch(`${origin}/healthz`)).rejects.toThrow());
     expect((await unary).text).toBe('in time');
     expect(await stream).toHaveLength(5);
     await closed;

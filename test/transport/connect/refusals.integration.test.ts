@@ -176,6 +176,20 @@ describe('a content type that is not served', () => {
   });
 });
 
+describe('a compression that is not known', () => {
+  it.each([
+    [ECHO, 'application/json', 'content-encoding', 'accept-encoding'],
+    [COUNT, 'application/connect+json', 'connect-content-encoding', 'connect-accept-encoding'],
+    [ECHO, 'application/grpc-web', 'grpc-encoding', 'grpc-accept-encoding'],
+  ])('is refused with those that are (%s %s)', async (path, type, encoding, accepted) => {
+    const headers = { 'content-type': type, [encoding]: 'snappy' };
+    const response = await fetch(`http://127.0.0.1:${port}${path}`, { method: 'POST', headers, body: '{}' });
+    expect(response.headers.get(accepted)).toBe('gzip,br');
+    expect(await response.text()).toMatch(/NOT_IMPLEMENTED|grpc-status: 12/);
+    expect(conformance.calls).toEqual([]);
+  });
+});
+
 describe('a media type', () => {
   it.each([
     'application/json; charset="utf-8"',

@@ -122,13 +122,13 @@ describe('calls', () => {
   });
 
   it('allows as many calls on a connection as it is told', async () => {
-    await withSession(await open({ maxConcurrentStreams: 7 }), async (session) => {
+    await withSession(await open({ edge: { limits: { streamsPerConnection: 7 } } }), async (session) => {
       expect(session.remoteSettings.maxConcurrentStreams).toBe(7);
     });
   });
 
   it('closes connections that are too old', async () => {
-    await withSession(await open({ maxConnectionAgeMs: 100 }), async (session) => {
+    await withSession(await open({ edge: { limits: { ageMs: 100 } } }), async (session) => {
       const [code] = await once(session, 'goaway');
       expect(code).toBe(0);
     });
@@ -148,11 +148,11 @@ describe('calls', () => {
 });
 
 describe('pings', () => {
-  const pings = { minIntervalMs: 60_000, minIdleIntervalMs: 60_000 };
+  const edge = { limits: { minPingMs: 60_000 } };
   const ping = (session: ReturnType<typeof connect>) => new Promise((resolve) => session.ping(resolve));
 
   it('sends a caller away that pings too often', async () => {
-    await withSession(await open({ pings }), async (session) => {
+    await withSession(await open({ edge }), async (session) => {
       const goaways: unknown[] = [];
       session.on('goaway', (code, _, data) => goaways.push([code, String(data)]));
       const closed = new Promise((resolve) => session.once('close', resolve));
@@ -165,7 +165,7 @@ describe('pings', () => {
   });
 
   it('bears pings that come with data, as clients send them to measure the bandwidth', async () => {
-    await withSession(await open({ pings }), async (session) => {
+    await withSession(await open({ edge }), async (session) => {
       for (let sent = 0; sent < 6; sent += 1) {
         await ping(session);
         const stream = openCall(session, '/conformance.v1.CommandService/Echo');
@@ -177,7 +177,7 @@ describe('pings', () => {
   });
 
   it('bears pings that come as rarely as they may', async () => {
-    await withSession(await open({ pings: { minIntervalMs: 10, minIdleIntervalMs: 10 } }), async (session) => {
+    await withSession(await open({ edge: { limits: { minPingMs: 10 } } }), async (session) => {
       for (let sent = 0; sent < 6; sent += 1) {
         await ping(session);
         await sleep(20);

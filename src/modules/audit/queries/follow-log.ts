@@ -1,47 +1,51 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import type { Reader } from '../../../postgres/reader/reader.ts';
-import type { RecordRow } from '../read-model/command-log.ts';
-import { placesAfter, recordsAt, SEALED_PAGE } from '../read-model/sealed-records.ts';
+import type { Entry, LogFeed } from './log-feed.ts';
 
 /** What comes from the log: a record, or that nothing is behind this place yet. */
-export type LogEntry = { readonly record: RecordRow } | { readonly caughtUp: bigint };
-
-/** How often the log is asked when nothing comes, and how long nothing may be said, in milliseconds. */
-export interface Pace {
-  readonly pollMs: number;
-  readonly heartbeatMs: number;
-}
+export type LogEntry = Entry | { readonly caughtUp: bigint };
 
 /**
  * Gives the sealed records behind a place in the order of the log, and goes on with those that are sealed later, until the signal
- * ends it. Says once that it has caught up, and says it again whenever nothing has come for as long as the heartbeat.
+ * ends it. Without a place it begins at the end. Says once that it has caught up, and says it again whenever nothing has come for as
+ * long as the heartbeat.
  *
- * Places have no gaps and are given in the order of commits, so that nothing can appear behind a place that was passed. It holds one
- * page, and reads the next one when that was taken: a slow reader costs no memory.
+ * It takes one record after the other from what is kept of the log, and holds none while its reader is busy; one that has fallen
+ * behind that reads a page at a time. A slow reader costs no memory.
  */
 export async function* followLog(
-  read: Pick<Reader, 'rows'>,
-  { after, signal, pace }: { after: bigint; signal: AbortSignal; pace: Pace },
+  feed: LogFeed,
+  { after, signal, heartbeatMs }: { after: bigint | undefined; signal: AbortSignal; heartbeatMs: number },
 ): AsyncGenerator<LogEntry> {
-  let place = after;
+  await feed.started;
+  let place = after ?? (await feed.last());
   let hasCaughtUp = false;
   let spokeAt = performance.now();
   for (;;) {
     signal.throwIfAborted();
-    const places = await read.rows(placesAfter, [String(place)]);
-    for (const record of places.length > 0 ? await read.rows(recordsAt(places)) : []) {
-      yield { record };
-      spokeAt = performance.now();
+    const next = feed.next(place);
+    if (next === 'not kept') {
+      const { entries, end } = await feed.page(place);
+      for (const entry of entries) {
+        signal.throwIfAborted();
+        yield entry;
+        spokeAt = performance.now();
+      }
+      place = end;
+      continue;
     }
-    place = BigInt(places.at(-1)?.sequence ?? place);
-    if (places.length === SEALED_PAGE) continue;
+    if (next) {
+      yield next;
+      place = next.place;
+      spokeAt = performance.now();
+      continue;
+    }
 
-    if (!hasCaughtUp || performance.now() - spokeAt >= pace.heartbeatMs) {
+    const silentMs = performance.now() - spokeAt;
+    if (!hasCaughtUp || silentMs >= heartbeatMs) {
       yield { caughtUp: place };
       hasCaughtUp = true;
       spokeAt = performance.now();
+    } else {
+      await feed.news(heartbeatMs - silentMs, signal);
     }
-    // Ended early by the signal alone, which is looked at above.
-    await sleep(pace.pollMs, undefined, { signal }).catch(() => undefined);
   }
 }

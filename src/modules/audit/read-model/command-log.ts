@@ -35,6 +35,7 @@ interface CommandLogTable {
   readonly trace_id: string;
   readonly peer: string;
   readonly user_agent: string;
+  readonly issuer: string | null;
 }
 
 /** cqrs.command_seal: the place of each sealed record in the log. */
@@ -109,6 +110,7 @@ export const RECORD_COLUMNS = [
   'record.trace_id',
   'record.peer',
   'record.user_agent',
+  'record.issuer',
 ] as const;
 
 /**
@@ -150,5 +152,6 @@ export function toCommandRecord(row: RecordRow): MessageInitShape<typeof Command
     traceId: row.trace_id,
     peer: row.peer,
     userAgent: row.user_agent,
+    issuer: row.issuer ?? '',
   };
 }

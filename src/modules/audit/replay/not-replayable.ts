@@ -27,6 +27,8 @@ const REASONS: ReadonlySet<string> = new Set([
   'TOKEN_MISSING',
   'TOKEN_INVALID',
   'DRY_RUN_INVALID',
+  'DRY_RUN_REFUSED',
+  'GUESSES_EXHAUSTED',
   'IDEMPOTENCY_KEY_INVALID',
   'IDEMPOTENCY_KEY_REFUSED',
   'IDEMPOTENCY_KEY_REUSED',
@@ -50,5 +52,5 @@ export function obstacleOf(command: CommandRecord): Obstacle | undefined {
 function isCut(value: JsonValue): boolean {
   if (typeof value === 'string') return /… \(\d+ (characters|items)\)$/.test(value);
   if (typeof value !== 'object' || value === null) return false;
-  return Object.hasOwn(value, '@characters') || Object.values(value).some(isCut);
+  return Object.hasOwn(value, '@characters') || Object.hasOwn(value, '@refused') || Object.values(value).some(isCut);
 }

@@ -68,12 +68,12 @@ function messageOf({ method }: Route, json: JsonObject): Message | undefined {
 }
 
 function toReplay({ command }: Recorded, route: Route, request: Message): CommandToReplay {
-  const { commandId, principal, roles, session, reason, aggregateId, dryRun, peer, userAgent } = command;
+  const { commandId, principal, roles, session, issuer, reason, aggregateId, dryRun, peer, userAgent } = command;
   return {
     route,
     id: commandId,
     request,
-    principal: { id: principal, roles, session },
+    principal: { id: principal, roles, session, ...(issuer !== '' && { issuer }) },
     verdict: { reason, aggregateId },
     dryRun,
     peer,

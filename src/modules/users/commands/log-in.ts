@@ -7,9 +7,9 @@ import { CredentialsInvalid } from '../domain/user-errors.ts';
 import type { UsersContext } from './context.ts';
 import { toUser } from './to-user.ts';
 
-/** Exchanges an e-mail and a password for an access token. An unknown e-mail and a wrong password look and last the same. */
+/** Exchanges an e-mail and a password for an access token, and begins a session. An unknown e-mail and a wrong password look and last the same. */
 export const logIn = command(CommandService.method.logIn, async (request, context: UsersContext) => {
-  const { users, passwords, issueToken, now, signal } = context;
+  const { users, passwords, sessions, issueToken, newId, now, signal } = context;
   const password = normalizePassword(request.password);
   const stored = await users.storedPassword(request);
   if (!stored) {
@@ -26,6 +26,14 @@ export const logIn = command(CommandService.method.logIn, async (request, contex
 
   const loggedIn = user.logIn(now, rehashed);
   if (loggedIn.isErr()) return err(loggedIn.error);
-  const { token, expiresAt } = await issueToken(user);
-  return ok({ accessToken: token, expiresAt: timestampFromDate(expiresAt), user: toUser(user) });
+  const session = newId();
+  const next = await sessions.begin({ id: session, userId: user.id, epoch: user.sessionEpoch, authenticatedAt: now });
+  const { token, expiresAt } = await issueToken(user, { id: session, session, authenticatedAt: now });
+  return ok({
+    accessToken: token,
+    expiresAt: timestampFromDate(expiresAt),
+    user: toUser(user),
+    refreshToken: next.refreshToken,
+    refreshExpiresAt: timestampFromDate(next.expiresAt),
+  });
 });

@@ -1,22 +1,30 @@
 import { runLength } from './character-runs.ts';
 
-/** How many guesses find a password, as a power of ten: a lower bound, for an attacker who tries the likely ones first. */
-export type GuessEstimate = (password: string) => number;
+/**
+ * How many guesses find a password, as a power of ten: a lower bound, for an attacker who tries the likely ones first. `context` holds
+ * words that the attacker knows of this user, in lower case: they cost no guess.
+ */
+export type GuessEstimate = (password: string, context?: readonly string[]) => number;
 
 /** Guesses for one common password, as a power of ten, by its text in lower case. */
-type Costs = ReadonlyMap<string, number>;
+type Costs = Pick<ReadonlyMap<string, number>, 'get'>;
 
 /**
  * Estimates guesses as zxcvbn does (Wheeler, USENIX Security 2016): a password is cut, in the cheapest way, into common passwords,
  * runs, years and single characters, and the guesses for the parts are multiplied. A part that is repeated costs little more
  * than once. Case, leetspeak, separators between the characters and writing backwards cost an attacker next to nothing.
  *
- * `commonPasswords` come in order, the most common first.
+ * `commonPasswords` come in order, the most common first. `contextWords` are those of the service and of whoever runs it (OWASP ASVS 5.0,
+ * 6.2.11): an attacker knows them, and they cost no guess.
  */
-export function createGuessEstimate(commonPasswords: Iterable<string>): GuessEstimate {
-  const costs = costsByRank(commonPasswords);
-  const longest = Math.max(...[...FAMOUS_PHRASES, ...costs.keys()].map(({ length }) => length));
-  return (password) => {
+export function createGuessEstimate(commonPasswords: Iterable<string>, contextWords: Iterable<string> = []): GuessEstimate {
+  const common = costsByRank(commonPasswords);
+  for (const word of contextWords) common.set(word.toLowerCase(), 0);
+  const longestCommon = Math.max(...[...FAMOUS_PHRASES, ...common.keys()].map(({ length }) => length));
+  return (password, context = []) => {
+    const own = new Set(context);
+    const costs = own.size === 0 ? common : { get: (part: string) => (own.has(part) ? 0 : common.get(part)) };
+    const longest = Math.max(longestCommon, ...context.map(({ length }) => length));
     const text = password.toLowerCase();
     const joined = text.replace(/[^\p{L}\p{M}\p{N}]+/gu, '');
     const readings = [text, [...text].reverse().join('')];
@@ -46,7 +54,7 @@ const FAMOUS_PHRASES = [
   'nevergonnagiveyouup',
 ];
 
-function costsByRank(commonPasswords: Iterable<string>): Costs {
+function costsByRank(commonPasswords: Iterable<string>): Map<string, number> {
   const costs = new Map<string, number>();
   let rank = 1;
   for (const password of commonPasswords) {

@@ -33,8 +33,8 @@ export function createPasswordPolicy(estimate: GuessEstimate): PasswordPolicy {
     const length = [...normalized].length;
     if (length < MIN_PASSWORD_LENGTH) return err(new PasswordTooShort(field));
     if (length > MAX_PASSWORD_LENGTH) return err(new PasswordTooLong(field));
-    if (holdsPersonalData(normalized, owner)) return err(new PasswordPersonal(field));
-    if (estimate(normalized) < MIN_GUESSES_LOG10) return err(new PasswordCommon(field));
+    if (holdsPersonalData(normalized, owner) || isAddress(normalized)) return err(new PasswordPersonal(field));
+    if (estimate(normalized, contextOf(owner)) < MIN_GUESSES_LOG10) return err(new PasswordCommon(field));
     return ok(normalized);
   };
 }
@@ -57,6 +57,21 @@ function holdsPersonalData(password: string, { name, email }: PasswordOwner): bo
     .split(/[^\p{L}\p{M}\p{N}]+/u);
   return [address, localPart, ...words].some((part) => [...part].length >= MIN_PERSONAL_LENGTH && text.includes(part));
 }
+
+/** An e-mail address, with what people put before and behind a password that was refused. Nobody's is a secret. */
+const isAddress = (password: string): boolean => /^[^\p{L}\p{N}]*[\w.%+-]+@(?:[a-z0-9-]+\.)+[a-z]{2,}[^\p{L}]*$/iu.test(password);
+
+/** What an attacker knows of a user besides: short parts of the name, and where they have their address. */
+function contextOf({ name, email }: PasswordOwner): string[] {
+  const domain = email.slice(email.lastIndexOf('@') + 1);
+  const words = normalizePassword(`${name} ${domain}`)
+    .toLowerCase()
+    .split(/[^\p{L}\p{M}\p{N}]+/u);
+  return words.filter(({ length }) => length >= MIN_CONTEXT_LENGTH);
+}
+
+/** Shorter ones are parts of too many words. */
+const MIN_CONTEXT_LENGTH = 3;
 
 abstract class PasswordRefused extends DomainError {
   readonly kind = 'invalid';
@@ -83,7 +98,10 @@ export class PasswordTooLong extends PasswordRefused {
   }
 }
 
-/** The password is a common one, or put together from a few of them, runs and repetitions. Four unrelated words make a good one. */
+/**
+ * The password is a common one, or put together from a few of them, words of the context (the service's name, for one), runs and repetitions.
+ * Four unrelated words make a good one.
+ */
 export class PasswordCommon extends PasswordRefused {
   readonly reason = 'PASSWORD_COMMON';
   constructor(field: PasswordField) {
@@ -91,10 +109,10 @@ export class PasswordCommon extends PasswordRefused {
   }
 }
 
-/** The password holds the name or the e-mail address of its user. */
+/** The password holds the name or the e-mail address of its user, or is an e-mail address, anybody's. */
 export class PasswordPersonal extends PasswordRefused {
   readonly reason = 'PASSWORD_PERSONAL';
   constructor(field: PasswordField) {
-    super(field, 'must not hold the name or the e-mail address');
+    super(field, 'must not hold the name or the e-mail address, nor be an e-mail address');
   }
 }

@@ -19,6 +19,7 @@ export function recordedVerdicts(reason: string): {
   readonly passwords: Passwords;
   readonly passwordPolicy: PasswordPolicy;
   readonly guesses: PasswordGuesses;
+  readonly authenticatedRecently: boolean;
 } {
   const matches = reason !== 'CREDENTIALS_INVALID' && reason !== 'CURRENT_PASSWORD_WRONG';
   const Refusal = REFUSALS.get(reason);
@@ -29,6 +30,8 @@ export function recordedVerdicts(reason: string): {
       verifyNothing: async () => {},
     },
     passwordPolicy: (password, _, field) => (Refusal ? err(new Refusal(field)) : ok(normalizePassword(password))),
+    // When the caller had logged in is on no record either.
+    authenticatedRecently: reason !== 'REAUTHENTICATION_NEEDED',
     guesses: { forget: async () => {}, forgetClients: async () => {} },
   };
 }

@@ -2,6 +2,8 @@
 export type UserEvent =
   | { readonly type: 'UserCreated'; readonly email: string; readonly name: string }
   | { readonly type: 'UserLoggedIn'; readonly loggedInAt: Date }
+  | { readonly type: 'UserLoggedOut'; readonly session: string }
+  | { readonly type: 'UserSessionsEnded' }
   | { readonly type: 'UserEmailChanged'; readonly email: string }
   | { readonly type: 'UserNameChanged'; readonly name: string }
   | { readonly type: 'UserPasswordChanged' }

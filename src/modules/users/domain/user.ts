@@ -27,8 +27,7 @@ export class User {
   private _updatedAt: Date;
   private _lastLoginAt: Date | null;
   private _sessionEpoch: number;
-  // Protected where only the mapping reads them.
-  protected _keptSession: string | null;
+  private _keptSession: string | null;
   private _version: number;
   /** Counted by whoever stores the user: tells two commands apart that changed it at the same time. */
   protected readonly _writes?: number;
@@ -124,6 +123,28 @@ export class User {
     return ok();
   }
 
+  /** Whether a session of the user that began at an epoch, or was refreshed at it, goes on. */
+  holdsSession({ id, epoch }: { readonly id: string; readonly epoch: number }): boolean {
+    return this._status === 'active' && (epoch >= this._sessionEpoch || id === this._keptSession);
+  }
+
+  /** Notes that a session ended on the user's wish. The version stays, as with a log-in. */
+  logOut(session: string): Result<void, UserDeleted> {
+    if (this._status === 'deleted') return err(new UserDeleted());
+
+    this.record({ type: 'UserLoggedOut', session });
+    return ok();
+  }
+
+  /** Ends every session but `keptSession`; empty is none. The version stays: the ends of sessions are in no edit's way. */
+  endSessions(keptSession: string): Result<void, UserDeleted> {
+    if (this._status === 'deleted') return err(new UserDeleted());
+
+    this.raiseEpoch(keptSession);
+    this.record({ type: 'UserSessionsEnded' });
+    return ok();
+  }
+
   changeEmail(email: string, change: Change): Result<void, UserDeleted | VersionMismatch> {
     return this.decide(change, () => {
       if (email === this._email) return undefined;
@@ -149,7 +170,7 @@ export class User {
     if (this._status === 'suspended') return err(new UserSuspended());
     return this.decide(change, () => {
       this._passwordHash = passwordHash;
-      this.endSessions(keptSession);
+      this.raiseEpoch(keptSession);
       return { type: 'UserPasswordChanged' };
     });
   }
@@ -158,7 +179,7 @@ export class User {
     return this.decide(change, () => {
       if (this._status === 'suspended') return undefined;
       this._status = 'suspended';
-      this.endSessions();
+      this.raiseEpoch();
       return { type: 'UserSuspended', reason };
     });
   }
@@ -184,7 +205,7 @@ export class User {
     return this.decide(change, () => {
       if (!this._roles.includes(role)) return undefined;
       this._roles = this._roles.filter((held) => held !== role);
-      this.endSessions();
+      this.raiseEpoch();
       return { type: 'UserRoleRevoked', role };
     });
   }
@@ -198,7 +219,7 @@ export class User {
       this._lastLoginAt = null;
       this._roles = [];
       this._status = 'deleted';
-      this.endSessions();
+      this.raiseEpoch();
       return { type: 'UserDeleted' };
     });
   }
@@ -214,7 +235,7 @@ export class User {
     return ok();
   }
 
-  private endSessions(keptSession?: string): void {
+  private raiseEpoch(keptSession?: string): void {
     this._sessionEpoch += 1;
     this._keptSession = keptSession || null;
   }

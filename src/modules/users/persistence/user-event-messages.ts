@@ -5,11 +5,13 @@ import {
   UserDeletedSchema,
   UserEmailChangedSchema,
   UserLoggedInSchema,
+  UserLoggedOutSchema,
   UserNameChangedSchema,
   UserPasswordChangedSchema,
   UserReactivatedSchema,
   UserRoleGrantedSchema,
   UserRoleRevokedSchema,
+  UserSessionsEndedSchema,
   UserSuspendedSchema,
 } from '#gen/users/v1/events_pb.js';
 import type { EventMessage } from '../../../postgres/writer/aggregate-type.ts';
@@ -24,6 +26,10 @@ export function toMessage(event: UserEvent): EventMessage {
       const loggedInAt = timestampFromDate(event.loggedInAt);
       return { schema: UserLoggedInSchema, message: create(UserLoggedInSchema, { loggedInAt }) };
     }
+    case 'UserLoggedOut':
+      return { schema: UserLoggedOutSchema, message: create(UserLoggedOutSchema, { sessionId: event.session }) };
+    case 'UserSessionsEnded':
+      return { schema: UserSessionsEndedSchema, message: create(UserSessionsEndedSchema) };
     case 'UserEmailChanged':
       return { schema: UserEmailChangedSchema, message: create(UserEmailChangedSchema, { email: event.email }) };
     case 'UserNameChanged':

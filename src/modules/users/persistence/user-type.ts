@@ -15,6 +15,7 @@ export const UserType: AggregateType<User> = {
   id: (user) => user.id,
   version: (user) => user.version,
   events: (user) => user.recordedEvents.map(toMessage),
+  names: ({ email }) => (email === '' ? [] : [email]),
   erasesPersonalData: (user) => user.status === 'deleted',
   snapshot: (user) => ({
     ...(toJson(UserSchema, create(UserSchema, toUser(user))) as JsonObject),

@@ -215,10 +215,12 @@ describe('replayCommand', () => {
     const user = await signUp(app);
     const headers = { 'cqrs-dry-run': 'true' };
     const id = await commandIdOf((onHeader) => asAdmin(app).changeName({ userId: user.id, name: 'Ada' }, { headers, onHeader }));
+    // What was personal in it is not kept: nothing came of it.
     expect(await replay(id)).toMatchObject({
       same: true,
+      standIns: ['name'],
       events: [{ type: 'users.v1.UserNameChanged' }],
-      state: { name: 'Ada' },
+      state: { name: expect.stringMatching(/^stand-in /) },
     });
   });
 
@@ -238,10 +240,7 @@ describe('replayCommand', () => {
     const auditor = app.client(AuditCommands, { roles: ['auditor'] });
     const ofTheLog = await idOf((onHeader) => auditor.replayCommand({ commandId: done }, { onHeader }));
     const noToken = await idOf((onHeader) => app.client(CommandService).changeName({ userId: user.id, name: 'x' }, { onHeader }));
-    const longList = 'x'.repeat(400);
-    const cut = await idOf((onHeader) =>
-      app.client(CommandService, { roles: ['auditor'] }).suspendUser({ userId: user.id, reason: longList }, { onHeader }),
-    );
+    const cut = await idOf((onHeader) => asAdmin(app).grantRole({ userId: 'x'.repeat(400), role: 'admin' }, { onHeader }));
     const request = { userId: user.id };
     const record = (values: RecordValues): Promise<string> => addRecord(app.database, { request, ...values });
     const causes: Record<string, string> = {

@@ -28,6 +28,7 @@ const ROW: RecordRow = {
   trace_id: '0af7651916cd43dd8448eb211c80319c',
   peer: '192.0.2.1:4711',
   user_agent: 'grpc-node',
+  issuer: 'bicameral',
   sequence: '9007199254740993',
 };
 
@@ -56,6 +57,7 @@ describe('toCommandRecord', () => {
       traceId: ROW.trace_id,
       peer: '192.0.2.1:4711',
       userAgent: 'grpc-node',
+      issuer: 'bicameral',
     });
   });
 

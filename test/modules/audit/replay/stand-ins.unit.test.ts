@@ -25,7 +25,9 @@ describe('withStandIns', () => {
     for (const method of CommandService.methods) {
       const message = create(method.input) as object;
       const values: Record<string, unknown> = { userId: commandId, role: 'admin', expectedVersion: 1n };
-      const secrets = Object.fromEntries(['password', 'currentPassword', 'newPassword'].map((name) => [name, PASSWORD]));
+      const secrets = Object.fromEntries(
+        ['password', 'currentPassword', 'newPassword', 'refreshToken'].map((name) => [name, PASSWORD]),
+      );
       const known = Object.fromEntries(
         Object.entries({ ...values, ...secrets }).filter(([name]) => name in message || name === 'expectedVersion'),
       );

@@ -25,6 +25,36 @@ describe('list of common passwords', () => {
     for (const entry of long) expect(accept(entry, owner, 'password')._unsafeUnwrapErr().reason).toBe('PASSWORD_COMMON');
   });
 
+  it.each([
+    'Bicameral service 1',
+    'bicameral bicameral',
+    'Bicameral2026!!',
+    'B1c@m3r@l-s3rv1c3',
+    'acme widgets 2026',
+    'AcmeWidgetsAcme1',
+    'ada acme password',
+  ])('refuses %s, where it is made of words of the context', (password) => {
+    const accept = createPasswordPolicy(createGuessEstimate(list, ['bicameral', 'widgets']));
+    const result = accept(password, { name: 'Ada B', email: 'someone@mail.acme.example' }, 'password');
+    expect(result._unsafeUnwrapErr().reason).toBe('PASSWORD_COMMON');
+  });
+
+  it.each(['grace@example.org', 'Grace.Hopper+navy@mail.example.org', 'grace@example.org1!', '"grace@example.org"'])(
+    "refuses %s, somebody else's address",
+    (password) => {
+      expect(createPasswordPolicy(estimate)(password, owner, 'password')._unsafeUnwrapErr().reason).toBe('PASSWORD_PERSONAL');
+    },
+  );
+
+  it.each(['k9@xL2mQ.vR7tYw3z', 'meet me @ seven.ish'])('takes %s for no address', (password) => {
+    expect(createPasswordPolicy(estimate)(password, owner, 'password').isOk()).toBe(true);
+  });
+
+  it('lets words of the context stand beside enough others', () => {
+    const accept = createPasswordPolicy(createGuessEstimate(list, ['bicameral']));
+    expect(accept('bicameral lamps hum seven greens', owner, 'password').isOk()).toBe(true);
+  });
+
   it('lets passphrases of four words that were drawn by dice pass', () => {
     const accept = createPasswordPolicy(estimate);
     const words = fc.tuple(...Array.from({ length: 4 }, () => fc.constantFrom(...dictionary['diceware-common'])));

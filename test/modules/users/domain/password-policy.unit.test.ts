@@ -65,7 +65,9 @@ describe('password policy', () => {
 
   it('names the field that holds the password, and quotes nothing', () => {
     const refusal = accept('a lovelace password', owner, 'new_password')._unsafeUnwrapErr();
-    expect(refusal.violations).toEqual([{ field: 'new_password', description: 'must not hold the name or the e-mail address' }]);
+    expect(refusal.violations).toEqual([
+      { field: 'new_password', description: 'must not hold the name or the e-mail address, nor be an e-mail address' },
+    ]);
     expect(refusal.message).not.toMatch(/lovelace/i);
   });
 });

@@ -1,0 +1,11 @@
+/** A year, and hosts below this one too: what OWASP ASVS 5 (3.4.1) asks for. */
+const HSTS = 'max-age=31536000; includeSubDomains';
+
+/**
+ * Headers of every answer over HTTP, whatever it is: browsers guess no type (WHATWG Fetch, nosniff) and nobody keeps what depends on who
+ * asks (RFC 9111, 5.2.2.5). A page that may be kept says so itself.
+ */
+export const SECURITY_HEADERS = { 'x-content-type-options': 'nosniff', 'cache-control': 'no-store' } as const;
+
+/** Over TLS, browsers also stay with TLS (RFC 6797). */
+export const SECURITY_HEADERS_OVER_TLS = { ...SECURITY_HEADERS, 'strict-transport-security': HSTS } as const;

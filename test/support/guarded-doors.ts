@@ -1,0 +1,56 @@
+import type { ConnectionOptions } from 'node:tls';
+import { createConnectDoor } from '../../src/transport/connect/door.ts';
+import type { Door, DoorOptions } from '../../src/transport/door.ts';
+import { createGrpcDoor } from '../../src/transport/grpc/door.ts';
+import { ServerTls } from '../../src/transport/tls/server-tls.ts';
+import { certificates } from './certificates.ts';
+import { type Conformance, conformanceService } from './conformance-service.ts';
+import { frameOf, PREFACE, RawConnection, settings } from './raw-frames.ts';
+
+/** A door that a test may attack. */
+export interface GuardedDoor extends AsyncDisposable {
+  readonly port: number;
+  readonly conformance: Conformance;
+  readonly door: Door;
+  /** Undefined at a door that speaks clear text. */
+  readonly tls: ConnectionOptions | undefined;
+  /** A connection over which nothing has been sent, but the handshake of TLS. */
+  readonly connect: () => Promise<RawConnection>;
+  /** A connection over HTTP/2 that has begun as it should. */
+  readonly connectHttp2: () => Promise<RawConnection>;
+}
+
+export const GUARDED = [
+  ['the gRPC door', { make: createGrpcDoor, secure: false }],
+  ['the gRPC door with TLS', { make: createGrpcDoor, secure: true }],
+  ['the Connect door', { make: createConnectDoor, secure: false }],
+  ['the Connect door with TLS', { make: createConnectDoor, secure: true }],
+] as const;
+
+export type Making = (typeof GUARDED)[number][1];
+
+export async function guardedDoor({ make, secure }: Making, edge: DoorOptions['edge'] = {}): Promise<GuardedDoor> {
+  const conformance = conformanceService();
+  const { ca, server } = await certificates();
+  const door = make({
+    bus: conformance.bus,
+    unexpected: conformance.unexpected,
+    edge,
+    tls: secure ? new ServerTls(server) : undefined,
+  });
+  const port = await door.listen('127.0.0.1:0');
+  const connect = (protocols: string[]) => RawConnection.open(port, secure ? { ca, ALPNProtocols: protocols } : undefined);
+  return {
+    port,
+    conformance,
+    door,
+    tls: secure ? { ca } : undefined,
+    connect: () => connect(['h2']),
+    connectHttp2: async () => {
+      const connection = await connect(['h2']);
+      connection.send(PREFACE, settings(), frameOf(4, { flags: 1 }));
+      return connection;
+    },
+    [Symbol.asyncDispose]: () => door.close({ graceMs: 0 }),
+  };
+}
