@@ -1,15 +1,13 @@
 import { create } from '@bufbuild/protobuf';
 import { Code, ConnectError, createClient } from '@connectrpc/connect';
 import { Server, ServerCredentials, status } from '@grpc/grpc-js';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { ChangeNameResponseSchema, CommandService } from '#gen/users/v1/command_service_pb.js';
 import { GetUserResponseSchema, QueryService } from '#gen/users/v1/query_service_pb.js';
 import { serviceConfig } from '../../src/contracts/service-config.ts';
 import { grpcJsTransport } from '../support/grpc-js-transport.ts';
 
 const calls = new Map<string, number>();
-const server = new Server();
-let address = '';
 
 /** Is UNAVAILABLE twice, then answers. */
 function thirdTime(name: string, answer: object) {
@@ -20,7 +18,9 @@ function thirdTime(name: string, answer: object) {
   };
 }
 
-beforeAll(async () => {
+/** One for each client: a client that was told UNAVAILABLE often stops asking that server again. */
+async function startServer(): Promise<{ address: string; server: Server }> {
+  const server = new Server();
   const definition = (path: string) => ({
     path,
     requestStream: false,
@@ -45,9 +45,8 @@ beforeAll(async () => {
   const port = await new Promise<number>((done, failed) =>
     server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) => (error ? failed(error) : done(bound))),
   );
-  address = `127.0.0.1:${port}`;
-});
-afterAll(() => server.forceShutdown());
+  return { address: `127.0.0.1:${port}`, server };
+}
 
 describe.each([{ everyCommandHasKey: false }, { everyCommandHasKey: true }])('the service config with %j', (options) => {
   const config = JSON.stringify(serviceConfig(options));
@@ -55,6 +54,7 @@ describe.each([{ everyCommandHasKey: false }, { everyCommandHasKey: true }])('th
   /** How often the server was asked, and the code at the end. */
   async function tries(name: 'getUser' | 'changeName' | 'logIn'): Promise<[number, Code | undefined]> {
     calls.clear();
+    const { address, server } = await startServer();
     const transport = grpcJsTransport(address, { 'grpc.service_config': config, 'grpc.enable_retries': 1 });
     try {
       if (name === 'getUser') await createClient(QueryService, transport).getUser({});
@@ -64,6 +64,7 @@ describe.each([{ everyCommandHasKey: false }, { everyCommandHasKey: true }])('th
       return [calls.get(name) ?? 0, ConnectError.from(error).code];
     } finally {
       transport.close();
+      server.forceShutdown();
     }
   }
 
