@@ -1,5 +1,5 @@
 import { randomUUIDv7 } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import type { Logger } from 'pino';
 import { pruneLog } from './audit/prune.ts';
 import { startSealer } from './audit/sealer.ts';
@@ -8,9 +8,12 @@ import { createAccounts } from './auth/accounts.ts';
 import { createAuthority } from './auth/authority.ts';
 import { readEndedSessions } from './auth/ended-sessions.ts';
 import { openKeys } from './auth/open-keys.ts';
+import { openFileProblem } from './auth/private-file.ts';
 import { REMEMBERED_MS, startRevocationWatch } from './auth/revocations.ts';
+import { ROLES } from './auth/roles.ts';
 import { createTokenVerifier } from './auth/token-verifier.ts';
 import { type Config, ConfigError } from './config.ts';
+import { contractFolder } from './contracts/contract-folder.ts';
 import { type Bus, createBus, type Route } from './cqrs/bus.ts';
 import { rateLimitOf } from './cqrs/limits.ts';
 import { createDomain, pageTokensOf } from './domain.ts';
@@ -39,6 +42,7 @@ import { createWriteSide } from './postgres/writer/write-side.ts';
 import { stopWithin } from './stop-within.ts';
 import { isLoopback, parseAddress } from './transport/address.ts';
 import { allowsHost, isLocalHost } from './transport/allowed-hosts.ts';
+import { contractPages } from './transport/connect/contract-pages.ts';
 import { createConnectDoor } from './transport/connect/door.ts';
 import type { Door } from './transport/door.ts';
 import { UnfinishedRequests } from './transport/edge/unfinished-requests.ts';
@@ -99,6 +103,7 @@ interface Assembly {
 async function assemble(config: Config, { logger, onProgress, stops, stopAll }: Assembly): Promise<App> {
   const { tls: tlsFiles } = config;
   const tls = tlsFiles && (await openTls(tlsFiles));
+  if (tlsFiles) await warnOfOpenKey(tlsFiles.keyFile, logger);
   const tlsWatch = tls && watchTlsFiles(tls, { read: () => readTlsFiles(tlsFiles), logger });
   stops.push(async () => tlsWatch?.stop());
   const database = await openMigratedDatabase(config.database, { onProgress, logger });
@@ -136,13 +141,13 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
   });
   stopsBriefly('reads', reads.close);
 
-  const revocations = startRevocationWatch({ read: readEndedSessions(reads.primary.pool), logger, now: Date.now });
+  const revocations = startRevocationWatch({ read: readEndedSessions(reads.watching), logger, now: Date.now });
   stopsBriefly('revocation watch', revocations.stop);
   await revocations.refresh();
   const authority = createAuthority({
     tokens: createTokenVerifier({ keys: ring.active, foreign: config.foreignIssuer, now: Date.now }),
     revocations,
-    accounts: createAccounts({ primary: reads.primary.pool, revocations, now: Date.now }),
+    accounts: createAccounts({ primary: reads.watching, revocations, now: Date.now }),
     now: Date.now,
   });
 
@@ -257,6 +262,8 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
   });
   const published = { keys: ring.active.map(({ publicJwk }) => publicJwk) };
   const jwks = { path: '/.well-known/jwks.json', handle: () => ({ status: 200, body: published, headers: JWKS_MAY_BE_KEPT }) };
+  // Plain pages ask nobody for a token: they tell what reflection tells, where that is for everybody.
+  const contracts = config.reflection === 'on' ? contractPages(() => contractFolder({ roles: ROLES })) : [];
   const connectDoor = createConnectDoor({
     bus,
     standard,
@@ -264,7 +271,7 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     tls,
     proxies,
     edge,
-    routes: [...readiness.routes(), jwks],
+    routes: [...readiness.routes(), jwks, ...contracts],
     isAllowedHost: hostCheck(config),
     corsOrigins: config.corsOrigins,
   });
@@ -321,6 +328,12 @@ async function openTls(files: NonNullable<Config['tls']>): Promise<ServerTls> {
   } catch (error) {
     throw error instanceof TlsFilesInvalid ? new ConfigError([`TLS_CERT_FILE and TLS_KEY_FILE: ${error.message}`]) : error;
   }
+}
+
+/** A warning and no more: what mounts certificates, such as Kubernetes by default, lets everybody in its container read them. */
+async function warnOfOpenKey(file: string, logger: Logger): Promise<void> {
+  const problem = openFileProblem(await stat(file));
+  if (problem !== undefined) logger.warn(`TLS_KEY_FILE: ${file} ${problem}`);
 }
 
 async function readTlsFiles(files: NonNullable<Config['tls']>): Promise<TlsFiles> {

@@ -12,6 +12,7 @@ import { Migration20261125120000SigningKeys } from './migrations/20261125120000-
 import { Migration20261125120100Issuer } from './migrations/20261125120100-issuer.ts';
 import { Migration20261125130000LeastRights } from './migrations/20261125130000-least-rights.ts';
 import { Migration20261125130100MonthsAhead } from './migrations/20261125130100-months-ahead.ts';
+import { Migration20261125130200PruneMarks } from './migrations/20261125130200-prune-marks.ts';
 import { watchSilence } from './silence-watch.ts';
 import { errorCode } from './sql-errors.ts';
 
@@ -25,6 +26,7 @@ const MIGRATIONS = [
   { name: '20261125120100-issuer', class: Migration20261125120100Issuer },
   { name: '20261125130000-least-rights', class: Migration20261125130000LeastRights },
   { name: '20261125130100-months-ahead', class: Migration20261125130100MonthsAhead },
+  { name: '20261125130200-prune-marks', class: Migration20261125130200PruneMarks },
 ];
 
 /** Any number that nothing else in the database locks by: it makes instances that start at once wait for each other. */

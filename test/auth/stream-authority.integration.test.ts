@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { createClient, type Transport } from '@connectrpc/connect';
 import { createConnectTransport, createGrpcTransport } from '@connectrpc/connect-node';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -6,7 +7,9 @@ import { createAccessTokenIssuer } from '../../src/auth/access-token.ts';
 import { loadSigningKey } from '../../src/auth/key-files.ts';
 import { inProcessTransport } from '../../src/transport/in-process.ts';
 import { refusalOf } from '../support/errors.ts';
+import { eventually } from '../support/eventually.ts';
 import { asAdmin, logIn, signUp } from '../support/people.ts';
+import { frame, openCall, withSession } from '../support/raw-http2.ts';
 import { startTestApp, type TestApp } from '../support/test-app.ts';
 
 let app: TestApp;
@@ -78,5 +81,29 @@ describe.each(Object.entries(DOORS))('a stream that waits, %s', (_, transport) =
     });
     const stream = await waitingStream(token, transport());
     expect(await refusalOf(stream.end)).toMatchObject({ reason: 'TOKEN_INVALID', metadata: { cause: 'EXPIRED' } });
+  });
+});
+
+it('a stream whose reader reads nothing ends all the same, over gRPC', async () => {
+  const { user, token } = await auditor();
+  // More than fits into what is on its way.
+  const subject = await signUp(app);
+  for (let n = 0; n < 300; n += 1) await asAdmin(app).changeName({ userId: subject.id, name: `${n} `.padEnd(200, 'x') });
+  const lines = (): string[] =>
+    app
+      .log()
+      .split('\n')
+      .filter((line) => line.includes('WatchCommands') && line.includes(user.id));
+  await withSession(app.app.grpcPort, async (session) => {
+    const stream = openCall(session, '/audit.v1.QueryService/WatchCommands', { authorization: `Bearer ${token}` });
+    stream.on('error', () => undefined);
+    // after_sequence = 0
+    stream.end(frame(Buffer.from([8, 0])));
+    await once(stream, 'response');
+    await eventually(() => expect(stream.readableLength).toBeGreaterThan(0));
+    stream.pause();
+    expect(lines()).toEqual([]);
+    await asAdmin(app).suspendUser({ userId: user.id, reason: 'a test' });
+    await eventually(() => expect(lines()).toEqual([expect.stringContaining('TOKEN_INVALID')]));
   });
 });

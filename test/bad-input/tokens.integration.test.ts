@@ -112,6 +112,25 @@ describe('an instance that trusts another issuer', () => {
     expect((await as(CommandService, token).changePassword(change)).user?.version).toBe(2n);
   });
 
+  it('is named by the records of what its callers do, and so is this service itself', async () => {
+    const user = await signUp(app);
+    const change = (token: string) => as(CommandService, token).changeName({ userId: user.id, name: 'Ada' });
+    await change(foreign({ ...forge, subject: user.id }, theirs));
+    await change(genuine({ ...forge, subject: user.id }));
+    const records = await app.database.query(
+      `select outcome, issuer from cqrs.command_log where method = 'users.v1.CommandService/ChangeName' and request->>'userId' = $1 order by position`,
+      [user.id],
+    );
+    expect(records).toEqual([
+      { outcome: 'succeeded', issuer },
+      { outcome: 'succeeded', issuer: 'bicameral' },
+    ]);
+    const anonymous = await app.database.query(
+      `select distinct issuer from cqrs.command_log where method = 'users.v1.CommandService/CreateUser' and principal = ''`,
+    );
+    expect(anonymous).toEqual([{ issuer: '' }]);
+  });
+
   it.each([
     ['suspended', (userId: string) => asAdmin(app).suspendUser({ userId, reason: 'a test' })],
     ['deleted', (userId: string) => asAdmin(app).deleteUser({ userId })],

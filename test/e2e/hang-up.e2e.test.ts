@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { realpathSync } from 'node:fs';
-import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, rename, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { connect } from 'node:tls';
 import { describe, expect, it } from '@jest/globals';
@@ -27,6 +27,7 @@ describe('SIGHUP', () => {
       };
       await put('cert.pem', before.server.cert);
       await put('key.pem', before.server.key);
+      await chmod(join(folder, 'key.pem'), 0o644);
       const tls = { TLS_CERT_FILE: join(folder, 'cert.pem'), TLS_KEY_FILE: join(folder, 'key.pem') };
       const service = resources.use(await startService({ env: { ...tls, WORKERS: String(workers) } }));
       const doors = [service.grpcAddress, service.httpAddress];
@@ -34,6 +35,8 @@ describe('SIGHUP', () => {
         // Each worker in turn.
         await Promise.all([...doors, ...doors].map((address) => isTrusted(address, ca)));
       expect(await accepted(before.ca)).toEqual([true, true, true, true]);
+      const warning = `TLS_KEY_FILE: ${tls.TLS_KEY_FILE} can be read or changed by others (mode 0644)`;
+      await eventually(() => expect(service.log().split(warning)).toHaveLength(workers + 1));
 
       await put('cert.pem', 'no certificate');
       process.kill(service.pid, 'SIGHUP');

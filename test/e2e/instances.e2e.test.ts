@@ -66,10 +66,9 @@ describe('instances on one database', () => {
     await query('grant bicameral_reader to bicameral_writer');
     const instances = await Promise.all(Array.from({ length: 4 }, () => startService({ env })));
     try {
-      expect(await query('select name from cqrs.migration')).toEqual([
-        { name: '20261123000000-users' },
-        { name: '20261124000000-command-log' },
-      ]);
+      const [migrations] = await query('select count(*), count(distinct name) as names from cqrs.migration');
+      expect(Number(migrations?.names)).toBeGreaterThanOrEqual(2);
+      expect(migrations?.count).toBe(migrations?.names);
       for (const { httpAddress } of instances) expect((await fetch(`http://${httpAddress}/readyz`)).status).toBe(200);
     } finally {
       await Promise.all(instances.map((instance) => instance.stop()));

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
+import { insertRecords } from '../support/command-log.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 
 const ROLES = ['bicameral_writer', 'bicameral_reader'] as const;
@@ -107,6 +108,24 @@ describe('the rights of the roles', () => {
       await expect(writer.query(statement).catch(({ code }) => [statement, { code }])).resolves.toEqual([statement, refused]);
     }
     await writer.query('update cqrs.event set personal = null');
+    await writer.end();
+  });
+
+  it('let the writer mark nothing as pruned that is still there, or still to come', async () => {
+    const receivedAt = new Date(Date.now() - 3 * 365 * 86_400_000);
+    await insertRecords(database, 1, { receivedAt });
+    const mark = (from: string, before: string) =>
+      `insert into cqrs.command_log_prune values (${from}, ${before}, now(), 0, sha256(''), 'forged')`;
+    const writer = new pg.Client(database.connections.writer);
+    await writer.connect();
+    for (const [from = '', before = ''] of [
+      [`'${receivedAt.toISOString()}'`, "'2025-01-01Z'"],
+      ["'-infinity'", 'now()'],
+      ["'2099-01-01Z'", "'2099-02-01Z'"],
+      ["'2020-02-01Z'", "'2020-01-01Z'"],
+    ])
+      await expect(writer.query(mark(from, before))).rejects.toMatchObject({ code: '42501' });
+    await writer.query(mark("'2020-01-01Z'", "'2020-02-01Z'"));
     await writer.end();
   });
 });

@@ -16,11 +16,12 @@ const LOOK = `select pg_is_in_recovery() as standby,
 
 /** Looks at one database over a connection of its own, which no query can keep busy. */
 export class Probe {
-  readonly #pool: ConnectionPool;
+  /** That connection, for others who watch something there. */
+  readonly pool: ConnectionPool;
   readonly #patienceMs: number;
 
   constructor({ connection, name, patienceMs }: { connection: Connection; name: string; patienceMs: number }) {
-    this.#pool = createPool(connection, { name: `monitor ${name}`, max: 1, readOnly: true, connectionTimeoutMs: patienceMs });
+    this.pool = createPool(connection, { name: `monitor ${name}`, max: 1, readOnly: true, connectionTimeoutMs: patienceMs });
     this.#patienceMs = patienceMs;
   }
 
@@ -34,21 +35,21 @@ export class Probe {
     });
     const seen = await Promise.race([sighting, late]);
     clearTimeout(patience);
-    if (seen === LATE) this.#pool.cut();
+    if (seen === LATE) this.pool.cut();
     return seen;
   }
 
   /** The next look is over a new connection. */
   renew(): void {
-    this.#pool.renew();
+    this.pool.renew();
   }
 
   async close(): Promise<void> {
-    await this.#pool.close();
+    await this.pool.close();
   }
 
   async #ask(): Promise<Sighting | undefined> {
-    const { rows } = await this.#pool.query<{ standby: boolean; position: string | null }>(LOOK);
+    const { rows } = await this.pool.query<{ standby: boolean; position: string | null }>(LOOK);
     return rows[0] && { isStandby: rows[0].standby, position: BigInt(rows[0].position ?? '0') };
   }
 }

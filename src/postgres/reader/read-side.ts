@@ -24,6 +24,8 @@ export interface ReadPool {
 export interface ReadSide {
   readonly primary: ReadPool;
   readonly monitor: ReplicaMonitor;
+  /** The connection that the primary is watched by: no query can keep it busy. For short statements. */
+  readonly watching: ConnectionPool;
   /** The primary and every replica, healthy or not. */
   readonly all: readonly ReadPool[];
   /** Where to read, best first: healthy replicas, the freshest before the others, then the primary. */
@@ -91,6 +93,7 @@ export async function createReadSide(parts: {
   return {
     primary,
     monitor,
+    watching: primary.probe.pool,
     all,
     candidates: () => [...replicas.filter(({ name }) => monitor.isHealthy(name)).sort(freshestFirst), primary],
     isAvailable: () => all.some(({ name }) => monitor.isHealthy(name)),

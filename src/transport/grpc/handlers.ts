@@ -10,6 +10,7 @@ import { Metadata } from '@grpc/grpc-js';
 import type { Answer } from '../../cqrs/answer.ts';
 import type { Rpc } from '../../cqrs/bus.ts';
 import type { Message } from '../../cqrs/call.ts';
+import type { Cancellation } from '../../cqrs/cancellation.ts';
 import { toConnectError, type UnexpectedErrors } from '../../middleware/errors.ts';
 import type { CallsInFlight } from '../calls-in-flight.ts';
 import type { TrustedProxies } from '../proxies/trusted-proxies.ts';
@@ -64,7 +65,7 @@ export function streamHandler(
         const answer = (await rpc.dispatch(call)) as Answer<AsyncIterable<Message>>;
         // At once: the first message may take its time, and the caller wants to know that it is served.
         wire.sendMetadata(answer.headerIfAny ? toMetadata(answer.headerIfAny) : new Metadata());
-        await writeAll(answer, wire);
+        await writeAll(answer, wire, call.cancellation);
         wire.end(answer.trailerIfAny && toMetadata(answer.trailerIfAny));
       } finally {
         inFlight.delete(call);
@@ -77,24 +78,26 @@ export function streamHandler(
 
 type AnswerStream = ServerWritableStream<Buffer, Buffer> | ServerDuplexStream<Buffer, Buffer>;
 
-async function writeAll(answer: Answer<AsyncIterable<Message>>, wire: AnswerStream): Promise<void> {
+async function writeAll(answer: Answer<AsyncIterable<Message>>, wire: AnswerStream, cancellation: Cancellation): Promise<void> {
   for await (const message of answer.message) {
     if (wire.cancelled) return;
-    if (!wire.write(encode(answer.method, message))) await writable(wire);
+    if (!wire.write(encode(answer.method, message))) await writable(wire, cancellation);
   }
 }
 
-/** A slow reader holds the handler back, so that no more than a few messages wait in memory. */
-function writable(wire: AnswerStream): Promise<void> {
+/** A slow reader holds the handler back, so that no more than a few messages wait in memory; one who reads nothing, until the call ends. */
+function writable(wire: AnswerStream, cancellation: Cancellation): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {
       wire.off('drain', done);
       wire.off('close', done);
+      forget();
       resolve();
     };
+    const forget = cancellation.onCancel(done);
     wire.once('drain', done);
     wire.once('close', done);
-    if (wire.destroyed) done();
+    if (wire.destroyed || cancellation.reason) done();
   });
 }
 

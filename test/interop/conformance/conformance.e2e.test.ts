@@ -31,6 +31,7 @@ const TYPE_UNKNOWN =
 describeWith("Connect's conformance suite (connectconformance)", suite, (folder) => {
   it.each([
     { door: 'grpc', http: '2', cases: 470 },
+    { door: 'connect', http: '1', cases: 1528 },
     { door: 'connect', http: '2', cases: 2304 },
   ])(
     'finds nothing at the $door door, over HTTP/$http, but an ErrorInfo that it does not expect',

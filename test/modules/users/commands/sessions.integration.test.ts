@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { decodeJwt } from 'jose';
+import pg from 'pg';
 import { CommandService } from '../../../../gen/users/v1/command_service_pb.js';
 import { QueryService } from '../../../../gen/users/v1/query_service_pb.js';
 import { refusalOf } from '../../../support/errors.ts';
@@ -65,6 +67,28 @@ describe('ending sessions', () => {
     expect(await worksEverywhere(mine, user.id)).toEqual([true, true]);
     expect(await refusalOf(logIn(app, user))).toMatchObject({ reason: 'CREDENTIALS_INVALID' });
     expect(await worksEverywhere(await logIn(app, user, newPassword), user.id)).toEqual([true, true]);
+  });
+
+  it('is heard of while queries keep every connection to the primary busy', async () => {
+    const user = await signUp(app);
+    const token = await logIn(app, user);
+    const lock = new pg.Client(app.database.connections.owner);
+    await lock.connect();
+    await lock.query('begin');
+    await lock.query('lock table read.user_directory in access exclusive mode');
+    const headers = { 'cqrs-consistency': 'strong' };
+    const auditor = app.client(QueryService, { roles: ['auditor'] });
+    const waiting = Array.from({ length: 60 }, () => auditor.listUsers({}, { headers }));
+    // A command cannot write either; what it would write of the session is written here.
+    const { sid } = decodeJwt(token);
+    await app.database.query('insert into read.closed_session values ($1, $2, now(), pg_current_xact_id())', [sid, user.id]);
+    const self = app.client(CommandService, { token });
+    await eventually(async () => {
+      const refused = self.endSessions({ userId: user.id }, { timeoutMs: 200 });
+      expect(await refusalOf(refused)).toMatchObject({ reason: 'TOKEN_INVALID', metadata: { cause: 'REVOKED' } });
+    });
+    await lock.end();
+    expect(await Promise.all(waiting)).toHaveLength(60);
   });
 
   it('is known to an instance that starts afterwards', async () => {
