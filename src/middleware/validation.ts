@@ -10,7 +10,7 @@ import type { Interceptor } from '@connectrpc/connect';
 import { file_cqrs_v1_text as textRules } from '#gen/cqrs/v1/text_pb.js';
 import { callOf, type Message } from '../cqrs/call.ts';
 import { type FieldViolation, InvalidRequest } from '../cqrs/errors.ts';
-import { type TextForm, textFormOf } from '../cqrs/text-form.ts';
+import { type TextForm, textFormOf } from './text-form.ts';
 
 /** The validation middleware with the means to prepare it. */
 export interface Validation {

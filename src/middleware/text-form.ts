@@ -2,7 +2,7 @@ import { clone, type DescField, type DescMessage, getOption, ScalarType } from '
 import { type ReflectMessage, reflect } from '@bufbuild/protobuf/reflect';
 import { field as fieldRules } from '@bufbuild/protovalidate/gen/buf/validate/validate_pb.js';
 import { Text, text as textOption } from '#gen/cqrs/v1/text_pb.js';
-import type { Message } from './call.ts';
+import type { Message } from '../cqrs/call.ts';
 
 /** Answers the message with its text in form: itself when it is so already, else a copy, because its sender may still hold it. */
 export type TextForm = (message: Message) => Message;
