@@ -26,7 +26,7 @@ const go = await available(async () => {
 describeWith('a Go client (grpc-go, stubs from the contracts)', go, (source) => {
   const resources = new AsyncDisposableStack();
   let story: Story;
-  const told = '';
+  let told = '';
 
   beforeAll(async () => {
     const { folder, contracts } = resources.use(createWorkshop());
@@ -37,6 +37,8 @@ describeWith('a Go client (grpc-go, stubs from the contracts)', go, (source) => 
     await run(join(ROOT, 'node_modules/.bin/buf'), ['generate', contracts, ...others], { cwd: folder });
     await run('go', ['build', '-o', 'story', '.'], { cwd: folder });
     story = JSON.parse(await run(join(folder, 'story'), await storyArguments(service)));
+    const another = resources.use(await startService());
+    told = await run(await pageProgram(folder, contracts), [another.grpcAddress], { cwd: join(folder, 'page') });
   });
   afterAll(async () => resources.disposeAsync());
 
