@@ -38,8 +38,8 @@ export const BUS_METADATA: readonly BusMetadata[] = [
   {
     name: 'cqrs-dry-run',
     where: 'request',
-    rpcs: 'commands',
-    appliesTo: isCommand,
+    rpcs: 'commands that need a token',
+    appliesTo: (method) => isCommand(method) && !isAnonymous(method),
     meaning:
       'With `true` everything runs and is rolled back. The answer, or the error, is the one that it would have been, without secrets.',
     schema: { type: 'string', enum: ['true', 'false'] },

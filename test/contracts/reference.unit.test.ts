@@ -30,6 +30,8 @@ describe('the reference', () => {
   it('tells the metadata that means something to an rpc', () => {
     expect(section('users.v1.md', 'ChangeName')).toMatch(/- metadata: .*`idempotency-key`/);
     expect(section('users.v1.md', 'LogIn')).not.toContain('`idempotency-key`');
+    expect(section('users.v1.md', 'ChangeName')).toContain('`cqrs-dry-run`');
+    expect(section('users.v1.md', 'CreateUser')).not.toContain('`cqrs-dry-run`');
     expect(section('users.v1.md', 'GetUser')).toContain('- metadata: `cqrs-consistency`');
   });
 
