@@ -77,6 +77,12 @@ export default {
       { path: '^src/(app|main|cli|config|postgres|modules|auth)' },
     ),
     rule(
+      'contracts-tell-themselves',
+      'What is told about the contracts is made from them alone, so that it is the same in the repository and from a running service.',
+      { path: '^src/contracts' },
+      { path: '^src/', pathNot: '^src/(contracts|cqrs)/|^src/telemetry/code-name\\.ts$' },
+    ),
+    rule(
       'composition-at-the-top',
       'app.ts and domain.ts are the files that know every concrete part; only the command line starts them.',
       { path: '^src/(?!main|cli|app)' },

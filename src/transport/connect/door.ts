@@ -51,6 +51,7 @@ export function createConnectDoor(options: ConnectDoorOptions): Door {
   const messageLimits = new MessageLimits(bus, options.maxMessageBytes);
   const rpcs = new Map(handlersOf({ ...options, messageLimits }, inFlight).map((handler) => [handler.requestPath, handler]));
   const routes = new Map((options.routes ?? []).map((route) => [route.path, route]));
+  const prefixes = (options.routes ?? []).filter(({ isPrefix }) => isPrefix);
   const bodies = new WeakMap<object, RequestBody>();
   const edge = new Edge({
     ...options.edge,
@@ -73,7 +74,7 @@ export function createConnectDoor(options: ConnectDoorOptions): Door {
       for (const name in headers) response.setHeader(name, headers[name as keyof typeof headers]);
       const [path = ''] = (request.url ?? '').split('?', 1);
       const rpc = rpcs.get(path);
-      const route = routes.get(path);
+      const route = routes.get(path) ?? prefixes.find((prefix) => path.startsWith(prefix.path));
       if (options.isAllowedHost?.(host) === false && !route?.anyHost) return refuseHost(host, request, response);
       if (crossOrigin?.answers(request, response)) return;
       const served = rpc
