@@ -21,8 +21,8 @@ export interface CallOrigin {
  */
 export class Call {
   readonly method: DescMethod;
-  /** The one request message; of an rpc that streams them an empty one. */
-  readonly request: Message;
+  /** The one request message; of an rpc that streams them an empty one. Validation puts one in its place whose text is in form. */
+  request: Message;
   /** The messages of an rpc that streams its requests: no rpc of the bus does. */
   readonly requests: AsyncIterable<Message> | undefined;
   readonly origin: CallOrigin;
