@@ -77,10 +77,28 @@ export default {
       { path: '^src/(app|main|cli|config|postgres|modules|auth)' },
     ),
     rule(
+      'contracts-tell-themselves',
+      'What is told about the contracts is made from them alone, so that it is the same in the repository and from a running service.',
+      { path: '^src/contracts' },
+      { path: '^src/', pathNot: '^src/(contracts|cqrs)/|^src/telemetry/code-name\\.ts$' },
+    ),
+    rule(
       'composition-at-the-top',
       'app.ts and domain.ts are the files that know every concrete part; only the command line starts them.',
       { path: '^src/(?!main|cli|app)' },
       { path: '^src/(app|domain)\\.ts' },
+    ),
+    rule(
+      'production-stands-alone',
+      'What is shipped runs without tests, benchmarks, scripts and the packages that only these need.',
+      { path: '^(src|gen)/' },
+      { path: '^(test|bench|scripts)/' },
+    ),
+    rule(
+      'production-has-its-packages',
+      'The same for packages: `npm ci --omit=dev` leaves out what is not in dependencies.',
+      { path: '^(src|gen)/' },
+      { dependencyTypes: ['npm-dev'], dependencyTypesNot: ['type-only'] },
     ),
     rule(
       'generated-code-is-a-leaf',

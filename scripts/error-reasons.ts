@@ -4,25 +4,11 @@
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { ErrorReason } from '../src/contracts/errors.ts';
 import type { ErrorKind } from '../src/cqrs/errors.ts';
 import { CODES } from '../src/middleware/error-codes.ts';
 import { codeName } from '../src/telemetry/code-name.ts';
 import { type ErrorClass, errorClasses, reasonStrings } from './error-classes.ts';
-
-/** One reason, as callers meet it. */
-export interface ErrorReason {
-  /** The proto package that `ErrorInfo.domain` names. */
-  readonly domain: string;
-  readonly reason: string;
-  /** As the gRPC specification writes it, e.g. `NOT_FOUND`. */
-  readonly code: string;
-  /** The docstring of the class. */
-  readonly meaning: string;
-  /** Keys of `ErrorInfo.metadata`. */
-  readonly metadata: readonly string[];
-  /** Messages of google.rpc beside ErrorInfo. */
-  readonly details: readonly string[];
-}
 
 const ROOT = 'DomainError';
 const UPPER_SNAKE = /^[A-Z][A-Z0-9]*(_[A-Z0-9]+)*$/;

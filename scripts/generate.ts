@@ -1,6 +1,7 @@
 /**
- * `npm run generate`: makes gen/ and test/gen/ from the contracts, and docs/errors.md from the reasons in src/. Needs no network.
- * With --errors it makes only the page. With --check it generates aside and fails, naming the files, when the committed ones differ.
+ * `npm run generate`: makes gen/, test/gen/ and docs/reference/ from the contracts, and docs/errors.md from the reasons in src/. Needs no network.
+ * With --errors it makes only what
+ * follows from the reasons. With --check it generates aside and fails, naming the files, when the committed ones differ.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -8,25 +9,40 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { DescFile } from '@bufbuild/protobuf';
+import { errorsPage } from '../src/contracts/errors-page.ts';
+import { writeContractDescriptors } from './contract-descriptors.ts';
 import { readErrorReasons } from './error-reasons.ts';
-import { errorsPage } from './errors-page.ts';
 import { writeHandlerRegistries } from './handler-registry.ts';
-import { vendorProto } from './vendor-proto.ts';
 
 const ERRORS_PAGE = 'docs/errors.md';
+const REFERENCE = 'docs/reference';
 
 async function generate(root: string): Promise<void> {
-  vendorProto('vendor-proto');
   for (const template of ['buf.gen.yaml', 'test/buf.gen.yaml']) {
     execFileSync('buf', ['generate', '--template', template, '--output', root], { stdio: 'inherit' });
   }
   writeHandlerRegistries(await descriptors('gen', root), join(root, 'gen/handlers'));
+  writeContractDescriptors(join(root, 'gen/contracts.binpb'));
   writeErrorsPage(root);
+  await writeReference(root);
 }
 
 function writeErrorsPage(root: string): void {
+  const reasons = readErrorReasons();
   mkdirSync(join(root, 'docs'), { recursive: true });
-  writeFileSync(join(root, ERRORS_PAGE), errorsPage(readErrorReasons()));
+  writeFileSync(join(root, ERRORS_PAGE), errorsPage(reasons));
+  writeFileSync(join(root, 'gen/errors.json'), `${JSON.stringify(reasons, null, 2)}\n`);
+}
+
+/** Loaded only now, because it stands on what was just generated. */
+async function writeReference(root: string): Promise<void> {
+  const { referencePages } = await import('../src/contracts/reference.ts');
+  const { ROLES } = await import('../src/auth/roles.ts');
+  const folder = join(root, REFERENCE);
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  for (const [name, page] of referencePages({ errors: readErrorReasons(), roles: ROLES }))
+    writeFileSync(join(folder, name), page);
 }
 
 /** The file descriptors of our own contracts, read from the code just generated. */
@@ -62,7 +78,7 @@ if (process.argv.includes('--check')) {
   const fresh = mkdtempSync(join(existsSync('node_modules') ? 'node_modules' : tmpdir(), '.generate-'));
   try {
     await generate(fresh);
-    const stale = ['gen', 'test/gen'].flatMap((folder) => differences(folder, fresh));
+    const stale = ['gen', 'test/gen', REFERENCE].flatMap((folder) => differences(folder, fresh));
     if (differs(ERRORS_PAGE, fresh)) stale.push(ERRORS_PAGE);
     if (stale.length > 0) {
       console.error(`Not what the contracts and the reasons generate; run \`npm run generate\`:\n  ${stale.join('\n  ')}`);
@@ -73,6 +89,7 @@ if (process.argv.includes('--check')) {
   }
 } else if (process.argv.includes('--errors')) {
   writeErrorsPage('.');
+  await writeReference('.');
 } else {
   await generate('.');
 }

@@ -10,8 +10,10 @@ import { readEndedSessions } from './auth/ended-sessions.ts';
 import { openKeys } from './auth/open-keys.ts';
 import { openFileProblem } from './auth/private-file.ts';
 import { REMEMBERED_MS, startRevocationWatch } from './auth/revocations.ts';
+import { ROLES } from './auth/roles.ts';
 import { createTokenVerifier } from './auth/token-verifier.ts';
 import { type Config, ConfigError } from './config.ts';
+import { contractFolder } from './contracts/contract-folder.ts';
 import { type Bus, createBus, type Route } from './cqrs/bus.ts';
 import { rateLimitOf } from './cqrs/limits.ts';
 import { createDomain, pageTokensOf } from './domain.ts';
@@ -40,6 +42,7 @@ import { createWriteSide } from './postgres/writer/write-side.ts';
 import { stopWithin } from './stop-within.ts';
 import { isLoopback, parseAddress } from './transport/address.ts';
 import { allowsHost, isLocalHost } from './transport/allowed-hosts.ts';
+import { contractPages } from './transport/connect/contract-pages.ts';
 import { createConnectDoor } from './transport/connect/door.ts';
 import type { Door } from './transport/door.ts';
 import { UnfinishedRequests } from './transport/edge/unfinished-requests.ts';
@@ -259,6 +262,8 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
   });
   const published = { keys: ring.active.map(({ publicJwk }) => publicJwk) };
   const jwks = { path: '/.well-known/jwks.json', handle: () => ({ status: 200, body: published, headers: JWKS_MAY_BE_KEPT }) };
+  // Plain pages ask nobody for a token: they tell what reflection tells, where that is for everybody.
+  const contracts = config.reflection === 'on' ? contractPages(() => contractFolder({ roles: ROLES })) : [];
   const connectDoor = createConnectDoor({
     bus,
     standard,
@@ -266,7 +271,7 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     tls,
     proxies,
     edge,
-    routes: [...readiness.routes(), jwks],
+    routes: [...readiness.routes(), jwks, ...contracts],
     isAllowedHost: hostCheck(config),
     corsOrigins: config.corsOrigins,
   });

@@ -2,9 +2,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Code } from '@connectrpc/connect';
 import { describe, expect, it } from '@jest/globals';
-import { namedReasons } from '../../scripts/contract-reasons.ts';
 import { findErrorReasons, readErrorReasons } from '../../scripts/error-reasons.ts';
-import { errorsPage } from '../../scripts/errors-page.ts';
+import { errorsPage } from '../../src/contracts/errors-page.ts';
+import { namedReasons } from '../../src/contracts/named-reasons.ts';
 import { codeName } from '../../src/telemetry/code-name.ts';
 
 const reasons = readErrorReasons();

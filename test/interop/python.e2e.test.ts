@@ -1,9 +1,10 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll } from '@jest/globals';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { startService } from '../support/service.ts';
 import { createWorkshop } from './contracts.ts';
+import { pageCode, TOLD } from './page-code.ts';
 import { itIsTheStory, type Story, storyArguments } from './story.ts';
 import { describeWith, installed, run } from './tool.ts';
 
@@ -24,6 +25,7 @@ const python = await installed({
 describeWith('a Python client (grpcio, stubs from the contracts)', python, (folder) => {
   const resources = new AsyncDisposableStack();
   let story: Story;
+  let told = '';
 
   beforeAll(async () => {
     const workshop = resources.use(createWorkshop());
@@ -31,17 +33,26 @@ describeWith('a Python client (grpcio, stubs from the contracts)', python, (fold
     const stubs = await generateStubs(workshop.contracts);
     const program = join(import.meta.dirname, 'python/story.py');
     const environment = { PYTHONPATH: stubs, PYTHONDONTWRITEBYTECODE: '1' };
+    const page = join(workshop.folder, 'page.py');
+    writeFileSync(page, pageCode('python.md', 'python'));
     story = JSON.parse(await run(pythonIn(folder), [program, ...(await storyArguments(service))], { env: environment }));
+    const another = resources.use(await startService());
+    told = await run(pythonIn(folder), [page, another.grpcAddress], { cwd: workshop.folder, env: environment });
   });
   afterAll(async () => resources.disposeAsync());
 
-  /** Puts the stubs beside the contracts. */
+  /** Puts the stubs beside the contracts. What is Google's comes with grpcio. */
   async function generateStubs(contracts: string): Promise<string> {
-    const files = (await readdir(contracts, { recursive: true })).filter((path) => path.endsWith('.proto'));
-    const options = [`--proto_path=${contracts}`, `--python_out=${contracts}`, `--grpc_python_out=${contracts}`];
+    const root = join(contracts, 'proto');
+    const files = (await readdir(root, { recursive: true })).filter((path) => /^(?!google|grpc).*\.proto$/.test(path));
+    const options = [`--proto_path=${root}`, `--python_out=${contracts}`, `--grpc_python_out=${contracts}`];
     await run(pythonIn(folder), ['-m', 'grpc_tools.protoc', ...options, ...files]);
     return contracts;
   }
+
+  it('tells the story of docs/clients/python.md', () => {
+    expect(told).toBe(TOLD);
+  });
 
   itIsTheStory(() => story);
 });

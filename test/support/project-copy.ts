@@ -13,6 +13,7 @@ export interface ProjectCopy {
 
 const COPIED = [
   'proto',
+  'vendor-proto',
   'gen',
   'src',
   'test',

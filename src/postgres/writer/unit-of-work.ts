@@ -295,6 +295,7 @@ export class UnitOfWork {
     const beside = {
       events: this.#eventParameters(changed, ids),
       record: successParameters(attempt, versionBefore),
+      texts: sql.textsOf(aggregate),
       claim: claim && claimParameters(claim),
     };
     const change = this.#manager

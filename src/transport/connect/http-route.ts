@@ -4,18 +4,20 @@ import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
 export type HttpRequest = IncomingMessage | Http2ServerRequest;
 export type HttpResponse = ServerResponse | Http2ServerResponse;
 
-/** A page beside the rpcs, such as /healthz, read by GET and answered in JSON. */
+/** A page beside the rpcs, such as /healthz, read by GET. */
 export interface HttpRoute {
   /** Compared as a whole, without the query. */
   readonly path: string;
+  /** The path stands for all below it. */
+  readonly isPrefix?: true;
   /** Probes address a host by its number: the page is served under every name. */
   readonly anyHost?: boolean;
-  readonly handle: () => HttpAnswer | Promise<HttpAnswer>;
+  readonly handle: (request: HttpRequest) => HttpAnswer | Promise<HttpAnswer>;
 }
 
 export interface HttpAnswer {
   readonly status: number;
-  /** Written as JSON. */
+  /** Bytes, with their type in the headers, or what is written as JSON. */
   readonly body: unknown;
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -25,16 +27,17 @@ export async function serveHttpRoute(route: HttpRoute, request: HttpRequest, res
     sendJson(response, { status: 405, headers: { allow: 'GET, HEAD' }, body: { message: 'this page is read by GET' } });
     return;
   }
-  sendJson(response, await route.handle());
+  sendJson(response, await route.handle(request));
 }
 
 /** Sends nothing when something was sent before. Node leaves the body out of the answer to HEAD. */
 export function sendJson(response: HttpResponse, { status, body, headers }: HttpAnswer): void {
   if (response.headersSent) return;
-  const bytes = Buffer.from(JSON.stringify(body));
+  const bytes = Buffer.isBuffer(body) ? body : Buffer.from(JSON.stringify(body));
   (response as ServerResponse).writeHead(status, {
     'content-type': 'application/json',
-    'content-length': bytes.byteLength,
+    // Of what is not sent, a 304 could only say the length that it does not have here (RFC 9110, 8.6).
+    ...(status !== 304 && { 'content-length': bytes.byteLength }),
     ...headers,
   });
   (response as ServerResponse).end(bytes);

@@ -22,8 +22,11 @@ type MessageResponse = NonNullable<MessageInitShape<typeof ServerReflectionRespo
  * is asked for again by itself.
  */
 export function reflectionRpcs(services: readonly DescService[], interceptors: readonly Interceptor[]): readonly Rpc[] {
-  const contracts = new Contracts(services);
-  const reflect = (call: Call) => answers(contracts, call);
+  let contracts: Contracts | undefined;
+  const reflect = (call: Call) => {
+    contracts ??= new Contracts(services);
+    return answers(contracts, call);
+  };
   return [ServerReflection, ServerReflectionAlpha].map((version) =>
     streamRpc(version.method.serverReflectionInfo as typeof ServerReflection.method.serverReflectionInfo, interceptors, reflect),
   );

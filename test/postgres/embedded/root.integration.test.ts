@@ -1,5 +1,5 @@
 import { chmodSync, mkdtempSync } from 'node:fs';
-import { cp, lstat, mkdir, readdir, readlink, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { chown, cp, lstat, mkdir, readdir, readlink, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
@@ -91,6 +91,17 @@ describe('an embedded cluster of root', () => {
     const home = await prepareClusterHome({ dataDir: dataDir.path, dataDirIsNew: false, isRoot, logger: silentLogger });
     expect(home.runAs).toEqual({ uid: 65534, gid: 65534 });
     expect((await lstat(home.path)).uid).toBe(65534);
+  });
+
+  asRoot('says what a user without a name needs (only tested as root)', async () => {
+    await using dataDir = temporaryDataDir();
+    await mkdir(dataDir.path);
+    await chown(dataDir.path, 54_321, 54_321);
+    const program = join(import.meta.dirname, 'cluster-program.ts');
+    const { code, output } = await run(process.execPath, [program, join(dataDir.path, 'data')], { uid: 54_321, gid: 54_321 });
+    expect(code).toBe(1);
+    expect(output).toContain('the user with uid 54321 has no name in /etc/passwd');
+    expect(output).toContain('bicameral:x:54321:0::/tmp:/sbin/nologin');
   });
 });
 

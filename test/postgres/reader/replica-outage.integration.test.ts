@@ -122,6 +122,17 @@ describe('a replica that goes away', () => {
     expect((await load.end()).failures).toEqual([]);
   });
 
+  it('does not keep the program from stopping while it hangs', async () => {
+    const beside = await startTestApp({ beside: app });
+    const queries = beside.client(QueryService, { roles: ['auditor'] });
+    await queries.getUser({ userId });
+    signalAll(replicaProcesses(), 'SIGSTOP');
+    expect(await refusalOf(queries.getUser({ userId }, { timeoutMs: 100 }))).toMatchObject({ code: 'DeadlineExceeded' });
+    // It stops while the replica still hangs.
+    await beside.stop();
+    signalAll(replicaProcesses(), 'SIGCONT');
+  });
+
   it('costs no query when its data are damaged, and is left alone the longer, the more often it fails', async () => {
     const { database } = app;
     const [table] = await database.query<{ path: string }>(`select pg_relation_filepath('read.user_directory') as path`);
@@ -154,16 +165,5 @@ describe('a replica that goes away', () => {
     await using after = startQueries();
     await until('the replica serves', () => after.hasBeenServedFrom('replica-1'), 60_000);
     expect((await after.end()).failures).toEqual([]);
-  });
-
-  it('does not keep the program from stopping while it hangs', async () => {
-    const beside = await startTestApp({ beside: app });
-    const queries = beside.client(QueryService, { roles: ['auditor'] });
-    await queries.getUser({ userId });
-    signalAll(replicaProcesses(), 'SIGSTOP');
-    expect(await refusalOf(queries.getUser({ userId }, { timeoutMs: 100 }))).toMatchObject({ code: 'DeadlineExceeded' });
-    // It stops while the replica still hangs.
-    await beside.stop();
-    signalAll(replicaProcesses(), 'SIGCONT');
   });
 });

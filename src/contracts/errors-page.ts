@@ -1,5 +1,5 @@
-/** Writes docs/errors.md: every reason, for those who write clients. */
-import type { ErrorReason } from './error-reasons.ts';
+import type { ErrorReason } from './errors.ts';
+import { table } from './markdown-table.ts';
 
 const INTRODUCTION = `# Errors
 
@@ -23,31 +23,23 @@ Connect. Compare \`ErrorInfo.domain\` and \`ErrorInfo.reason\`: these never chan
 | DEADLINE_EXCEEDED, CANCELLED | reads before it sends a command again: it may have been done |
 | UNIMPLEMENTED, INTERNAL, UNKNOWN | reports it; nothing it sends makes that better |
 
-Reasons of \`cqrs.v1\` can come from any rpc; those of another domain come from its own rpcs, and the comment of each rpc in
-[proto/](../proto) lists them.
+Reasons of \`cqrs.v1\` can come from any rpc; those of another domain come from its own rpcs, and the page of its
+package in [reference/](reference) lists them by rpc.
 `;
 
-/** The page, from the reasons in their order. */
+/** docs/errors.md: every reason, for those who write clients. */
 export function errorsPage(reasons: readonly ErrorReason[]): string {
   const domains = Map.groupBy(reasons, ({ domain }) => domain);
-  return [INTRODUCTION, ...[...domains].map(([domain, listed]) => `## ${domain}\n\n${table(listed)}\n`)].join('\n');
+  return [INTRODUCTION, ...[...domains].map(([domain, listed]) => `## ${domain}\n\n${tableOf(listed)}\n`)].join('\n');
 }
 
-/** The last column is left ragged: its lines are sentences. */
-function table(reasons: readonly ErrorReason[]): string {
-  const rows = [
-    ['reason', 'code', 'metadata', 'other details', 'meaning'],
-    ...reasons.map(({ reason, code, metadata, details, meaning }) => [
-      reason,
-      code,
-      metadata.map((key) => `\`${key}\``).join(', '),
-      details.join(', '),
-      meaning.replaceAll('|', '\\|'),
-    ]),
-  ];
-  const widths = rows.reduce<number[]>((widest, row) => row.map((cell, at) => Math.max(widest[at] ?? 0, cell.length)), []);
-  const line = (cells: readonly string[]): string =>
-    `| ${cells.map((cell, at) => (at < cells.length - 1 ? cell.padEnd(widths[at] ?? 0) : cell)).join(' | ')} |`;
-  const rule = line(widths.map((width, at) => '-'.repeat(at < widths.length - 1 ? width : 'meaning'.length)));
-  return rows.map(line).toSpliced(1, 0, rule).join('\n');
+function tableOf(reasons: readonly ErrorReason[]): string {
+  const rows = reasons.map(({ reason, code, metadata, details, meaning }) => [
+    reason,
+    code,
+    metadata.map((key) => `\`${key}\``).join(', '),
+    details.join(', '),
+    meaning,
+  ]);
+  return table(['reason', 'code', 'metadata', 'other details', 'meaning'], rows);
 }

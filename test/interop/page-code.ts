@@ -1,0 +1,19 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ROOT } from './tool.ts';
+
+/** What the story of every page in docs/clients prints. */
+export const TOLD = `signed up Ada Byron
+renamed Ada Lovelace 2
+renamed Ada Lovelace 2
+read Ada Lovelace
+refused users.v1 EMAIL_TAKEN
+`;
+
+/** A block of a page in docs/clients, by its language. Throws when there is none. */
+export function pageCode(page: string, language: string): string {
+  const text = readFileSync(join(ROOT, 'docs/clients', page), 'utf8');
+  const [, code] = new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, 'ms').exec(text) ?? [];
+  if (!code) throw new Error(`docs/clients/${page} has no code in ${language}`);
+  return code;
+}

@@ -1,0 +1,23 @@
+import { symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from '@jest/globals';
+import { startService } from '../support/service.ts';
+import { createWorkshop } from './contracts.ts';
+import { pageCode, TOLD } from './page-code.ts';
+import { ROOT, run } from './tool.ts';
+
+describe('docs/clients/typescript.md', () => {
+  it('tells the story', async () => {
+    await using resources = new AsyncDisposableStack();
+    const { folder } = resources.use(createWorkshop());
+    const service = resources.use(await startService());
+    symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
+    writeFileSync(join(folder, 'buf.gen.yaml'), pageCode('typescript.md', 'yaml'));
+    writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
+    writeFileSync(join(folder, 'story.ts'), pageCode('typescript.md', 'ts'));
+    const bin = join(ROOT, 'node_modules/.bin');
+    const path = { PATH: `${bin}:${process.env.PATH}` };
+    await run(join(bin, 'buf'), ['generate'], { cwd: folder, env: path });
+    expect(await run(process.execPath, ['story.ts', `http://${service.httpAddress}`], { cwd: folder })).toBe(TOLD);
+  }, 120_000);
+});
