@@ -73,14 +73,14 @@ export class KeyClaimedMeanwhile extends Error {}
 
 /**
  * Drops what is stored of an aggregate's personal data beside its row: in its events, in the records of commands about it or by it, and
- * in answers kept for idempotency keys. What happened, when and in which order stays.
+ * in answers kept for idempotency keys, with the slow hashes of the requests. What happened, when and in which order stays.
  */
 const ERASE_PERSONAL_DATA = `with event as (
     update cqrs.event set personal = null where aggregate_id = $1 and personal is not null
   ), record as (
     update cqrs.command_log set personal = null where (aggregate_id = $1 or principal = $1::text) and personal is not null
   )
-  update cqrs.idempotency_key set response = null where aggregate_id = $1 and command_id <> $2`;
+  update cqrs.idempotency_key set secret = null, response = case when command_id = $2 then response end where aggregate_id = $1`;
 
 /**
  * One attempt of a command: one transaction, begun when a repository first needs it. MikroORM makes aggregates of rows and finds what
