@@ -95,6 +95,18 @@ export default {
       { path: '^src/(app|domain)\\.ts' },
     ),
     rule(
+      'production-stands-alone',
+      'What is shipped runs without tests, benchmarks, scripts and the packages that only these need.',
+      { path: '^(src|gen)/' },
+      { path: '^(test|bench|scripts)/' },
+    ),
+    rule(
+      'production-has-its-packages',
+      'The same for packages: `npm ci --omit=dev` leaves out what is not in dependencies.',
+      { path: '^(src|gen)/' },
+      { dependencyTypes: ['npm-dev'], dependencyTypesNot: ['type-only'] },
+    ),
+    rule(
       'generated-code-is-a-leaf',
       'Contracts import nothing of ours; a registry (gen/handlers) imports the handlers it lists.',
       { path: '^gen/(?!handlers/)' },

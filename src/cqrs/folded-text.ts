@@ -5,8 +5,8 @@
  */
 export function foldedText(text: string): string {
   if (isLowerAscii(text)) return text;
-  // Upper case first: ß, final sigma and the dotless i have no lower case of their own.
-  const folded = text.normalize('NFD').toUpperCase().toLowerCase().replaceAll('ς', 'σ').normalize('NFC');
+  // By way of upper case, where ß is SS and there is one sigma and one i. What has ẞ as its own upper case is put in lower case before.
+  const folded = text.normalize('NFD').toLowerCase().toUpperCase().toLowerCase().replaceAll('ς', 'σ').normalize('NFC');
   return folded.replace(/\p{Zs}+/gu, ' ');
 }
 
