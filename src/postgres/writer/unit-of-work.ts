@@ -253,9 +253,10 @@ export class UnitOfWork {
 
   /** What is recorded under a name that is given up is found by the id from now on: somebody else may take the name. */
   #renaming({ type, aggregate, namesBefore }: Changed): Statement[] {
-    if (namesBefore.length === 0) return [];
+    const names = type.names?.(aggregate) ?? NO_NAMES;
+    if (namesBefore.every((name) => names.includes(name))) return [];
     const digests = namesBefore.map(this.#ownerDigest);
-    const now = (type.names?.(aggregate) ?? NO_NAMES).map(this.#ownerDigest);
+    const now = names.map(this.#ownerDigest);
     const givenUp = digests.filter((digest) => !now.some((other) => other.equals(digest)));
     if (givenUp.length === 0) return [];
     return [{ text: RENAME_OWNER, values: [givenUp, this.#ownerDigest(type.id(aggregate))] }];

@@ -38,9 +38,6 @@ export interface ConnectDoorOptions extends DoorOptions {
   readonly corsOrigins?: readonly string[] | undefined;
 }
 
-/** How long a closing connection gets to send its last answers. */
-const LAST_WORDS_MS = 250;
-
 /** What is not of the contract is refused. `textDecoder` is an option that Connect's types do not name. */
 const JSON_OPTIONS = { ignoreUnknownFields: false, textDecoder: new TextDecoder('utf-8', { fatal: true }) };
 
@@ -91,10 +88,8 @@ export function createConnectDoor(options: ConnectDoorOptions): Door {
     listen: (address) => server.listen(address),
     async close({ graceMs }) {
       const forget = inFlight.endWithin(graceMs);
-      const end = setTimeout(() => server.destroy(), graceMs + LAST_WORDS_MS);
-      await server.close();
+      await server.close(graceMs);
       forget();
-      clearTimeout(end);
     },
   };
 }

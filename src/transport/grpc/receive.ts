@@ -63,6 +63,7 @@ export function receive(
     origin: new GrpcOrigin(wire, { deadline, proxies }),
     header: () => toHeaders(metadata),
     readHeader: (name) => headerValue(metadata, name),
+    readHeaderNames: () => Object.keys(metadata.getMap()),
   });
   inFlight.add(call);
   // Emitted at the end of every call, answered or not.
