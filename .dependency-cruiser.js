@@ -17,6 +17,12 @@ export default {
       { path: 'node_modules', pathNot: 'node_modules/(@bufbuild/protobuf|@connectrpc/connect|neverthrow)/' },
     ),
     rule(
+      'embedded-stands-alone',
+      'The embedded PostgreSQL knows nothing of us: it is a product of its own.',
+      { path: '^src/postgres/embedded' },
+      { path: '^src/(?!postgres/embedded/)' },
+    ),
+    rule(
       'domain-is-pure',
       'Business rules are tested without anything: the domain imports itself, the kernel and neverthrow.',
       { path: '^src/modules/[^/]+/domain' },
@@ -87,6 +93,18 @@ export default {
       'app.ts and domain.ts are the files that know every concrete part; only the command line starts them.',
       { path: '^src/(?!main|cli|app)' },
       { path: '^src/(app|domain)\\.ts' },
+    ),
+    rule(
+      'production-stands-alone',
+      'What is shipped runs without tests, benchmarks, scripts and the packages that only these need.',
+      { path: '^(src|gen)/' },
+      { path: '^(test|bench|scripts)/' },
+    ),
+    rule(
+      'production-has-its-packages',
+      'The same for packages: `npm ci --omit=dev` leaves out what is not in dependencies.',
+      { path: '^(src|gen)/' },
+      { dependencyTypes: ['npm-dev'], dependencyTypesNot: ['type-only'] },
     ),
     rule(
       'generated-code-is-a-leaf',

@@ -11,8 +11,11 @@ export interface Sample {
   readonly bytes: number;
 }
 
-/** Equal messages may be encoded in slightly different ways; an error of gRPC has no bytes of answer at all. */
-const SIZE_TOLERANCE = 0.2;
+/**
+ * Equal messages may be encoded in slightly different ways, and on a busy machine a round ends in the middle of many answers; an error
+ * of gRPC has no bytes of answer at all.
+ */
+const SIZE_TOLERANCE = 0.5;
 
 const COMPACT = { depth: 5, compact: true, breakLength: Number.POSITIVE_INFINITY };
 

@@ -42,8 +42,8 @@ const USERS = `insert into users."user" (id, email, name, password_hash, status,
     ${NAME_SQL} as name,
     timestamptz '2024-11-01 00:00:00Z' + i * interval '1 second' as made) as u`;
 
-const DIRECTORY = `insert into read.user_directory (id, email, name, status, roles, created_at, updated_at, version)
-  select id, email, name, status, roles, created_at, updated_at, version
+const DIRECTORY = `insert into read.user_directory (id, email, name, status, roles, created_at, updated_at, version, name_key, search_text)
+  select id, email, name, status, roles, created_at, updated_at, version, lower(name), lower(name || E'\\n' || email)
   from users."user" where id between $1::uuid and $2::uuid order by id`;
 
 /** The personal part of UserCreated: fields 1 and 2, each a tag, a length and a text of fewer than 128 bytes. */

@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import type { Environment } from '../config.ts';
+import { escapedText } from '../telemetry/escaped-text.ts';
 import { addLogCommands } from './audit/log-commands.ts';
 import { addSealCommands } from './audit/seal-commands.ts';
 import { explain } from './explain.ts';
@@ -81,7 +82,7 @@ export async function runCommandLine(argv: readonly string[], environment: Envir
   try {
     await program.parseAsync(argv);
   } catch (error) {
-    process.stderr.write(`${explain(error)}\n`);
+    process.stderr.write(escapedText(`${explain(error)}\n`));
     process.exitCode = 1;
   }
 }

@@ -4,6 +4,7 @@ import { text } from 'node:stream/consumers';
 import { createClient } from '@connectrpc/connect';
 import { Health, HealthCheckResponse_ServingStatus as ServingStatus } from '#gen/grpc/health/v1/health_pb.js';
 import { type Config, type Environment, readConfig } from '../config.ts';
+import { escapedText } from '../telemetry/escaped-text.ts';
 import { grpcConnection } from './service-client.ts';
 import { readTrust, type Trust, type TrustFiles } from './trust.ts';
 
@@ -21,7 +22,7 @@ export async function printStatus(environment: Environment, options: TrustFiles 
   const trust = await readTrust(config, options);
   const [services, databases] = await Promise.all([askHealth(config, trust), askDatabases(config, trust)]);
   const status: Status = { services, databases };
-  process.stdout.write(options.json ? `${JSON.stringify(status)}\n` : table(status));
+  process.stdout.write(escapedText(options.json ? `${JSON.stringify(status)}\n` : table(status)));
   if (Object.values(services).some((serving) => serving !== 'SERVING')) process.exitCode = 1;
 }
 

@@ -50,7 +50,7 @@ export const BUS_METADATA: readonly BusMetadata[] = [
     rpcs: 'queries',
     appliesTo: isQuery,
     meaning:
-      'With `strong` the primary is read, and so everything that was answered before. Without it, a replica can be some milliseconds behind.',
+      'With `strong` the primary is read, and so everything that was answered before. Without it, a replica can be some milliseconds behind. Another value is refused.',
     schema: { type: 'string', enum: ['strong'] },
   },
   {

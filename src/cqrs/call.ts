@@ -21,8 +21,8 @@ export interface CallOrigin {
  */
 export class Call {
   readonly method: DescMethod;
-  /** The one request message; of an rpc that streams them an empty one. */
-  readonly request: Message;
+  /** The one request message; of an rpc that streams them an empty one. Validation puts one in its place whose text is in form. */
+  request: Message;
   /** The messages of an rpc that streams its requests: no rpc of the bus does. */
   readonly requests: AsyncIterable<Message> | undefined;
   readonly origin: CallOrigin;
@@ -34,6 +34,7 @@ export class Call {
   readonly newId: () => string;
   readonly #makeHeader: () => Headers;
   readonly #readHeader: ((name: string) => string | undefined) | undefined;
+  readonly #readHeaderNames: (() => Iterable<string>) | undefined;
   #header: Headers | undefined;
   #contextValues: ContextValues | undefined;
   #id: string | undefined;
@@ -47,6 +48,7 @@ export class Call {
     origin: CallOrigin;
     header: () => Headers;
     readHeader?: (name: string) => string | undefined;
+    readHeaderNames?: () => Iterable<string>;
     contextValues?: ContextValues | undefined;
     /** A UUIDv7. Given only when a recorded command is run again. */
     id?: string;
@@ -57,6 +59,7 @@ export class Call {
     this.origin = call.origin;
     this.#makeHeader = call.header;
     this.#readHeader = call.readHeader;
+    this.#readHeaderNames = call.readHeaderNames;
     this.#contextValues = call.contextValues;
     this.#id = call.id;
     this.newId = () => {
@@ -111,6 +114,11 @@ export class Call {
   headerValue(name: string): string | undefined {
     if (this.#header || !this.#readHeader) return this.header.get(name) ?? undefined;
     return this.#readHeader(name);
+  }
+
+  /** The names of all headers, in lower case. */
+  get headerNames(): Iterable<string> {
+    return this.#readHeaderNames ? this.#readHeaderNames() : this.header.keys();
   }
 
   get signal(): AbortSignal {

@@ -3,6 +3,7 @@ import { answerOf } from '../cqrs/answer.ts';
 import { callOf } from '../cqrs/call.ts';
 import type { CommandRecorder } from '../postgres/command-log/command-recorder.ts';
 import type { RefusalTally } from '../postgres/command-log/refusal-tally.ts';
+import { refuseUnknownHeaders } from './bus-headers.ts';
 import { COMMAND_ID_HEADER, CommandAttempt, commandAttemptKey } from './command-attempt.ts';
 import { isDryRun } from './dry-run.ts';
 
@@ -28,6 +29,7 @@ export function audit(recorder: Pick<CommandRecorder, 'record'>, refusals: Pick<
     call.contextValues.set(commandAttemptKey, attempt);
     let response: Awaited<ReturnType<typeof next>>;
     try {
+      refuseUnknownHeaders(call);
       attempt.dryRun = isDryRun(call);
       response = await next(request);
     } catch (error) {

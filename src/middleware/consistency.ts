@@ -1,10 +1,11 @@
 import type { Interceptor } from '@connectrpc/connect';
 import { type Answer, answerOf, toResponse } from '../cqrs/answer.ts';
-import { type Call, callOf, type Message } from '../cqrs/call.ts';
+import { callOf, type Message } from '../cqrs/call.ts';
 import { DatabaseUnavailable, DomainError } from '../cqrs/errors.ts';
 import type { ReadPool, ReadSide } from '../postgres/reader/read-side.ts';
 import { Reader, readerKey } from '../postgres/reader/reader.ts';
 import { errorCode, meaningOf, translateSqlError } from '../postgres/sql-errors.ts';
+import { wantsStrongConsistency } from './bus-headers.ts';
 
 /** read_only_sql_transaction: the handler tried to write. That is a defect of the handler, and no fault of the database. */
 const WRITE_REFUSED = '25006';
@@ -13,7 +14,7 @@ const CANCELED = '57014';
 
 /**
  * Chooses the database that answers a query: the freshest healthy replica, or the primary when `cqrs-consistency: strong` asks for
- * it. When a replica fails in whatever way, or does not have what is asked for, the next candidate is asked, the primary last: a
+ * it; another value is refused (HeaderInvalid). When a replica fails in whatever way, or does not have what is asked for, the next candidate is asked, the primary last: a
  * replica that is away, behind, full or damaged costs no query. The answer names who served it in `cqrs-served-by`.
  *
  * A stream stays with the database that it began with. When that fails, the stream ends with DatabaseUnavailable, and the caller
@@ -22,7 +23,7 @@ const CANCELED = '57014';
 export function consistency(reads: Pick<ReadSide, 'primary' | 'candidates' | 'monitor'>): Interceptor {
   return (next) => async (request) => {
     const call = callOf(request);
-    let candidates = isStrong(call) ? [reads.primary] : reads.candidates();
+    let candidates = wantsStrongConsistency(call) ? [reads.primary] : reads.candidates();
     for (;;) {
       const [source, ...others] = candidates;
       if (!source) throw new DatabaseUnavailable();
@@ -58,10 +59,6 @@ async function* readFrom(
     if (meaning === 'conflict' || (meaning === 'damaged' && source !== primary)) throw new DatabaseUnavailable(error);
     throw translateSqlError(error);
   }
-}
-
-function isStrong(call: Call): boolean {
-  return call.headerValue('cqrs-consistency') === 'strong';
 }
 
 /** Who of the others may answer what this database could not. */

@@ -1,4 +1,4 @@
-import { create, type DescMessage, type DescMethod, hasOption } from '@bufbuild/protobuf';
+import { create, createRegistry, type DescMessage, type DescMethod, hasOption } from '@bufbuild/protobuf';
 import { pathToString } from '@bufbuild/protobuf/reflect';
 import { CompilationError, createValidator, type Violation } from '@bufbuild/protovalidate';
 import {
@@ -7,12 +7,14 @@ import {
   oneof as oneofRules,
 } from '@bufbuild/protovalidate/gen/buf/validate/validate_pb.js';
 import type { Interceptor } from '@connectrpc/connect';
+import { file_cqrs_v1_text as textRules } from '#gen/cqrs/v1/text_pb.js';
 import { callOf, type Message } from '../cqrs/call.ts';
 import { type FieldViolation, InvalidRequest } from '../cqrs/errors.ts';
+import { type TextForm, textFormOf } from './text-form.ts';
 
 /** The validation middleware with the means to prepare it. */
 export interface Validation {
-  /** Fails a call with InvalidRequest, listing the rules of the contract that its request breaks. */
+  /** Brings the text of a request into its form, and fails a call with InvalidRequest, listing the rules of the contract that it breaks. */
   readonly interceptor: Interceptor;
   /**
    * Compiles the rules of the methods' requests: the first validation of a process takes 50 to 90 ms, which no caller should wait for.
@@ -24,10 +26,14 @@ export interface Validation {
 /** The rest is counted: a long list of bad elements is one mistake, and an error has to fit into headers. */
 const MAX_LISTED = 19;
 
-/** Checks requests by the protovalidate rules of their contract. Types without rules are not looked at. */
+/**
+ * Brings the text of requests into the forms of their contract (`cqrs.v1.text`), then checks its rules (protovalidate). Types without forms
+ * and rules are not looked at.
+ */
 export function validation(): Validation {
-  const validator = createValidator({ regexMatch: matches });
+  const validator = createValidator({ registry: createRegistry(textRules), regexMatch: matches });
   const rulesByType = new Map<DescMessage, boolean>();
+  const formsByType = new Map<DescMessage, TextForm | undefined>();
 
   function isRuled(type: DescMessage): boolean {
     let ruled = rulesByType.get(type);
@@ -36,6 +42,11 @@ export function validation(): Validation {
       rulesByType.set(type, ruled);
     }
     return ruled;
+  }
+
+  function textForm(type: DescMessage): TextForm | undefined {
+    if (!formsByType.has(type)) formsByType.set(type, textFormOf(type));
+    return formsByType.get(type);
   }
 
   function refusalOf(type: DescMessage, message: Message): InvalidRequest | undefined {
@@ -49,10 +60,12 @@ export function validation(): Validation {
 
   return {
     interceptor: (next) => (request) => {
-      const { method, request: message } = callOf(request);
-      if (!isRuled(method.input)) return next(request);
+      const call = callOf(request);
+      const { input } = call.method;
       try {
-        const refusal = refusalOf(method.input, message);
+        const form = textForm(input);
+        if (form) call.request = form(call.request);
+        const refusal = isRuled(input) ? refusalOf(input, call.request) : undefined;
         return refusal ? Promise.reject(refusal) : next(request);
       } catch (error) {
         return Promise.reject(error);
@@ -60,6 +73,7 @@ export function validation(): Validation {
     },
     warmUp(methods) {
       for (const { input } of methods) {
+        textForm(input);
         if (isRuled(input)) refusalOf(input, create(input));
       }
     },

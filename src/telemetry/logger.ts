@@ -1,4 +1,5 @@
 import { type Logger, pino } from 'pino';
+import { escapedLine, escapedText } from './escaped-text.ts';
 import { LogOutput } from './log-output.ts';
 
 /** Severities of LOG_LEVEL, least first; `silent` logs nothing. */
@@ -40,5 +41,13 @@ export async function createLogger({ level, pretty, pid }: LoggerOptions): Promi
     ignore: 'method,code,duration_ms',
   });
   const output = new LogOutput(STDOUT, { longestWait: 0, minLength: 1 });
-  return pino(options, { write: (line) => output.write(forPeople(line)) });
+  return pino(options, { write: (line) => output.write(forPeople(escaped(line))) });
+}
+
+/** A line of the log whose texts are fit for a terminal. A stack keeps its lines. */
+function escaped(line: string): object {
+  return JSON.parse(line, (key, value) => {
+    if (typeof value !== 'string') return value;
+    return key === 'stack' ? escapedText(value) : escapedLine(value);
+  });
 }

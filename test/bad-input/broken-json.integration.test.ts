@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { CommandService } from '../../gen/users/v1/command_service_pb.js';
 import { QueryService } from '../../gen/users/v1/query_service_pb.js';
 import type { User } from '../../gen/users/v1/user_pb.js';
+import { largestRequest } from '../../src/cqrs/message-size.ts';
 import { refusalOf } from '../support/errors.ts';
 import { asAdmin, logIn, signUp } from '../support/people.ts';
 import { startTestApp, type TestApp } from '../support/test-app.ts';
@@ -11,6 +12,8 @@ import { connectOutcome, pathOf } from './raw-calls.ts';
 
 const { createUser, changeName } = CommandService.method;
 const { getUser, listUsers } = QueryService.method;
+/** The most bytes that the contract of CreateUser allows. */
+const MOST = largestRequest(createUser);
 
 let app: TestApp;
 let doors: OpenDoors;
@@ -73,12 +76,17 @@ describe('JSON', () => {
     ['a field in other letters', createUser, `{${USER}, "EMAIL": "eve@example.org"}`],
     ['a field under both of its names', getUser, '{"user_id": "x", "userId": "x"}'],
     ['bad UTF-8', createUser, Buffer.from([0x7b, 0x22, 0xc3, 0x28, 0x22, 0x7d])],
-    ['a hundred thousand brackets', createUser, '['.repeat(100_000)],
-    ['a list a hundred thousand deep', createUser, `{"email": ${'['.repeat(100_000)}${']'.repeat(100_000)}}`],
+    ['as many brackets as it may have', createUser, '['.repeat(MOST)],
+    ['a list as deep as it may be', createUser, `{"email": ${'['.repeat(MOST / 2 - 10)}${']'.repeat(MOST / 2 - 10)}}`],
   ])('with %s is refused as malformed', async (_, method, body) => {
     const answer = post(method, body);
     expect(await refusalOf(answer)).toMatchObject({ code: 'InvalidArgument', reason: 'MALFORMED_REQUEST' });
     await answer.catch((error: unknown) => expect(String(error).length).toBeLessThan(600));
+  });
+
+  it('with a hundred thousand brackets is refused as too large, before anybody looks at them', async () => {
+    const answer = post(createUser, '['.repeat(100_000));
+    expect(await refusalOf(answer)).toMatchObject({ code: 'ResourceExhausted', reason: 'MESSAGE_TOO_LARGE' });
   });
 
   it('is refused with the name of the field and the type that it takes', async () => {

@@ -15,8 +15,11 @@ export interface Cast {
   readonly authorization: fc.Arbitrary<string | undefined>;
 }
 
-/** Signs up a user with a token, one without, a suspended and a deleted one, and an admin who is not among those played with. */
-export async function newCast(app: TestApp): Promise<Cast> {
+/**
+ * Signs up a user with a token, one without, a suspended and a deleted one, and an admin who is not among those played with. An operator's
+ * token belongs to no session, and so outlives what is played.
+ */
+export async function newCast(app: Pick<TestApp, 'client' | 'keyFile'>, operatorToken?: string): Promise<Cast> {
   const [me, other, suspended, deleted, admin] = await Promise.all([
     signUp(app),
     signUp(app),
@@ -44,7 +47,7 @@ export async function newCast(app: TestApp): Promise<Cast> {
   return {
     likely: (field) => likelyValue(field, { ids, emails, pageToken: nextPageToken }),
     authorization: fc.oneof(
-      { weight: 6, arbitrary: fc.constant(`Bearer ${adminToken}`) },
+      { weight: 6, arbitrary: fc.constantFrom(adminToken, operatorToken ?? adminToken).map((token) => `Bearer ${token}`) },
       { weight: 4, arbitrary: fc.constant(`Bearer ${myToken}`) },
       { weight: 1, arbitrary: fc.constant(undefined) },
       { weight: 1, arbitrary: fc.constantFrom(endedToken, ...forged).map((token) => `Bearer ${token}`) },

@@ -10,10 +10,15 @@ export type Init = Readonly<Record<string, unknown>>;
 /** Requests of any type: a third is likely to be valid, the others are wrong in some fields or in all. */
 export function messageOf(type: DescMessage, likely: Likely): fc.Arbitrary<Init> {
   return fc.oneof(
-    { weight: 2, arbitrary: fieldsOf(type, likely, { likely: 1, hostile: 0, absent: 0 }) },
+    { weight: 2, arbitrary: likelyMessageOf(type, likely) },
     { weight: 3, arbitrary: fieldsOf(type, likely, { likely: 9, hostile: 2, absent: 1 }) },
     { weight: 1, arbitrary: fieldsOf(type, likely, { likely: 1, hostile: 4, absent: 2 }) },
   );
+}
+
+/** Requests in which every field of which something is known has such a value. */
+export function likelyMessageOf(type: DescMessage, likely: Likely): fc.Arbitrary<Init> {
+  return fieldsOf(type, likely, { likely: 1, hostile: 0, absent: 0 });
 }
 
 interface Weights {

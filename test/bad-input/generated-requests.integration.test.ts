@@ -9,6 +9,7 @@ import { QueryService } from '../../gen/users/v1/query_service_pb.js';
 import { logIn, signUp } from '../support/people.ts';
 import { startTestApp, type TestApp } from '../support/test-app.ts';
 import { type Cast, newCast } from './cast.ts';
+import { http1Line } from './raw-requests.ts';
 import { inProcess, overConnect, overGrpc, type WayIn } from './ways-in.ts';
 
 /** A stream ends when it wants to; what it is asked goes the same way. */
@@ -39,7 +40,11 @@ beforeAll(async () => {
       ]),
     },
   });
-  ways = { 'in process': inProcess(app.app), 'over gRPC': overGrpc(app.app), 'over Connect': overConnect(app.app, CROWD) };
+  ways = {
+    'in process': inProcess(app.app),
+    'over gRPC': overGrpc(app.app),
+    'over Connect': overConnect(http1Line(app.app.httpPort, { connections: CROWD })),
+  };
 });
 afterAll(async () => {
   for (const way of Object.values(ways)) way.close();

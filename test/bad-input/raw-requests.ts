@@ -53,7 +53,8 @@ export function http2Line(port: number): Line {
         // Does nothing when the answer was complete: a server may stop reading once it has answered.
         stream.on('error', reject);
         stream.on('close', () => reject(new Error(`the stream was closed unanswered (${stream.rstCode})`)));
-        stream.end(body);
+        // A GET has ended with its headers.
+        if (!stream.writableEnded) stream.end(body);
       }),
   };
 }
@@ -70,8 +71,8 @@ export function http1Line(port: number, { connections = 1 } = {}): Line {
         request.on('error', reject);
         request.on('response', (response) => {
           textOf(response.setEncoding('latin1')).then((body) => {
-            const answer = { status: response.statusCode ?? 0, headers: toHeaders(response.headers), trailers: new Headers() };
-            resolve({ ...answer, body: Buffer.from(body, 'latin1') });
+            const answer = { status: response.statusCode ?? 0, headers: toHeaders(response.headers) };
+            resolve({ ...answer, trailers: toHeaders(response.trailers), body: Buffer.from(body, 'latin1') });
           }, reject);
         });
         request.end(body);

@@ -1,5 +1,5 @@
 import { create, type DescMethod, fromBinary, fromJsonString, type MessageShape } from '@bufbuild/protobuf';
-import { type Code, ConnectError } from '@connectrpc/connect';
+import { type Code, ConnectError, type Transport } from '@connectrpc/connect';
 import { findTrailerError } from '@connectrpc/connect/protocol-grpc';
 import { Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
 import fc from 'fast-check';
@@ -7,9 +7,9 @@ import type { App } from '../../src/app.ts';
 import { toHeaders } from '../../src/transport/grpc/metadata.ts';
 import { inProcessTransport } from '../../src/transport/in-process.ts';
 import { type Cast, ODD_METADATA } from './cast.ts';
-import { encoded, jsonOf, messageOf, sometimesBroken } from './generated-messages.ts';
+import { encoded, jsonOf, likelyMessageOf, messageOf, sometimesBroken } from './generated-messages.ts';
 import { connectOutcome, pathOf } from './raw-calls.ts';
-import { http1Line } from './raw-requests.ts';
+import type { Line } from './raw-requests.ts';
 
 /** A generated call, ready to be made. Rejects with the ConnectError that was answered, or when the answer cannot be understood. */
 export interface Attempt {
@@ -24,9 +24,9 @@ export interface WayIn {
   readonly close: () => void;
 }
 
-type Metadatas = Readonly<Record<string, string>>;
+export type Metadatas = Readonly<Record<string, string>>;
 
-function attempt<T>(request: T, send: (request: T) => Promise<unknown>): Attempt {
+export function attempt<T>(request: T, send: (request: T) => Promise<unknown>): Attempt {
   return { send: () => send(request), [fc.toStringMethod]: () => fc.stringify(request) };
 }
 
@@ -37,7 +37,8 @@ const OF_THE_BUS = {
   'cqrs-consistency': fc.constantFrom('strong', 'weak'),
 };
 
-function metadataOf(
+/** The headers of a call by one of the cast; `protocol`: those that only one protocol knows. */
+export function metadataOf(
   { authorization }: Cast,
   protocol: Readonly<Record<string, fc.Arbitrary<string>>> = {},
 ): fc.Arbitrary<Metadatas> {
@@ -46,7 +47,7 @@ function metadataOf(
   return parts.map(([token, odd, ofProtocol]) => ({ ...odd, ...ofProtocol, ...(token && { authorization: token }) }));
 }
 
-const sometimes = <T>(metadata: fc.Arbitrary<T>): fc.Arbitrary<T | object> =>
+export const sometimes = <T>(metadata: fc.Arbitrary<T>): fc.Arbitrary<T | object> =>
   fc.oneof({ weight: 2, arbitrary: fc.constant({}) }, { weight: 1, arbitrary: metadata });
 
 /** Messages as objects, straight into the bus. */
@@ -64,10 +65,26 @@ export function inProcess({ bus }: App): WayIn {
   };
 }
 
-const TIMEOUTS = fc.constantFrom('soon', '-1', '0', '0S', '99999999H', '999999999999', '2', '1m', '1e3');
+/** What those send who mean it well, by a client of Connect. */
+export function overClient(transport: Transport): WayIn {
+  return {
+    close: () => {},
+    attempts: (method, { authorization, likely }) =>
+      fc.record({ token: authorization, message: likelyMessageOf(method.input, likely) }).map((request) =>
+        attempt(request, async ({ token, message }) => {
+          const unary = method as DescMethod & { methodKind: 'unary' };
+          const headers = token ? { authorization: token } : {};
+          return transport.unary(unary, undefined, 30_000, headers, create(method.input, message) as MessageShape<never>);
+        }),
+      ),
+  };
+}
+
+/** Values of a deadline's header, most of them no deadline. */
+export const TIMEOUTS = fc.constantFrom('soon', '-1', '0', '0S', '99999999H', '999999999999', '2', '1m', '1e3');
 
 /** Bytes to the gRPC door, by grpc-js's client. */
-export function overGrpc({ grpcPort }: App): WayIn {
+export function overGrpc({ grpcPort }: Pick<App, 'grpcPort'>): WayIn {
   const client = new Client(`127.0.0.1:${grpcPort}`, credentials.createInsecure());
   const same = (bytes: Buffer): Buffer => bytes;
 
@@ -102,9 +119,8 @@ function toConnectError(error: ServiceError): Error {
   return answered ?? new ConnectError(error.details, error.code as number as Code, undefined, undefined, error);
 }
 
-/** JSON, protobuf and queries in URLs to the Connect door, over HTTP/1.1. */
-export function overConnect({ httpPort }: App, connections: number): WayIn {
-  const line = http1Line(httpPort, { connections });
+/** JSON, protobuf and queries in URLs to the Connect door. */
+export function overConnect(line: Line): WayIn {
   const protocol = {
     'connect-timeout-ms': TIMEOUTS,
     'connect-protocol-version': fc.constantFrom('1', '2', 'one'),

@@ -1,10 +1,11 @@
-import { create, type DescMessage, type MessageInitShape, toJson } from '@bufbuild/protobuf';
+import { create, createRegistry, type DescMessage, type MessageInitShape, toJson } from '@bufbuild/protobuf';
 import { createValidator } from '@bufbuild/protovalidate';
 import { describe, expect, it } from '@jest/globals';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import { ListCommandsRequestSchema } from '#gen/audit/v1/query_service_pb.js';
+import { file_cqrs_v1_text as textRules } from '#gen/cqrs/v1/text_pb.js';
 import { ChangeNameRequestSchema, CreateUserRequestSchema, GrantRoleRequestSchema } from '#gen/users/v1/command_service_pb.js';
 import { ListUsersRequestSchema } from '#gen/users/v1/query_service_pb.js';
 import { ROLES } from '../../src/auth/roles.ts';
@@ -15,7 +16,7 @@ const document = JSON.parse(JSON.stringify(openApi({ errors: readErrors(), roles
 const ajv = new Ajv2020({ strict: false });
 addFormats.default(ajv);
 ajv.addSchema(document, 'document');
-const rules = createValidator();
+const rules = createValidator({ registry: createRegistry(textRules) });
 
 function fits(schema: DescMessage, json: unknown): boolean {
   return ajv.validate({ $ref: `document#/components/schemas/${schema.typeName}` }, json) as boolean;

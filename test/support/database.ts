@@ -31,9 +31,9 @@ export function createTestDatabase(cluster: ClusterConnections = clusterForTests
   return createDatabase(cluster, TEMPLATE);
 }
 
-/** A database without a schema. */
-export function createEmptyDatabase(): Promise<TestDatabase> {
-  return createDatabase(clusterForTests(), 'template0');
+/** A database without a schema; `options` are those of CREATE DATABASE. */
+export function createEmptyDatabase(options = ''): Promise<TestDatabase> {
+  return createDatabase(clusterForTests(), 'template0', options);
 }
 
 /** The URL of a connection by a Unix-domain socket. */
@@ -41,11 +41,11 @@ export function urlOf({ user, database, host = '', port }: Connection): string {
   return `postgresql://${user}@/${database}?host=${encodeURIComponent(host)}&port=${port}`;
 }
 
-async function createDatabase(cluster: ClusterConnections, template: string): Promise<TestDatabase> {
+async function createDatabase(cluster: ClusterConnections, template: string, options = ''): Promise<TestDatabase> {
   const database = `test_${randomBytes(6).toString('hex')}`;
   const admin = await connect(cluster.superuser);
   // Copying by WAL needs no checkpoint.
-  await admin.query(`create database ${database} template ${template} strategy wal_log owner bicameral_owner`);
+  await admin.query(`create database ${database} template ${template} strategy wal_log owner bicameral_owner ${options}`);
   const here = (connection: Connection): Connection => ({ ...connection, database });
   const replicas = cluster.replicas.map(here);
   for (const replica of replicas) await untilItExists(replica);

@@ -1,8 +1,11 @@
 import type { ConnectionOptions } from 'node:tls';
+import { type Client, createClient } from '@connectrpc/connect';
+import { createGrpcTransport, Http2SessionManager } from '@connectrpc/connect-node';
 import { createConnectDoor } from '../../src/transport/connect/door.ts';
 import type { Door, DoorOptions } from '../../src/transport/door.ts';
 import { createGrpcDoor } from '../../src/transport/grpc/door.ts';
 import { ServerTls } from '../../src/transport/tls/server-tls.ts';
+import { CommandService } from '../gen/conformance/v1/conformance_pb.js';
 import { certificates } from './certificates.ts';
 import { type Conformance, conformanceService } from './conformance-service.ts';
 import { frameOf, PREFACE, RawConnection, settings } from './raw-frames.ts';
@@ -18,6 +21,12 @@ export interface GuardedDoor extends AsyncDisposable {
   readonly connect: () => Promise<RawConnection>;
   /** A connection over HTTP/2 that has begun as it should. */
   readonly connectHttp2: () => Promise<RawConnection>;
+  /** A client like any other, on a connection of its own. */
+  readonly caller: () => Caller;
+}
+
+export interface Caller extends Disposable {
+  readonly client: Client<typeof CommandService>;
 }
 
 export const GUARDED = [
@@ -51,6 +60,17 @@ export async function guardedDoor({ make, secure }: Making, edge: DoorOptions['e
       connection.send(PREFACE, settings(), frameOf(4, { flags: 1 }));
       return connection;
     },
+    caller: () => callerOf(port, secure ? { ca } : undefined),
     [Symbol.asyncDispose]: () => door.close({ graceMs: 0 }),
+  };
+}
+
+function callerOf(port: number, tls: ConnectionOptions | undefined): Caller {
+  const baseUrl = `${tls ? 'https' : 'http'}://localhost:${port}`;
+  const nodeOptions = { ca: tls?.ca };
+  const sessionManager = new Http2SessionManager(baseUrl, undefined, nodeOptions);
+  return {
+    client: createClient(CommandService, createGrpcTransport({ baseUrl, sessionManager, nodeOptions })),
+    [Symbol.dispose]: () => sessionManager.abort(),
   };
 }

@@ -3,6 +3,9 @@ import { CommandService } from '../../gen/users/v1/command_service_pb.js';
 import type { User } from '../../gen/users/v1/user_pb.js';
 import type { TestApp } from './test-app.ts';
 
+/** Whoever can be called by clients. */
+type Callable = Pick<TestApp, 'client'>;
+
 export const PASSWORD = 'seven green lamps hum';
 
 let count = 0;
@@ -14,19 +17,19 @@ export function somebody(): { email: string; name: string; password: string } {
 }
 
 /** Signs somebody up. */
-export async function signUp(app: TestApp, values: Partial<ReturnType<typeof somebody>> = {}): Promise<User> {
+export async function signUp(app: Callable, values: Partial<ReturnType<typeof somebody>> = {}): Promise<User> {
   const { user } = await app.client(CommandService).createUser({ ...somebody(), ...values });
   if (!user) throw new Error('the answer has no user');
   return user;
 }
 
 /** Logs a user in and answers the token. */
-export async function logIn(app: TestApp, { email }: { email: string }, password = PASSWORD): Promise<string> {
+export async function logIn(app: Callable, { email }: { email: string }, password = PASSWORD): Promise<string> {
   const { accessToken } = await app.client(CommandService).logIn({ email, password });
   return accessToken;
 }
 
 /** Commands called as an admin who is nobody in the database. */
-export function asAdmin(app: TestApp): Client<typeof CommandService> {
+export function asAdmin(app: Callable): Client<typeof CommandService> {
   return app.client(CommandService, { roles: ['admin'] });
 }

@@ -48,4 +48,13 @@ describe('logger', () => {
     expect(lines[0]).toMatch(/INFO.*users\.v1\.QueryService\/GetUser NOT_FOUND 1\.5 ms.*USER_NOT_FOUND/);
     expect(lines[1]).toMatch(/INFO.*started/);
   });
+
+  it('lets nothing in a line for people command the terminal or begin a line', async () => {
+    const hostile = '{ principal: "\\u009b31mada\\u202e", method: "x\\u001b[2J", code: "OK", duration_ms: 1 }';
+    const text = await output({ level: 'info', pretty: true }, `logger.info(${hostile}, "a\\nb\\u0085c");`);
+    expect(text.trimEnd().split('\n')).toHaveLength(1);
+    expect(text).toContain('x\\u001b[2J OK 1 ms a\\nb\\u0085c');
+    expect(text).toContain('\\u009b31mada\\u202e');
+    expect(text).not.toMatch(/[\u0080-\u009f\u202e]/);
+  });
 });

@@ -9,6 +9,7 @@ import type {
   CreateUserResponseSchema,
 } from '../../../gen/users/v1/command_service_pb.js';
 import { UserCreatedSchema, UserNameChangedSchema } from '../../../gen/users/v1/events_pb.js';
+import { foldedText, sortedText } from '../../../src/cqrs/folded-text.ts';
 import { HASHING } from '../../load/hashing.ts';
 import { FIND_EMAIL, FIND_USER, INSERT_USER, UPDATE_NAME } from './statements.ts';
 import { toUser, type UserRow } from './user-message.ts';
@@ -43,7 +44,10 @@ export function commandsByHand(primary: pg.Pool, notFound: () => Error): Command
         personal: { name },
         versionBefore: found.version,
       });
-      const written = await client.query<{ written: number }>({ ...UPDATE_NAME, values: [...event, ...record, ...row] });
+      const written = await client.query<{ written: number }>({
+        ...UPDATE_NAME,
+        values: [...event, ...record, textsOf(changed), ...row],
+      });
       if (written.rows[0]?.written !== 1) throw new Overtaken();
       return changed;
     });
@@ -71,12 +75,14 @@ export function commandsByHand(primary: pg.Pool, notFound: () => Error): Command
         const event = eventValues({ user, type: UserCreatedSchema.typeName, personal });
         const record = recordValues({ method: 'CreateUser', request: {}, personal: { email, name }, versionBefore: null });
         const row = [user.id, email, name, passwordHash, now.toISOString()];
-        await client.query({ ...INSERT_USER, values: [...event, ...record, ...row] });
+        await client.query({ ...INSERT_USER, values: [...event, ...record, textsOf(user), ...row] });
       });
       return { user: toUser(user) };
     },
   };
 }
+
+const textsOf = ({ name, email }: UserRow): string[] => [sortedText(name), `${foldedText(name)}\n${foldedText(email)}`];
 
 async function transaction<T>(pool: pg.Pool, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
   const client = await pool.connect();

@@ -6,6 +6,7 @@ import type {
   ListUsersRequest,
   ListUsersResponseSchema,
 } from '../../../gen/users/v1/query_service_pb.js';
+import { foldedText } from '../../../src/cqrs/folded-text.ts';
 import { FIRST_PAGE, GET_USER, PAGE_BEHIND, SEARCH } from './statements.ts';
 import { toUser, type UserRow } from './user-message.ts';
 
@@ -25,7 +26,7 @@ export function queriesByHand(replica: pg.Pool, notFound: () => Error): QueriesB
       return rows;
     }
     if (search) {
-      const { rows } = await replica.query<PageRow>({ ...SEARCH, values: [limit, `%${search}%`] });
+      const { rows } = await replica.query<PageRow>({ ...SEARCH, values: [limit, `%${foldedText(search)}%`] });
       return rows;
     }
     const { rows } = await replica.query<PageRow>({ ...FIRST_PAGE, values: [limit] });

@@ -15,15 +15,18 @@ export const PAGE_BEHIND = {
   text: `${LISTED} and (created_at, id) > ($2::timestamptz, $3::uuid) ${IN_ORDER}`,
 };
 
-export const SEARCH = { name: 'search', text: `${LISTED} and search_text like lower($2) ${IN_ORDER}` };
+export const SEARCH = { name: 'search', text: `${LISTED} and search_text like $2 ${IN_ORDER}` };
 
 const WRITTEN = `${USER}, password_hash, session_epoch, kept_session, writes`;
 
 export const FIND_USER = { name: 'find user', text: `select ${WRITTEN} from users."user" where id = $1 limit 1` };
 
-export const FIND_EMAIL = { name: 'find email', text: 'select from users."user" where lower(email) = lower($1)' };
+export const FIND_EMAIL = {
+  name: 'find email',
+  text: 'select from users."user" where lower(email collate "C") = lower($1::text collate "C")',
+};
 
-/** Parameters 1 to 9 of a write are the event's, 10 to 21 the record's. The row's follow. */
+/** Parameters 1 to 9 of a write are the event's, 10 to 21 the record's, 22 the read model's. The row's follow. */
 const SIDE_EFFECTS = `event as (
       insert into cqrs.event
         (id, type, payload, personal, aggregate_type, aggregate_id, aggregate_version, command_id, traceparent, occurred_at)
@@ -37,11 +40,14 @@ const SIDE_EFFECTS = `event as (
         $1, written.id, $16::integer, $2, $6::uuid[], $17::integer, $18::integer, $19::text, $20::text, $21::text
       from written
     ), user_directory as (
-      insert into read.user_directory (${USER})
-      select id, coalesce(email, ''), name, status, roles, created_at, updated_at, last_login_at, version from written
+      insert into read.user_directory (${USER}, name_key, search_text)
+      select id, coalesce(email, ''), name, status, roles, created_at, updated_at, last_login_at, version,
+        ($22::text[])[1], ($22::text[])[2]
+      from written
       on conflict (id) do update set
         email = excluded.email, name = excluded.name, status = excluded.status, roles = excluded.roles,
-        updated_at = excluded.updated_at, last_login_at = excluded.last_login_at, version = excluded.version
+        updated_at = excluded.updated_at, last_login_at = excluded.last_login_at, version = excluded.version,
+        name_key = excluded.name_key, search_text = excluded.search_text
     ), ended_session as (
       insert into read.ended_session (user_id, epoch, kept_session, ended_at, transaction_id)
       select id, session_epoch, kept_session, now(), pg_current_xact_id()
@@ -56,8 +62,8 @@ const SIDE_EFFECTS = `event as (
 export const UPDATE_NAME = {
   name: 'update name',
   text: `with written as (
-      update users."user" set name = $22, updated_at = $23, version = $24, writes = writes + 1
-      where id = $25 and writes = $26 returning *
+      update users."user" set name = $23, updated_at = $24, version = $25, writes = writes + 1
+      where id = $26 and writes = $27 returning *
     ), ${SIDE_EFFECTS}`,
 };
 
@@ -66,6 +72,6 @@ export const INSERT_USER = {
   text: `with written as (
       insert into users."user"
         (id, email, name, password_hash, status, roles, created_at, updated_at, session_epoch, version)
-      values ($22, $23, $24, $25, 'active', '{}', $26, $26, 1, 1) returning *
+      values ($23, $24, $25, $26, 'active', '{}', $27, $27, 1, 1) returning *
     ), ${SIDE_EFFECTS}`,
 };

@@ -17,7 +17,8 @@ export declare const file_users_v1_command_service: GenFile;
  */
 export declare type CreateUserRequest = Message<"users.v1.CreateUserRequest"> & {
   /**
-   * At most 254 characters (RFC 5321 4.5.3.1.3, less the angle brackets).
+   * At most 254 characters (RFC 5321 4.5.3.1.3, less the angle brackets), in ASCII; an internationalized domain in its A-labels
+   * (`xn--…`, RFC 5890). White space at the ends does not count, nor does case.
    *
    * @generated from field: string email = 1;
    */
@@ -29,7 +30,7 @@ export declare type CreateUserRequest = Message<"users.v1.CreateUserRequest"> & 
   name: string;
 
   /**
-   * 15 to 128 Unicode characters after NFKC; no rule of composition (NIST SP 800-63B-4, 3.1.1.2).
+   * 15 to 128 characters of Unicode after NFKC; no rule of composition (NIST SP 800-63B-4, 3.1.1.2).
    *
    * @generated from field: string password = 3;
    */

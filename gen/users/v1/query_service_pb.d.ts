@@ -108,14 +108,17 @@ export declare type ListUsersRequest = Message<"users.v1.ListUsersRequest"> & {
   status: UserStatus;
 
   /**
-   * Part of the name or of the e-mail, compared without regard to case.
+   * Part of the name or of the e-mail address, compared without regard to case and composition (`ΝΙΚΟΣ` finds Νικος, `strasse` Straße).
+   * White space at its ends does not count; empty: any.
    *
    * @generated from field: string search = 5;
    */
   search: string;
 
   /**
-   * `created_at` (the default), `email` or `name`, each may be followed by ` desc` (AIP-132).
+   * `created_at` (the default), `email` or `name`, each may be followed by ` asc` or ` desc`; blanks do not matter (AIP-132). Names are in the
+   * order of their letters without regard to case and accents, `Émile` between `Elvis` and `Zoe`, and scripts in the order of Unicode: the
+   * same on every database. Ids break ties.
    *
    * @generated from field: string order_by = 6;
    */

@@ -25,14 +25,14 @@ export declare type User = Message<"users.v1.User"> & {
   id: string;
 
   /**
-   * As given; compared without regard to case. Empty once the user is deleted.
+   * As given, without white space at the ends; compared without regard to case. Empty once the user is deleted.
    *
    * @generated from field: string email = 2;
    */
   email: string;
 
   /**
-   * Empty once the user is deleted.
+   * As given, composed (Unicode Normalization Form C) and without white space at the ends. Empty once the user is deleted.
    *
    * @generated from field: string name = 3;
    */

@@ -1,6 +1,7 @@
 import { toJsonString } from '@bufbuild/protobuf';
 import { HeadSchema, QueryService } from '#gen/audit/v1/query_service_pb.js';
 import type { Environment } from '../../config.ts';
+import { escapedText } from '../../telemetry/escaped-text.ts';
 import { serviceClient } from '../service-client.ts';
 import type { TrustFiles } from '../trust.ts';
 
@@ -17,7 +18,7 @@ export async function printHead(environment: Environment, options: TrustFiles): 
   try {
     const { head } = await client(QueryService).getHead({});
     if (!head) throw new NothingSealed();
-    process.stdout.write(`${toJsonString(HeadSchema, head, { prettySpaces: 2 })}\n`);
+    process.stdout.write(escapedText(`${toJsonString(HeadSchema, head, { prettySpaces: 2 })}\n`));
   } finally {
     close();
   }

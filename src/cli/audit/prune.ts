@@ -1,6 +1,7 @@
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
 import { CommandService } from '#gen/audit/v1/command_service_pb.js';
 import type { Environment } from '../../config.ts';
+import { escapedText } from '../../telemetry/escaped-text.ts';
 import { time } from '../option-values.ts';
 import { serviceClient } from '../service-client.ts';
 import type { TrustFiles } from '../trust.ts';
@@ -14,7 +15,9 @@ export async function pruneCommands(
   const { client, close } = await serviceClient(environment, { ...options, roles: ['admin'] });
   try {
     const { months, records } = await client(CommandService).pruneCommands({ before });
-    process.stdout.write(options.json ? `${JSON.stringify({ months, records: Number(records) })}\n` : told(months, records));
+    process.stdout.write(
+      escapedText(options.json ? `${JSON.stringify({ months, records: Number(records) })}\n` : told(months, records)),
+    );
   } finally {
     close();
   }

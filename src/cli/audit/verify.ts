@@ -12,6 +12,7 @@ import {
   VerifyResultSchema,
 } from '#gen/audit/v1/query_service_pb.js';
 import type { Environment } from '../../config.ts';
+import { escapedText } from '../../telemetry/escaped-text.ts';
 import { alignedRows } from '../aligned-rows.ts';
 import { createProgressBar } from '../progress-bar.ts';
 import { type ServiceClient, serviceClient } from '../service-client.ts';
@@ -35,7 +36,7 @@ export async function verifyIntegrity(
   const service = await serviceClient(environment, { ...options, roles: ['auditor'] });
   try {
     const { findings, result } = await verified(service, expectedHead);
-    process.stdout.write(options.json ? json(findings, result) : table(findings) + summary(result, expectedHead));
+    process.stdout.write(escapedText(options.json ? json(findings, result) : table(findings) + summary(result, expectedHead)));
     if (result.findings > 0n) process.exitCode = 1;
   } finally {
     service.close();

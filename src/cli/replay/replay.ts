@@ -1,4 +1,5 @@
 import { type Environment, readConfig } from '../../config.ts';
+import { escapedText } from '../../telemetry/escaped-text.ts';
 import { createProgressBar } from '../progress-bar.ts';
 import { type ServiceClient, serviceClient } from '../service-client.ts';
 import type { TrustFiles } from '../trust.ts';
@@ -22,7 +23,7 @@ export async function replayLog(environment: Environment, options: ReplayOptions
   try {
     const target = await openReplayTarget(readConfig(environment), options.into);
     const divergence = await replayed(service, range, target).finally(target.close);
-    process.stdout.write(options.json ? divergence.json() : divergence.table());
+    process.stdout.write(escapedText(options.json ? divergence.json() : divergence.table()));
     if (!divergence.isNone) process.exitCode = 1;
   } finally {
     service.close();

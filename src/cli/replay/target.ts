@@ -14,6 +14,7 @@ import { type Connection, connectionByUrl } from '../../postgres/connection.ts';
 import { DatabaseClient } from '../../postgres/database-client.ts';
 import { migrate } from '../../postgres/migrate.ts';
 import { createWriteSide } from '../../postgres/writer/write-side.ts';
+import { escapedText } from '../../telemetry/escaped-text.ts';
 import { explain } from '../explain.ts';
 
 /** The database of --into cannot be replayed into; the message says why, and does not repeat the URL, which can hold a password. */
@@ -55,7 +56,7 @@ export async function openReplayTarget(
   const bus = createBus(domain.modules, { command: [], query: [], replay: pipeline });
   const replay = createReplay({
     recorder,
-    report: (error, commandId) => process.stderr.write(`${commandId} failed: ${explain(error)}\n`),
+    report: (error, commandId) => process.stderr.write(escapedText(`${commandId} failed: ${explain(error)}\n`)),
   });
   const parts = { route: (method: string) => bus.get(method), replay, eventTypes: domain.eventTypes };
   const { signal } = new AbortController();

@@ -1,13 +1,15 @@
-import type pg from 'pg';
-import { DatabaseClient } from '../database-client.ts';
+import { setTimeout as delay } from 'node:timers/promises';
+import pg from 'pg';
 import type { ConnectionSettings } from './connection-settings.ts';
 
 /** How long a statement may take, in milliseconds: making a database copies files. */
 const PATIENCE = 120_000;
+/** How long a server may take to say goodbye, in milliseconds. */
+const FAREWELL = 1_000;
 
 /** Does work on one connection of its own. Statements of administration: no pool, nothing prepared. */
 export async function administer<T>(connection: ConnectionSettings, work: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = new DatabaseClient({
+  const client = new pg.Client({
     ...connection,
     connectionTimeoutMillis: 5_000,
     query_timeout: PATIENCE,
@@ -19,6 +21,7 @@ export async function administer<T>(connection: ConnectionSettings, work: (clien
   try {
     return await work(client);
   } finally {
-    await client.end().catch(() => {});
+    // A server that hangs never says goodbye; its connection goes with it.
+    await Promise.race([client.end().catch(() => {}), delay(FAREWELL, undefined, { ref: false })]);
   }
 }

@@ -25,6 +25,9 @@ const COMMON: ServerSettings = {
   log_destination: 'stderr',
   logging_collector: 'off',
   log_min_messages: 'warning',
+  // Not what was stored or sent: a broken rule's detail holds the values of the row, and a statement can hold some too.
+  log_error_verbosity: 'terse',
+  log_min_error_statement: 'panic',
   log_checkpoints: 'off',
   log_line_prefix: '%m [%p] %q%u ',
 };

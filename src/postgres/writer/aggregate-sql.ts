@@ -1,6 +1,6 @@
 import type { EntityMetadata } from '@mikro-orm/core';
 import { SUCCESS_PARAMETERS, storeSuccess } from '../command-log/command-record.ts';
-import type { AggregateType } from './aggregate-type.ts';
+import type { AggregateType, InlineProjection } from './aggregate-type.ts';
 import { CLAIM_PARAMETERS, storeClaim } from './idempotency-keys.ts';
 
 /** A statement with its parameters. */
@@ -22,13 +22,15 @@ export type EventParameters = readonly [
   personal: readonly (Buffer | null)[],
 ];
 const FIRST_OF_RECORD = 10;
-const FIRST_OF_CLAIM = FIRST_OF_RECORD + SUCCESS_PARAMETERS;
+const FIRST_OF_TEXTS = FIRST_OF_RECORD + SUCCESS_PARAMETERS;
 
 /** What is stored beside the row. */
 export interface SideEffects {
   readonly events: EventParameters;
   /** Of the command's record: `successParameters`. */
   readonly record: readonly unknown[];
+  /** Of its inline read models: `textsOf`. */
+  readonly texts: readonly (readonly string[])[];
   /** Of its idempotency key, if it has one: `claimParameters`. */
   readonly claim: readonly unknown[] | undefined;
 }
@@ -49,6 +51,8 @@ export class AggregateSql {
   readonly #writes: string;
   readonly #writesProperty: string;
   readonly #sideEffects: string;
+  readonly #projectionsWithTexts: readonly InlineProjection<object>[];
+  readonly #firstOfClaim: number;
   /** A text is the same for the same columns, so that it is prepared once a connection. */
   readonly #texts = new Map<string, string>();
   /** Finds a row by its id, the only parameter. */
@@ -63,10 +67,14 @@ export class AggregateSql {
     this.#key = this.#column(this.keyProperty);
     this.#writesProperty = metadata.versionProperty ?? '';
     this.#writes = this.#column(this.#writesProperty);
+    this.#projectionsWithTexts = type.projections.filter(({ texts }) => texts);
+    this.#firstOfClaim = FIRST_OF_TEXTS + this.#projectionsWithTexts.length;
+    const texts = (projection: InlineProjection<object>): string =>
+      `$${FIRST_OF_TEXTS + this.#projectionsWithTexts.indexOf(projection)}::text[]`;
     this.#sideEffects = [
       `event as (${storeEvents(this.#key)})`,
       `record as (${storeSuccess(this.#key, FIRST_OF_RECORD)})`,
-      ...type.projections.map(({ name, statement }) => `${name} as (${statement})`),
+      ...type.projections.map((projection) => `${projection.name} as (${projection.statement(texts(projection))})`),
     ].join(',\n');
     this.select = `select ${[...this.#columns.values()].join(', ')} from ${this.#table} where ${this.#key} = $1`;
     this.selectForUpdate = `${this.select} for update`;
@@ -75,6 +83,11 @@ export class AggregateSql {
   /** How often the row had been written when the aggregate was loaded. */
   writesOf(aggregate: object): number {
     return (aggregate as Record<string, number>)[this.#writesProperty] ?? 0;
+  }
+
+  /** What the inline read models store of the aggregate beside its row. */
+  textsOf(aggregate: object): readonly (readonly string[])[] {
+    return this.#projectionsWithTexts.map((projection) => projection.texts?.(aggregate) ?? []);
   }
 
   insert(properties: Readonly<Record<string, unknown>>, beside: SideEffects): Statement {
@@ -108,9 +121,9 @@ export class AggregateSql {
     const key = `${verb} ${beside.claim ? 'claimed ' : ''}${names.join()}`;
     let text = this.#texts.get(key);
     if (text === undefined) {
-      const first = FIRST_OF_CLAIM + (beside.claim ? CLAIM_PARAMETERS : 0);
+      const first = this.#firstOfClaim + (beside.claim ? CLAIM_PARAMETERS : 0);
       const columns = names.map((name) => this.#column(name));
-      const claim = beside.claim ? `,\nclaim as (${storeClaim(this.#key, FIRST_OF_CLAIM)})` : '';
+      const claim = beside.claim ? `,\nclaim as (${storeClaim(this.#key, this.#firstOfClaim)})` : '';
       text = `with written as (${write(columns, first)}),\n${this.#sideEffects}${claim}\nselect case when exists (select from written) then 1 else cqrs.overtaken() end`;
       this.#texts.set(key, text);
     }
@@ -129,7 +142,12 @@ const storeEvents = (key: string): string => `insert into cqrs.event
   select event.id, event.type, event.payload, event.personal, $1, written.${key}, $2, $3, $4, $5
   from written, unnest($6::uuid[], $7::text[], $8::bytea[], $9::bytea[]) as event (id, type, payload, personal)`;
 
-const parametersOf = ({ events, record, claim = [] }: SideEffects): readonly unknown[] => [...events, ...record, ...claim];
+const parametersOf = ({ events, record, texts, claim = [] }: SideEffects): readonly unknown[] => [
+  ...events,
+  ...record,
+  ...texts,
+  ...claim,
+];
 
 const quoted = (name: string): string => `"${name}"`;
 

@@ -9,11 +9,13 @@ export interface EventMessage {
 }
 
 /** A read model kept in the command's own transaction, so that it is current on the primary when the command is answered. */
-export interface InlineProjection {
+export interface InlineProjection<A extends object> {
   /** Names the projection inside the statement it is part of. */
   readonly name: string;
-  /** A data-modifying statement without parameters. It reads `written`: the aggregate's row as it now is, or no row. */
-  readonly statement: string;
+  /** What it stores and the database cannot make of the row. */
+  texts?(aggregate: A): readonly string[];
+  /** A data-modifying statement that reads `written`: the aggregate's row as it now is, or no row. `texts` is the array of its texts in SQL. */
+  statement(texts: string): string;
 }
 
 /** How the unit of work keeps one kind of aggregate: what it needs to know and the domain must not. */
@@ -35,7 +37,7 @@ export interface AggregateType<A extends object> {
   erasesPersonalData(aggregate: A): boolean;
   /** What people are shown of the aggregate when a command is run again: all that commands decide by, and no secret. */
   snapshot?(aggregate: A): JsonObject;
-  readonly projections: readonly InlineProjection[];
+  readonly projections: readonly InlineProjection<A>[];
   /** What the violation of a constraint by this aggregate means to the caller; undefined when it should not have happened. */
   violation(constraint: string, aggregate: A): DomainError | undefined;
 }

@@ -19,7 +19,7 @@ import { Edge } from '../edge/edge.ts';
 import { MessageLimits } from '../message-limits.ts';
 import type { TrustedProxies } from '../proxies/trusted-proxies.ts';
 import { requestTimedOut, unknownMethod, unsupportedContentType, unsupportedVerb } from '../refusal.ts';
-import { SECURITY_HEADERS, SECURITY_HEADERS_OVER_TLS } from '../security-headers.ts';
+import { DOCUMENT_HEADERS, SECURITY_HEADERS, SECURITY_HEADERS_OVER_TLS } from '../security-headers.ts';
 import { boundTimeouts } from './bound-timeouts.ts';
 import { CrossOrigin } from './cross-origin.ts';
 import { serveText } from './grpc-web-text.ts';
@@ -37,9 +37,6 @@ export interface ConnectDoorOptions extends DoorOptions {
   /** Origins whose pages may call from browsers. */
   readonly corsOrigins?: readonly string[] | undefined;
 }
-
-/** How long a closing connection gets to send its last answers. */
-const LAST_WORDS_MS = 250;
 
 /** What is not of the contract is refused. `textDecoder` is an option that Connect's types do not name. */
 const JSON_OPTIONS = { ignoreUnknownFields: false, textDecoder: new TextDecoder('utf-8', { fatal: true }) };
@@ -70,11 +67,11 @@ export function createConnectDoor(options: ConnectDoorOptions): Door {
     (request, response) => {
       const host = String(request.headers[':authority'] ?? request.headers.host ?? '');
       // Not of a name that stands for another service on every machine, and on every port of this one.
-      const headers = options.tls && !isLocalHost(host) ? SECURITY_HEADERS_OVER_TLS : SECURITY_HEADERS;
-      for (const name in headers) response.setHeader(name, headers[name as keyof typeof headers]);
+      setHeaders(response, options.tls && !isLocalHost(host) ? SECURITY_HEADERS_OVER_TLS : SECURITY_HEADERS);
       const [path = ''] = (request.url ?? '').split('?', 1);
       const rpc = rpcs.get(path);
       const route = routes.get(path) ?? prefixes.find((prefix) => path.startsWith(prefix.path));
+      if (!rpc || request.method !== 'POST') setHeaders(response, DOCUMENT_HEADERS);
       if (options.isAllowedHost?.(host) === false && !route?.anyHost) return refuseHost(host, request, response);
       if (crossOrigin?.answers(request, response)) return;
       const served = rpc
@@ -91,10 +88,8 @@ export function createConnectDoor(options: ConnectDoorOptions): Door {
     listen: (address) => server.listen(address),
     async close({ graceMs }) {
       const forget = inFlight.endWithin(graceMs);
-      const end = setTimeout(() => server.destroy(), graceMs + LAST_WORDS_MS);
-      await server.close();
+      await server.close(graceMs);
       forget();
-      clearTimeout(end);
     },
   };
 }
@@ -122,6 +117,10 @@ function typesOf(bus: Bus): Registry {
   };
   for (const { method } of bus.values()) add(method.parent.file);
   return createRegistry(...files);
+}
+
+function setHeaders(response: HttpResponse, headers: Readonly<Record<string, string>>): void {
+  for (const name in headers) response.setHeader(name, headers[name] ?? '');
 }
 
 async function serveRpc(

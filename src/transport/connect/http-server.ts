@@ -64,12 +64,12 @@ export class HttpServer {
     return (this.#server.address() as AddressInfo).port;
   }
 
-  /** Takes no more connections and no more calls on those that are open. Resolves when all are closed. */
-  async close(): Promise<void> {
+  /** Takes no more connections and no more calls on those that are open. Resolves when all are closed: see `Edge.ended`. */
+  async close(graceMs: number): Promise<void> {
     if (!this.#server.listening) return;
-    const closed = once(this.#server, 'close');
     // Callers that have connected already are let in and told, where closing the port would cut them off.
     await nextTurn();
+    const ended = this.#edge.ended([this.#server], graceMs);
     this.#server.close();
     this.#edge.close();
     // What such a caller has sent is on its way; one that stays silent has nothing to lose.
@@ -77,14 +77,8 @@ export class HttpServer {
       for (const socket of this.#undecided) socket.destroy();
     }, FIRST_WORDS_MS).unref();
     const idle = setInterval(() => (this.#server as Http1Server).closeIdleConnections(), IDLE_CHECK_MS);
-    await closed;
+    await ended;
     clearInterval(idle);
-    this.destroy();
-  }
-
-  /** Cuts what is still open. */
-  destroy(): void {
-    this.#edge.destroy();
   }
 
   #clearTextServer(listener: Listener): Http1Server {

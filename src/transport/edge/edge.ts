@@ -1,5 +1,8 @@
+import { once } from 'node:events';
 import type { Http2Server, ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
 import type { Server, Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { TLSSocket } from 'node:tls';
 import { networkOf } from '../../cqrs/network.ts';
 import type { TrustedProxies } from '../proxies/trusted-proxies.ts';
 import { EDGE_LIMITS, type EdgeLimits } from './edge-limits.ts';
@@ -33,6 +36,8 @@ interface Peer {
 /** Rounds are no further apart than this, in milliseconds. */
 const LONGEST_ROUND = 1000;
 const REPORT_EVERY = 10_000;
+/** How long a closing connection gets to send its last answers, and a connection that was cut to be gone, in milliseconds. */
+const LAST_WORDS_MS = 250;
 
 /**
  * The edge of a door: who may connect, and how long everything may take that comes before a call is one, or after it was answered. The
@@ -45,7 +50,7 @@ export class Edge {
   readonly limits: EdgeLimits;
   readonly #options: EdgeOptions;
   readonly #unfinished: UnfinishedRequests;
-  /** By address and port, which tell the connection under TLS and the one above it to be the same. */
+  /** By the addresses and the port, which tell the connection under TLS and the one above it to be the same. */
   readonly #peers = new Map<string, Peer>();
   readonly #perNetwork = new Map<string, number>();
   readonly #http1 = new WeakMap<Socket, Http1Connection>();
@@ -98,6 +103,24 @@ export class Edge {
     for (const { connection } of this.#peers.values()) connection?.leave();
   }
 
+  /**
+   * Resolves when all servers have closed. What is open `graceMs` later, and a little for last answers, is cut; whatever callers do, the
+   * end comes. To be called before the servers are told to close.
+   */
+  async ended(servers: Iterable<Server>, graceMs: number): Promise<void> {
+    const listening = [...servers].filter((server) => server.listening);
+    const isOver = new AbortController();
+    const closed = Promise.all(listening.map((server) => once(server, 'close')));
+    const cut = async (): Promise<void> => {
+      await sleep(graceMs + LAST_WORDS_MS, undefined, isOver);
+      this.destroy();
+      await sleep(LAST_WORDS_MS, undefined, isOver);
+    };
+    await Promise.race([closed, cut().catch(() => closed)]);
+    isOver.abort();
+    this.destroy();
+  }
+
   /** Cuts what is still open. */
   destroy(): void {
     clearInterval(this.#rounds);
@@ -113,7 +136,7 @@ export class Edge {
 
   #admits(socket: Socket): boolean {
     const key = keyOf(socket);
-    const network = networkOf(key);
+    const network = networkOf(`${socket.remoteAddress}:${socket.remotePort}`);
     const fromThere = this.#perNetwork.get(network) ?? 0;
     // Gone already, or one too many.
     const isOneTooMany =
@@ -124,13 +147,17 @@ export class Edge {
       return false;
     }
     this.#perNetwork.set(network, fromThere + 1);
-    this.#peers.set(key, { socket, network, openedAt: this.#now, connection: undefined });
-    socket.once('close', () => this.#forget(key, network));
+    const peer: Peer = { socket, network, openedAt: this.#now, connection: undefined };
+    // A caller can use its port again before the end of the last connection from there is known here.
+    this.#peers.get(key)?.socket.destroy();
+    this.#peers.set(key, peer);
+    socket.once('close', () => this.#forget(key, peer));
     return true;
   }
 
-  #forget(key: string, network: string): void {
-    this.#peers.delete(key);
+  #forget(key: string, peer: Peer): void {
+    if (this.#peers.get(key) === peer) this.#peers.delete(key);
+    const { network } = peer;
     const left = (this.#perNetwork.get(network) ?? 1) - 1;
     if (left > 0) this.#perNetwork.set(network, left);
     else this.#perNetwork.delete(network);
@@ -182,5 +209,5 @@ export class Edge {
   }
 }
 
-const keyOf = ({ remoteAddress, remotePort }: Pick<Socket, 'remoteAddress' | 'remotePort'>): string =>
-  `${remoteAddress}:${remotePort}`;
+const keyOf = ({ remoteAddress, remotePort, localAddress }: Socket | TLSSocket): string =>
+  `${remoteAddress}:${remotePort} ${localAddress}`;

@@ -42,6 +42,7 @@ export class Http2Connection {
   /** Since when no more calls are taken, and how long those that are open get. */
   #leaving: { readonly since: number; readonly graceMs: number } | undefined;
   #toldOfAgeAt: number | undefined;
+  #isSentAway = false;
 
   constructor(session: ServerHttp2Session, { now, ...rules }: Http2Rules & { now: number }) {
     const { limits } = rules;
@@ -77,25 +78,25 @@ export class Http2Connection {
       this.#takenBack();
       return false;
     }
+    if (this.#isSentAway) return refuse(stream);
     const isWhole = (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0;
     const unfinishedBytes = isWhole ? 0 : unfinished.begin(largest);
-    if (!isWhole && unfinishedBytes === 0) {
-      stream.on('error', ignore);
-      // It was not looked at, so that the caller may send it again (RFC 9113, 8.7).
-      stream.close(constants.NGHTTP2_REFUSED_STREAM);
-      return false;
-    }
+    if (!isWhole && unfinishedBytes === 0) return refuse(stream);
     const isLarge = !isWhole && UnfinishedRequests.isLarge(largest);
     const moreBytes = isLarge ? unfinished.countRest(stream, () => stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM)) : NO_MORE;
     const call: OpenStream = { openedAt: this.#now, unfinishedBytes, moreBytes, answeredAt: undefined };
     this.#streams.set(stream, call);
     this.#lastSignAt = this.#now;
-    if (!isWhole) stream.once('end', () => this.#received(call));
+    // A stream that was taken back ends too, but was not received.
+    if (!isWhole) stream.once('end', () => stream.closed || this.#received(call));
     stream.once('close', () => this.#closed(stream, call));
     return true;
   }
 
-  /** Takes no more calls; the caller is told to open another connection. What is under way goes on, for `graceMs` at most. */
+  /**
+   * Takes no more calls; the caller is told to open another connection. What is under way goes on, for `graceMs` at most. Not to be called
+   * while the connection is read: see `#sendAway`.
+   */
   leave(graceMs = Number.POSITIVE_INFINITY): void {
     if (this.#leaving || this.#session.destroyed) return;
     this.#leaving = { since: this.#now, graceMs };
@@ -134,7 +135,8 @@ export class Http2Connection {
     this.#streams.delete(stream);
     this.#lastSignAt = this.#now;
     if (this.#streams.size === 0) this.#idleSince = this.#now;
-    const isTakenBack = stream.rstCode === constants.NGHTTP2_CANCEL && (stream.aborted || wasUnfinished);
+    // With whatever code; also when the door has answered at once what had not come in whole.
+    const isTakenBack = stream.aborted || (wasUnfinished && stream.rstCode !== constants.NGHTTP2_NO_ERROR);
     if (isTakenBack && call.answeredAt === undefined) this.#takenBack();
   }
 
@@ -195,11 +197,24 @@ export class Http2Connection {
   }
 
   #sendAway(why: string): void {
-    if (this.#session.destroyed || this.#session.closed) return;
-    this.#session.goaway(constants.NGHTTP2_ENHANCE_YOUR_CALM, 0, Buffer.from(why));
-    // Calls that are under way get a little time; all others are refused.
-    this.leave(this.#rules.limits.beginMs);
+    if (this.#isSentAway) return;
+    this.#isSentAway = true;
+    // Not while the connection is read, where this is called. Node refuses what it reads after a session was closed and before that is sent
+    // in a way that uses freed memory, and ends the process (`current_nghttp2_memory_`, v26.10).
+    setImmediate(() => {
+      if (this.#session.destroyed || this.#session.closed) return;
+      this.#session.goaway(constants.NGHTTP2_ENHANCE_YOUR_CALM, 0, Buffer.from(why));
+      // Calls that are under way get a little time; all others are refused.
+      this.leave(this.#rules.limits.beginMs);
+    });
   }
+}
+
+/** It was not looked at, so that the caller may send it again (RFC 9113, 8.7). Answers false. */
+function refuse(stream: ServerHttp2Stream): false {
+  stream.on('error', ignore);
+  stream.close(constants.NGHTTP2_REFUSED_STREAM);
+  return false;
 }
 
 export type StreamListener = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, flags: number, raw: string[]) => void;

@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import type { Http2Server, ServerHttp2Stream } from 'node:http2';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import {
@@ -37,9 +36,6 @@ export interface GrpcDoorOptions extends DoorOptions {
   readonly overload?: OverloadOptions | undefined;
 }
 
-/** How long a closing connection gets to send its last answers. */
-const LAST_WORDS_MS = 250;
-
 /** The bus and the standard services over gRPC. */
 export function createGrpcDoor(options: GrpcDoorOptions): Door {
   const { bus, unexpected, proxies } = options;
@@ -70,18 +66,14 @@ export function createGrpcDoor(options: GrpcDoorOptions): Door {
     async close({ graceMs }) {
       calls.endOtherStreams();
       const forget = inFlight.endWithin(graceMs);
-      // A caller that neither reads nor hangs up, or has not come to its first call.
-      const patienceOver = setTimeout(() => edge.destroy(), graceMs + LAST_WORDS_MS);
       // Callers that have connected already are let in and told, where closing the port would cut them off.
       await nextTurn();
       // Not when grpc-js says so: it waits for ever for a connection that broke at this moment.
-      const closed = [...http2Servers].filter(({ listening }) => listening).map((http2Server) => once(http2Server, 'close'));
+      const ended = edge.ended(http2Servers, graceMs);
       server.tryShutdown(() => undefined);
       edge.close();
-      await Promise.all(closed);
-      edge.destroy();
+      await ended;
       forget();
-      clearTimeout(patienceOver);
     },
   };
 }

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
@@ -53,6 +53,20 @@ describe('startEmbeddedCluster', () => {
     expect((await stat(dataDir.path)).mode & 0o007).toBe(0);
     expect(cluster.connections.replicas).toEqual([]);
     expect(await ask(cluster.connections.superuser, 'select from pg_replication_slots')).toEqual([]);
+  });
+
+  it('tells its log of an error, and nothing of what was stored or sent', async () => {
+    await using dataDir = temporaryDataDir();
+    await using cluster = await startForTest({ dataDir: dataDir.path, replica: false });
+    await ask(cluster.connections.owner, `create table t (email text unique)`);
+    const twice = `insert into t values ('ada@example.org'), ('ada@example.org')`;
+    await expect(ask(cluster.connections.owner, twice)).rejects.toMatchObject({
+      code: '23505',
+      detail: expect.stringMatching('ada@'),
+    });
+    const log = join(dataDir.path, 'postgres', 'primary.log');
+    await until('the error is in the log', async () => (await readFile(log, 'utf8')).includes('duplicate key'));
+    expect(await readFile(log, 'utf8')).not.toMatch('ada@');
   });
 
   it('stops both servers, the replica with all that was committed, which is enough to go on from', async () => {

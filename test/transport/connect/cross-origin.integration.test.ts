@@ -121,6 +121,19 @@ describe('every answer', () => {
   });
 });
 
+describe('an answer that a browser could be led to', () => {
+  it.each([
+    ['a page', '/healthz'],
+    ['a query by GET', `${ASK}?connect=v1&encoding=json&message=%7B%22text%22%3A%22x%22%7D`],
+    ['a command by GET, which is refused', ECHO],
+    ['nothing', '/nothing'],
+  ])('is embedded nowhere, and loads and tells nothing: %s', async (_, path) => {
+    const { headers } = await fetch(closedAt + path);
+    expect(headers.get('content-security-policy')).toBe("default-src 'none'; frame-ancestors 'none'");
+    expect(headers.get('referrer-policy')).toBe('no-referrer');
+  });
+});
+
 describe('parseOrigins', () => {
   it.each(['https://app.example.org', 'http://localhost:3000, https://a.test', 'capacitor://localhost', ''])(
     'takes %j',

@@ -1,21 +1,26 @@
+import { foldedText, sortedText } from '../../../cqrs/folded-text.ts';
 import type { InlineProjection } from '../../../postgres/writer/aggregate-type.ts';
+import type { User } from '../domain/user.ts';
 
-/** What GetUser, FindUserByEmail and ListUsers read: a user as it is answered, with the text that is searched. */
-export const userDirectory: InlineProjection = {
+/** What GetUser, FindUserByEmail and ListUsers read: a user as it is answered, with what it is sorted by and the text that is searched. */
+export const userDirectory: InlineProjection<User> = {
   name: 'user_directory',
-  statement: `insert into read.user_directory
-      (id, email, name, status, roles, created_at, updated_at, last_login_at, version)
-    select id, coalesce(email, ''), name, status, roles, created_at, updated_at, last_login_at, version
+  // No text that is searched for holds a line feed: what is found lies within the name or within the address.
+  texts: ({ name, email }) => [sortedText(name), `${foldedText(name)}\n${foldedText(email)}`],
+  statement: (texts) => `insert into read.user_directory
+      (id, email, name, status, roles, created_at, updated_at, last_login_at, version, name_key, search_text)
+    select id, coalesce(email, ''), name, status, roles, created_at, updated_at, last_login_at, version, (${texts})[1], (${texts})[2]
     from written
     on conflict (id) do update set
       email = excluded.email, name = excluded.name, status = excluded.status, roles = excluded.roles,
-      updated_at = excluded.updated_at, last_login_at = excluded.last_login_at, version = excluded.version`,
+      updated_at = excluded.updated_at, last_login_at = excluded.last_login_at, version = excluded.version,
+      name_key = excluded.name_key, search_text = excluded.search_text`,
 };
 
 /** What every instance watches to refuse the tokens of sessions that have ended. */
-export const endedSessions: InlineProjection = {
+export const endedSessions: InlineProjection<User> = {
   name: 'ended_session',
-  statement: `insert into read.ended_session (user_id, epoch, kept_session, ended_at, transaction_id)
+  statement: () => `insert into read.ended_session (user_id, epoch, kept_session, ended_at, transaction_id)
     select id, session_epoch, kept_session, now(), pg_current_xact_id()
     from written
     where session_epoch > 1

@@ -2,6 +2,9 @@ import type { UnitOfWork } from '../../../postgres/writer/unit-of-work.ts';
 import type { StoredPassword, Users } from '../domain/users.ts';
 import { UserType } from './user-type.ts';
 
+/** Addresses are ASCII, and are compared alike in every database, whatever its locale. */
+const HOLDS_EMAIL = 'lower(email collate "C") = lower($1::text collate "C")';
+
 /** The users, kept in PostgreSQL by a unit of work. */
 export function userRepository(work: UnitOfWork): Users {
   return {
@@ -9,7 +12,7 @@ export function userRepository(work: UnitOfWork): Users {
     add: (user) => work.add(UserType, user),
 
     async storedPassword(by) {
-      const [where, value] = 'email' in by ? ['lower(email) = lower($1)', by.email] : ['id = $1', by.userId];
+      const [where, value] = 'email' in by ? [HOLDS_EMAIL, by.email] : ['id = $1', by.userId];
       const [row] = await work.queryOutside<StoredPassword>(
         `select id as "userId", password_hash as hash, email, name from users."user" where ${where} and password_hash is not null`,
         [value],
@@ -18,7 +21,7 @@ export function userRepository(work: UnitOfWork): Users {
     },
 
     async holdsEmail(email) {
-      const rows = await work.query('select from users."user" where lower(email) = lower($1)', [email]);
+      const rows = await work.query(`select from users."user" where ${HOLDS_EMAIL}`, [email]);
       return rows.length > 0;
     },
 

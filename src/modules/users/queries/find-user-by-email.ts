@@ -9,7 +9,7 @@ import type { UsersQueryContext } from './context.ts';
 const byEmail = statements
   .selectFrom('read.user_directory')
   .select(USER_COLUMNS)
-  .where(sql`lower(email)`, '=', sql`lower(${''})`)
+  .where(sql`lower(email collate "C")`, '=', sql`lower(${''}::text collate "C")`)
   .compile();
 
 /** Answers the one user with an e-mail address. */

@@ -16,7 +16,9 @@ interface UserDirectoryTable {
   readonly updated_at: Date;
   readonly last_login_at: Date | null;
   readonly version: number;
-  /** Name and e-mail in lower case. */
+  /** See `sortedText`. */
+  readonly name_key: string;
+  /** Name and e-mail, folded (`foldedText`), each on a line. */
   readonly search_text: string;
 }
 

@@ -1,4 +1,5 @@
 import { type CompiledQuery, type SelectQueryBuilder, sql } from 'kysely';
+import { foldedText } from '../../../cqrs/folded-text.ts';
 import { statements, USER_COLUMNS, type UserRow } from './user-directory.ts';
 
 /** Which users a list holds and in which order. */
@@ -19,8 +20,8 @@ export type PageRow = UserRow & { readonly sort_key: string };
 
 const SORT_KEYS = {
   created_at: { column: sql<Date>`created_at`, type: sql`timestamptz` },
-  email: { column: sql<string>`lower(email)`, type: sql`text` },
-  name: { column: sql<string>`lower(name)`, type: sql`text` },
+  email: { column: sql<string>`lower(email collate "C")`, type: sql`text` },
+  name: { column: sql<string>`name_key`, type: sql`text` },
 } as const;
 
 /**
@@ -57,7 +58,7 @@ function filtered(list: UserList): SelectQueryBuilder<{ 'read.user_directory': n
   else rows = rows.where('status', '=', list.status);
   // Says in words that the planner can prove that the partial indexes of these few users hold all of them.
   if (list.status === 'suspended' || list.status === 'deleted') rows = rows.where('status', '<>', sql.lit('active'));
-  if (list.search !== '') rows = rows.where('search_text', 'like', sql<string>`lower(${likePattern(list.search)})`);
+  if (list.search !== '') rows = rows.where('search_text', 'like', likePattern(foldedText(list.search)));
   return rows as never;
 }
 

@@ -1,6 +1,7 @@
-import { create, fromJson } from '@bufbuild/protobuf';
+import { create, createRegistry, fromJson } from '@bufbuild/protobuf';
 import { createValidator } from '@bufbuild/protovalidate';
 import { describe, expect, it } from '@jest/globals';
+import { file_cqrs_v1_text as textRules } from '#gen/cqrs/v1/text_pb.js';
 import { CommandService } from '../../../../gen/users/v1/command_service_pb.js';
 import { redact } from '../../../../src/cqrs/redaction.ts';
 import { withStandIns } from '../../../../src/modules/audit/replay/stand-ins.ts';
@@ -20,7 +21,7 @@ describe('withStandIns', () => {
   });
 
   it('fills what was erased, so that every method of users takes it', () => {
-    const validator = createValidator();
+    const validator = createValidator({ registry: createRegistry(textRules) });
     const gaps = { commandId, personalErased: true, invalid: false };
     for (const method of CommandService.methods) {
       const message = create(method.input) as object;
@@ -51,7 +52,10 @@ describe('withStandIns', () => {
   it('breaks the rules where something did, and it may have been what is missing', () => {
     const request = { userId: commandId, currentPassword: '[redacted]', newPassword: '[redacted]' };
     const rebuilt = withStandIns(changePassword.input, request, { commandId, personalErased: false, invalid: true });
-    const result = createValidator().validate(changePassword.input, fromJson(changePassword.input, rebuilt.request));
+    const result = createValidator({ registry: createRegistry(textRules) }).validate(
+      changePassword.input,
+      fromJson(changePassword.input, rebuilt.request),
+    );
     expect(result.kind === 'invalid' && result.violations.map(({ ruleId }) => ruleId)).toEqual([
       'string.max_len',
       'string.max_len',
