@@ -17,6 +17,12 @@ export default {
       { path: 'node_modules', pathNot: 'node_modules/(@bufbuild/protobuf|@connectrpc/connect|neverthrow)/' },
     ),
     rule(
+      'embedded-stands-alone',
+      'The embedded PostgreSQL knows nothing of us: it is a product of its own.',
+      { path: '^src/postgres/embedded' },
+      { path: '^src/(?!postgres/embedded/)' },
+    ),
+    rule(
       'domain-is-pure',
       'Business rules are tested without anything: the domain imports itself, the kernel and neverthrow.',
       { path: '^src/modules/[^/]+/domain' },

@@ -58,29 +58,37 @@ try {
     }
   }
 
-  await sendUpTo(warmUp);
-  progress.say('at rest after the warm-up');
-  const before = await settledBytes(service.pid);
+  const memory = { before: Number.POSITIVE_INFINITY, after: 0 };
+  if (warmUp > 0) {
+    await sendUpTo(warmUp);
+    progress.say('at rest after the warm-up');
+    memory.before = await settledBytes(service.pid);
+  }
   await sendUpTo(requests);
-  progress.say('at rest after all requests');
-  const after = await settledBytes(service.pid, before * GROWTH);
+  if (warmUp > 0) {
+    progress.say('at rest after all requests');
+    memory.after = await settledBytes(service.pid, memory.before * GROWTH);
+  }
   progress.clear();
 
-  console.log(`${endings.table()}\n`);
   const seconds = Math.round((performance.now() - started) / 1000);
-  console.log(
-    `${sent.toLocaleString('en')} requests in ${seconds} s; resident memory ${megabytes(before)} MB after ${warmUp.toLocaleString('en')}, ${megabytes(after)} MB at the end`,
-  );
+  console.log(`${endings.table()}\n\n${sent.toLocaleString('en')} requests in ${seconds} s`);
+  if (warmUp > 0) {
+    const { before, after } = memory;
+    console.log(
+      `resident memory: ${megabytes(before)} MB after ${warmUp.toLocaleString('en')}, ${megabytes(after)} MB after all`,
+    );
+  }
 
   const problems = [
     ...endings.problems(),
     ...(await loggedFailures(service)),
-    ...(after > before * GROWTH ? [`memory grew by more than ${Math.round((GROWTH - 1) * 100)} %`] : []),
+    ...(memory.after > memory.before * GROWTH ? [`memory grew by more than ${Math.round((GROWTH - 1) * 100)} %`] : []),
     ...(interrupted ? ['interrupted'] : []),
   ];
   for (const problem of problems) console.log(`  FAILED: ${problem}`);
   if (problems.length > 0) process.exitCode = 1;
-  else console.log('0 unplanned, 0 hung, 0 errors in the log, memory back to where it was');
+  else console.log(`0 unplanned, 0 hung, 0 errors in the log${warmUp > 0 ? ', memory back to where it was' : ''}`);
 } catch (error) {
   console.error(error instanceof OptionsError || (error instanceof TypeError && 'code' in error) ? error.message : error);
   process.exitCode = 1;

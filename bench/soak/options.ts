@@ -6,7 +6,7 @@ export interface SoakOptions {
   readonly requests: number;
   /** After so many minutes no more are sent. */
   readonly minutes: number;
-  /** With which the memory of the service finds its size, before it is looked at; they are counted among the requests. */
+  /** With which the memory of the service finds its size, before it is looked at; 0: it is not. They are counted among the requests. */
   readonly warmUp: number;
   /** Requests under way at once. */
   readonly crowd: number;
@@ -29,10 +29,15 @@ export function readSoakOptions(argv: readonly string[]): SoakOptions {
   return {
     requests,
     minutes: natural('--minutes', values.minutes),
-    warmUp: values['warm-up'] === undefined ? Math.ceil(Math.min(requests / 4, 20_000)) : natural('--warm-up', values['warm-up']),
+    warmUp: warmUpOf(values['warm-up'], requests),
     crowd: natural('--crowd', values.crowd),
     seed: values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : natural('--seed', values.seed),
   };
+}
+
+function warmUpOf(text: string | undefined, requests: number): number {
+  if (text === undefined) return Math.ceil(Math.min(requests / 4, 20_000));
+  return text === '0' ? 0 : natural('--warm-up', text);
 }
 
 function natural(flag: string, text: string): number {

@@ -35,6 +35,8 @@ export async function startSoakedService(): Promise<SoakedService> {
     HTTP_ADDRESS: `127.0.0.1:${httpPort}`,
     // All of the requests come from one address.
     RATE_LIMITS: 'sign-up=off,log-in=off,change-email=off',
+    // Nothing here is about a machine that has no time to open a connection.
+    LIMIT_DATABASE_WAIT_MS: '30000',
   };
   const { pid, stop } = await startProgram({
     arguments: START,

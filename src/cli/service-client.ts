@@ -1,6 +1,7 @@
 import type { DescService } from '@bufbuild/protobuf';
 import { type Client, Code, ConnectError, createClient, type Interceptor, type Transport } from '@connectrpc/connect';
 import { createGrpcTransport, Http2SessionManager } from '@connectrpc/connect-node';
+import { ErrorInfoSchema } from '#gen/google/rpc/error_details_pb.js';
 import type { AccessToken } from '../auth/access-token.ts';
 import type { Role } from '../auth/roles.ts';
 import { type Config, type Environment, readConfig } from '../config.ts';
@@ -29,7 +30,7 @@ export async function serviceClient(environment: Environment, options: ServiceCl
   const config = readConfig(environment);
   const newToken = (): Promise<AccessToken> => localToken(config, { roles: options.roles, lifetimeMs: LIFETIME });
   const [trust, token] = await Promise.all([readTrust(config, options), newToken()]);
-  const interceptors = [authorized(token, newToken)];
+  const interceptors = [authorized(token, newToken), namesUnknownKey(config.grpcAddress)];
   const { transport, close } = grpcConnection(config, { trust, interceptors });
   return { client: (service) => createClient(service, transport), close };
 }
@@ -57,6 +58,24 @@ function authorized(first: AccessToken, renew: () => Promise<AccessToken>): Inte
     return await next(request);
   };
 }
+
+/** A service takes up its keys when it starts, so that the local one can be newer. It cannot tell that one from a forged one. */
+function namesUnknownKey(address: string): Interceptor {
+  return (next) => async (request) => {
+    try {
+      return await next(request);
+    } catch (error) {
+      if (!(error instanceof ConnectError) || !isUntrusted(error)) throw error;
+      const problem =
+        `the service at ${address} does not know the key that signed the token of this command: restart it if the key was rotated ` +
+        'since its start; otherwise name its own keys with AUTH_SIGNING_KEYS, AUTH_SIGNING_KEY_FILE or DATA_DIR';
+      throw new ConnectError(problem, error.code, undefined, [], error);
+    }
+  };
+}
+
+const isUntrusted = (error: ConnectError): boolean =>
+  error.findDetails(ErrorInfoSchema).some(({ reason, metadata }) => reason === 'TOKEN_INVALID' && metadata.cause === 'UNTRUSTED');
 
 /** The service says itself why it refuses; what the network says does not tell a person where to look. */
 function namesWhoIsAway(address: string): Interceptor {

@@ -2,6 +2,9 @@ import { isIPv6 } from 'node:net';
 
 /** The address without its port; of IPv6 the /64, since whoever has one address has all of them (RFC 6177). */
 export function networkOf(peer: string): string {
+  // The address of most callers: IPv4 and a port.
+  const colon = peer.indexOf(':');
+  if (colon > 0 && colon === peer.lastIndexOf(':')) return peer.slice(0, colon);
   const address = peer.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
   const [, mapped] = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address) ?? [];
   if (mapped !== undefined) return mapped;

@@ -31,6 +31,9 @@ interface LocalCall {
  *
  * Messages are passed on, not copied: the caller leaves a request alone until it is answered. `contextValues` reach the middleware
  * as they are, so that the caller can set the principal beforehand. Errors are those of the other doors.
+ *
+ * Who leaves a stream before its end aborts the `signal` of the call, as over a network: Connect's clients do not pass on that a
+ * `for await` was left, and until then the call keeps what it holds, such as a connection to the database.
  */
 export function inProcessTransport(bus: Bus): Transport {
   return {

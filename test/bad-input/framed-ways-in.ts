@@ -1,3 +1,4 @@
+import { gunzipSync } from 'node:zlib';
 import { type DescMethod, fromBinary } from '@bufbuild/protobuf';
 import { Code, ConnectError } from '@connectrpc/connect';
 import { errorFromJsonBytes } from '@connectrpc/connect/protocol-connect';
@@ -75,8 +76,11 @@ function grpcWebOutcome({ status, headers, body }: RawAnswer): Uint8Array {
   let trailers = headers;
   for (let at = 0; at < body.length; ) {
     const end = at + 5 + body.readUInt32BE(at + 1);
-    const content = body.subarray(at + 5, end);
-    if (body[at] === 0x80) trailers = trailersOf(content.toString());
+    const flags = body.readUInt8(at);
+    const bytes = body.subarray(at + 5, end);
+    // Whoever sends in gzip, and does not say what they take, is answered in gzip where that is worth it.
+    const content = flags & 0x01 ? gunzipSync(bytes) : bytes;
+    if (flags & 0x80) trailers = trailersOf(content.toString());
     else message = content;
     at = end;
   }

@@ -234,6 +234,16 @@ describe('a command with an idempotency key', () => {
     });
     expect(first.answer).toMatchObject({ user: { email: '' } });
   });
+
+  it('keeps no hash of a password when the person was erased', async () => {
+    const values = somebody();
+    const { user } = await app.client(CommandService).createUser(values, { headers: { 'idempotency-key': newKey() } });
+    const userId = user?.id ?? '';
+    const client = app.client(CommandService, { token: await logIn(app, values) });
+    await client.deleteUser({ userId, currentPassword: values.password }, { headers: { 'idempotency-key': newKey() } });
+    const kept = await app.database.query('select secret from cqrs.idempotency_key where aggregate_id = $1', [userId]);
+    expect(kept).toEqual([{ secret: null }, { secret: null }]);
+  });
 });
 
 describe('an idempotency key of a request with a secret in it', () => {

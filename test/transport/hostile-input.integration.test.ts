@@ -137,6 +137,7 @@ describe.each(['grpc', 'connect'] as const)('gRPC at the %s door', (name) => {
     const body = frame(GOOD);
     const answer = await callRaw(ports[name], { path: ECHO, body, headers: { 'grpc-timeout': encodeURI(timeout) } });
     expect(answer).toMatchObject({ grpcStatus: Code.InvalidArgument, reason: 'MALFORMED_REQUEST' });
+    expect(answer.message).toMatch(/grpc.timeout/);
   });
 
   it.each(['99999999H', '2592000S'])('bears the timeout %s', async (timeout) => {

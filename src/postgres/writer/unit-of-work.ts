@@ -73,14 +73,14 @@ export class KeyClaimedMeanwhile extends Error {}
 
 /**
  * Drops what is stored of an aggregate's personal data beside its row: in its events, in the records of commands about it or by it, and
- * in answers kept for idempotency keys. What happened, when and in which order stays.
+ * in answers kept for idempotency keys, with the slow hashes of the requests. What happened, when and in which order stays.
  */
 const ERASE_PERSONAL_DATA = `with event as (
     update cqrs.event set personal = null where aggregate_id = $1 and personal is not null
   ), record as (
     update cqrs.command_log set personal = null where (aggregate_id = $1 or principal = $1::text) and personal is not null
   )
-  update cqrs.idempotency_key set response = null where aggregate_id = $1 and command_id <> $2`;
+  update cqrs.idempotency_key set secret = null, response = case when command_id = $2 then response end where aggregate_id = $1`;
 
 /**
  * One attempt of a command: one transaction, begun when a repository first needs it. MikroORM makes aggregates of rows and finds what
@@ -253,9 +253,10 @@ export class UnitOfWork {
 
   /** What is recorded under a name that is given up is found by the id from now on: somebody else may take the name. */
   #renaming({ type, aggregate, namesBefore }: Changed): Statement[] {
-    if (namesBefore.length === 0) return [];
+    const names = type.names?.(aggregate) ?? NO_NAMES;
+    if (namesBefore.every((name) => names.includes(name))) return [];
     const digests = namesBefore.map(this.#ownerDigest);
-    const now = (type.names?.(aggregate) ?? NO_NAMES).map(this.#ownerDigest);
+    const now = names.map(this.#ownerDigest);
     const givenUp = digests.filter((digest) => !now.some((other) => other.equals(digest)));
     if (givenUp.length === 0) return [];
     return [{ text: RENAME_OWNER, values: [givenUp, this.#ownerDigest(type.id(aggregate))] }];

@@ -51,7 +51,8 @@ export function receive(
   const [received] = metadata.get(DEADLINE_KEY);
   if (received !== undefined) {
     deadline = Number(received);
-    if (Number.isNaN(deadline)) throw new MalformedRequest(new Error('grpc-timeout'));
+    if (Number.isNaN(deadline))
+      throw new MalformedRequest(undefined, 'the header grpc-timeout has to be 1 to 8 digits and a unit: H, M, S, m, u or n');
     metadata.remove(DEADLINE_KEY);
   }
   const call = new Call({

@@ -55,7 +55,7 @@ describe('deleteUser', () => {
     await refusalOf(anonymous.logIn({ email: old.toUpperCase(), ...wrong }));
     await refusalOf(anonymous.createUser({ ...somebody(), email: old, name: `${canary} again` }));
     await refusalOf(anonymous.createUser({ email, name: canary, password: 'aaaaaaaaaaaaaaaaaaaa' }));
-    await refusalOf(anonymous.createUser({ email, name: `${canary}\n`, password: PASSWORD }));
+    await refusalOf(anonymous.createUser({ email, name: `${canary}\nagain`, password: PASSWORD }));
     await refusalOf(anonymous.changeName({ userId: user.id, name: canary }));
     await refusalOf(asAdmin(app).changeName({ userId: user.id, name: canary, expectedVersion: 9n }));
     const other = await signUp(app);

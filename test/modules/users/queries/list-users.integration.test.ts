@@ -194,7 +194,7 @@ describe('getUser and findUserByEmail', () => {
     await asAdmin(app).deleteUser({ userId: user.id });
     const { user: left } = await list().getUser({ userId: user.id }, strong);
     expect(left).toMatchObject({ id: user.id, status: UserStatus.DELETED, email: '', name: '' });
-    expect(await refusalOf(list().findUserByEmail({ email: user.email }))).toMatchObject({
+    expect(await refusalOf(list().findUserByEmail({ email: user.email }, strong))).toMatchObject({
       code: 'NotFound',
       reason: 'USER_NOT_FOUND',
     });
