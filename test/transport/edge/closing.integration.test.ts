@@ -45,7 +45,7 @@ it.each(GUARDED.flatMap(([name, making]) => Object.entries(STUBBORN).map(([what,
   '$name closes though a caller $what',
   async ({ making, open }) => {
     const guarded = await guardedDoor(making);
-    await using connection = await open(guarded);
+    await using _ = await open(guarded);
     await guarded.door.close({ graceMs: 0 });
     expect(guarded.conformance.reported).toEqual([]);
   },
