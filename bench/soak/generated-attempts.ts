@@ -67,15 +67,15 @@ export async function newScene(service: SoakedService, crowd: number): Promise<S
 }
 
 function waysInto({ grpcPort, httpPort }: SoakedService, connections: number): Readonly<Record<string, WayIn>> {
-  const door = `http://127.0.0.1:${httpPort}`;
+  const [grpcDoor, door] = [`http://127.0.0.1:${grpcPort}`, `http://127.0.0.1:${httpPort}`];
   return {
-    'gRPC, as clients do': overClient(createGrpcTransport({ baseUrl: `http://127.0.0.1:${grpcPort}` })),
+    'gRPC, as clients do': overClient(grpcDoor, createGrpcTransport),
     gRPC: overGrpc({ grpcPort }),
     'gRPC, raw frames': overGrpcFrames(http2Line(grpcPort)),
-    'Connect, as clients do': overClient(createConnectTransport({ baseUrl: door, httpVersion: '2' })),
+    'Connect, as clients do': overClient(door, (options) => createConnectTransport({ ...options, httpVersion: '2' })),
     'Connect, HTTP/1.1': overConnect(http1Line(httpPort, { connections })),
     'Connect, HTTP/2': overConnect(http2Line(httpPort)),
-    'gRPC-Web, as clients do': overClient(createGrpcWebTransport({ baseUrl: door, httpVersion: '2' })),
+    'gRPC-Web, as clients do': overClient(door, (options) => createGrpcWebTransport({ ...options, httpVersion: '2' })),
     'gRPC-Web, HTTP/1.1': overGrpcWeb(http1Line(httpPort, { connections })),
     'gRPC-Web, HTTP/2': overGrpcWeb(http2Line(httpPort)),
   };

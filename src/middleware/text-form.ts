@@ -31,12 +31,24 @@ export function textFormOf(schema: DescMessage): TextForm | undefined {
   const own = [...fields.own].map(([field, form]) => [field.localName, form] as const);
   const isInForm = (message: Message): boolean =>
     own.every(([name, form]) => hasForm((message as unknown as Record<string, unknown>)[name], form));
+  const isFlat = fields.within.length === 0 && [...fields.own.keys()].every(({ oneof }) => oneof === undefined);
   return (message) => {
-    if (fields.within.length === 0 && isInForm(message)) return message;
+    if (isFlat) return isInForm(message) ? message : flatCopy(message, own);
     const copy = clone(schema, message as never) as Message;
     bringIntoForm(reflect(schema, copy as never));
     return copy;
   };
+}
+
+/** By hand: protobuf-es checks every field of a copy, and fails for a lone surrogate, which only a caller in this process can send. */
+function flatCopy(message: Message, own: readonly (readonly [name: string, form: Form])[]): Message {
+  const copy = Object.assign(Object.create(Object.getPrototypeOf(message)), message);
+  for (const [name, form] of own) {
+    const value = copy[name];
+    if (typeof value === 'string') copy[name] = form(value);
+    else if (Array.isArray(value)) copy[name] = value.map(form);
+  }
+  return copy;
 }
 
 function hasForm(value: unknown, form: Form): boolean {

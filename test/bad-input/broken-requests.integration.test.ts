@@ -66,7 +66,7 @@ const INVALID: [string, DescMethod, Init, string[]][] = [
   ['an e-mail that is none', createUser, { email: 'ada', name: 'Ada', password }, ['email']],
   ['a line end in the e-mail', createUser, { email: `${email}\r\nbcc: all`, name: 'Ada', password }, ['email']],
   ['a NUL in the name', createUser, { email, name: 'Ada\0', password }, ['name']],
-  ['a line end in the name', changeName, { userId: id, name: 'Ada\r\n' }, ['name']],
+  ['a line end in the name', changeName, { userId: id, name: 'Ada\r\nEve' }, ['name']],
   ['a password of 14 characters', createUser, { email, name: 'Ada', password: 'x'.repeat(14) }, ['password']],
   ['a password of 129 characters', createUser, { email, name: 'Ada', password: 'x'.repeat(129) }, ['password']],
   ['a role that does not exist', grantRole, { userId: id, role: 'root' }, ['role']],

@@ -1,6 +1,7 @@
 import { create, type DescMethod, fromBinary, fromJsonString, type MessageShape } from '@bufbuild/protobuf';
 import { type Code, ConnectError, type Transport } from '@connectrpc/connect';
 import { findTrailerError } from '@connectrpc/connect/protocol-grpc';
+import { Http2SessionManager } from '@connectrpc/connect-node';
 import { Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
 import fc from 'fast-check';
 import type { App } from '../../src/app.ts';
@@ -65,10 +66,15 @@ export function inProcess({ bus }: App): WayIn {
   };
 }
 
-/** What those send who mean it well, by a client of Connect. */
-export function overClient(transport: Transport): WayIn {
+/** What those send who mean it well, by a client of Connect, over one connection. */
+export function overClient(
+  baseUrl: string,
+  newTransport: (options: { baseUrl: string; sessionManager: Http2SessionManager }) => Transport,
+): WayIn {
+  const sessionManager = new Http2SessionManager(baseUrl);
+  const transport = newTransport({ baseUrl, sessionManager });
   return {
-    close: () => {},
+    close: () => sessionManager.abort(),
     attempts: (method, { authorization, likely }) =>
       fc.record({ token: authorization, message: likelyMessageOf(method.input, likely) }).map((request) =>
         attempt(request, async ({ token, message }) => {

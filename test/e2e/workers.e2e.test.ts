@@ -148,7 +148,8 @@ describe('two workers', () => {
     expect(workers()).toContain(other);
     // Its callers are served again at once, by another.
     expect(await workerOf(ofKilled)).not.toBe(killed);
-    expect([...new Set(loadOfKilled.failures.map(codeOf))]).toEqual(['Unavailable']);
+    // grpc-js itself sends a call again that the worker had not begun.
+    expect(loadOfKilled.failures.map(codeOf).filter((code) => code !== 'Unavailable')).toEqual([]);
     expect(loadOfOther.failures).toEqual([]);
     expect(service.log()).toContain(`"worker":${killed},"restartInMs":500,"msg":"a worker was ended by SIGKILL"`);
     {

@@ -94,6 +94,7 @@ export function itIsTheStory(told: () => Story): void {
     expect(told().errors.invalid.violations).toEqual([
       { field: 'email', description: 'must be a valid email address', reason: 'STRING_EMAIL' },
       { field: 'name', description: 'must be at least 1 characters', reason: 'STRING_MIN_LEN' },
+      { field: 'name', description: 'must hold a letter, a number or another visible character', reason: 'STRING_VISIBLE' },
       { field: 'password', description: 'must be at least 15 characters', reason: 'STRING_MIN_LEN' },
     ]);
   });

@@ -6,11 +6,11 @@ import {
   Http2SessionManager,
 } from '@connectrpc/connect-node';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import pg from 'pg';
 import { CommandService } from '../../gen/users/v1/command_service_pb.js';
 import { DatabaseUnavailable } from '../../src/cqrs/errors.ts';
 import { holdsSecrets, isSecret } from '../../src/cqrs/redaction.ts';
 import { idempotency } from '../../src/middleware/idempotency.ts';
+import { createPool } from '../../src/postgres/pool.ts';
 import { type Claim, createIdempotencyKeys, type IdempotencyKeys } from '../../src/postgres/writer/idempotency-keys.ts';
 import { KeyClaimedMeanwhile } from '../../src/postgres/writer/unit-of-work.ts';
 import { inProcessTransport } from '../../src/transport/in-process.ts';
@@ -362,10 +362,10 @@ describe('idempotency keys', () => {
       select case when n > 10 then 'old' else 'new' end, 'm', n::text, ''::bytea, gen_random_uuid(),
         now() - case when n > 10 then interval '25 hours' else interval '23 hours' end
       from generate_series(1, 2510) as n`);
-    const pool = new pg.Pool(app.database.connections.writer);
+    const pool = createPool(app.database.connections.writer, { name: 'test', max: 2, readOnly: false });
     const keys = createIdempotencyKeys({ pool, keptSeconds: 24 * 3600 });
     expect(await keys.removeOld()).toBe(2500);
-    await pool.end();
+    await pool.close();
     const [left] = await app.database.query<{ count: number }>(
       `select count(*)::integer as count from cqrs.idempotency_key where principal in ('old', 'new')`,
     );

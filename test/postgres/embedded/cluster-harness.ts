@@ -36,13 +36,7 @@ export async function until(what: string, isTrue: () => Promise<boolean> | boole
   }
 }
 
-export function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
-  }
-}
+export { isAlive } from '../../support/processes.ts';
 
 export interface ClusterProgram extends Disposable {
   readonly child: ChildProcess;
