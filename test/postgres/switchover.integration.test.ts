@@ -63,6 +63,32 @@ describe('connections', () => {
     });
   });
 
+  it('are replaced when a replica turns out to be with the server that was promoted', async () => {
+    const [standby] = clusterForTests().replicas;
+    if (!standby) throw new Error('the tests have a replica');
+    await using replicaProxy = await startStallingProxy(standby);
+    const database = await createTestDatabase();
+    const replicas = [replicaProxy.through(database.connections.reader)];
+    const replicated = await startTestApp({ on: { ...database, connections: { ...database.connections, replicas } } });
+    await using _ = { [Symbol.asyncDispose]: () => replicated.stop() };
+    const { id } = await signUp(replicated);
+    const servedBy = async (): Promise<string | null> => {
+      let name: string | null = null;
+      const onHeader = (header: Headers): void => {
+        name = header.get('cqrs-served-by');
+      };
+      await replicated.client(QueryService, { roles: ['auditor'] }).getUser({ userId: id }, { onHeader });
+      return name;
+    };
+    await until('the replica serves', async () => (await servedBy()) === 'replica-1');
+    replicaProxy.moveTo(clusterForTests().writer);
+    replicaProxy.disconnect();
+    await until('the primary serves', async () => (await servedBy()) === 'primary');
+    replicaProxy.moveTo(standby);
+    // Nothing is disconnected.
+    await until('the replica serves again', async () => (await servedBy()) === 'replica-1');
+  });
+
   it('are replaced when they have lived long enough, and cost no call', async () => {
     const pool = createPool(app.database.connections.writer, { name: 'lifetime', max: 2, readOnly: false, lifetimeMs: 100 });
     const pids = new Set<number>();

@@ -63,7 +63,6 @@ export async function createReadSide(parts: {
       },
       renew: () => {
         for (const one of [pool, sharedPool, probe]) one.renew();
-        onDemoted();
       },
       close: async () => {
         shared.release();
@@ -75,7 +74,11 @@ export async function createReadSide(parts: {
   const limits = { connectionTimeoutMs: REPLICA_CONNECTION_TIMEOUT, patienceMs: REPLICA_PATIENCE };
   const replicas = parts.replicas.map((connection, index) => open(`replica-${index + 1}`, connection, limits));
   const all = [primary, ...replicas];
-  const monitor = new ReplicaMonitor({ primary, replicas, onChange: parts.onChange });
+  const renewAll = (): void => {
+    primary.renew();
+    onDemoted();
+  };
+  const monitor = new ReplicaMonitor({ primary: { ...primary, renew: renewAll }, replicas, onChange: parts.onChange });
   await monitor.start();
   const close = async (): Promise<void> => {
     monitor.stop();

@@ -118,13 +118,15 @@ export class ReplicaMonitor {
     return this.#due(now);
   }
 
-  async #lookAtReplica({ name, probe, cut }: Monitored, due: Promise<bigint>): Promise<void> {
+  async #lookAtReplica({ name, probe, cut, renew }: Monitored, due: Promise<bigint>): Promise<void> {
     const seen = await probe.look();
     if (seen === LATE || !seen) {
       this.#set(name, { healthy: false, position: this.position(name) });
       if (seen === LATE) cut();
       return;
     }
+    // It may be the server that was promoted, while its name or address means the new standby by now.
+    if (!seen.isStandby) renew();
     const isFresh = seen.isStandby && seen.position >= (await due);
     this.#set(name, { healthy: isFresh && !this.#isResting(name), position: seen.position });
   }
