@@ -67,7 +67,7 @@ try {
   await sendUpTo(requests);
   if (warmUp > 0) {
     progress.say('at rest after all requests');
-    memory.after = await settledBytes(service.pid, memory.before * GROWTH);
+    memory.after = await settledBytes(service.pid);
   }
   progress.clear();
 

@@ -9,13 +9,13 @@ const LONGEST_MS = 180_000;
 
 /**
  * Resident memory of a process that has nothing to do, in bytes: the least that is seen until no less comes. An idle V8 collects garbage
- * and gives memory back, step by step. Resolves at once when less than `enough` is seen.
+ * and gives memory back, step by step.
  */
-export async function settledBytes(pid: number, enough = 0): Promise<number> {
+export async function settledBytes(pid: number): Promise<number> {
   let least = Number.POSITIVE_INFINITY;
   let leastAt = performance.now();
   const deadline = performance.now() + LONGEST_MS;
-  while (performance.now() < Math.min(leastAt + STILL_MS, deadline) && least >= enough) {
+  while (performance.now() < Math.min(leastAt + STILL_MS, deadline)) {
     const bytes = (await residentBytes(pid)) ?? Number.NaN;
     if (bytes < least * 0.995) [least, leastAt] = [bytes, performance.now()];
     await delay(LOOK_MS);
