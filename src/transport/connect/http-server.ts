@@ -7,7 +7,7 @@ import {
   type Http2ServerRequest,
   type Http2ServerResponse,
 } from 'node:http2';
-import type { AddressInfo, Socket } from 'node:net';
+import { type AddressInfo, Server as NetServer, type Socket } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { AddressInUse, parseAddress } from '../address.ts';
 import type { Edge } from '../edge/edge.ts';
@@ -22,7 +22,10 @@ type Listener = (request: HttpRequest, response: HttpResponse) => void;
 
 /** How long a refused caller gets to read why. */
 const LAST_READ_MS = 500;
-/** How long a caller that has just connected gets to say what it wants when the server stops. */
+/**
+ * How long a caller that has just connected, or is between two calls on HTTP/1.1, gets to say what it wants when the server stops: that
+ * may be on its way.
+ */
 const FIRST_WORDS_MS = 250;
 /** How often connections that have become idle are closed while the server stops. */
 const IDLE_CHECK_MS = 50;
@@ -70,15 +73,20 @@ export class HttpServer {
     // Callers that have connected already are let in and told, where closing the port would cut them off.
     await nextTurn();
     const ended = this.#edge.ended([this.#server], graceMs);
-    this.#server.close();
+    // That of HTTP servers cuts idle connections at once, and the calls that callers have just sent on them.
+    NetServer.prototype.close.call(this.#server);
     this.#edge.close();
-    // What such a caller has sent is on its way; one that stays silent has nothing to lose.
-    setTimeout(() => {
+    let idle: NodeJS.Timeout | undefined;
+    const firstWords = setTimeout(() => {
+      // One that stays silent has nothing to lose.
       for (const socket of this.#undecided) socket.destroy();
-    }, FIRST_WORDS_MS).unref();
-    const idle = setInterval(() => (this.#server as Http1Server).closeIdleConnections(), IDLE_CHECK_MS);
+      idle = setInterval(() => (this.#server as Http1Server).closeIdleConnections(), IDLE_CHECK_MS);
+    }, FIRST_WORDS_MS);
     await ended;
+    clearTimeout(firstWords);
     clearInterval(idle);
+    // It also ends the looks at slow requests.
+    this.#server.close();
   }
 
   #clearTextServer(listener: Listener): Http1Server {

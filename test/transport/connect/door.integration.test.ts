@@ -2,7 +2,8 @@ import { once } from 'node:events';
 import { Agent, request as requestHttp } from 'node:http';
 import { connect as connectHttp2 } from 'node:http2';
 import { connect, type Socket } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
+import { connect as connectTls } from 'node:tls';
 import { create, toBinary } from '@bufbuild/protobuf';
 import { Code, type ConnectError, createClient } from '@connectrpc/connect';
 import { createConnectTransport, createGrpcTransport } from '@connectrpc/connect-node';
@@ -177,6 +178,41 @@ describe('close', () => {
   });
 
   it.each([
+    ['clear text', false],
+    ['TLS', true],
+  ])('answers a call over HTTP/1.1 in %s that was sent on an idle connection when the door began to close', async (_, secure) => {
+    const { ca, server } = await certificates();
+    const port = await open(secure ? { tls: new ServerTls(server) } : {});
+    const socket = secure ? connectTls({ port, host: 'localhost', ca }) : connect(port, '127.0.0.1');
+    await once(socket, secure ? 'secureConnect' : 'connect');
+    let answers = '';
+    socket.on('data', (chunk: Buffer) => {
+      answers += chunk;
+    });
+    const call = (): unknown =>
+      socket.write(`POST ${ECHO} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}`);
+    call();
+    await eventually(() => expect(answers).toMatch(/^HTTP\/1\.1 200 .*keep-alive.*\}$/is));
+    const closed = door.close({ graceMs: FOREVER });
+    await nextTurn();
+    await nextTurn();
+    answers = '';
+    call();
+    await once(socket, 'close');
+    expect(answers).toMatch(/^HTTP\/1\.1 200 .*connection: close.*\}$/is);
+    await closed;
+    expect(conformance.calls).toHaveLength(2);
+  });
+
+  it.each([
+    [
+      'an idle HTTP/1.1 connection',
+      (port: number) => {
+        const socket = connect(port, '127.0.0.1');
+        socket.write('GET / HTTP/1.1\r\nhost: localhost\r\n\r\n');
+        return socket;
+      },
+    ],
     ['a silent connection', (port: number) => connect(port, '127.0.0.1')],
     ['an idle HTTP/2 connection', (port: number) => connectHttp2(`http://127.0.0.1:${port}`)],
   ])('does not wait for %s', async (_, dial) => {
