@@ -1,9 +1,12 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { errorToJson } from '@connectrpc/connect/protocol-connect';
 import { AddressInUse, parseAddress } from './address.ts';
+import { takeHost } from './connect/host.ts';
 import { type HttpRoute, sendJson, serveHttpRoute } from './connect/http-route.ts';
 import type { Door } from './door.ts';
+import { severalHosts, unknownPage } from './refusal.ts';
 import { SECURITY_HEADERS } from './security-headers.ts';
 
 /** Probes ask briefly, and one at a time. */
@@ -20,6 +23,10 @@ export function createHealthServer(routes: readonly HttpRoute[]): Door {
     for (const [name, value] of Object.entries(SECURITY_HEADERS)) response.setHeader(name, value);
     // What is sent beside the question is not read.
     response.shouldKeepAlive = false;
+    if (takeHost(request) === undefined) {
+      sendJson(response, { status: 400, body: errorToJson(severalHosts(), undefined) });
+      return;
+    }
     const page = pages.get((request.url ?? '').split('?', 1).join(''));
     const answered = page ? serveHttpRoute(page, request, response) : notFound(response);
     answered.catch(() => response.destroy());
@@ -46,5 +53,5 @@ export function createHealthServer(routes: readonly HttpRoute[]): Door {
 }
 
 async function notFound(response: Parameters<typeof sendJson>[0]): Promise<void> {
-  sendJson(response, { status: 404, body: { message: 'no such page: /healthz and /readyz are here' } });
+  sendJson(response, { status: 404, body: errorToJson(unknownPage('/healthz and /readyz are here'), undefined) });
 }
