@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Health } from '#gen/grpc/health/v1/health_pb.js';
-import { createHealthServer } from '../../src/transport/health-server.ts';
+import { createPageServer } from '../../src/transport/page-server.ts';
 import { Readiness } from '../../src/transport/readiness.ts';
 import { CommandService, QueryService } from '../gen/conformance/v1/conformance_pb.js';
 import { throwBytes } from '../support/hostile-bytes.ts';
@@ -10,7 +10,7 @@ import { throwBytes } from '../support/hostile-bytes.ts';
 let up: { primary: boolean; replica: boolean };
 let told: Record<string, boolean>;
 let readiness: Readiness;
-let server: ReturnType<typeof createHealthServer>;
+let server: ReturnType<typeof createPageServer>;
 let port: number;
 
 beforeEach(async () => {
@@ -23,7 +23,7 @@ beforeEach(async () => {
       told[name] = serving;
     },
   });
-  server = createHealthServer(readiness.routes());
+  server = createPageServer(readiness.routes());
   port = await server.listen('127.0.0.1:0');
 });
 afterEach(() => server.close({ graceMs: 0 }));
