@@ -18,6 +18,8 @@ export interface Config {
   readonly httpAddress: string;
   /** For probes; undefined is nowhere but at the doors. */
   readonly healthAddress: string | undefined;
+  /** For scrapes of the metrics; undefined is nowhere. */
+  readonly metricsAddress: string | undefined;
   /** The hosts that the HTTP door answers under; undefined is decided by its address. */
   readonly allowedHosts: AllowedHosts | undefined;
   /** Whose word is taken about where calls come from; undefined: nobody's. */
@@ -137,6 +139,7 @@ export function readConfig(environment: Environment): Config {
     grpcAddress: address('GRPC_ADDRESS', '127.0.0.1:50051'),
     httpAddress: address('HTTP_ADDRESS', '127.0.0.1:8080'),
     healthAddress: text('HEALTH_ADDRESS') === undefined ? undefined : address('HEALTH_ADDRESS', ''),
+    metricsAddress: text('METRICS_ADDRESS') === 'off' ? undefined : address('METRICS_ADDRESS', '127.0.0.1:9464'),
     allowedHosts: listed('ALLOWED_HOSTS', parseAllowedHosts, 'names like api.example.org,*.example.org without ports, or *'),
     proxies: readProxies({ text, listed, checked, problems }),
     corsOrigins: listed('CORS_ORIGINS', parseOrigins, 'origins like https://app.example.org without a path; * is none') ?? [],

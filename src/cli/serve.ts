@@ -36,9 +36,14 @@ export async function serve(environment: Environment): Promise<void> {
   logger.info('stopped');
 }
 
-async function refuseTakenAddresses({ grpcAddress, httpAddress, healthAddress }: Config): Promise<void> {
+async function refuseTakenAddresses({ grpcAddress, httpAddress, healthAddress, metricsAddress }: Config): Promise<void> {
   const problems: string[] = [];
-  const addresses = { GRPC_ADDRESS: grpcAddress, HTTP_ADDRESS: httpAddress, HEALTH_ADDRESS: healthAddress };
+  const addresses = {
+    GRPC_ADDRESS: grpcAddress,
+    HTTP_ADDRESS: httpAddress,
+    HEALTH_ADDRESS: healthAddress,
+    METRICS_ADDRESS: metricsAddress,
+  };
   for (const [variable, address] of Object.entries(addresses)) {
     if (address !== undefined) await refuseTaken(address).catch((error: Error) => problems.push(`${variable}: ${error.message}`));
   }

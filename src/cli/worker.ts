@@ -23,6 +23,7 @@ const stopped = (async () => {
   for await (const [message] of messages as AsyncIterable<[WorkerOrder]>) {
     if (message === 'stop') return;
     if (message === 'answer') await report('alive');
+    else if (message === 'metrics') void app?.metrics().then((metrics) => report({ metrics }));
     else await app?.renewCertificates();
   }
 })();

@@ -10,6 +10,8 @@ export interface TraceContext {
   readonly traceId: string;
   /** What to send on and to store beside events, in the format of the `traceparent` header. */
   readonly traceparent: string;
+  /** Whether the trace can be looked up: somebody records it. */
+  readonly isRecorded?: boolean;
 }
 export const traceKey = createContextKey<TraceContext | undefined>(undefined, { description: 'trace context' });
 

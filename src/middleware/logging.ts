@@ -1,13 +1,10 @@
-import { Code, ConnectError, type Interceptor } from '@connectrpc/connect';
+import { Code, type Interceptor } from '@connectrpc/connect';
 import type { Logger } from 'pino';
-import { type ErrorInfo, ErrorInfoSchema } from '#gen/google/rpc/error_details_pb.js';
-import { answerOf, toResponse } from '../cqrs/answer.ts';
-import { type Call, callOf, type Message } from '../cqrs/call.ts';
+import { type Call, callOf } from '../cqrs/call.ts';
 import { principalKey, traceKey } from '../cqrs/context-keys.ts';
 import { methodName } from '../cqrs/convention.ts';
-import { DeadlinePassed } from '../cqrs/errors.ts';
 import { codeName } from '../telemetry/code-name.ts';
-import { type StreamEnd, watchedStream } from './watched-stream.ts';
+import { type CallEnd, endCode, endReason, untilItsEnd } from './call-end.ts';
 
 /**
  * Writes one line for each call, when it is over: what was called, by whom, how it ended and how long it took. Never a payload.
@@ -17,8 +14,8 @@ import { type StreamEnd, watchedStream } from './watched-stream.ts';
  * `now` is in milliseconds, from any start.
  */
 export function logging(logger: Logger, now: () => number = () => performance.now()): Interceptor {
-  function log(call: Call, started: number, error: unknown, messages?: number): void {
-    const code = error === undefined ? undefined : codeOf(error);
+  function log(call: Call, started: number, end: CallEnd): void {
+    const code = endCode(end);
     const level = levelOf(code);
     if (!logger.isLevelEnabled(level)) return;
     logger[level](
@@ -30,44 +27,24 @@ export function logging(logger: Logger, now: () => number = () => performance.no
         trace_id: call.contextValues.get(traceKey)?.traceId,
         door: call.origin.door,
         peer: call.origin.peer,
-        reason: reasonOf(error),
-        messages,
+        reason: endReason(end),
+        messages: end.messages,
       },
       'call',
     );
   }
 
-  return (next) => async (request) => {
-    if (logger.level === 'silent') return await next(request);
+  return (next) => (request) => {
+    if (logger.level === 'silent') return next(request);
     const call = callOf(request);
     const started = now();
-    try {
-      const response = await next(request);
-      if (!call.stream) {
-        log(call, started, undefined);
-        return response;
-      }
-      const answer = answerOf(response);
-      const report = (end: StreamEnd, count: number) => log(call, started, errorOf(end, call), count);
-      return toResponse(answer.withMessage(watchedStream(answer.message as AsyncIterable<Message>, report)));
-    } catch (error) {
-      log(call, started, error);
-      throw error;
-    }
+    return untilItsEnd(
+      call,
+      () => next(request),
+      (end) => log(call, started, end),
+    );
   };
 }
-
-/** A reader leaves a stream because its call was cancelled or is past its deadline. */
-function errorOf(end: StreamEnd, { cancellation }: Call): unknown {
-  if (end.kind === 'complete') return undefined;
-  if (end.kind === 'failed') return end.error;
-  return new ConnectError(
-    'the reader left',
-    cancellation.reason instanceof DeadlinePassed ? Code.DeadlineExceeded : Code.Canceled,
-  );
-}
-
-const codeOf = (error: unknown): Code => (error instanceof ConnectError ? error.code : Code.Unknown);
 
 function levelOf(code: Code | undefined): 'info' | 'warn' | 'error' {
   switch (code) {
@@ -82,13 +59,4 @@ function levelOf(code: Code | undefined): 'info' | 'warn' | 'error' {
     default:
       return 'info';
   }
-}
-
-/** The `reason` of the error's google.rpc.ErrorInfo (AIP-193). */
-function reasonOf(error: unknown): string | undefined {
-  if (!(error instanceof ConnectError)) return undefined;
-  for (const detail of error.details) {
-    if ('desc' in detail && detail.desc.typeName === ErrorInfoSchema.typeName) return (detail.value as Partial<ErrorInfo>).reason;
-  }
-  return undefined;
 }

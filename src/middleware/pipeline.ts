@@ -7,16 +7,18 @@ import type { RefusalTally } from '../postgres/command-log/refusal-tally.ts';
 import { OutageLog } from '../postgres/outage-log.ts';
 import type { ReadSide } from '../postgres/reader/read-side.ts';
 import type { WriteSide } from '../postgres/writer/write-side.ts';
+import type { CallMetrics } from '../telemetry/metrics/call-metrics.ts';
 import { audit } from './audit.ts';
 import { authentication } from './authentication.ts';
 import { authorization } from './authorization.ts';
-import { consistency } from './consistency.ts';
+import { consistency, type ReadingReport } from './consistency.ts';
 import { deadline } from './deadline.ts';
 import { errors, type UnexpectedErrors } from './errors.ts';
 import { type GuessLimitParts, guessLimit } from './guess-limit.ts';
 import { type IdempotencyParts, idempotency } from './idempotency.ts';
-import { type CallGauges, loadShedding } from './load-shedding.ts';
+import { type CallGauges, type CallKind, loadShedding } from './load-shedding.ts';
 import { logging } from './logging.ts';
+import { metrics } from './metrics.ts';
 import { type RateLimitParts, rateLimit } from './rate-limit.ts';
 import { retry } from './retry.ts';
 import { tracing } from './tracing.ts';
@@ -25,6 +27,7 @@ import { unitOfWork } from './unit-of-work.ts';
 /** What the middleware is made of. */
 export interface PipelineParts {
   readonly logger: Logger;
+  readonly calls: Pick<CallMetrics, 'ended'>;
   readonly unexpected: UnexpectedErrors;
   readonly authority: Authority;
   readonly validation: Interceptor;
@@ -33,6 +36,8 @@ export interface PipelineParts {
   readonly idempotency: IdempotencyParts;
   readonly writes: Pick<WriteSide, 'unitOfWork'>;
   readonly reads: Pick<ReadSide, 'primary' | 'candidates' | 'monitor'>;
+  readonly reading?: ReadingReport;
+  readonly onShed?: (kind: CallKind) => void;
   readonly inFlight: CallGauges;
   readonly rates: RateLimitParts;
   readonly guesses: GuessLimitParts;
@@ -46,7 +51,14 @@ export interface PipelineParts {
  * a token is needed, by its principal. Nothing is looked up before authorization, and what a limit refuses begins no transaction.
  */
 export function createPipelines(parts: PipelineParts): Pipelines {
-  const outer = [tracing(), logging(parts.logger), errors(parts.unexpected), loadShedding(parts.inFlight), deadline()];
+  const outer = [
+    tracing(),
+    metrics(parts.calls),
+    logging(parts.logger),
+    errors(parts.unexpected),
+    loadShedding(parts.inFlight, parts.onShed),
+    deadline(),
+  ];
   const admission = [
     rateLimit(parts.rates, 'network'),
     authentication(parts.authority),
@@ -63,7 +75,7 @@ export function createPipelines(parts: PipelineParts): Pipelines {
       ...once,
       ...execution(parts, new OutageLog('commands', parts.logger)),
     ],
-    query: [...outer, ...admission, consistency(parts.reads)],
+    query: [...outer, ...admission, consistency(parts.reads, parts.reading)],
     replay: replayPipeline(parts),
   };
 }

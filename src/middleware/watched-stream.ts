@@ -4,19 +4,21 @@ import type { Message } from '../cqrs/call.ts';
 export type StreamEnd = { readonly kind: 'complete' | 'left' } | { readonly kind: 'failed'; readonly error: unknown };
 
 /**
- * The same stream, with a report once it is over. It is no async generator: those cost promises for each message, and say nothing
+ * The same stream, with a report once it is over, and of its first message. It is no async generator: those cost promises for each message, and say nothing
  * when their reader leaves before the first.
  */
 export function watchedStream(
   messages: AsyncIterable<Message>,
   report: (end: StreamEnd, count: number) => void,
+  onFirst: () => void = () => {},
 ): AsyncIterable<Message> {
-  return { [Symbol.asyncIterator]: () => watchedIterator(messages[Symbol.asyncIterator](), report) };
+  return { [Symbol.asyncIterator]: () => watchedIterator(messages[Symbol.asyncIterator](), report, onFirst) };
 }
 
 function watchedIterator(
   messages: AsyncIterator<Message>,
   report: (end: StreamEnd, count: number) => void,
+  onFirst: () => void,
 ): AsyncIterator<Message> {
   let count = 0;
   let over = false;
@@ -29,7 +31,7 @@ function watchedIterator(
 
   function received(result: IteratorResult<Message>): IteratorResult<Message> {
     if (result.done) end({ kind: 'complete' });
-    else count++;
+    else if (++count === 1) onFirst();
     return result;
   }
 

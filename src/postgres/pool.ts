@@ -66,6 +66,15 @@ export interface PoolSettings {
   readonly lifetimeMs?: number | undefined;
 }
 
+/** How much a pool has to do now: connections, and calls that wait for one. */
+export interface PoolLoad {
+  readonly name: string;
+  readonly used: number;
+  readonly idle: number;
+  readonly waiting: number;
+  readonly limit: number;
+}
+
 type Connected = (error: Error | undefined, client: pg.PoolClient | undefined, done: (release?: unknown) => void) => void;
 
 /**
@@ -78,11 +87,13 @@ export class ConnectionPool extends pg.Pool {
   readonly #open = new Set<DatabaseClient>();
   readonly #inUse = new WeakSet<DatabaseClient>();
   readonly #retired = new WeakSet<DatabaseClient>();
+  readonly #name: string;
   readonly #maxWaiting: number;
   readonly #watch: { readonly stop: () => void };
 
-  constructor({ maxWaiting, lifetimeMs, connection, ...config }: pg.PoolConfig & OwnSettings) {
-    super({ ...connection, ...config });
+  constructor({ name, maxWaiting, lifetimeMs, connection, ...config }: pg.PoolConfig & OwnSettings) {
+    super({ ...connection, ...config, application_name: `bicameral ${name}` });
+    this.#name = name;
     this.#maxWaiting = maxWaiting;
     this.#watch = watchSilence({ connection, clients: () => this.#open, longestMs: LONGEST_SILENCE });
     // A connection that breaks is dropped by the pool and its statement rejects; without listeners the event would end the process.
@@ -118,6 +129,11 @@ export class ConnectionPool extends pg.Pool {
     return undefined;
   }
 
+  get load(): PoolLoad {
+    const { totalCount, idleCount, waitingCount, options } = this;
+    return { name: this.#name, used: totalCount - idleCount, idle: idleCount, waiting: waitingCount, limit: options.max };
+  }
+
   /** Whether whoever holds this connection should give it back, as soon as it can. */
   isRetired(client: pg.PoolClient): boolean {
     return this.#retired.has(asDatabaseClient(client));
@@ -148,6 +164,7 @@ export class ConnectionPool extends pg.Pool {
 }
 
 interface OwnSettings {
+  readonly name: string;
   readonly connection: Connection;
   readonly maxWaiting: number;
   readonly lifetimeMs: number;
@@ -169,7 +186,7 @@ export function createPool(connection: Connection, settings: PoolSettings): Conn
   const session = withSettings(connection, { ...SESSION, ...readOnly });
   return new ConnectionPool({
     connection: session,
-    application_name: `bicameral ${settings.name}`,
+    name: settings.name,
     Client: NamedStatementClient,
     pipeline: settings.pipeline ?? false,
     max: settings.max,

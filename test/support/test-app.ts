@@ -46,6 +46,7 @@ export async function startTestApp({
     grpcAddress: '127.0.0.1:0',
     httpAddress: '127.0.0.1:0',
     healthAddress: undefined,
+    metricsAddress: '127.0.0.1:0',
     allowedHosts: undefined,
     proxies,
     corsOrigins: [],
