@@ -270,6 +270,7 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
       idempotency: {
         keys,
         fingerprintKey: digestKey('idempotency fingerprints'),
+        fingerprintKeys01: ring.active.map(({ deriveKey }) => deriveKey('idempotency fingerprints')),
         secrets: domain.passwords,
         guessing: guess,
         guessTarget: guessTargets(guessKey),

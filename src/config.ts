@@ -95,6 +95,15 @@ const REFLECTION: readonly string[] = ['on', 'off', 'authenticated'] satisfies R
 const MEGABYTE = 1024 * 1024;
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
 
+/** Where the database is, for what needs to know nothing else: a migration needs no key. Throws ConfigError. */
+export function readDatabaseConfig(environment: Environment): DatabaseConfig {
+  const problems: string[] = [];
+  const text = (name: string): string | undefined => environment[name] || undefined;
+  const database = readDatabase({ text, problems, dataDir: dataDirOf(text) });
+  if (problems.length > 0) throw new ConfigError(problems);
+  return database;
+}
+
 /** Reads the environment. An empty variable counts as unset. Throws ConfigError. */
 export function readConfig(environment: Environment): Config {
   const problems: string[] = [];
@@ -115,7 +124,7 @@ export function readConfig(environment: Environment): Config {
     return list;
   };
 
-  const dataDir = resolve(text('DATA_DIR') ?? '.data');
+  const dataDir = dataDirOf(text);
   const database = readDatabase({ text, problems, dataDir });
   const hours = (name: string, fallback: string): number =>
     3_600_000 *
@@ -261,6 +270,8 @@ interface Source {
   readonly text: (name: string) => string | undefined;
   readonly problems: string[];
 }
+
+const dataDirOf = (text: Source['text']): string => resolve(text('DATA_DIR') ?? '.data');
 
 function readDatabase({ text, problems, dataDir }: Source & { dataDir: string }): DatabaseConfig {
   const connection = (name: string, url: string): Connection => {

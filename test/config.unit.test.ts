@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { ConfigError, DEFAULT_LIMITS, readConfig } from '../src/config.ts';
+import { ConfigError, DEFAULT_LIMITS, readConfig, readDatabaseConfig } from '../src/config.ts';
 
 const problemsOf = (environment: Record<string, string>): string => {
   try {
@@ -10,6 +10,16 @@ const problemsOf = (environment: Record<string, string>): string => {
   }
   return '';
 };
+
+describe('readDatabaseConfig', () => {
+  it('asks for no key', () => {
+    expect(readDatabaseConfig({ DATABASE_URL: 'postgresql://owner@db/x' })).toMatchObject({
+      kind: 'external',
+      owner: { connectionString: 'postgresql://owner@db/x' },
+    });
+    expect(() => readDatabaseConfig({ DATABASE_URL: 'db' })).toThrow('DATABASE_URL has to be a URL');
+  });
+});
 
 describe('readConfig', () => {
   it('needs nothing', () => {

@@ -1,5 +1,5 @@
-import { type Logger, pino } from 'pino';
-import { escapedLine, escapedText } from './escaped-text.ts';
+import { type DestinationStream, type Logger, pino } from 'pino';
+import { escapedJson, escapedLine, escapedText } from './escaped-text.ts';
 import { LogOutput } from './log-output.ts';
 
 /** Severities of LOG_LEVEL, least first; `silent` logs nothing. */
@@ -21,7 +21,7 @@ export interface LoggerOptions {
 /**
  * The program's log: JSON lines on standard output, or lines for people when `pretty`.
  *
- * JSON lines are written in the background and flushed at exit. Names of fields are fixed: `trace_id`, `method`, `code`, `reason`,
+ * JSON lines are written in the background and flushed at exit; what would command a terminal is an escape in them. Names of fields are fixed: `trace_id`, `method`, `code`, `reason`,
  * `duration_ms`, `principal`, and `err` for an exception. Nothing is redacted, because no payload and no token is ever logged.
  * With a `pid`, each line has it: for processes that share the output.
  */
@@ -30,7 +30,7 @@ export async function createLogger({ level, pretty, pid }: LoggerOptions): Promi
   const options = { level, base, formatters: { level: (label: string) => ({ level: label }) } };
   // Lines of processes that share the output come in pieces that a pipe takes whole.
   const pieces = pid === undefined ? { minLength: BLOCK } : { minLength: ONE_PIECE / 2, maxWrite: ONE_PIECE };
-  if (!pretty) return pino(options, new LogOutput(STDOUT, { longestWait: LONGEST_WAIT, ...pieces }));
+  if (!pretty) return pino(options, written(new LogOutput(STDOUT, { longestWait: LONGEST_WAIT, ...pieces }), escapedJson));
   // In this thread and not as a pino transport: a worker takes longer to start than the rest of the program.
   const { prettyFactory } = await import('pino-pretty');
   const forPeople = prettyFactory({
@@ -41,7 +41,16 @@ export async function createLogger({ level, pretty, pid }: LoggerOptions): Promi
     ignore: 'method,code,duration_ms',
   });
   const output = new LogOutput(STDOUT, { longestWait: 0, minLength: 1 });
-  return pino(options, { write: (line) => output.write(forPeople(escaped(line))) });
+  return pino(
+    options,
+    written(output, (line) => forPeople(escaped(line))),
+  );
+}
+
+/** Where pino writes; before the program ends by a fatal error, it has all of it written. */
+function written(output: LogOutput, form: (line: string) => string): DestinationStream {
+  const stream = { write: (line: string) => output.write(form(line)), flushSync: () => output.flushSync() };
+  return stream;
 }
 
 /** A line of the log whose texts are fit for a terminal. A stack keeps its lines. */

@@ -1,9 +1,13 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { ConnectError } from '@connectrpc/connect';
+import { errorToJson } from '@connectrpc/connect/protocol-connect';
 import { AddressInUse, parseAddress } from './address.ts';
+import { takeHost } from './connect/host.ts';
 import { type HttpAnswer, type HttpRoute, sendJson, serveHttpRoute } from './connect/http-route.ts';
 import type { Door } from './door.ts';
+import { severalHosts, unknownPage } from './refusal.ts';
 import { SECURITY_HEADERS } from './security-headers.ts';
 
 /** Who asks is brief, and asks for one thing at a time. */
@@ -20,17 +24,16 @@ export function createPageServer(
   { isAllowedHost }: { isAllowedHost?: ((host: string) => boolean) | undefined } = {},
 ): Door {
   const paths = [...routes.map(({ path }) => path)].join(' and ');
-  const notFound: HttpAnswer = {
-    status: 404,
-    body: { message: `no such page: ${paths} ${routes.length > 1 ? 'are' : 'is'} here` },
-  };
+  const notFound = refused(404, unknownPage(`${paths} ${routes.length > 1 ? 'are' : 'is'} here`));
   const pages = new Map(routes.map((route) => [route.path, route]));
   const server = createServer(LIMITS, (request, response) => {
     for (const [name, value] of Object.entries(SECURITY_HEADERS)) response.setHeader(name, value);
     // What is sent beside the question is not read.
     response.shouldKeepAlive = false;
+    const host = takeHost(request);
     const page = pages.get((request.url ?? '').split('?', 1).join(''));
-    if (isAllowedHost?.(request.headers.host ?? '') === false) sendJson(response, FORBIDDEN);
+    if (host === undefined) sendJson(response, refused(400, severalHosts()));
+    else if (isAllowedHost?.(host) === false) sendJson(response, FORBIDDEN);
     else if (page) serveHttpRoute(page, request, response).catch(() => response.destroy());
     else sendJson(response, notFound);
   });
@@ -54,3 +57,5 @@ export function createPageServer(
     },
   };
 }
+
+const refused = (status: number, error: ConnectError): HttpAnswer => ({ status, body: errorToJson(error, undefined) });

@@ -69,12 +69,18 @@ describe('probes at an address of their own', () => {
     expect((await get('/readyz', { method: 'POST', body: 'x' })).status).toBe(405);
     for (const path of ['/', '/users.v1.QueryService/GetUser', `/${Health.typeName}/Check`])
       expect((await get(path)).status).toBe(404);
+    expect(await (await get('/')).text()).toContain('PAGE_UNKNOWN');
     const { headers } = await get('/healthz');
     expect([headers.get('x-content-type-options'), headers.get('cache-control'), headers.get('connection')]).toEqual([
       'nosniff',
       'no-store',
       'close',
     ]);
+  });
+
+  it('are asked of one host, which may stand in the target', async () => {
+    expect(await throwBytes(port, 'GET http://probe/healthz HTTP/1.1\r\nHost: x\r\n\r\n')).toMatch(/^HTTP\/1\.1 200 /);
+    expect(await throwBytes(port, 'GET /healthz HTTP/1.1\r\nHost: x\r\nHost: x\r\n\r\n')).toMatch(/^HTTP\/1\.1 400 /);
   });
 
   it('survive bytes that are no request', async () => {
