@@ -44,6 +44,7 @@ import { startSweeps } from './postgres/sweeps.ts';
 import { createIdempotencyKeys } from './postgres/writer/idempotency-keys.ts';
 import { createWriteSide } from './postgres/writer/write-side.ts';
 import { stopWithin } from './stop-within.ts';
+import { errorForm } from './telemetry/error-form.ts';
 import { CallMetrics } from './telemetry/metrics/call-metrics.ts';
 import { createInstruments } from './telemetry/metrics/instruments.ts';
 import { SlowestCalls } from './telemetry/metrics/slowest-calls.ts';
@@ -190,7 +191,8 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
 
   const unexpected: UnexpectedErrors = {
     newId: randomUUIDv7,
-    report: ({ error, errorId, method }) => logger.error({ err: error, error_id: errorId, method }, 'unexpected error'),
+    report: ({ error, errorId, method, hidden }) =>
+      logger.error({ err: errorForm(error, hidden), error_id: errorId, method }, 'unexpected error'),
   };
   const rules = validation();
   const inFlight = {
@@ -256,6 +258,7 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     [...domain.modules, audit],
     createPipelines({
       logger,
+      logLevels: config.logLevels.calls,
       calls,
       reading: {
         served: (database) => metrics.served.inc({ database }),

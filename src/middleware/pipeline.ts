@@ -7,6 +7,7 @@ import type { RefusalTally } from '../postgres/command-log/refusal-tally.ts';
 import { OutageLog } from '../postgres/outage-log.ts';
 import type { ReadSide } from '../postgres/reader/read-side.ts';
 import type { WriteSide } from '../postgres/writer/write-side.ts';
+import type { LogLevels } from '../telemetry/log-levels.ts';
 import type { CallMetrics } from '../telemetry/metrics/call-metrics.ts';
 import { audit } from './audit.ts';
 import { authentication } from './authentication.ts';
@@ -27,6 +28,7 @@ import { unitOfWork } from './unit-of-work.ts';
 /** What the middleware is made of. */
 export interface PipelineParts {
   readonly logger: Logger;
+  readonly logLevels?: LogLevels['calls'];
   readonly calls: Pick<CallMetrics, 'ended'>;
   readonly unexpected: UnexpectedErrors;
   readonly authority: Authority;
@@ -54,7 +56,7 @@ export function createPipelines(parts: PipelineParts): Pipelines {
   const outer = [
     tracing(),
     metrics(parts.calls),
-    logging(parts.logger),
+    logging(parts.logger, { levels: parts.logLevels }),
     errors(parts.unexpected),
     loadShedding(parts.inFlight, parts.onShed),
     deadline(),
