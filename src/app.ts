@@ -40,6 +40,9 @@ import { startSweeps } from './postgres/sweeps.ts';
 import { createIdempotencyKeys } from './postgres/writer/idempotency-keys.ts';
 import { createWriteSide } from './postgres/writer/write-side.ts';
 import { stopWithin } from './stop-within.ts';
+import { followCalls } from './telemetry/active-trace.ts';
+import type { Sdk } from './telemetry/sdk.ts';
+import { sealingSpan } from './telemetry/sealing-span.ts';
 import { isLoopback, parseAddress } from './transport/address.ts';
 import { allowsHost, isLocalHost } from './transport/allowed-hosts.ts';
 import { contractPages } from './transport/connect/contract-pages.ts';
@@ -101,6 +104,12 @@ interface Assembly {
 }
 
 async function assemble(config: Config, { logger, onProgress, stops, stopAll }: Assembly): Promise<App> {
+  followCalls();
+  // Loaded while the database starts; nothing before the pipelines has spans.
+  const startingSdk = config.tracing.on ? startTracing(config.tracing, logger) : undefined;
+  startingSdk?.catch(() => {});
+  // Last, when nothing makes spans any more.
+  stops.push(async () => (await startingSdk)?.shutdown());
   const { tls: tlsFiles } = config;
   const tls = tlsFiles && (await openTls(tlsFiles));
   if (tlsFiles) await warnOfOpenKey(tlsFiles.keyFile, logger);
@@ -158,7 +167,7 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
   const keys = createIdempotencyKeys({ pool: writes.pool, keptSeconds: config.idempotencyHours * 3600 });
   // A connection of its own: a round that has much to do takes none from the commands.
   const sealerPool = createPool(writer, { name: 'sealer', max: 1, readOnly: false });
-  const sealer = startSealer({ pool: sealerPool, key: ring.current, keys: ring.all, logger });
+  const sealer = startSealer({ pool: sealerPool, key: ring.current, keys: ring.all, logger, watch: sealingSpan });
   // Together, so that a round that waits for a database that hangs is cut off.
   stopsBriefly('sealer', () => Promise.all([sealer.stop(), sealerPool.close()]));
 
@@ -207,6 +216,7 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     [...domain.modules, audit],
     createPipelines({
       logger,
+      tracer: (await startingSdk)?.tracer,
       unexpected,
       authority,
       validation: rules.interceptor,
@@ -294,6 +304,12 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
   });
   const renewCertificates = async (): Promise<void> => tlsWatch?.renew();
   return { bus, grpcPort, httpPort, healthPort, renewCertificates, stop: stopAll };
+}
+
+/** The SDK costs a tenth of a second and memory, and only who sends spans pays for it. */
+async function startTracing({ trustRemote }: Config['tracing'], logger: Logger): Promise<Sdk> {
+  const { startSdk } = await import('./telemetry/sdk.ts');
+  return await startSdk({ serviceName: 'bicameral', trustRemote, logger });
 }
 
 /** A limit that was meant for a class and is for none would not be missed until it is needed. */

@@ -5,9 +5,8 @@ import { answerOf, toResponse } from '../cqrs/answer.ts';
 import { type Call, callOf, type Message } from '../cqrs/call.ts';
 import { principalKey, traceKey } from '../cqrs/context-keys.ts';
 import { methodName } from '../cqrs/convention.ts';
-import { DeadlinePassed } from '../cqrs/errors.ts';
 import { codeName } from '../telemetry/code-name.ts';
-import { type StreamEnd, watchedStream } from './watched-stream.ts';
+import { errorOf, type StreamEnd, watchedStream } from './watched-stream.ts';
 
 /**
  * Writes one line for each call, when it is over: what was called, by whom, how it ended and how long it took. Never a payload.
@@ -21,13 +20,15 @@ export function logging(logger: Logger, now: () => number = () => performance.no
     const code = error === undefined ? undefined : codeOf(error);
     const level = levelOf(code);
     if (!logger.isLevelEnabled(level)) return;
+    const trace = call.contextValues.get(traceKey);
     logger[level](
       {
         method: methodName(call.method),
         code: codeName(code),
         duration_ms: Math.round((now() - started) * 1000) / 1000,
         principal: call.contextValues.get(principalKey)?.id,
-        trace_id: call.contextValues.get(traceKey)?.traceId,
+        trace_id: trace?.traceId,
+        span_id: trace?.spanId,
         door: call.origin.door,
         peer: call.origin.peer,
         reason: reasonOf(error),
@@ -55,16 +56,6 @@ export function logging(logger: Logger, now: () => number = () => performance.no
       throw error;
     }
   };
-}
-
-/** A reader leaves a stream because its call was cancelled or is past its deadline. */
-function errorOf(end: StreamEnd, { cancellation }: Call): unknown {
-  if (end.kind === 'complete') return undefined;
-  if (end.kind === 'failed') return end.error;
-  return new ConnectError(
-    'the reader left',
-    cancellation.reason instanceof DeadlinePassed ? Code.DeadlineExceeded : Code.Canceled,
-  );
 }
 
 const codeOf = (error: unknown): Code => (error instanceof ConnectError ? error.code : Code.Unknown);

@@ -1,4 +1,5 @@
 import type { Interceptor } from '@connectrpc/connect';
+import type { Tracer } from '@opentelemetry/api';
 import type { Logger } from 'pino';
 import type { Authority } from '../auth/authority.ts';
 import type { Pipelines } from '../cqrs/bus.ts';
@@ -25,6 +26,8 @@ import { unitOfWork } from './unit-of-work.ts';
 /** What the middleware is made of. */
 export interface PipelineParts {
   readonly logger: Logger;
+  /** Undefined when nobody takes spans. */
+  readonly tracer: Tracer | undefined;
   readonly unexpected: UnexpectedErrors;
   readonly authority: Authority;
   readonly validation: Interceptor;
@@ -46,7 +49,13 @@ export interface PipelineParts {
  * a token is needed, by its principal. Nothing is looked up before authorization, and what a limit refuses begins no transaction.
  */
 export function createPipelines(parts: PipelineParts): Pipelines {
-  const outer = [tracing(), logging(parts.logger), errors(parts.unexpected), loadShedding(parts.inFlight), deadline()];
+  const outer = [
+    tracing(parts.tracer),
+    logging(parts.logger),
+    errors(parts.unexpected),
+    loadShedding(parts.inFlight),
+    deadline(),
+  ];
   const admission = [
     rateLimit(parts.rates, 'network'),
     authentication(parts.authority),

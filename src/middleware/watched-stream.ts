@@ -1,7 +1,19 @@
-import type { Message } from '../cqrs/call.ts';
+import { Code, ConnectError } from '@connectrpc/connect';
+import type { Call, Message } from '../cqrs/call.ts';
+import { DeadlinePassed } from '../cqrs/errors.ts';
 
 /** How a stream ended: its messages were all read, it failed, or its reader left before the end. */
 export type StreamEnd = { readonly kind: 'complete' | 'left' } | { readonly kind: 'failed'; readonly error: unknown };
+
+/** What the caller of a stream got that ended so. A reader leaves a stream because its call was cancelled or is past its deadline. */
+export function errorOf(end: StreamEnd, { cancellation }: Call): unknown {
+  if (end.kind === 'complete') return undefined;
+  if (end.kind === 'failed') return end.error;
+  return new ConnectError(
+    'the reader left',
+    cancellation.reason instanceof DeadlinePassed ? Code.DeadlineExceeded : Code.Canceled,
+  );
+}
 
 /**
  * The same stream, with a report once it is over. It is no async generator: those cost promises for each message, and say nothing

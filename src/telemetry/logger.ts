@@ -1,4 +1,5 @@
 import { type Logger, pino } from 'pino';
+import { traceOfLine } from './active-trace.ts';
 import { escapedLine, escapedText } from './escaped-text.ts';
 import { LogOutput } from './log-output.ts';
 
@@ -21,13 +22,13 @@ export interface LoggerOptions {
 /**
  * The program's log: JSON lines on standard output, or lines for people when `pretty`.
  *
- * JSON lines are written in the background and flushed at exit. Names of fields are fixed: `trace_id`, `method`, `code`, `reason`,
+ * JSON lines are written in the background and flushed at exit. Names of fields are fixed: `trace_id`, `span_id`, `method`, `code`, `reason`,
  * `duration_ms`, `principal`, and `err` for an exception. Nothing is redacted, because no payload and no token is ever logged.
  * With a `pid`, each line has it: for processes that share the output.
  */
 export async function createLogger({ level, pretty, pid }: LoggerOptions): Promise<Logger> {
   const base = pid === undefined ? null : { pid };
-  const options = { level, base, formatters: { level: (label: string) => ({ level: label }) } };
+  const options = { level, base, mixin: traceOfLine, formatters: { level: (label: string) => ({ level: label }) } };
   // Lines of processes that share the output come in pieces that a pipe takes whole.
   const pieces = pid === undefined ? { minLength: BLOCK } : { minLength: ONE_PIECE / 2, maxWrite: ONE_PIECE };
   if (!pretty) return pino(options, new LogOutput(STDOUT, { longestWait: LONGEST_WAIT, ...pieces }));
