@@ -3,6 +3,7 @@ import { readFile, stat } from 'node:fs/promises';
 import type { Logger } from 'pino';
 import { pruneLog } from './audit/prune.ts';
 import { startSealer } from './audit/sealer.ts';
+import { unsealedTail } from './audit/unsealed-tail.ts';
 import { createVerifications } from './audit/verify/verifications.ts';
 import { createAccounts } from './auth/accounts.ts';
 import { createAuthority } from './auth/authority.ts';
@@ -14,6 +15,7 @@ import { ROLES } from './auth/roles.ts';
 import { createTokenVerifier } from './auth/token-verifier.ts';
 import { type Config, ConfigError } from './config.ts';
 import { contractFolder } from './contracts/contract-folder.ts';
+import { version } from './contracts/version.ts';
 import { type Bus, createBus, type Route } from './cqrs/bus.ts';
 import { rateLimitOf } from './cqrs/limits.ts';
 import { createDomain, pageTokensOf } from './domain.ts';
@@ -21,12 +23,14 @@ import { authentication } from './middleware/authentication.ts';
 import { CallGauge } from './middleware/call-gauge.ts';
 import type { UnexpectedErrors } from './middleware/errors.ts';
 import { guessing } from './middleware/guessing.ts';
+import type { CallKind } from './middleware/load-shedding.ts';
 import { createPipelines } from './middleware/pipeline.ts';
 import { memoryRates, postgresRates } from './middleware/rates.ts';
 import { createReplay } from './middleware/replay.ts';
 import { validation } from './middleware/validation.ts';
 import { auditModule } from './modules/audit/module.ts';
 import { sweepSessions } from './modules/users/persistence/session-store.ts';
+import { openDoor, openMetrics } from './open-door.ts';
 import { tooFewConnections } from './postgres/check-database.ts';
 import { createCommandRecorder } from './postgres/command-log/command-recorder.ts';
 import { startMonthsAhead } from './postgres/command-log/months-ahead.ts';
@@ -41,16 +45,21 @@ import { createIdempotencyKeys } from './postgres/writer/idempotency-keys.ts';
 import { createWriteSide } from './postgres/writer/write-side.ts';
 import { stopWithin } from './stop-within.ts';
 import { followCalls } from './telemetry/active-trace.ts';
+import { errorForm } from './telemetry/error-form.ts';
+import { CallMetrics } from './telemetry/metrics/call-metrics.ts';
+import { createInstruments } from './telemetry/metrics/instruments.ts';
+import { SlowestCalls } from './telemetry/metrics/slowest-calls.ts';
+import type { Snapshot } from './telemetry/metrics/snapshot.ts';
+import { createStateReader } from './telemetry/metrics/state.ts';
 import type { Sdk } from './telemetry/sdk.ts';
 import { sealingSpan } from './telemetry/sealing-span.ts';
 import { isLoopback, parseAddress } from './transport/address.ts';
 import { allowsHost, isLocalHost } from './transport/allowed-hosts.ts';
 import { contractPages } from './transport/connect/contract-pages.ts';
 import { createConnectDoor } from './transport/connect/door.ts';
-import type { Door } from './transport/door.ts';
 import { UnfinishedRequests } from './transport/edge/unfinished-requests.ts';
 import { createGrpcDoor } from './transport/grpc/door.ts';
-import { createHealthServer } from './transport/health-server.ts';
+import { createPageServer } from './transport/page-server.ts';
 import { TrustedProxies } from './transport/proxies/trusted-proxies.ts';
 import { Readiness } from './transport/readiness.ts';
 import { createStandardServices } from './transport/standard/standard-services.ts';
@@ -72,6 +81,10 @@ export interface App {
   readonly httpPort: number;
   /** Undefined when probes have no address of their own. */
   readonly healthPort: number | undefined;
+  /** Undefined when metrics are shown nowhere. */
+  readonly metricsPort: number | undefined;
+  /** What the metrics say now. Never rejects. */
+  readonly metrics: () => Promise<Snapshot>;
   /** Takes over the files for TLS if they have changed: without it that is done within half a minute. Never rejects. */
   readonly renewCertificates: () => Promise<void>;
   /** Stops serving, lets calls in flight finish, and closes the database. */
@@ -110,6 +123,7 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
   startingSdk?.catch(() => {});
   // Last, when nothing makes spans any more.
   stops.push(async () => (await startingSdk)?.shutdown());
+  const metrics = createInstruments(version());
   const { tls: tlsFiles } = config;
   const tls = tlsFiles && (await openTls(tlsFiles));
   if (tlsFiles) await warnOfOpenKey(tlsFiles.keyFile, logger);
@@ -167,19 +181,53 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
   const keys = createIdempotencyKeys({ pool: writes.pool, keptSeconds: config.idempotencyHours * 3600 });
   // A connection of its own: a round that has much to do takes none from the commands.
   const sealerPool = createPool(writer, { name: 'sealer', max: 1, readOnly: false });
-  const sealer = startSealer({ pool: sealerPool, key: ring.current, keys: ring.all, logger, watch: sealingSpan });
+  const sealer = startSealer({
+    pool: sealerPool,
+    key: ring.current,
+    keys: ring.all,
+    logger,
+    watch: sealingSpan,
+    report: {
+      round: ({ seconds, sealed }) => {
+        metrics.sealRounds.inc({ outcome: sealed === undefined ? 'failed' : 'ok' });
+        metrics.sealSeconds.observe({ value: seconds });
+        metrics.sealed.inc(sealed ?? 0);
+      },
+      distrusted: () => metrics.damage.inc({ kind: 'seals' }),
+    },
+  });
   // Together, so that a round that waits for a database that hangs is cut off.
   stopsBriefly('sealer', () => Promise.all([sealer.stop(), sealerPool.close()]));
 
   const unexpected: UnexpectedErrors = {
     newId: randomUUIDv7,
-    report: ({ error, errorId, method }) => logger.error({ err: error, error_id: errorId, method }, 'unexpected error'),
+    report: ({ error, errorId, method, hidden }) =>
+      logger.error({ err: errorForm(error, hidden), error_id: errorId, method }, 'unexpected error'),
   };
   const rules = validation();
   const inFlight = {
     commands: new CallGauge(limits.commandsInFlight),
     queries: new CallGauge(limits.queriesInFlight),
     streams: new CallGauge(limits.streams),
+  };
+  const slowest = new SlowestCalls();
+  const calls = new CallMetrics(metrics, slowest);
+  const onShed = (kind: CallKind): void => metrics.shed.inc({ kind });
+  const readState = createStateReader(metrics, {
+    inFlight: { command: inFlight.commands, query: inFlight.queries, stream: inFlight.streams },
+    pools: [...writes.pools, ...reads.pools, sealerPool],
+    databases: reads.all.map(({ name }) => ({
+      name,
+      isUp: () => reads.monitor.isHealthy(name),
+      ...(name !== reads.primary.name && { lag: () => reads.monitor.lag(name) }),
+    })),
+    hashing: domain.passwords.load,
+    unsealed: () => unsealedTail(reads.watching),
+    dataDir: config.database.kind === 'embedded' ? config.database.dataDir : undefined,
+  });
+  const takeSnapshot = async (): Promise<Snapshot> => {
+    await readState();
+    return { metrics: await metrics.registry.getMetricsAsJSON(), slowest: slowest.list() } as unknown as Snapshot;
   };
   const guesses = new Guesses(writes.pool);
   const guessKey = digestKey('guesses');
@@ -202,7 +250,11 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
   const audit = auditModule({
     pageTokens: pageTokensOf(ring),
     eventTypes: domain.eventTypes,
-    verify: createVerifications({ primary: reads.primary.pool, keys: ring.all }),
+    verify: createVerifications({
+      primary: reads.primary.pool,
+      keys: ring.all,
+      onDamage: () => metrics.damage.inc({ kind: 'verification' }),
+    }),
     pruneLog: (query, range) => pruneLog(query, { ...range, key: ring.current }),
     primary: reads.primary,
     replay: {
@@ -217,6 +269,13 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     createPipelines({
       logger,
       tracer: (await startingSdk)?.tracer,
+      logLevels: config.logLevels.calls,
+      calls,
+      reading: {
+        served: (database) => metrics.served.inc({ database }),
+        left: (database) => metrics.fallbacks.inc({ database }),
+      },
+      onShed,
       unexpected,
       authority,
       validation: rules.interceptor,
@@ -225,6 +284,7 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
       idempotency: {
         keys,
         fingerprintKey: digestKey('idempotency fingerprints'),
+        fingerprintKeys01: ring.active.map(({ deriveKey }) => deriveKey('idempotency fingerprints')),
         secrets: domain.passwords,
         guessing: guess,
         guessTarget: guessTargets(guessKey),
@@ -239,11 +299,13 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
   const routes = [...bus.values()];
   checkRateClasses(limits, routes);
   rules.warmUp(routes.map(({ method }) => method));
+  for (const { method } of routes) calls.expect(method);
 
   const overload = {
     gauges: inFlight,
     report: (refused: number) =>
       logger.warn({ refused }, 'calls refused: LIMIT_COMMANDS_IN_FLIGHT or LIMIT_QUERIES_IN_FLIGHT is reached'),
+    onShed,
   };
   const services = [...new Set(routes.map(({ method }) => method.parent))];
   const { health, rpcs: standard } = createStandardServices({
@@ -286,24 +348,35 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     corsOrigins: config.corsOrigins,
   });
 
-  const healthServer = createHealthServer(readiness.routes());
+  const healthServer = createPageServer(readiness.routes());
   // It says that nothing is ready for as long as the doors take to close.
   stops.push(() => healthServer.close({ graceMs: 0 }));
   const { healthAddress } = config;
-  const healthPort = healthAddress === undefined ? undefined : await open(healthServer, 'HEALTH_ADDRESS', healthAddress);
+  const metricsPages = await openMetrics(config, takeSnapshot);
+  stops.push(metricsPages.close);
+  const healthPort = healthAddress === undefined ? undefined : await openDoor(healthServer, 'HEALTH_ADDRESS', healthAddress);
 
   const grace = { graceMs: config.shutdownGraceMs };
   stops.push(() => Promise.all([grpcDoor.close(grace), connectDoor.close(grace)]));
   // One after the other: a door that is still opening when the other fails could not be closed.
-  const grpcPort = await open(grpcDoor, 'GRPC_ADDRESS', config.grpcAddress);
-  const httpPort = await open(connectDoor, 'HTTP_ADDRESS', config.httpAddress);
+  const grpcPort = await openDoor(grpcDoor, 'GRPC_ADDRESS', config.grpcAddress);
+  const httpPort = await openDoor(connectDoor, 'HTTP_ADDRESS', config.httpAddress);
   readiness.start();
   stops.push(async () => {
     readiness.drain();
     health.close();
   });
   const renewCertificates = async (): Promise<void> => tlsWatch?.renew();
-  return { bus, grpcPort, httpPort, healthPort, renewCertificates, stop: stopAll };
+  return {
+    bus,
+    grpcPort,
+    httpPort,
+    healthPort,
+    metricsPort: metricsPages.port,
+    metrics: takeSnapshot,
+    renewCertificates,
+    stop: stopAll,
+  };
 }
 
 /** The SDK costs a tenth of a second and memory, and only who sends spans pays for it. */
@@ -330,14 +403,6 @@ function hostCheck({ allowedHosts, httpAddress, tls }: Config): ((authority: str
 }
 
 /** Opens a door; what stands against it is said in terms of the variable that names the address. */
-async function open(door: Door, variable: string, address: string): Promise<number> {
-  try {
-    return await door.listen(address);
-  } catch (error) {
-    throw new ConfigError([`${variable}: ${error instanceof Error ? error.message : error}`]);
-  }
-}
-
 async function openTls(files: NonNullable<Config['tls']>): Promise<ServerTls> {
   try {
     return new ServerTls(await readTlsFiles(files));

@@ -4,6 +4,7 @@ import { parseRates, type RateOverrides } from './middleware/rates.ts';
 import type { SessionLifetime } from './modules/users/persistence/session-store.ts';
 import { type Connection, connectionByUrl } from './postgres/connection.ts';
 import type { DatabaseConfig } from './postgres/open-database.ts';
+import { DEFAULT_LOG_LEVELS, LOG_LEVELS, type LogLevels, parseLogLevels } from './telemetry/log-levels.ts';
 import { parseAddress } from './transport/address.ts';
 import { type AllowedHosts, parseAllowedHosts } from './transport/allowed-hosts.ts';
 import { parseOrigins } from './transport/connect/cross-origin.ts';
@@ -18,6 +19,8 @@ export interface Config {
   readonly httpAddress: string;
   /** For probes; undefined is nowhere but at the doors. */
   readonly healthAddress: string | undefined;
+  /** For scrapes of the metrics; undefined is nowhere. */
+  readonly metricsAddress: string | undefined;
   /** The hosts that the HTTP door answers under; undefined is decided by its address. */
   readonly allowedHosts: AllowedHosts | undefined;
   /** Whose word is taken about where calls come from; undefined: nobody's. */
@@ -47,7 +50,7 @@ export interface Config {
   readonly reflection: ReflectionAccess;
   /** Processes that serve, sharing the addresses. */
   readonly workers: number;
-  readonly logLevel: string;
+  readonly logLevels: LogLevels;
   readonly tracing: Tracing;
   /** Words that whoever guesses at passwords here knows: of the operator, of the other issuer. In lower case. */
   readonly passwordWords: readonly string[];
@@ -100,7 +103,15 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 const MOST_WORKERS = 16;
 const REFLECTION: readonly string[] = ['on', 'off', 'authenticated'] satisfies ReflectionAccess[];
 const MEGABYTE = 1024 * 1024;
-const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
+
+/** Where the database is, for what needs to know nothing else: a migration needs no key. Throws ConfigError. */
+export function readDatabaseConfig(environment: Environment): DatabaseConfig {
+  const problems: string[] = [];
+  const text = (name: string): string | undefined => environment[name] || undefined;
+  const database = readDatabase({ text, problems, dataDir: dataDirOf(text) });
+  if (problems.length > 0) throw new ConfigError(problems);
+  return database;
+}
 
 /** Reads the environment. An empty variable counts as unset. Throws ConfigError. */
 export function readConfig(environment: Environment): Config {
@@ -122,7 +133,7 @@ export function readConfig(environment: Environment): Config {
     return list;
   };
 
-  const dataDir = resolve(text('DATA_DIR') ?? '.data');
+  const dataDir = dataDirOf(text);
   const database = readDatabase({ text, problems, dataDir });
   const hours = (name: string, fallback: string): number =>
     3_600_000 *
@@ -137,6 +148,7 @@ export function readConfig(environment: Environment): Config {
     grpcAddress: address('GRPC_ADDRESS', '127.0.0.1:50051'),
     httpAddress: address('HTTP_ADDRESS', '127.0.0.1:8080'),
     healthAddress: text('HEALTH_ADDRESS') === undefined ? undefined : address('HEALTH_ADDRESS', ''),
+    metricsAddress: text('METRICS_ADDRESS') === 'off' ? undefined : address('METRICS_ADDRESS', '127.0.0.1:9464'),
     allowedHosts: listed('ALLOWED_HOSTS', parseAllowedHosts, 'names like api.example.org,*.example.org without ports, or *'),
     proxies: readProxies({ text, listed, checked, problems }),
     corsOrigins: listed('CORS_ORIGINS', parseOrigins, 'origins like https://app.example.org without a path; * is none') ?? [],
@@ -184,7 +196,15 @@ export function readConfig(environment: Environment): Config {
         checked('TRACE_TRUST_REMOTE', 'false', (value) => value === 'true' || value === 'false', 'has to be true or false') ===
         'true',
     },
-    logLevel: checked('LOG_LEVEL', 'info', (value) => LOG_LEVELS.includes(value), `has to be one of ${LOG_LEVELS.join(', ')}`),
+    logLevels:
+      parseLogLevels(
+        checked(
+          'LOG_LEVEL',
+          'info',
+          (value) => parseLogLevels(value) !== undefined,
+          `has to be one of ${LOG_LEVELS.join(', ')}, and may go on with others for calls: info,query=warn,command=debug,stream=info`,
+        ),
+      ) ?? DEFAULT_LOG_LEVELS,
   };
   if (!config.tls && text('TLS_CLIENT_CA_FILE'))
     problems.push('TLS_CLIENT_CA_FILE is set, but TLS_CERT_FILE and TLS_KEY_FILE are not');
@@ -282,6 +302,8 @@ interface Source {
   readonly text: (name: string) => string | undefined;
   readonly problems: string[];
 }
+
+const dataDirOf = (text: Source['text']): string => resolve(text('DATA_DIR') ?? '.data');
 
 function readDatabase({ text, problems, dataDir }: Source & { dataDir: string }): DatabaseConfig {
   const connection = (name: string, url: string): Connection => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { ConfigError, DEFAULT_LIMITS, readConfig } from '../src/config.ts';
+import { ConfigError, DEFAULT_LIMITS, readConfig, readDatabaseConfig } from '../src/config.ts';
 
 const problemsOf = (environment: Record<string, string>): string => {
   try {
@@ -11,13 +11,23 @@ const problemsOf = (environment: Record<string, string>): string => {
   return '';
 };
 
+describe('readDatabaseConfig', () => {
+  it('asks for no key', () => {
+    expect(readDatabaseConfig({ DATABASE_URL: 'postgresql://owner@db/x' })).toMatchObject({
+      kind: 'external',
+      owner: { connectionString: 'postgresql://owner@db/x' },
+    });
+    expect(() => readDatabaseConfig({ DATABASE_URL: 'db' })).toThrow('DATABASE_URL has to be a URL');
+  });
+});
+
 describe('readConfig', () => {
   it('needs nothing', () => {
     const config = readConfig({});
     expect(config).toMatchObject({
       grpcAddress: '127.0.0.1:50051',
       httpAddress: '127.0.0.1:8080',
-      logLevel: 'info',
+      logLevels: { level: 'info', calls: { command: 'info', query: 'info', stream: 'info' } },
       workers: 1,
       tls: undefined,
     });

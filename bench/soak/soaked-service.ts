@@ -33,6 +33,7 @@ export async function startSoakedService(): Promise<SoakedService> {
     DATA_DIR: dataDir,
     GRPC_ADDRESS: `127.0.0.1:${grpcPort}`,
     HTTP_ADDRESS: `127.0.0.1:${httpPort}`,
+    METRICS_ADDRESS: '127.0.0.1:0',
     // All of the requests come from one address.
     RATE_LIMITS: 'sign-up=off,log-in=off,change-email=off',
     // Nothing here is about a machine that has no time to open a connection.

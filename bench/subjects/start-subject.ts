@@ -37,6 +37,7 @@ export async function startSubject(
       DATABASE_REPLICA_URLS: surroundings.replicaUrl,
       GRPC_ADDRESS: `127.0.0.1:${grpcPort}`,
       HTTP_ADDRESS: `127.0.0.1:${httpPort}`,
+      METRICS_ADDRESS: '127.0.0.1:0',
       ...environment,
     },
     logFile,

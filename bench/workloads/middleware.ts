@@ -18,6 +18,9 @@ import { CallGauge } from '../../src/middleware/call-gauge.ts';
 import { createPipelines } from '../../src/middleware/pipeline.ts';
 import { memoryRates } from '../../src/middleware/rates.ts';
 import { validation } from '../../src/middleware/validation.ts';
+import { CallMetrics } from '../../src/telemetry/metrics/call-metrics.ts';
+import { createInstruments } from '../../src/telemetry/metrics/instruments.ts';
+import { SlowestCalls } from '../../src/telemetry/metrics/slowest-calls.ts';
 import type { Bench } from '../bench.ts';
 import { userId } from '../data/user-numbers.ts';
 import { quantile } from '../statistics.ts';
@@ -103,6 +106,7 @@ async function pipeline(bench: Bench, service: DescService): Promise<readonly In
   const pipelines = createPipelines({
     tracer: undefined,
     logger: pino({ base: null }, pino.destination({ dest: '/dev/null', sync: false, minLength: 4096 })),
+    calls: new CallMetrics(createInstruments(), new SlowestCalls()),
     unexpected: { newId: randomUUIDv7, report: ({ error }) => console.error(error) },
     authority: createAuthority({
       tokens: createTokenVerifier({ keys: [key], foreign: undefined, now: Date.now }),

@@ -33,7 +33,12 @@ async function timeToReady(dataDir: string): Promise<number> {
   const { stop } = await startProgram({
     arguments: START,
     cwd: ROOT,
-    environment: { DATA_DIR: dataDir, GRPC_ADDRESS: `127.0.0.1:${grpcPort}`, HTTP_ADDRESS: `127.0.0.1:${httpPort}` },
+    environment: {
+      DATA_DIR: dataDir,
+      GRPC_ADDRESS: `127.0.0.1:${grpcPort}`,
+      HTTP_ADDRESS: `127.0.0.1:${httpPort}`,
+      METRICS_ADDRESS: '127.0.0.1:0',
+    },
     logFile: `${dataDir}.log`,
     isReady: () => answersReady(httpPort),
   });

@@ -13,6 +13,13 @@ export interface Sealer {
   readonly stop: () => Promise<void>;
 }
 
+/** What the sealing comes to. */
+export interface SealReport {
+  /** `sealed` is undefined when the round failed. */
+  readonly round: (round: { readonly seconds: number; readonly sealed: number | undefined }) => void;
+  readonly distrusted: () => void;
+}
+
 export interface SealerOptions {
   /** The primary, as the writer. One connection is enough. */
   readonly pool: pg.Pool;
@@ -21,6 +28,8 @@ export interface SealerOptions {
   /** Whose batches are gone on from: see `SealRoundParts`. */
   readonly keys?: VerifyingKeys;
   readonly logger: Pick<Logger, 'error' | 'warn' | 'info'>;
+  /** Told of every round, and of a batch of seals that somebody else wrote. */
+  readonly report?: SealReport;
   /** From the end of one round to the start of the next, in milliseconds. A round that had much to do is followed at once. */
   readonly intervalMs?: number;
   /** Milliseconds since the epoch. */
@@ -33,7 +42,8 @@ export interface SealerOptions {
  * Seals the log of commands in the background. Every instance runs one, and one of them at a time seals. A failing round is tried
  * again at the interval and logged once an outage; nothing is lost meanwhile, because a round takes all that is not sealed.
  */
-export function startSealer({ pool, key, keys, logger, intervalMs = 250, now = Date.now, watch }: SealerOptions): Sealer {
+export function startSealer(options: SealerOptions): Sealer {
+  const { pool, key, keys, logger, report, intervalMs = 250, now = Date.now, watch } = options;
   let failing = false;
   let distrusted: number | undefined;
   let stopped = false;
@@ -45,6 +55,7 @@ export function startSealer({ pool, key, keys, logger, intervalMs = 250, now = D
   function onDistrust({ batch, problem }: DistrustedBatch): void {
     if (distrusted === batch) return;
     distrusted = batch;
+    report?.distrusted();
     logger.error(
       { batch, problem },
       'somebody else wrote the newest batch of seals; sealing goes on behind it. Unless a signing key was given up, change the password of DATABASE_URL, and see `bicameral audit verify`',
@@ -52,9 +63,22 @@ export function startSealer({ pool, key, keys, logger, intervalMs = 250, now = D
   }
 
   function sealNow(): Promise<number> {
-    const sealing = last.then(() => (stopped ? 0 : sealRound({ pool, key, keys, now, onDistrust, watch })));
+    const sealing = last.then(() => (stopped ? 0 : round()));
     last = sealing.catch(() => undefined);
     return sealing;
+  }
+
+  async function round(): Promise<number> {
+    const started = performance.now();
+    const ended = (sealed: number | undefined): void => report?.round({ seconds: (performance.now() - started) / 1000, sealed });
+    try {
+      const sealed = await sealRound({ pool, key, keys, now, onDistrust, watch });
+      ended(sealed);
+      return sealed;
+    } catch (error) {
+      ended(undefined);
+      throw error;
+    }
   }
 
   async function poll(): Promise<void> {

@@ -5,7 +5,9 @@ import type { Logger } from 'pino';
 import type { App } from '../app.ts';
 import { openKeys } from '../auth/open-keys.ts';
 import type { Config } from '../config.ts';
+import { openMetrics } from '../open-door.ts';
 import { openMigratedDatabase } from '../postgres/open-database.ts';
+import { counts, merged, type Snapshot } from '../telemetry/metrics/snapshot.ts';
 import { parseAddress } from '../transport/address.ts';
 import { settlePorts } from './settle-ports.ts';
 import { forkWorker, IN_ORDER, type WorkerProcess, type WorkerSetup } from './worker-process.ts';
@@ -31,10 +33,24 @@ export async function startWorkers(
   const database = await openMigratedDatabase(config.database, { onProgress, logger });
   const stopping = new AbortController();
   const running = new Set<WorkerProcess>();
+  /** What workers had counted that are no more. */
+  let past: Snapshot = { metrics: [], slowest: [] };
+  let asked: Promise<Snapshot> | undefined;
+  // One at a time: whoever asks meanwhile has the same answer.
+  const metrics = (): Promise<Snapshot> => {
+    asked ??= Promise.all([...running].map((worker) => worker.metrics()))
+      .then((snapshots) => merged([past, ...snapshots]))
+      .finally(() => {
+        asked = undefined;
+      });
+    return asked;
+  };
+  let pages: Awaited<ReturnType<typeof openMetrics>> | undefined;
   const stop = async (): Promise<void> => {
     stopping.abort();
     for (const worker of running) worker.stop();
     await Promise.all([...running].map((worker) => endInTime(worker, config.shutdownGraceMs + AFTER_GRACE)));
+    await pages?.close();
     await database.close();
   };
   // When this process does not end by `stop`, a worker that is stuck would not notice.
@@ -50,6 +66,8 @@ export async function startWorkers(
       grpcAddress,
       httpAddress,
       healthAddress,
+      // One page for all, which this process has.
+      metricsAddress: undefined,
       database: { kind: 'opened', connections: database.connections },
       signingKeys: { kind: 'read', files },
     };
@@ -58,6 +76,7 @@ export async function startWorkers(
       running.add(worker);
       void worker.ended.then((end) => {
         running.delete(worker);
+        past = merged([past, counts(worker.lastMetrics())]);
         if (stopping.signal.aborted && end !== IN_ORDER) logger.error({ worker: worker.pid }, `a worker ${end} while it stopped`);
       });
       return worker;
@@ -66,6 +85,7 @@ export async function startWorkers(
     cluster.setupPrimary({ exec: join(import.meta.dirname, 'worker.ts'), args: [] });
     const workers = Array.from({ length: config.workers }, fork);
     await Promise.all(workers.map(({ serving }) => serving));
+    pages = await openMetrics(config, metrics);
     const others = (worker: WorkerProcess): boolean => [...running].some((one) => one !== worker);
     for (const worker of workers) keep(worker, { fork, others, logger, signal: stopping.signal }).catch(() => {});
     const renewCertificates = async (): Promise<void> => {
@@ -76,6 +96,8 @@ export async function startWorkers(
       grpcPort: parseAddress(grpcAddress).port,
       httpPort: parseAddress(httpAddress).port,
       healthPort,
+      metricsPort: pages.port,
+      metrics,
       renewCertificates,
       stop,
     };

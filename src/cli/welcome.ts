@@ -2,13 +2,17 @@ import type { App } from '../app.ts';
 import type { Config } from '../config.ts';
 
 /** What listens where, and what to paste first. The same lines stand in the README. */
-export function welcome(config: Config, app: Pick<App, 'grpcPort' | 'httpPort' | 'healthPort'>): string {
+export function welcome(config: Config, app: Pick<App, 'grpcPort' | 'httpPort' | 'healthPort' | 'metricsPort'>): string {
   const scheme = config.tls ? 'https' : 'http';
   const grpc = withPort(config.grpcAddress, app.grpcPort);
   const http = `${scheme}://${withPort(config.httpAddress, app.httpPort)}`;
   const health =
     config.healthAddress && app.healthPort
       ? `\n    health    http://${withPort(config.healthAddress, app.healthPort)}/readyz`
+      : '';
+  const metrics =
+    config.metricsAddress && app.metricsPort
+      ? `\n    metrics   http://${withPort(config.metricsAddress, app.metricsPort)}/metrics`
       : '';
   const curl = config.tls ? `curl -s --cacert ${config.tls.certFile}` : 'curl -s';
   const json = "-H 'content-type: application/json'";
@@ -20,7 +24,7 @@ export function welcome(config: Config, app: Pick<App, 'grpcPort' | 'httpPort' |
   Bicameral is serving.
 
     gRPC      ${grpc}
-    Connect   ${http}${health}
+    Connect   ${http}${health}${metrics}
     data      ${database}
 
   Create a user, log in, read the user, list the services:

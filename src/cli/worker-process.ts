@@ -1,14 +1,18 @@
 import cluster from 'node:cluster';
 import type { Config } from '../config.ts';
+import type { Snapshot } from '../telemetry/metrics/snapshot.ts';
 
 /** In what a worker differs from the environment. It is a message, because it holds keys and passwords. Orders follow. */
-export type WorkerSetup = Pick<Config, 'grpcAddress' | 'httpAddress' | 'healthAddress' | 'database' | 'signingKeys'>;
+export type WorkerSetup = Pick<
+  Config,
+  'grpcAddress' | 'httpAddress' | 'healthAddress' | 'metricsAddress' | 'database' | 'signingKeys'
+>;
 
-/** `renew`: look at the files for TLS. `answer`: say that you are alive. */
-export type WorkerOrder = 'renew' | 'stop' | 'answer';
+/** `renew`: look at the files for TLS. `answer`: say that you are alive. `metrics`: say what the metrics say. */
+export type WorkerOrder = 'renew' | 'stop' | 'answer' | 'metrics';
 
-/** What a worker tells: once, that it serves, or why it cannot; and that it is alive, whenever it is asked. */
-export type WorkerReport = 'serving' | 'alive' | { readonly failure: string };
+/** What a worker tells: once, that it serves, or why it cannot; that it is alive and what it counted, whenever it is asked. */
+export type WorkerReport = 'serving' | 'alive' | { readonly failure: string } | { readonly metrics: Snapshot };
 
 /** A worker could not start; the message is what it said. */
 class WorkerDidNotStart extends Error {
@@ -26,6 +30,10 @@ export interface WorkerProcess {
   /** How it ended. Never rejects. */
   readonly ended: Promise<string>;
   readonly renew: () => void;
+  /** What its metrics say; after two seconds, what they said before. Never rejects. */
+  readonly metrics: () => Promise<Snapshot>;
+  /** What they said when they were asked for last. */
+  readonly lastMetrics: () => Snapshot;
   /** Lets its calls in flight finish. */
   readonly stop: () => void;
   readonly kill: () => void;
@@ -38,6 +46,10 @@ export const IN_ORDER = 'ended with code 0';
 const ASK_EVERY = 2_000;
 const MOST_OPEN = 15;
 
+/** How long a worker may take to say what it counted, in milliseconds. */
+const PATIENCE = 2_000;
+const NOTHING: Snapshot = { metrics: [], slowest: [] };
+
 /** Starts a worker. One that serves and then answers nothing for half a minute is stuck, and is killed. */
 export function forkWorker(setup: WorkerSetup): WorkerProcess {
   const worker = cluster.fork();
@@ -48,6 +60,16 @@ export function forkWorker(setup: WorkerSetup): WorkerProcess {
   let isStuck = false;
   const kill = (): unknown => worker.process.kill('SIGKILL');
   // One that has ended meanwhile needs no message.
+  let last = NOTHING;
+  let counted = Promise.withResolvers<Snapshot>();
+  const metrics = async (): Promise<Snapshot> => {
+    counted = Promise.withResolvers<Snapshot>();
+    tell('metrics');
+    const late = setTimeout(() => counted.resolve(last), PATIENCE);
+    last = await Promise.race([counted.promise, ended.then(() => last)]);
+    clearTimeout(late);
+    return last;
+  };
   const tell = (message: WorkerSetup | WorkerOrder): unknown => worker.send(message, () => {});
   const ask = (): void => {
     isStuck = open >= MOST_OPEN;
@@ -68,6 +90,7 @@ export function forkWorker(setup: WorkerSetup): WorkerProcess {
   });
   worker.on('message', (report: WorkerReport) => {
     if (report === 'alive') open = 0;
+    else if (typeof report === 'object' && 'metrics' in report) counted.resolve(report.metrics);
     else if (report !== 'serving') reject(new WorkerDidNotStart(report.failure));
     else {
       resolve();
@@ -80,5 +103,14 @@ export function forkWorker(setup: WorkerSetup): WorkerProcess {
   });
   serving.catch(() => {});
   tell(setup);
-  return { pid: worker.process.pid, serving, ended, renew: () => tell('renew'), stop: () => tell('stop'), kill };
+  return {
+    pid: worker.process.pid,
+    serving,
+    ended,
+    renew: () => tell('renew'),
+    metrics,
+    lastMetrics: () => last,
+    stop: () => tell('stop'),
+    kill,
+  };
 }

@@ -2,7 +2,7 @@
 import { on } from 'node:events';
 import { type App, startApp } from '../app.ts';
 import { readConfig } from '../config.ts';
-import { createLogger, type LogLevel } from '../telemetry/logger.ts';
+import { createLogger } from '../telemetry/logger.ts';
 import { explain } from './explain.ts';
 import { firstSignal } from './first-signal.ts';
 import type { WorkerOrder, WorkerReport, WorkerSetup } from './worker-process.ts';
@@ -23,12 +23,13 @@ const stopped = (async () => {
   for await (const [message] of messages as AsyncIterable<[WorkerOrder]>) {
     if (message === 'stop') return;
     if (message === 'answer') await report('alive');
+    else if (message === 'metrics') void app?.metrics().then((metrics) => report({ metrics }));
     else await app?.renewCertificates();
   }
 })();
 try {
   const config = { ...readConfig(process.env), ...setup };
-  const logger = await createLogger({ level: config.logLevel as LogLevel, pretty: process.stdout.isTTY, pid: process.pid });
+  const logger = await createLogger({ level: config.logLevels.level, pretty: process.stdout.isTTY, pid: process.pid });
   app = await startApp(config, { logger });
   await report('serving');
   await Promise.race([signaled, stopped]);

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { descriptorSet } from './descriptors.ts';
 import { readErrors } from './errors.ts';
 import { errorsPage } from './errors-page.ts';
@@ -7,6 +6,7 @@ import { protoFiles } from './proto-files.ts';
 import { readme } from './readme.ts';
 import { referencePages } from './reference.ts';
 import { serviceConfig } from './service-config.ts';
+import { version } from './version.ts';
 import type { RolePermissions } from './who-may-call.ts';
 
 /** A file of the folder from which a client in any language starts. */
@@ -45,8 +45,6 @@ lint:
 `;
 
 const json = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
-
-const version = (): string => JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')).version;
 
 function once<T>(make: () => T): () => T {
   let made: { value: T } | undefined;

@@ -12,7 +12,7 @@ Connect. Compare \`ErrorInfo.domain\` and \`ErrorInfo.reason\`: these never chan
 | \`BadRequest\` | every field that is wrong, by its path, and what is wrong with it |
 | \`PreconditionFailure\` | the reason again, with what it is about |
 | \`ResourceInfo\` | what was looked for or is taken, by type and name |
-| \`RetryInfo\` | how long to wait before the call is sent again |
+| \`RetryInfo\` | how long to wait before the call is sent again; a unary call in Connect is told by the header \`retry-after\` too, in whole seconds |
 
 | code | what a client does |
 | --- | --- |

@@ -8,7 +8,7 @@ export const principalKey = createContextKey<Principal | undefined>(undefined, {
 export interface TraceContext {
   /** 32 hex digits. */
   readonly traceId: string;
-  /** 16 hex digits: the span of the call, when it is recorded. */
+  /** 16 hex digits: the span of the call. Undefined unless it is recorded, so that the trace can be looked up. */
   readonly spanId?: string | undefined;
   /** What to send on and to store beside events, in the format of the `traceparent` header. */
   readonly traceparent: string;

@@ -22,6 +22,10 @@ export class CallGauge {
     return this.#inFlight;
   }
 
+  get limit(): number {
+    return this.#limit;
+  }
+
   /** Whether there is room for a call that is on its way to the pipeline. */
   expect(): boolean {
     if (this.#inFlight + this.#expected >= this.#limit) return false;

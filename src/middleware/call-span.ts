@@ -1,15 +1,14 @@
-import { Code, ConnectError } from '@connectrpc/connect';
+import { ConnectError } from '@connectrpc/connect';
 import { type Span, SpanStatusCode } from '@opentelemetry/api';
 import type { Call } from '../cqrs/call.ts';
 import { attemptKey } from '../cqrs/context-keys.ts';
 import { methodName } from '../cqrs/convention.ts';
-import { DomainError } from '../cqrs/errors.ts';
 import type { Target } from '../postgres/command-log/command-record.ts';
 import { readerKey } from '../postgres/reader/reader.ts';
 import { ATTRIBUTE, type SpanAttributes } from '../telemetry/attributes.ts';
-import { codeName } from '../telemetry/code-name.ts';
+import { codeName, isFault } from '../telemetry/code-name.ts';
+import { type CallEnd, endCode, endReason } from './call-end.ts';
 import { commandAttemptKey, outcomeOf } from './command-attempt.ts';
-import { codeOf } from './error-codes.ts';
 
 /** What the sampler is told of a call. */
 export function sampledBy(call: Call): SpanAttributes {
@@ -26,38 +25,24 @@ export function describeOrigin(span: Span, { origin: { door, peer } }: Call): vo
   } satisfies SpanAttributes);
 }
 
-/** What the semantic conventions count as errors of a server: the others are the caller's, or nobody's. */
-const FAULTS: ReadonlySet<Code> = new Set([
-  Code.Unknown,
-  Code.DeadlineExceeded,
-  Code.Unimplemented,
-  Code.Internal,
-  Code.Unavailable,
-  Code.DataLoss,
-]);
-
-/** Says on the span of a call how it ended, and ends it. `error` is what its caller got, `messages` how many a stream sent before. */
-export function endCallSpan(span: Span, call: Call, { error, messages }: { error?: unknown; messages?: number } = {}): void {
-  const code = error === undefined ? undefined : codeOf(error);
+/** Says on the span of a call how it ended, and ends it. */
+export function endCallSpan(span: Span, call: Call, end: CallEnd): void {
+  const code = codeName(endCode(end));
   // The errors middleware keeps what it typed as the cause.
-  const planned = error instanceof ConnectError ? error.cause : error;
+  const planned = end.error instanceof ConnectError ? (end.error.cause ?? end.error) : end.error;
   span.setAttributes({
-    [ATTRIBUTE.rpcStatusCode]: codeName(code),
-    [ATTRIBUTE.messages]: messages,
-    [ATTRIBUTE.reason]: planned instanceof DomainError ? planned.reason : undefined,
+    [ATTRIBUTE.rpcStatusCode]: code,
+    [ATTRIBUTE.messages]: end.messages,
+    [ATTRIBUTE.reason]: endReason(end),
     [ATTRIBUTE.servedBy]: call.contextValues.get(readerKey)?.name,
     ...commandAttributes(call),
-    [ATTRIBUTE.outcome]: commandOutcome(call, error && planned),
+    [ATTRIBUTE.outcome]: call.contextValues.get(commandAttemptKey)?.outcome(planned) ?? outcomeOf(planned),
   } satisfies SpanAttributes);
-  if (code !== undefined && FAULTS.has(code)) {
-    span.setAttribute(ATTRIBUTE.errorType, codeName(code));
+  if (isFault(code)) {
+    span.setAttribute(ATTRIBUTE.errorType, code);
     span.setStatus({ code: SpanStatusCode.ERROR });
   }
   span.end();
-}
-
-function commandOutcome({ contextValues }: Call, error: unknown): string {
-  return contextValues.get(commandAttemptKey)?.outcome(error) ?? outcomeOf(error);
 }
 
 function commandAttributes({ id, contextValues }: Call): SpanAttributes {

@@ -15,6 +15,12 @@ const WRITE_REFUSED = '25006';
 /** query_canceled: by its time limit or by somebody, which is about the query alone. */
 const CANCELED = '57014';
 
+/** Told which database answered a query, and which was left because it could not. */
+export interface ReadingReport {
+  readonly served: (database: string) => void;
+  readonly left: (database: string) => void;
+}
+
 /**
  * Chooses the database that answers a query: the freshest healthy replica, or the primary when `cqrs-consistency: strong` asks for
  * it; another value is refused (HeaderInvalid). When a replica fails in whatever way, or does not have what is asked for, the next candidate is asked, the primary last: a
@@ -23,7 +29,7 @@ const CANCELED = '57014';
  * A stream stays with the database that it began with. When that fails, the stream ends with DatabaseUnavailable, and the caller
  * begins again where it was.
  */
-export function consistency(reads: Pick<ReadSide, 'primary' | 'candidates' | 'monitor'>): Interceptor {
+export function consistency(reads: Pick<ReadSide, 'primary' | 'candidates' | 'monitor'>, report?: ReadingReport): Interceptor {
   return (next) => async (request) => {
     const call = callOf(request);
     let candidates = wantsStrongConsistency(call) ? [reads.primary] : reads.candidates();
@@ -35,6 +41,7 @@ export function consistency(reads: Pick<ReadSide, 'primary' | 'candidates' | 'mo
       try {
         const answer = answerOf(await (reading ? reading.run(() => next(request)) : next(request)));
         answer.setHeader('cqrs-served-by', source.name);
+        report?.served(source.name);
         if (!answer.stream) {
           reading?.end();
           return toResponse(answer);
@@ -47,6 +54,7 @@ export function consistency(reads: Pick<ReadSide, 'primary' | 'candidates' | 'mo
         if (errorCode(error) === WRITE_REFUSED) throw error;
         candidates = worthAsking(error, { source, others, reads });
         if (candidates.length === 0) throw translateSqlError(error);
+        report?.left(source.name);
       }
     }
   };

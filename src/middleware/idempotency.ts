@@ -56,6 +56,8 @@ export interface IdempotencyParts {
   readonly keys: Pick<IdempotencyKeys, 'find'>;
   /** Of 32 bytes, the same on every instance. */
   readonly fingerprintKey: Buffer;
+  /** What version 0.1 made fingerprints with, which an upgrade must not forget: derived from each signing key. */
+  readonly fingerprintKeys01: readonly Buffer[];
   /** Hashes slowly, as passwords are. */
   readonly secrets: { readonly forCaller: (network: string) => SecretHash };
   readonly guessing: Guessing;
@@ -80,7 +82,14 @@ export interface SecretHash {
  * instances one commits, and the others, whatever they ended with, find its answer when they look again. On one instance they wait
  * for each other in the first place.
  */
-export function idempotency({ keys, fingerprintKey, secrets, guessing, guessTarget }: IdempotencyParts): Interceptor {
+export function idempotency({
+  keys,
+  fingerprintKey,
+  fingerprintKeys01,
+  secrets,
+  guessing,
+  guessTarget,
+}: IdempotencyParts): Interceptor {
   const turns = new Turns();
   const hasher = (call: Call): SecretHash => secrets.forCaller(networkOf(call.origin.peer));
 
@@ -89,10 +98,18 @@ export function idempotency({ keys, fingerprintKey, secrets, guessing, guessTarg
     const request = clone(call.method.input, call.request);
     clearSecrets(call.method.input, request);
     const bytes = toBinary(call.method.input, request);
-    const fingerprint = createHmac('sha256', fingerprintKey).update(`${method}\0`).update(bytes).digest();
+    const digest = (secretKey: Buffer): Buffer => createHmac('sha256', secretKey).update(`${method}\0`).update(bytes).digest();
+    const fingerprint = digest(fingerprintKey);
     const principal = principalOf(call).id;
     // No key has a blank in it, so that no key of anybody is one of these.
-    return { principal, method, key: principal === '' ? `${key} ${fingerprint.toString('base64url')}` : key, fingerprint };
+    return {
+      principal,
+      method,
+      key: principal === '' ? `${key} ${fingerprint.toString('base64url')}` : key,
+      fingerprint,
+      // Those with a secret in them were fast to try out, and are not compared any more.
+      fingerprints01: () => (bringsSecret(call.method.input, call.request) ? [] : fingerprintKeys01.map(digest)),
+    };
   }
 
   /** The earlier answer, when the request is the one that it was the answer to. */

@@ -1,66 +1,76 @@
-import { Code, ConnectError, type Interceptor } from '@connectrpc/connect';
+import { Code, type Interceptor } from '@connectrpc/connect';
 import type { Logger } from 'pino';
-import { type ErrorInfo, ErrorInfoSchema } from '#gen/google/rpc/error_details_pb.js';
-import { answerOf, toResponse } from '../cqrs/answer.ts';
-import { type Call, callOf, type Message } from '../cqrs/call.ts';
+import { type Call, callOf } from '../cqrs/call.ts';
 import { principalKey, traceKey } from '../cqrs/context-keys.ts';
-import { methodName } from '../cqrs/convention.ts';
+import { messageKind, methodName } from '../cqrs/convention.ts';
 import { codeName } from '../telemetry/code-name.ts';
-import { errorOf, type StreamEnd, watchedStream } from './watched-stream.ts';
+import { type CallClass, LOG_LEVELS, type LogLevel, type LogLevels } from '../telemetry/log-levels.ts';
+import { type CallEnd, endCode, endReason, untilItsEnd } from './call-end.ts';
+import { commandAttemptKey } from './command-attempt.ts';
 
 /**
  * Writes one line for each call, when it is over: what was called, by whom, how it ended and how long it took. Never a payload.
  *
  * It stands outside the errors middleware and expects ConnectErrors. The line of a stream comes at its end, with the number of messages.
  *
- * `now` is in milliseconds, from any start.
+ * `levels` are the least severe lines that are written, of each class of calls. `now` is in milliseconds, from any start.
  */
-export function logging(logger: Logger, now: () => number = () => performance.now()): Interceptor {
-  function log(call: Call, started: number, error: unknown, messages?: number): void {
-    const code = error === undefined ? undefined : codeOf(error);
+export function logging(
+  logger: Logger,
+  { levels, now = () => performance.now() }: { levels?: LogLevels['calls'] | undefined; now?: () => number } = {},
+): Interceptor {
+  const isWritten = (call: Call, level: CallLevel): boolean =>
+    logger.isLevelEnabled(level) && (!levels || severity(level) >= severity(levels[classOf(call)]));
+
+  function log(call: Call, started: number, end: CallEnd): void {
+    const code = endCode(end);
     const level = levelOf(code);
-    if (!logger.isLevelEnabled(level)) return;
+    if (!isWritten(call, level)) return;
     const trace = call.contextValues.get(traceKey);
     logger[level](
       {
         method: methodName(call.method),
         code: codeName(code),
+        command_id: recordOf(call),
         duration_ms: Math.round((now() - started) * 1000) / 1000,
         principal: call.contextValues.get(principalKey)?.id,
         trace_id: trace?.traceId,
         span_id: trace?.spanId,
         door: call.origin.door,
         peer: call.origin.peer,
-        reason: reasonOf(error),
-        messages,
+        reason: endReason(end),
+        messages: end.messages,
       },
       'call',
     );
   }
 
-  return (next) => async (request) => {
-    if (logger.level === 'silent') return await next(request);
+  return (next) => (request) => {
+    if (logger.level === 'silent') return next(request);
     const call = callOf(request);
     const started = now();
-    try {
-      const response = await next(request);
-      if (!call.stream) {
-        log(call, started, undefined);
-        return response;
-      }
-      const answer = answerOf(response);
-      const report = (end: StreamEnd, count: number) => log(call, started, errorOf(end, call), count);
-      return toResponse(answer.withMessage(watchedStream(answer.message as AsyncIterable<Message>, report)));
-    } catch (error) {
-      log(call, started, error);
-      throw error;
-    }
+    return untilItsEnd(
+      call,
+      () => next(request),
+      (end) => log(call, started, end),
+    );
   };
 }
 
-const codeOf = (error: unknown): Code => (error instanceof ConnectError ? error.code : Code.Unknown);
+/** The id of a command that has a record. */
+function recordOf(call: Call): string | undefined {
+  const attempt = call.contextValues.get(commandAttemptKey);
+  return attempt && !attempt.isCounted ? call.id : undefined;
+}
 
-function levelOf(code: Code | undefined): 'info' | 'warn' | 'error' {
+type CallLevel = 'info' | 'warn' | 'error';
+
+const severity = (level: LogLevel): number => LOG_LEVELS.indexOf(level);
+
+const classOf = (call: Call): CallClass => (call.stream ? 'stream' : (messageKind(call.method.parent) ?? 'query'));
+
+/** What a caller did wrong is no error of the service. */
+function levelOf(code: Code | undefined): CallLevel {
   switch (code) {
     case Code.Internal:
     case Code.Unknown:
@@ -73,13 +83,4 @@ function levelOf(code: Code | undefined): 'info' | 'warn' | 'error' {
     default:
       return 'info';
   }
-}
-
-/** The `reason` of the error's google.rpc.ErrorInfo (AIP-193). */
-function reasonOf(error: unknown): string | undefined {
-  if (!(error instanceof ConnectError)) return undefined;
-  for (const detail of error.details) {
-    if ('desc' in detail && detail.desc.typeName === ErrorInfoSchema.typeName) return (detail.value as Partial<ErrorInfo>).reason;
-  }
-  return undefined;
 }

@@ -8,16 +8,19 @@ import type { RefusalTally } from '../postgres/command-log/refusal-tally.ts';
 import { OutageLog } from '../postgres/outage-log.ts';
 import type { ReadSide } from '../postgres/reader/read-side.ts';
 import type { WriteSide } from '../postgres/writer/write-side.ts';
+import type { LogLevels } from '../telemetry/log-levels.ts';
+import type { CallMetrics } from '../telemetry/metrics/call-metrics.ts';
 import { audit } from './audit.ts';
 import { authentication } from './authentication.ts';
 import { authorization } from './authorization.ts';
-import { consistency } from './consistency.ts';
+import { consistency, type ReadingReport } from './consistency.ts';
 import { deadline } from './deadline.ts';
 import { errors, type UnexpectedErrors } from './errors.ts';
 import { type GuessLimitParts, guessLimit } from './guess-limit.ts';
 import { type IdempotencyParts, idempotency } from './idempotency.ts';
-import { type CallGauges, loadShedding } from './load-shedding.ts';
+import { type CallGauges, type CallKind, loadShedding } from './load-shedding.ts';
 import { logging } from './logging.ts';
+import { metrics } from './metrics.ts';
 import { type RateLimitParts, rateLimit } from './rate-limit.ts';
 import { retry } from './retry.ts';
 import { tracing } from './tracing.ts';
@@ -28,6 +31,8 @@ export interface PipelineParts {
   readonly logger: Logger;
   /** Undefined when nobody takes spans. */
   readonly tracer: Tracer | undefined;
+  readonly logLevels?: LogLevels['calls'];
+  readonly calls: Pick<CallMetrics, 'ended'>;
   readonly unexpected: UnexpectedErrors;
   readonly authority: Authority;
   readonly validation: Interceptor;
@@ -36,6 +41,8 @@ export interface PipelineParts {
   readonly idempotency: IdempotencyParts;
   readonly writes: Pick<WriteSide, 'unitOfWork'>;
   readonly reads: Pick<ReadSide, 'primary' | 'candidates' | 'monitor'>;
+  readonly reading?: ReadingReport;
+  readonly onShed?: (kind: CallKind) => void;
   readonly inFlight: CallGauges;
   readonly rates: RateLimitParts;
   readonly guesses: GuessLimitParts;
@@ -51,9 +58,10 @@ export interface PipelineParts {
 export function createPipelines(parts: PipelineParts): Pipelines {
   const outer = [
     tracing(parts.tracer),
-    logging(parts.logger),
+    metrics(parts.calls),
+    logging(parts.logger, { levels: parts.logLevels }),
     errors(parts.unexpected),
-    loadShedding(parts.inFlight),
+    loadShedding(parts.inFlight, parts.onShed),
     deadline(),
   ];
   const admission = [
@@ -72,7 +80,7 @@ export function createPipelines(parts: PipelineParts): Pipelines {
       ...once,
       ...execution(parts, new OutageLog('commands', parts.logger)),
     ],
-    query: [...outer, ...admission, consistency(parts.reads)],
+    query: [...outer, ...admission, consistency(parts.reads, parts.reading)],
     replay: replayPipeline(parts),
   };
 }

@@ -16,8 +16,8 @@ import { type TraceContext, traceKey } from '../cqrs/context-keys.ts';
 import { methodName } from '../cqrs/convention.ts';
 import { traceWithoutSpan, withTrace } from '../telemetry/active-trace.ts';
 import { inContext } from '../telemetry/spans.ts';
+import { untilItsEnd } from './call-end.ts';
 import { describeOrigin, endCallSpan, sampledBy } from './call-span.ts';
-import { errorOf, type StreamEnd, watchedStream } from './watched-stream.ts';
 
 /** Names the trace of the call: in a request, that of its caller; in an answer, that of the call, when it is recorded. */
 export const TRACE_HEADER = 'traceparent';
@@ -113,31 +113,22 @@ function withSpans(tracer: Tracer): Interceptor {
     }
 
     describeOrigin(span, call);
-    try {
+    const make = async (): Promise<ConnectResponse> => {
       const response = await context.with(inside, next, undefined, request);
       answerOf(response).setHeader(TRACE_HEADER, traceparent);
-      if (!call.stream) {
-        endCallSpan(span, call);
-        return response;
-      }
-      const ended = (end: StreamEnd, messages: number): void => endCallSpan(span, call, { error: errorOf(end, call), messages });
-      return readInside(inside, response, (messages) => watchedStream(messages, ended));
-    } catch (error) {
-      endCallSpan(span, call, { error });
-      if (error instanceof ConnectError) error.metadata.set(TRACE_HEADER, traceparent);
-      throw error;
-    }
+      return call.stream ? readInside(inside, response) : response;
+    };
+    return await untilItsEnd(call, make, (end) => {
+      endCallSpan(span, call, end);
+      if (end.error instanceof ConnectError) end.error.metadata.set(TRACE_HEADER, traceparent);
+    });
   };
 }
 
 /** The messages of a stream are made when the door asks for them, which is outside of the call. */
-function readInside(
-  inside: Context,
-  response: ConnectResponse,
-  watch = (messages: AsyncIterable<Message>): AsyncIterable<Message> => messages,
-): ConnectResponse {
+function readInside(inside: Context, response: ConnectResponse): ConnectResponse {
   const answer = answerOf(response) as Answer<AsyncIterable<Message>>;
-  return toResponse(answer.withMessage(watch(inContext(inside, answer.message))));
+  return toResponse(answer.withMessage(inContext(inside, answer.message)));
 }
 
 /** Where the caller was when it called: on the other side of a network, as it says, or here. */

@@ -1,34 +1,24 @@
-import { Code, ConnectError } from '@connectrpc/connect';
-import type { Call, Message } from '../cqrs/call.ts';
-import { DeadlinePassed } from '../cqrs/errors.ts';
+import type { Message } from '../cqrs/call.ts';
 
 /** How a stream ended: its messages were all read, it failed, or its reader left before the end. */
 export type StreamEnd = { readonly kind: 'complete' | 'left' } | { readonly kind: 'failed'; readonly error: unknown };
 
-/** What the caller of a stream got that ended so. A reader leaves a stream because its call was cancelled or is past its deadline. */
-export function errorOf(end: StreamEnd, { cancellation }: Call): unknown {
-  if (end.kind === 'complete') return undefined;
-  if (end.kind === 'failed') return end.error;
-  return new ConnectError(
-    'the reader left',
-    cancellation.reason instanceof DeadlinePassed ? Code.DeadlineExceeded : Code.Canceled,
-  );
-}
-
 /**
- * The same stream, with a report once it is over. It is no async generator: those cost promises for each message, and say nothing
+ * The same stream, with a report once it is over, and of its first message. It is no async generator: those cost promises for each message, and say nothing
  * when their reader leaves before the first.
  */
 export function watchedStream(
   messages: AsyncIterable<Message>,
   report: (end: StreamEnd, count: number) => void,
+  onFirst: () => void = () => {},
 ): AsyncIterable<Message> {
-  return { [Symbol.asyncIterator]: () => watchedIterator(messages[Symbol.asyncIterator](), report) };
+  return { [Symbol.asyncIterator]: () => watchedIterator(messages[Symbol.asyncIterator](), report, onFirst) };
 }
 
 function watchedIterator(
   messages: AsyncIterator<Message>,
   report: (end: StreamEnd, count: number) => void,
+  onFirst: () => void,
 ): AsyncIterator<Message> {
   let count = 0;
   let over = false;
@@ -41,7 +31,7 @@ function watchedIterator(
 
   function received(result: IteratorResult<Message>): IteratorResult<Message> {
     if (result.done) end({ kind: 'complete' });
-    else count++;
+    else if (++count === 1) onFirst();
     return result;
   }
 

@@ -50,7 +50,8 @@ export async function openMigratedDatabase(database: DatabaseConfig, options: Op
   const opened = await openDatabase(database, options);
   if (database.kind === 'opened') return opened;
   try {
-    const migrations = await migrate(opened.connections.owner);
+    const { onProgress } = options;
+    const migrations = await migrate(opened.connections.owner, { ...(onProgress && { onProgress }) });
     if (migrations.length > 0) options.logger?.info({ migrations }, 'migrated');
     await checkWriter(opened.connections.writer);
     return opened;

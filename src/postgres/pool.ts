@@ -71,6 +71,14 @@ export interface PoolSettings {
 
 /** The span of a call that waits until a connection is opened, or comes free. */
 const WAIT = 'wait for a connection';
+/** How much a pool has to do now: connections, and calls that wait for one. */
+export interface PoolLoad {
+  readonly name: string;
+  readonly used: number;
+  readonly idle: number;
+  readonly waiting: number;
+  readonly limit: number;
+}
 
 type Connected = (error: Error | undefined, client: pg.PoolClient | undefined, done: (release?: unknown) => void) => void;
 
@@ -84,11 +92,13 @@ export class ConnectionPool extends pg.Pool {
   readonly #open = new Set<DatabaseClient>();
   readonly #inUse = new WeakSet<DatabaseClient>();
   readonly #retired = new WeakSet<DatabaseClient>();
+  readonly #name: string;
   readonly #maxWaiting: number;
   readonly #watch: { readonly stop: () => void };
 
-  constructor({ maxWaiting, lifetimeMs, connection, ...config }: pg.PoolConfig & OwnSettings) {
-    super({ ...connection, ...config });
+  constructor({ name, maxWaiting, lifetimeMs, connection, ...config }: pg.PoolConfig & OwnSettings) {
+    super({ ...connection, ...config, application_name: `bicameral ${name}` });
+    this.#name = name;
     this.#maxWaiting = maxWaiting;
     this.#watch = watchSilence({ connection, clients: () => this.#open, longestMs: LONGEST_SILENCE });
     // A connection that breaks is dropped by the pool and its statement rejects; without listeners the event would end the process.
@@ -119,7 +129,7 @@ export class ConnectionPool extends pg.Pool {
     const full =
       this.waitingCount - this.idleCount >= this.#maxWaiting && new Error('too many calls are waiting for a connection');
     const isFree = this.idleCount > this.waitingCount;
-    const wait = { attributes: { [ATTRIBUTE.dbPool]: this.options.application_name } };
+    const wait = { attributes: { [ATTRIBUTE.dbPool]: `bicameral ${this.#name}` } };
     if (!callback) {
       if (full) return Promise.reject(full);
       const connecting = (): Promise<pg.PoolClient> => super.connect().catch(refuse);
@@ -137,6 +147,11 @@ export class ConnectionPool extends pg.Pool {
     });
     super.connect(connected);
     return undefined;
+  }
+
+  get load(): PoolLoad {
+    const { totalCount, idleCount, waitingCount, options } = this;
+    return { name: this.#name, used: totalCount - idleCount, idle: idleCount, waiting: waitingCount, limit: options.max };
   }
 
   /** Whether whoever holds this connection should give it back, as soon as it can. */
@@ -169,6 +184,7 @@ export class ConnectionPool extends pg.Pool {
 }
 
 interface OwnSettings {
+  readonly name: string;
   readonly connection: Connection;
   readonly maxWaiting: number;
   readonly lifetimeMs: number;
@@ -190,7 +206,7 @@ export function createPool(connection: Connection, settings: PoolSettings): Conn
   const session = withSettings(connection, { ...SESSION, ...readOnly });
   return new ConnectionPool({
     connection: session,
-    application_name: `bicameral ${settings.name}`,
+    name: settings.name,
     Client: NamedStatementClient,
     pipeline: settings.pipeline ?? false,
     max: settings.max,

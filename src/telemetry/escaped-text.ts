@@ -7,6 +7,12 @@ const COMMANDS = /(?!\n)[\p{Cc}\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060
  */
 export const escapedText = (text: string): string => text.replace(COMMANDS, asEscape);
 
+/** What JSON leaves as it is though it is none of the characters that nearly every line is made of. */
+const UNUSUAL = /[^\n -~]/;
+
+/** A line of JSON that is likely to need nothing of the kind. */
+export const escapedJson = (line: string): string => (UNUSUAL.test(line) ? escapedText(line) : line);
+
 /** The same on one line. */
 export const escapedLine = (text: string): string => escapedText(text).replaceAll('\n', '\\n');
 

@@ -15,14 +15,13 @@ const LAST_LINES = 1000;
 /** Pause before a reader that takes nothing is tried again, in milliseconds. */
 const PAUSE = 50;
 const LINE_FEED = 10;
-const NOTHING = Buffer.alloc(0);
 /** Nobody wakes who waits for it. */
 const NEVER = new Int32Array(new SharedArrayBuffer(4));
 
 /**
  * Writes lines to a file descriptor in the background, for pino. What is on the other end decides nothing: a reader that goes away
  * (EPIPE), a terminal that hung up (EIO) or a full disk (ENOSPC) costs lines, never the program, and a slow one costs bounded memory.
- * When lines can be written again, the first one says how many were lost.
+ * When lines can be written again, or at the end, the first one says how many were lost.
  *
  * sonic-boom, pino's own, does not do: its flush at the end tries again for ever after any error.
  */
@@ -31,9 +30,12 @@ export class LogOutput {
   readonly #options: Required<LogOutputOptions>;
   #lines: string[] = [];
   #waiting = 0;
+  /** Lines that were lost and of which the reader does not know yet. */
   #lost = 0;
-  /** What a slow reader has not taken yet of the piece that is being written. */
-  #rest: Buffer = NOTHING;
+  /** Whether the last byte that the reader has is inside of a line. */
+  #isMidLine = false;
+  /** What of the piece that is being written has not been taken yet. */
+  #rest: Piece = NOTHING;
   #isWriting = false;
   #timer: NodeJS.Timeout | undefined;
 
@@ -62,10 +64,11 @@ export class LogOutput {
   /** Writes what waits, for a second at most; for the end of the process. */
   flushSync(): void {
     const until = performance.now() + LAST_LINES;
-    let bytes = Buffer.concat([this.#rest, Buffer.from(this.#take(Number.POSITIVE_INFINITY))]);
-    while (bytes.length > 0) {
+    let piece = this.#rest;
+    while (piece.bytes.length > 0 || this.#lines.length > 0 || this.#lost > 0) {
+      if (piece.bytes.length === 0) piece = this.#take(Number.POSITIVE_INFINITY);
       try {
-        bytes = bytes.subarray(writeSync(this.#fd, bytes));
+        piece = this.#written(piece, writeSync(this.#fd, piece.bytes));
       } catch (error) {
         if (!isBusy(error) || performance.now() > until) return;
         Atomics.wait(NEVER, 0, 0, PAUSE);
@@ -76,28 +79,44 @@ export class LogOutput {
   #writeNext(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    const piece = this.#take(this.#options.maxWrite);
-    this.#isWriting = piece !== '';
-    if (this.#isWriting) this.#writeOut(Buffer.from(piece));
+    this.#isWriting = this.#lines.length > 0;
+    if (this.#isWriting) this.#writeOut(this.#take(this.#options.maxWrite));
   }
 
-  #writeOut(bytes: Buffer): void {
+  #writeOut(piece: Piece): void {
     this.#rest = NOTHING;
-    write(this.#fd, bytes, (error, written) => {
+    write(this.#fd, piece.bytes, (error, written) => {
       if (isBusy(error)) {
-        this.#rest = bytes;
-        setTimeout(() => this.#writeOut(bytes), PAUSE);
-      } else if (!error && written < bytes.length) {
-        this.#writeOut(bytes.subarray(written));
-      } else {
-        if (error) this.#lost += bytes.filter((byte) => byte === LINE_FEED).length;
-        this.#writeNext();
+        this.#rest = piece;
+        setTimeout(() => this.#writeOut(piece), PAUSE);
+        return;
       }
+      const rest = error ? piece : this.#written(piece, written);
+      if (!error && rest.bytes.length > 0) {
+        this.#writeOut(rest);
+        return;
+      }
+      if (error) this.#lost += lineFeeds(rest.bytes.subarray(rest.noticeLength));
+      this.#writeNext();
     });
   }
 
-  /** The next lines, together as long as they are no longer than that, and one at least. What was lost is told first. */
-  #take(longest: number): string {
+  /** What is left of a piece of which so many bytes have been written. */
+  #written(piece: Piece, count: number): Piece {
+    if (count === 0) return piece;
+    const { bytes, told, noticeLength } = piece;
+    this.#isMidLine = bytes[count - 1] !== LINE_FEED;
+    const rest = bytes.subarray(count);
+    if (count < noticeLength) return { bytes: rest, told, noticeLength: noticeLength - count };
+    this.#lost -= told;
+    return { bytes: rest, told: 0, noticeLength: 0 };
+  }
+
+  /**
+   * The next lines, together as long as they are no longer than that, and one at least. What was lost is told first, on a line of its own
+   * though the last one was not ended; it counts as told when that is written.
+   */
+  #take(longest: number): Piece {
     let length = 0;
     let count = 0;
     for (const line of this.#lines) {
@@ -105,14 +124,26 @@ export class LogOutput {
       if (count > 0 && length > longest) break;
       count += 1;
     }
-    const taken = this.#lines.splice(0, count).join('');
-    this.#waiting -= taken.length;
-    if (taken === '' || this.#lost === 0) return taken;
-    const told = `${JSON.stringify({ level: 'warn', time: Date.now(), lost: this.#lost, msg: 'lines of the log were lost' })}\n`;
-    this.#lost = 0;
-    return told + taken;
+    const lines = this.#lines.splice(0, count).join('');
+    this.#waiting -= lines.length;
+    const told = this.#lost;
+    if (told === 0) return { bytes: Buffer.from(lines), told: 0, noticeLength: 0 };
+    const said = { level: 'warn', time: Date.now(), lost: told, msg: 'lines of the log were lost' };
+    const notice = Buffer.from(`${this.#isMidLine ? '\n' : ''}${JSON.stringify(said)}\n`);
+    return { bytes: Buffer.concat([notice, Buffer.from(lines)]), told, noticeLength: notice.length };
   }
 }
+
+/** Bytes to write. The first `noticeLength` of them tell of `told` lost lines. */
+interface Piece {
+  readonly bytes: Buffer;
+  readonly told: number;
+  readonly noticeLength: number;
+}
+
+const NOTHING: Piece = { bytes: Buffer.alloc(0), told: 0, noticeLength: 0 };
+
+const lineFeeds = (bytes: Buffer): number => bytes.reduce((count, byte) => count + (byte === LINE_FEED ? 1 : 0), 0);
 
 /** The pipe is full and its reader slow. */
 const isBusy = (error: unknown): boolean =>

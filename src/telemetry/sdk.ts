@@ -1,6 +1,5 @@
 import cluster from 'node:cluster';
 import { randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createNoopMeter, type MeterProvider, propagation, type Tracer, trace } from '@opentelemetry/api';
 import { getNumberFromEnv, getStringFromEnv, W3CTraceContextPropagator } from '@opentelemetry/core';
@@ -17,6 +16,7 @@ import {
   TraceIdRatioBasedSampler,
 } from '@opentelemetry/sdk-trace';
 import type { Logger } from 'pino';
+import { version } from '../contracts/version.ts';
 import { lostSpans, PatientExporter } from './patient-exporter.ts';
 
 /** How long the last spans get to reach the collector when the program ends, in milliseconds. */
@@ -91,8 +91,7 @@ export async function startSdk({ serviceName, logger, trustRemote }: SdkOptions)
 }
 
 function resourceOf(serviceName: string): Resource {
-  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string };
-  const named = resourceFromAttributes({ 'service.name': serviceName, 'service.version': version });
+  const named = resourceFromAttributes({ 'service.name': serviceName, 'service.version': version() });
   const known = named.merge(detectResources({ detectors: [hostDetector, envDetector] }));
   // Workers have the same environment, and are instances of their own.
   const given = known.attributes['service.instance.id'];

@@ -32,8 +32,9 @@ interface LocalCall {
  * Messages are passed on, not copied: the caller leaves a request alone until it is answered. `contextValues` reach the middleware
  * as they are, so that the caller can set the principal beforehand. Errors are those of the other doors.
  *
- * Who leaves a stream before its end aborts the `signal` of the call, as over a network: Connect's clients do not pass on that a
- * `for await` was left, and until then the call keeps what it holds, such as a connection to the database.
+ * Who leaves a stream of this transport before its end cancels the call. Who reads it by one of Connect's clients aborts the `signal`, as
+ * over a network: these do not pass on that a `for await` was left, and until then the call keeps what it holds, such as a connection to
+ * the database.
  */
 export function inProcessTransport(bus: Bus): Transport {
   return {
@@ -58,7 +59,7 @@ export function inProcessTransport(bus: Bus): Transport {
       const { call, release } = receive(route, await firstOf(input), local);
       try {
         const answer = (await route.dispatch(call)) as Answer<AsyncIterable<Message>>;
-        return answer.withMessage(released(answer.message, release)) as unknown as StreamResponse<I, O>;
+        return answer.withMessage(leaving(answer.message, { call, release })) as unknown as StreamResponse<I, O>;
       } catch (error) {
         release();
         throw error;
@@ -102,6 +103,24 @@ function receive(
 async function firstOf(messages: AsyncIterable<MessageInitShape<DescMessage>>): Promise<MessageInitShape<DescMessage>> {
   for await (const message of messages) return message;
   throw new ConnectError('a server-streaming call needs one request message', Code.InvalidArgument);
+}
+
+/** The stream, of which a reader who leaves cancels the call, also while the next message is awaited. */
+function leaving(
+  messages: AsyncIterable<Message>,
+  { call, release }: { call: Call; release: () => void },
+): AsyncIterable<Message> {
+  const source = released(messages, release);
+  return {
+    [Symbol.asyncIterator]: () => ({
+      next: () => source.next(),
+      return: async () => {
+        call.cancellation.cancel(new CallCanceled());
+        await source.return(undefined);
+        return { done: true, value: undefined };
+      },
+    }),
+  };
 }
 
 async function* released(messages: AsyncIterable<Message>, release: () => void): AsyncGenerator<Message> {

@@ -84,13 +84,13 @@ class CompressionUndeclared extends BusError {
   }
 }
 
-/** An rpc was called by an HTTP verb that it cannot be called by; `allow` names those that it can (HTTP status 405). */
+/** An rpc or a page was called by an HTTP verb that it cannot be called by; `allow` names those that it can (HTTP status 405). */
 class HttpVerbUnsupported extends BusError {
   readonly reason = 'HTTP_VERB_UNSUPPORTED';
   readonly kind = 'unknown';
   override readonly metadata: Readonly<Record<string, string>>;
   constructor(allow: string) {
-    super(`an rpc is not called by this verb, but by ${allow}`);
+    super(`this is not called by this verb, but by ${allow}`);
     this.metadata = { allow };
   }
 }
@@ -117,6 +117,15 @@ class MethodUnknown extends BusError {
   }
 }
 
+/** No page has this address: the message says where the pages are (HTTP status 404). */
+class PageUnknown extends BusError {
+  readonly reason = 'PAGE_UNKNOWN';
+  readonly kind = 'not-found';
+  constructor(whereElse: string) {
+    super(`no such page: ${whereElse}`);
+  }
+}
+
 /** What is wrong where, as protobuf-es says it of JSON. */
 const JSON_PROBLEM =
   /^cannot decode \w+ \S+ from JSON(: (key "[^"]*" is unknown|expected \w+( \(\w+\))?|maximum recursion depth of \d+ reached))?/;
@@ -131,6 +140,16 @@ function withoutValues(message: string): string {
 /** Nothing is served under this name. */
 export function unknownMethod(path: string): ConnectError {
   return typedError(new MethodUnknown(path.replace(/^\//, '').slice(0, 200)));
+}
+
+/** For a request of which nobody could say whom it addresses. */
+export function severalHosts(): ConnectError {
+  return typedError(new MalformedRequest(undefined, 'a request has one Host header'));
+}
+
+/** `whereElse` says where the pages are. */
+export function unknownPage(whereElse: string): ConnectError {
+  return typedError(new PageUnknown(whereElse));
 }
 
 /** For a request that stops coming in. */

@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Interceptor } from '@connectrpc/connect';
 import { err, ok } from 'neverthrow';
+import { type Answer, answerOf, toResponse } from '../../src/cqrs/answer.ts';
 import { type Bus, createBus } from '../../src/cqrs/bus.ts';
-import type { Call } from '../../src/cqrs/call.ts';
+import type { Call, Message } from '../../src/cqrs/call.ts';
 import { type CommandContext, command } from '../../src/cqrs/command.ts';
 import { DomainError, type ErrorKind } from '../../src/cqrs/errors.ts';
 import { defineModule } from '../../src/cqrs/module.ts';
@@ -41,6 +42,8 @@ export interface Conformance {
   readonly calls: Call[];
   /** How many answers of a stream were made. */
   produced: number;
+  /** Streams that hold a place in the pipeline. */
+  openStreams: number;
 }
 
 interface Inside {
@@ -107,10 +110,25 @@ export function conformanceService(): Conformance {
     commandContext: (call) => ({ call, principal: ANONYMOUS, now: call.receivedAt, newId: call.newId, signal: call.signal }),
     queryContext: (call) => ({ call, principal: ANONYMOUS, signal: call.signal }),
   });
-  const pipeline = [errors(unexpected), deadline({ maxUnaryMs: 5000 }), reflectMetadata];
+  const countStreams: Interceptor = (next) => async (request) => {
+    const response = await next(request);
+    if (!response.stream) return response;
+    const answer = answerOf(response) as Answer<AsyncIterable<Message>>;
+    return toResponse(answer.withMessage(counted(answer.message, conformance)));
+  };
+  const pipeline = [countStreams, errors(unexpected), deadline({ maxUnaryMs: 5000 }), reflectMetadata];
   const bus = createBus([module], { command: pipeline, query: pipeline });
-  const conformance: Conformance = { bus, unexpected, reported, aborted, calls, produced: 0 };
+  const conformance: Conformance = { bus, unexpected, reported, aborted, calls, produced: 0, openStreams: 0 };
   return conformance;
+}
+
+async function* counted(messages: AsyncIterable<Message>, counts: { openStreams: number }): AsyncGenerator<Message> {
+  counts.openStreams += 1;
+  try {
+    yield* messages;
+  } finally {
+    counts.openStreams -= 1;
+  }
 }
 
 /** Sends request headers back: `echo-…` among the headers, `trail-…` among the trailers. */

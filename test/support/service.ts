@@ -11,6 +11,7 @@ export interface Service extends AsyncDisposable {
   /** host:port, as in `httpAddress`. */
   readonly grpcAddress: string;
   readonly httpAddress: string;
+  readonly metricsAddress: string;
   readonly dataDir: string;
   readonly pid: number;
   /** What it has logged so far: JSON lines. */
@@ -76,12 +77,14 @@ export async function startService(options: { env?: Record<string, string>; data
   while (!addressOf('Connect') && !signal.aborted) await once(child.stderr, 'data', { signal }).catch(() => {});
   clearTimeout(tooLate);
   const [grpcAddress, httpAddress] = [addressOf('gRPC'), addressOf('Connect')];
+  const metricsAddress = addressOf('metrics')?.replace('/metrics', '') ?? '';
   if (!grpcAddress || !httpAddress || !child.pid) throw new Error(`the service did not start: ${terminal()}${log()}`);
 
   const kept = resources.move();
   return {
     grpcAddress,
     httpAddress,
+    metricsAddress,
     dataDir,
     pid: child.pid,
     log,

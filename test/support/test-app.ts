@@ -8,7 +8,8 @@ import { type App, startApp } from '../../src/app.ts';
 import { permissionsOf } from '../../src/auth/roles.ts';
 import { type Config, DEFAULT_LIMITS, type Limits } from '../../src/config.ts';
 import { principalKey } from '../../src/cqrs/context-keys.ts';
-import { traceOfLine } from '../../src/telemetry/active-trace.ts';
+import { DEFAULT_LOG_LEVELS } from '../../src/telemetry/log-levels.ts';
+import { FORM } from '../../src/telemetry/logger.ts';
 import { inProcessTransport } from '../../src/transport/in-process.ts';
 import { createTestDatabase, type TestDatabase } from './database.ts';
 
@@ -50,6 +51,7 @@ export async function startTestApp({
     grpcAddress: '127.0.0.1:0',
     httpAddress: '127.0.0.1:0',
     healthAddress: undefined,
+    metricsAddress: '127.0.0.1:0',
     allowedHosts: undefined,
     proxies,
     corsOrigins: [],
@@ -64,11 +66,11 @@ export async function startTestApp({
     reflection: 'on',
     workers: 1,
     tracing,
-    logLevel: 'info',
+    logLevels: DEFAULT_LOG_LEVELS,
     passwordWords: [],
   };
   const lines: string[] = [];
-  const logger = pino({ level: config.logLevel, mixin: traceOfLine }, { write: (line: string) => lines.push(line) });
+  const logger = pino({ ...FORM, level: config.logLevels.level }, { write: (line: string) => lines.push(line) });
   const app = await startApp(config, { logger });
   const transport = inProcessTransport(app.bus);
   return {

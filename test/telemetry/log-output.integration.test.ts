@@ -1,6 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { openSync } from 'node:fs';
+import { openSync, readFileSync, statSync, truncateSync } from 'node:fs';
+import { mkdtempDisposable } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { eventually } from '../support/eventually.ts';
 
@@ -57,6 +60,85 @@ describe('the log', () => {
     await aliveAgain(said);
     child.stdin?.write('stop');
     expect(await closed).toEqual([0, null]);
+  });
+
+  describe('on a disk that was full for a while', () => {
+    const LIMIT = 8192;
+    const FULL = `
+      let n = 0;
+      const log = (count) => { for (let line = 0; line < count; line++) logger.info({ n: n++, text: 'x'.repeat(60) }, 'call'); };
+      setInterval(() => process.stderr.write('alive '), 50);
+      process.stdin.on('data', (data) => {
+        for (const count of String(data).trim().split(' ')) { if (count === 'stop') process.exit(0); else log(Number(count)); }
+      });`;
+
+    /** A program whose log has room for so many bytes, and again so many each time it is emptied. */
+    function limited(folder: string) {
+      const file = join(folder, 'log');
+      const script = `ulimit -f ${LIMIT / 1024}; exec "$0" "$@"`;
+      const command = ['-c', script, process.execPath, '--input-type=module', '-e', `${start} ${FULL}`];
+      const child = spawn('bash', command, { env: { PATH: process.env.PATH }, stdio: ['pipe', openSync(file, 'a'), 'pipe'] });
+      let said = '';
+      child.stderr?.on('data', (chunk) => {
+        said += chunk;
+      });
+      let text = '';
+      return {
+        say: (words: string) => child.stdin?.write(`${words} `),
+        isFull: () => eventually(() => expect(statSync(file).size).toBe(LIMIT)),
+        goesOn: () => aliveAgain(() => said),
+        /** What was written until now is kept, and gives room. */
+        empty: () => {
+          text += readFileSync(file, 'utf8');
+          truncateSync(file);
+        },
+        closed: once(child, 'close'),
+        lines: () => (text + readFileSync(file, 'utf8')).trimEnd().split('\n'),
+      };
+    }
+
+    /** All lines that were logged are there or told to be lost, and nothing is mixed with anything. */
+    function expectWhole(lines: readonly string[], logged: number): void {
+      let found = 0;
+      let lost = 0;
+      let broken = 0;
+      for (const line of lines) {
+        if (line.endsWith('"msg":"call"}')) found += Number(JSON.parse(line).msg === 'call');
+        else if (line.endsWith('were lost"}')) lost += JSON.parse(line).lost;
+        else broken += 1;
+      }
+      expect([found + lost, broken]).toEqual([logged, 1]);
+      expect(lost).toBeGreaterThan(0);
+    }
+
+    it('tells of every line that is missing, on a line of its own, when there is room again', async () => {
+      await using folder = await mkdtempDisposable(join(tmpdir(), 'bicameral-log-'));
+      const program = limited(folder.path);
+      program.say('1000');
+      await program.isFull();
+      // Notices that nobody reads.
+      for (let round = 0; round < 3; round += 1) {
+        program.say('3');
+        await program.goesOn();
+      }
+      program.empty();
+      program.say('2 stop');
+      expect(await program.closed).toEqual([0, null]);
+      expectWhole(program.lines(), 1011);
+      expect(program.lines().at(-1)).toContain('"n":1010');
+    });
+
+    it('tells of them at the end of the program at the latest', async () => {
+      await using folder = await mkdtempDisposable(join(tmpdir(), 'bicameral-log-'));
+      const program = limited(folder.path);
+      program.say('1000');
+      await program.isFull();
+      await program.goesOn();
+      program.empty();
+      program.say('stop');
+      expect(await program.closed).toEqual([0, null]);
+      expectWhole(program.lines(), 1000);
+    });
   });
 
   it('of a reader that takes nothing is dropped from a bound on, and the reader is told how much', async () => {

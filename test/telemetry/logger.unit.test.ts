@@ -49,6 +49,14 @@ describe('logger', () => {
     expect(lines[1]).toMatch(/INFO.*started/);
   });
 
+  it('lets nothing in a JSON line command the terminal that shows it, and keeps what it says', async () => {
+    const text = 'x\u001b[2J\u009b31mada\u202e\u007f\u2028 José';
+    const written = await output({ level: 'info', pretty: false }, `logger.info({ text: ${JSON.stringify(text)} }, "call");`);
+    expect(written).toContain('\\u009b31mada\\u202e\\u007f\\u2028 José');
+    expect(written.trimEnd()).not.toMatch(/[\p{Cc}\u2028\u202e]/u);
+    expect(JSON.parse(written).text).toBe(text);
+  });
+
   it('lets nothing in a line for people command the terminal or begin a line', async () => {
     const hostile = '{ principal: "\\u009b31mada\\u202e", method: "x\\u001b[2J", code: "OK", duration_ms: 1 }';
     const text = await output({ level: 'info', pretty: true }, `logger.info(${hostile}, "a\\nb\\u0085c");`);

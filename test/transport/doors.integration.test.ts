@@ -12,7 +12,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { CommandService, CountRequestSchema, QueryService } from '../gen/conformance/v1/conformance_pb.js';
 import { conformanceService } from '../support/conformance-service.ts';
 import { openDoors, SUBJECTS, type Subject } from '../support/doors.ts';
-import { settled } from '../support/eventually.ts';
+import { eventually, settled } from '../support/eventually.ts';
 import { FOREVER } from '../support/patience.ts';
 
 const conformance = conformanceService();
@@ -125,6 +125,17 @@ describe.each(SUBJECTS)('$name', ({ network, leavesByBreak, open }) => {
   }
 
   if (!network) {
+    it('cancels a call whose stream is left while its next message is awaited', async () => {
+      const request = createAsyncIterable([create(CountRequestSchema, { upTo: 2, delayMs: FOREVER })]);
+      const { message } = await opened.transport.stream(QueryService.method.count, undefined, undefined, undefined, request);
+      const stream = message[Symbol.asyncIterator]();
+      const awaited = stream.next().catch((error: Error) => error.name);
+      await eventually(() => expect(calls).toHaveLength(1));
+      await stream.return?.();
+      expect([await awaited, conformance.openStreams]).toEqual(['ConnectError', 0]);
+      await eventually(() => expect(aborted).toEqual(['CallCanceled']));
+    });
+
     it('takes a timeout of 0 for none, as Connect does', async () => {
       expect((await commands.echo({ text: 'patient', delayMs: 5 }, { timeoutMs: 0 })).text).toBe('patient');
     });

@@ -72,10 +72,24 @@ describe('HTTP/1.1 at the connect door', () => {
       400,
     ],
     ['an unknown path with a bad escape', 'GET /%zz HTTP/1.1\r\nHost: x\r\n\r\n', 404],
-    ['a path that is a URL', 'GET http://other/healthz HTTP/1.1\r\nHost: x\r\n\r\n', 404],
+    ['two hosts', `POST ${ECHO} HTTP/1.1\r\nHost: x\r\nHost: x\r\n${json}Content-Length: 2\r\n\r\n{}`, 400],
+    [
+      'two hosts in gRPC-Web',
+      `POST ${ECHO} HTTP/1.1\r\nHOST: x\r\nHost: y\r\nContent-Type: application/grpc-web\r\nContent-Length: 0\r\n\r\n`,
+      400,
+    ],
+    ['a URL of nothing', 'GET http://other/nothing HTTP/1.1\r\nHost: x\r\n\r\n', 404],
+    ['a URL of somebody', `POST http://ada@other${ECHO} HTTP/1.1\r\nHost: x\r\n${json}Content-Length: 2\r\n\r\n{}`, 404],
+    ['a URL of another kind', `POST ftp://other${ECHO} HTTP/1.1\r\nHost: x\r\n${json}Content-Length: 2\r\n\r\n{}`, 404],
+    ['a path that is a URL without a host', 'GET http://other/healthz HTTP/1.1\r\n\r\n', 400],
   ])('refuses %s', async (_, request, status) => {
     expect(await send(request)).toMatch(new RegExp(`^HTTP/1\\.[01] ${status} `));
     expect(conformance.calls).toEqual([]);
+  });
+
+  it.each(['http://other', 'HTTPS://other:8080'])('takes a URL as the target, as it must (RFC 9112, 3.2.2): %s', async (at) => {
+    const call = `POST ${at}${ECHO}?x HTTP/1.1\r\nHost: x\r\n${json}Content-Length: 2\r\n\r\n{}`;
+    expect(await send(call)).toMatch(/^HTTP\/1\.1 200 /);
   });
 
   it('executes nothing of a body that ends too early', async () => {

@@ -11,13 +11,25 @@ export type Verify = (expectedHead: ExpectedHead | undefined) => AsyncGenerator<
 const MOST = 2;
 
 /** Verifications that read from `primary`: see `verifyLog`. */
-export function createVerifications({ primary, keys }: { primary: pg.Pool; keys: VerifyingKeys }): Verify {
+export function createVerifications({
+  primary,
+  keys,
+  onDamage = () => {},
+}: {
+  primary: pg.Pool;
+  keys: VerifyingKeys;
+  /** Told of each verification that found something. */
+  onDamage?: () => void;
+}): Verify {
   let running = 0;
   return async function* verify(expectedHead) {
     if (running >= MOST) throw new Overloaded('a verification of the log');
     running += 1;
     try {
-      yield* verifyLog({ pool: primary, keys, expectedHead });
+      for await (const event of verifyLog({ pool: primary, keys, expectedHead })) {
+        if (event.kind === 'result' && event.findings > 0) onDamage();
+        yield event;
+      }
     } finally {
       running -= 1;
     }

@@ -28,6 +28,8 @@ export interface ReadSide {
   readonly watching: ConnectionPool;
   /** The primary and every replica, healthy or not. */
   readonly all: readonly ReadPool[];
+  /** Every pool of connections to them. */
+  readonly pools: readonly ConnectionPool[];
   /** Where to read, best first: healthy replicas, the freshest before the others, then the primary. */
   readonly candidates: () => readonly ReadPool[];
   /** Whether queries can be answered at all. */
@@ -56,6 +58,7 @@ export async function createReadSide(parts: {
       name,
       pool,
       shared,
+      pools: [pool, sharedPool, probe.pool],
       probe,
       cut: () => {
         pool.cut();
@@ -98,6 +101,7 @@ export async function createReadSide(parts: {
     monitor,
     watching: primary.probe.pool,
     all,
+    pools: all.flatMap(({ pools }) => pools),
     candidates: () => [...replicas.filter(({ name }) => monitor.isHealthy(name)).sort(freshestFirst), primary],
     isAvailable: () => all.some(({ name }) => monitor.isHealthy(name)),
     close,

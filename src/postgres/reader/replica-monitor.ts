@@ -29,6 +29,12 @@ interface State {
   readonly position: bigint;
 }
 
+/** How far a replica is behind: WAL that it has not applied, and for how long it has been behind what the primary had written. */
+export interface Lag {
+  readonly bytes: number;
+  readonly seconds: number;
+}
+
 /** A replica that answers the monitor and failed queries all the same. */
 interface Rest {
   readonly until: number;
@@ -50,6 +56,8 @@ export class ReplicaMonitor {
   readonly #replicas: readonly Monitored[];
   readonly #states = new Map<string, State>();
   readonly #rests = new Map<string, Rest>();
+  /** When the primary wrote last what each replica has applied. */
+  readonly #reached = new Map<string, number>();
   /** Positions of the primary, oldest first: what a replica must have reached by now. */
   readonly #history: { readonly at: number; readonly position: bigint }[] = [];
   #timer: NodeJS.Timeout | undefined;
@@ -82,6 +90,16 @@ export class ReplicaMonitor {
   /** How far a database has come, in bytes of WAL. */
   position(name: string): bigint {
     return this.#states.get(name)?.position ?? 0n;
+  }
+
+  /** How far a replica is behind the primary, as both were seen last, to half a second: 0 while an idle primary's last write is applied. */
+  lag(name: string): Lag {
+    const bytes = this.position(this.#primary.name) - this.position(name);
+    if (bytes <= 0n) return { bytes: 0, seconds: 0 };
+    const reached = this.#reached.get(name);
+    // Of one that was just seen nothing is known of since then; one that is away falls behind further.
+    const until = this.isHealthy(name) ? (this.#history.at(-1)?.at ?? performance.now()) : performance.now();
+    return { bytes: Number(bytes), seconds: reached === undefined ? 0 : Math.max(0, until - reached) / 1000 };
   }
 
   /**
@@ -128,6 +146,8 @@ export class ReplicaMonitor {
     // It may be the server that was promoted, while its name or address means the new standby by now.
     if (!seen.isStandby) renew();
     const isFresh = seen.isStandby && seen.position >= (await due);
+    const reached = this.#history.findLast(({ position }) => position <= seen.position)?.at;
+    if (reached !== undefined) this.#reached.set(name, reached);
     this.#set(name, { healthy: isFresh && !this.#isResting(name), position: seen.position });
   }
 

@@ -4,7 +4,7 @@ import type { Call } from '../../cqrs/call.ts';
 import { traceKey } from '../../cqrs/context-keys.ts';
 import type { OwnerDigest } from '../command-log/personal-owner.ts';
 import type { Connection } from '../connection.ts';
-import { createPool } from '../pool.ts';
+import { type ConnectionPool, createPool } from '../pool.ts';
 import { AggregateSql } from './aggregate-sql.ts';
 import type { AggregateType } from './aggregate-type.ts';
 import { UnitOfWork } from './unit-of-work.ts';
@@ -17,6 +17,8 @@ export interface WriteSide {
   readonly pool: pg.Pool;
   /** For the records of commands that have no transaction of their own; a full pool of commands does not hold them up. */
   readonly recordPool: pg.Pool;
+  /** Both. */
+  readonly pools: readonly ConnectionPool[];
   /** A unit of work for one attempt of the command. */
   readonly unitOfWork: (call: Call, attempt: number) => UnitOfWork;
   /** Opens the connections anew, those in use when they are free. */
@@ -76,6 +78,7 @@ export async function createWriteSide(
   return {
     pool,
     recordPool,
+    pools: [pool, recordPool],
     unitOfWork: (call, attempt) =>
       new UnitOfWork({
         pool,

@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
 import { extname } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { errorToJson } from '@connectrpc/connect/protocol-connect';
 import type { FolderFile } from '../../contracts/contract-folder.ts';
 import { tar } from '../../contracts/tar.ts';
+import { unknownPage } from '../refusal.ts';
 import type { HttpAnswer, HttpRoute } from './http-route.ts';
 
 const MEDIA_TYPES: Readonly<Record<string, string>> = {
@@ -58,7 +60,7 @@ export function contractPages(folder: () => readonly FolderFile[]): readonly Htt
   const handle: HttpRoute['handle'] = (request) => {
     const [path = ''] = (request.url ?? '').split('?', 1);
     const page = pageAt(path);
-    if (!page) return { status: 404, body: { message: `no such file: ${FOLDER} lists them` } };
+    if (!page) return { status: 404, body: errorToJson(unknownPage(`${FOLDER} lists them`), undefined) };
     return answer(page, request.headers['if-none-match']);
   };
   return [

@@ -12,7 +12,7 @@ const REQUEST_HEADERS = [
   'traceparent',
   'tracestate',
 ];
-const ANSWER_HEADERS = ['cqrs-command-id', 'cqrs-device', 'cqrs-replayed', 'cqrs-served-by', 'www-authenticate'];
+const ANSWER_HEADERS = ['cqrs-command-id', 'cqrs-device', 'cqrs-replayed', 'cqrs-served-by', 'retry-after', 'www-authenticate'];
 
 /** How long a browser may keep what a preflight said: the most that Chromium does, in seconds. */
 const MAX_AGE = '7200';

@@ -18,18 +18,20 @@ import type { Door, DoorOptions } from '../door.ts';
 import { Edge } from '../edge/edge.ts';
 import { MessageLimits } from '../message-limits.ts';
 import type { TrustedProxies } from '../proxies/trusted-proxies.ts';
-import { requestTimedOut, unknownMethod, unsupportedContentType, unsupportedVerb } from '../refusal.ts';
+import { requestTimedOut, severalHosts, unknownMethod, unsupportedContentType, unsupportedVerb } from '../refusal.ts';
 import { DOCUMENT_HEADERS, SECURITY_HEADERS, SECURITY_HEADERS_OVER_TLS } from '../security-headers.ts';
 import { boundTimeouts } from './bound-timeouts.ts';
 import { CrossOrigin } from './cross-origin.ts';
+import { FrameFlags } from './frame-flags.ts';
 import { serveText } from './grpc-web-text.ts';
+import { takeHost } from './host.ts';
 import { type HttpRequest, type HttpResponse, type HttpRoute, sendJson, serveHttpRoute } from './http-route.ts';
 import { HttpServer } from './http-server.ts';
 import { type Refusal, refuse } from './refuse.ts';
 import { RequestBody } from './request-body.ts';
 import { requestGate } from './request-gate.ts';
 import { addRpcs, wireKey } from './rpc.ts';
-import { spokenProtocol } from './spoken-protocol.ts';
+import { type Protocol, spokenProtocol } from './spoken-protocol.ts';
 
 export interface ConnectDoorOptions extends DoorOptions {
   /** Pages beside the rpcs. */
@@ -65,13 +67,17 @@ export function createConnectDoor(options: ConnectDoorOptions): Door {
 
   const server = new HttpServer(
     (request, response) => {
-      const host = String(request.headers[':authority'] ?? request.headers.host ?? '');
+      const host = takeHost(request);
       // Not of a name that stands for another service on every machine, and on every port of this one.
-      setHeaders(response, options.tls && !isLocalHost(host) ? SECURITY_HEADERS_OVER_TLS : SECURITY_HEADERS);
+      setHeaders(
+        response,
+        options.tls && host !== undefined && !isLocalHost(host) ? SECURITY_HEADERS_OVER_TLS : SECURITY_HEADERS,
+      );
       const [path = ''] = (request.url ?? '').split('?', 1);
       const rpc = rpcs.get(path);
       const route = routes.get(path) ?? prefixes.find((prefix) => path.startsWith(prefix.path));
       if (!rpc || request.method !== 'POST') setHeaders(response, DOCUMENT_HEADERS);
+      if (host === undefined) return refuseSeveralHosts(request, response);
       if (options.isAllowedHost?.(host) === false && !route?.anyHost) return refuseHost(host, request, response);
       if (crossOrigin?.answers(request, response)) return;
       const served = rpc
@@ -128,14 +134,14 @@ async function serveRpc(
   { request, response }: { request: HttpRequest; response: HttpResponse },
   { unexpected, proxies, bodies }: Pick<ConnectDoorOptions, 'unexpected' | 'proxies'> & { bodies: WeakMap<object, RequestBody> },
 ): Promise<void> {
-  const body = new RequestBody(request);
-  if ('stream' in request) bodies.set(request.stream, body);
   const values = createContextValues();
   boundTimeouts(request.headers);
   const { headers } = request;
   const spoken = spokenProtocol(headers['content-type'] ?? '');
   // As Connect's own handlers know it: they do not read parameters.
   if (headers['content-type'] !== undefined) headers['content-type'] = spoken.mediaType;
+  const body = new RequestBody(request, ENVELOPED.has(spoken.protocol) ? new FrameFlags() : undefined);
+  if ('stream' in request) bodies.set(request.stream, body);
   let universal: UniversalServerRequest;
   try {
     universal = { ...universalRequestFromNodeRequest(request, response, undefined, values), body };
@@ -147,7 +153,9 @@ async function serveRpc(
     });
     return;
   }
-  values.set(wireKey, { peer: peerOf(request, proxies), signal: universal.signal });
+  // What waits for its caller to read waits for this event.
+  const goOn = (): unknown => response.emit('drain');
+  values.set(wireKey, { peer: peerOf(request, proxies), signal: universal.signal, goOn });
   try {
     const answer = spoken.protocol === 'grpc-web-text' ? await serveText(rpc, universal) : await rpc(universal);
     const refused = answer.body ? undefined : formRefused(answer.status, request.method ?? '', rpc);
@@ -185,6 +193,11 @@ async function refuseUnknown(path: string, request: HttpRequest, response: HttpR
   refuse(response, spoken, { httpStatus: 404, error: unknownMethod(path) });
 }
 
+function refuseSeveralHosts(request: HttpRequest, response: HttpResponse): void {
+  const spoken = spokenProtocol(request.headers['content-type'] ?? '');
+  refuse(response, spoken, { httpStatus: 400, error: severalHosts() });
+}
+
 function refuseHost(host: string, request: HttpRequest, response: HttpResponse): void {
   const spoken = spokenProtocol(request.headers['content-type'] ?? '');
   refuse(response, spoken, { httpStatus: 403, error: typedError(new HostNotAllowed(host)) });
@@ -200,6 +213,9 @@ function formRefused(status: number, verb: string, rpc: UniversalHandler): Refus
   const served = isUnary ? UNARY_TYPES : STREAM_TYPES;
   return { httpStatus: 415, error: unsupportedContentType(served), headers: { accept: served.join(', ') } };
 }
+
+/** Protocols whose messages have flags; those of gRPC-Web in base64 can be seen only when it is undone. */
+const ENVELOPED: ReadonlySet<Protocol> = new Set(['connect-stream', 'grpc', 'grpc-web']);
 
 const GRPC_TYPES = ['application/grpc', 'application/grpc-web', 'application/grpc-web-text'];
 const UNARY_TYPES = ['application/json', 'application/proto', ...GRPC_TYPES];

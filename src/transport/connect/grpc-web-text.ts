@@ -1,5 +1,6 @@
 import { Code, ConnectError } from '@connectrpc/connect';
 import type { UniversalHandler, UniversalServerRequest, UniversalServerResponse } from '@connectrpc/connect/protocol';
+import { FrameFlags } from './frame-flags.ts';
 
 const BINARY = 'application/grpc-web';
 const TEXT = `${BINARY}-text`;
@@ -28,12 +29,16 @@ function isAsyncIterable(body: UniversalServerRequest['body']): body is AsyncIte
 const PART = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 
 async function* decoded(text: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const flags = new FrameFlags();
   let rest = '';
   for await (const chunk of text) {
     rest += Buffer.from(chunk).toString('latin1');
     const whole = rest.slice(0, rest.length - (rest.length % 4));
     rest = rest.slice(whole.length);
-    if (whole) yield decode(whole);
+    if (!whole) continue;
+    const bytes = decode(whole);
+    flags.check(bytes);
+    yield bytes;
   }
   if (rest) throw malformed();
 }

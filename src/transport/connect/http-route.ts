@@ -1,5 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
+import { errorToJson } from '@connectrpc/connect/protocol-connect';
+import { unsupportedVerb } from '../refusal.ts';
 
 export type HttpRequest = IncomingMessage | Http2ServerRequest;
 export type HttpResponse = ServerResponse | Http2ServerResponse;
@@ -22,9 +24,15 @@ export interface HttpAnswer {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
+const VERBS = ['GET', 'HEAD'];
+
 export async function serveHttpRoute(route: HttpRoute, request: HttpRequest, response: HttpResponse): Promise<void> {
   if (request.method !== 'GET' && request.method !== 'HEAD') {
-    sendJson(response, { status: 405, headers: { allow: 'GET, HEAD' }, body: { message: 'this page is read by GET' } });
+    sendJson(response, {
+      status: 405,
+      headers: { allow: VERBS.join(', ') },
+      body: errorToJson(unsupportedVerb(VERBS), undefined),
+    });
     return;
   }
   sendJson(response, await route.handle(request));

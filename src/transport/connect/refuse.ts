@@ -14,7 +14,7 @@ export interface Refusal {
 }
 
 /** What is said by HTTP in every protocol; the rest is 200 in those that have a status of their own. */
-const SAID_BY_HTTP: ReadonlySet<number> = new Set([405, 415]);
+const SAID_BY_HTTP: ReadonlySet<number> = new Set([400, 405, 415]);
 
 /** Answers in the protocol that was spoken, so that its client finds the code and the details where it looks for them. */
 export function refuse(response: HttpResponse, spoken: Spoken, { error, httpStatus, headers }: Refusal): void {

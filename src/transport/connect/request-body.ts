@@ -1,3 +1,4 @@
+import type { FrameFlags } from './frame-flags.ts';
 import type { HttpRequest } from './http-route.ts';
 
 /**
@@ -6,11 +7,14 @@ import type { HttpRequest } from './http-route.ts';
  */
 export class RequestBody implements AsyncIterable<Uint8Array> {
   readonly #chunks: AsyncIterator<Uint8Array>;
+  readonly #flags: FrameFlags | undefined;
   #failure: unknown;
   #reject: ((error: unknown) => void) | undefined;
 
-  constructor(request: HttpRequest) {
+  /** With `flags`, these are looked at as the body is read. */
+  constructor(request: HttpRequest, flags?: FrameFlags) {
     this.#chunks = request.iterator({ destroyOnReturn: false });
+    this.#flags = flags;
   }
 
   /** Whoever reads gets this error. */
@@ -25,7 +29,7 @@ export class RequestBody implements AsyncIterable<Uint8Array> {
         if (this.#failure !== undefined) return Promise.reject(this.#failure);
         return new Promise((resolve, reject) => {
           this.#reject = reject;
-          this.#chunks.next().then(resolve, reject);
+          this.#read().then(resolve, reject);
         });
       },
       return: async () => {
@@ -33,5 +37,11 @@ export class RequestBody implements AsyncIterable<Uint8Array> {
         return { done: true, value: undefined };
       },
     };
+  }
+
+  async #read(): Promise<IteratorResult<Uint8Array>> {
+    const chunk = await this.#chunks.next();
+    if (!chunk.done) this.#flags?.check(chunk.value);
+    return chunk;
   }
 }

@@ -1,5 +1,7 @@
 import { base64Decode } from '@bufbuild/protobuf/wire';
+import { durationMs } from '@bufbuild/protobuf/wkt';
 import { Code, ConnectError, type HandlerContext } from '@connectrpc/connect';
+import { RetryInfoSchema } from '#gen/google/rpc/error_details_pb.js';
 import { methodName } from '../../cqrs/convention.ts';
 import { MalformedRequest } from '../../cqrs/errors.ts';
 import { hasErrorInfo, toConnectError, type UnexpectedErrors } from '../../middleware/errors.ts';
@@ -41,6 +43,7 @@ function typeLibraryErrors(context: HandlerContext, options: { maxMessageBytes: 
   const wire = context.values.get(wireKey);
   const abort = ending.abort.bind(ending);
   ending.abort = (error) => {
+    if (error instanceof ConnectError && ending.protocolName === 'connect') setRetryAfter(ending, error);
     // When the connection broke there is nobody to answer.
     if (error instanceof ConnectError && !hasErrorInfo(error) && error !== wire.signal.reason) {
       // Which compressions are known (gRPC's compression.md), a header that Connect makes and then takes for one of its own.
@@ -49,6 +52,13 @@ function typeLibraryErrors(context: HandlerContext, options: { maxMessageBytes: 
     }
     abort(error);
   };
+}
+
+/** For what between caller and service knows HTTP alone (RFC 9110, 10.2.3). In streams, the status is sent before there is an error. */
+function setRetryAfter({ method, responseHeader }: HandlerContext, error: ConnectError): void {
+  if (method.methodKind !== 'unary') return;
+  const [retry] = error.findDetails(RetryInfoSchema);
+  if (retry?.retryDelay) responseHeader.set('retry-after', String(Math.ceil(durationMs(retry.retryDelay) / 1000)));
 }
 
 function typeError(error: ConnectError, options: { maxMessageBytes: number; unexpected: UnexpectedErrors }): void {

@@ -14,8 +14,13 @@ export interface Wire {
   readonly peer: string;
   /** Aborted when the connection or the stream breaks. */
   readonly signal: AbortSignal;
+  /** Has an answer go on that waits for its caller to read. */
+  readonly goOn: () => void;
 }
-export const wireKey = createContextKey<Wire>({ peer: '', signal: new AbortController().signal }, { description: 'wire' });
+export const wireKey = createContextKey<Wire>(
+  { peer: '', signal: new AbortController().signal, goOn: () => {} },
+  { description: 'wire' },
+);
 
 export interface RpcOptions {
   readonly inFlight: CallsInFlight;
@@ -61,6 +66,8 @@ async function unary(rpc: Rpc, request: Message, { context, inFlight, unexpected
 
 async function* stream(rpc: Rpc, sent: Sent, { context, inFlight, unexpected }: Parts): AsyncGenerator<Message> {
   const call = receive(rpc, sent, { context, inFlight });
+  // One who reads nothing does not keep the call past its end.
+  const forget = call.cancellation.onCancel(context.values.get(wireKey).goOn);
   try {
     const answer = (await rpc.dispatch(call)) as Answer<AsyncIterable<Message>>;
     copy(answer.headerIfAny, context.responseHeader);
@@ -69,6 +76,7 @@ async function* stream(rpc: Rpc, sent: Sent, { context, inFlight, unexpected }: 
   } catch (error) {
     throw toConnectError(error, rpc.method, unexpected);
   } finally {
+    forget();
     inFlight.delete(call);
   }
 }

@@ -22,6 +22,8 @@ export interface OverloadOptions {
   readonly gauges: { readonly commands: Pick<CallGauge, 'expect'>; readonly queries: Pick<CallGauge, 'expect'> };
   /** Told once a second at most how many calls were refused since the last time. */
   readonly report: (refused: number) => void;
+  /** Told of each. */
+  readonly onShed?: (kind: MessageKind) => void;
 }
 
 /**
@@ -51,6 +53,7 @@ export class Overload {
     const { commands, queries } = this.#options.gauges;
     if ((kind === 'command' ? commands : queries).expect()) return false;
     this.#count();
+    this.#options.onShed?.(kind);
     // A caller that goes away at the same time is nobody's error.
     stream.on('error', ignore);
     // What the caller still sends is read and forgotten, so that its connection can go on.

@@ -65,7 +65,14 @@ describe('a page of an origin that is allowed', () => {
     expect(response.headers.get('vary')).toBe('Origin');
     expect(response.headers.has('access-control-allow-credentials')).toBe(false);
     expect(listed(response, 'access-control-expose-headers')).toEqual(
-      expect.arrayContaining(['grpc-status', 'grpc-message', 'grpc-status-details-bin', 'cqrs-command-id', 'cqrs-served-by']),
+      expect.arrayContaining([
+        'grpc-status',
+        'grpc-message',
+        'grpc-status-details-bin',
+        'cqrs-command-id',
+        'cqrs-served-by',
+        'retry-after',
+      ]),
     );
   });
 

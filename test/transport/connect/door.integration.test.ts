@@ -21,6 +21,7 @@ import { FOREVER } from '../../support/patience.ts';
 import { frame, openCall, withSession } from '../../support/raw-http2.ts';
 
 const ECHO = '/conformance.v1.CommandService/Echo';
+const COUNT = '/conformance.v1.QueryService/Count';
 
 let conformance: Conformance;
 let door: Door;
@@ -105,6 +106,37 @@ describe('streams', () => {
       expect(produced).toBeLessThan(50_000);
     });
     await eventually(() => expect(conformance.aborted).toEqual(['CallCanceled']));
+  });
+});
+
+describe('a stream whose caller reads nothing', () => {
+  /** A call over HTTP/1.1 or HTTP/2 of which the answer is not read, and what ends it. */
+  async function unread(port: number, httpVersion: '1.1' | '2', timeout: string): Promise<() => void> {
+    const body = frame(toBinary(CountRequestSchema, create(CountRequestSchema, { upTo: 1_000_000_000 })));
+    let end: () => void;
+    if (httpVersion === '2') {
+      const session = connectHttp2(`http://127.0.0.1:${port}`).on('error', () => undefined);
+      openCall(session, COUNT, { 'grpc-timeout': timeout }).end(body);
+      end = () => session.destroy();
+    } else {
+      const socket = connect(port, '127.0.0.1').pause();
+      socket.write(
+        `POST ${COUNT} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/grpc-web+proto\r\ngrpc-timeout: ${timeout}\r\ncontent-length: ${body.length}\r\n\r\n`,
+      );
+      socket.write(body);
+      end = () => socket.destroy();
+    }
+    await eventually(() => expect(conformance.calls).toHaveLength(1));
+    return end;
+  }
+
+  it.each(['1.1', '2'] as const)('ends with its deadline, and so does its call (HTTP/%s)', async (httpVersion) => {
+    const port = await open();
+    const leave = await unread(port, httpVersion, '1S');
+    await eventually(() => expect(conformance.openStreams).toBe(1));
+    await eventually(() => expect(conformance.openStreams).toBe(0));
+    expect(conformance.aborted).toEqual(['DeadlinePassed']);
+    leave();
   });
 });
 

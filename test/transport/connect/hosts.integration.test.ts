@@ -8,6 +8,7 @@ import { createConnectDoor } from '../../../src/transport/connect/door.ts';
 import { ServerTls } from '../../../src/transport/tls/server-tls.ts';
 import { certificates } from '../../support/certificates.ts';
 import { conformanceService } from '../../support/conformance-service.ts';
+import { throwBytes } from '../../support/hostile-bytes.ts';
 
 const ECHO = '/conformance.v1.CommandService/Echo';
 const conformance = conformanceService();
@@ -48,6 +49,14 @@ describe('hosts', () => {
     expect([web.status, /grpc-status: 7/.test(web.body)]).toEqual([200, true]);
     expect((await ask('evil.test', '/keys', '')).status).toBe(403);
     expect(conformance.calls).toHaveLength(before);
+  });
+
+  it('takes the host of a URL, whatever the header beside it says', async () => {
+    const call = (url: string, host: string) =>
+      throwBytes(port, `POST ${url} HTTP/1.1\r\nHost: ${host}\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}`);
+    expect(await call(`http://api.example.org${ECHO}`, 'evil.test')).toMatch(/^HTTP\/1\.1 200 /);
+    expect(await call(`http://evil.test${ECHO}`, 'api.example.org')).toMatch(/^HTTP\/1\.1 403 /);
+    expect(await call('http://evil.test', 'api.example.org')).toMatch(/^HTTP\/1\.1 403 /);
   });
 
   it('refuses another authority over HTTP/2', async () => {

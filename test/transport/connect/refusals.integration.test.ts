@@ -1,6 +1,7 @@
+import { once } from 'node:events';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { Code } from '@connectrpc/connect';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { ErrorInfoSchema } from '#gen/google/rpc/error_details_pb.js';
 import { StatusSchema } from '#gen/google/rpc/status_pb.js';
 import { createConnectDoor } from '../../../src/transport/connect/door.ts';
@@ -11,7 +12,7 @@ import {
   EchoResponseSchema,
 } from '../../gen/conformance/v1/conformance_pb.js';
 import { conformanceService } from '../../support/conformance-service.ts';
-import { callRaw, frame } from '../../support/raw-http2.ts';
+import { callRaw, frame, openCall, withSession } from '../../support/raw-http2.ts';
 
 const ECHO = '/conformance.v1.CommandService/Echo';
 const ASK = '/conformance.v1.QueryService/Ask';
@@ -187,6 +188,57 @@ describe('a compression that is not known', () => {
     expect(response.headers.get(accepted)).toBe('gzip,br');
     expect(await response.text()).toMatch(/NOT_IMPLEMENTED|grpc-status: 12/);
     expect(conformance.calls).toEqual([]);
+  });
+});
+
+describe('a flag that no request has', () => {
+  const refused = { code: Code.InvalidArgument, reason: 'MALFORMED_REQUEST' };
+  const flagged = (flag: number, message = Buffer.alloc(0)): Buffer<ArrayBuffer> => {
+    const bytes = Buffer.from(frame(message));
+    bytes.writeUInt8(flag, 0);
+    return bytes;
+  };
+  const good = Buffer.from(toBinary(EchoRequestSchema, create(EchoRequestSchema, { text: 'x'.repeat(300) })));
+  afterEach(() => expect(conformance.calls.length).toBe(0));
+
+  describe.each([2, 4, 128, 130])('%d', (flag) => {
+    it.each([ECHO, COUNT])('is refused in gRPC (%s)', async (path) => {
+      const answer = await callRaw(port, { path, body: flagged(flag) });
+      expect({ code: answer.grpcStatus, reason: answer.reason }).toEqual(refused);
+    });
+
+    it('is refused in gRPC before a second message, and when the bytes come one by one', async () => {
+      const sent = Buffer.concat([frame(good), flagged(flag, good)]);
+      for (const bytes of [[sent], Array.from(sent, (byte) => Uint8Array.of(byte))]) {
+        const trailers = await withSession(port, async (session) => {
+          const stream = openCall(session, ECHO);
+          let received: Record<string, unknown> = {};
+          const take = (headers: Record<string, unknown>): void => {
+            received = headers;
+          };
+          stream.on('response', take).on('trailers', take).resume();
+          const ended = once(stream, 'close');
+          for (const part of bytes) stream.write(part);
+          stream.end();
+          await ended;
+          return received;
+        });
+        expect(saidInStatus(String(trailers['grpc-status']), String(trailers['grpc-status-details-bin']))).toEqual(refused);
+      }
+    });
+
+    it('is refused in gRPC-Web, and in base64', async () => {
+      const web = await send('POST', ECHO, 'application/grpc-web', flagged(flag));
+      expect(saidInFrames(web.bytes)).toEqual(refused);
+      const text = await send('POST', ECHO, 'application/grpc-web-text', Buffer.from(flagged(flag).toString('base64')));
+      expect(saidInFrames(Buffer.from(String(text.bytes), 'base64'))).toEqual(refused);
+    });
+
+    it('is refused in a stream of Connect', async () => {
+      const { bytes } = await send('POST', COUNT, 'application/connect+proto', flagged(flag));
+      const { error } = JSON.parse(String(bytes.subarray(5)));
+      expect(saidInJson(JSON.stringify(error))).toEqual({ code: 'invalid_argument', reason: 'MALFORMED_REQUEST' });
+    });
   });
 });
 

@@ -5,6 +5,7 @@ import { type ConnectDoorOptions, createConnectDoor } from '../../../src/transpo
 import type { Door } from '../../../src/transport/door.ts';
 import { AskRequestSchema } from '../../gen/conformance/v1/conformance_pb.js';
 import { type Conformance, conformanceService } from '../../support/conformance-service.ts';
+import { frame } from '../../support/raw-http2.ts';
 
 const ECHO = '/conformance.v1.CommandService/Echo';
 const ASK = '/conformance.v1.QueryService/Ask';
@@ -59,6 +60,33 @@ describe('JSON', () => {
     expect(answer).toMatchObject({ status: 400, body: { code: 'invalid_argument' } });
     expect(reasonIn(answer.body)).toBe('MALFORMED_REQUEST');
     expect(conformance.calls).toEqual([]);
+  });
+
+  it.each([
+    ['overloaded', 429],
+    ['unavailable', 503],
+  ])('says by HTTP too when to come back (%s)', async (failWith, status) => {
+    await open();
+    const init = { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ failWith }) };
+    const response = await fetch(origin + ECHO, init);
+    // Of 1.5 s.
+    expect([response.status, response.headers.get('retry-after')]).toEqual([status, '2']);
+    const web = await fetch(origin + ECHO, {
+      ...init,
+      headers: { 'content-type': 'application/grpc-web+json' },
+      body: frame(Buffer.from(init.body)) as Buffer<ArrayBuffer>,
+    });
+    expect([await web.text(), web.headers.has('retry-after')]).toEqual([expect.stringMatching(/grpc-status: (8|14)/), false]);
+  });
+
+  it('says no time to come back when waiting does not help', async () => {
+    await open();
+    const response = await fetch(origin + ECHO, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: '{"failWith":"conflict"}',
+    });
+    expect([response.status, response.headers.has('retry-after')]).toEqual([409, false]);
   });
 
   it('refuses a body over the limit', async () => {
@@ -127,6 +155,7 @@ describe('pages', () => {
     await open({ routes });
     const response = await fetch(`${origin}/healthz`, { method: 'POST' });
     expect([response.status, response.headers.get('allow')]).toEqual([405, 'GET, HEAD']);
+    expect(reasonIn((await response.json()) as ErrorBody)).toBe('HTTP_VERB_UNSUPPORTED');
   });
 
   it('hides and reports what goes wrong in a page', async () => {

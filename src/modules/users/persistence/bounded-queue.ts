@@ -7,7 +7,16 @@ export interface Turn {
 }
 
 /** Runs work when its turn comes. Callers take turns, and the work of one caller runs in the order of its arrival. */
-export type BoundedQueue = <T>(work: () => Promise<T>, turn?: Turn) => Promise<T>;
+export interface BoundedQueue {
+  <T>(work: () => Promise<T>, turn?: Turn): Promise<T>;
+  /** How much work runs and waits now. */
+  readonly load: () => QueueLoad;
+}
+
+export interface QueueLoad {
+  readonly running: number;
+  readonly waiting: number;
+}
 
 interface Waiting {
   readonly start: () => void;
@@ -87,7 +96,7 @@ export function boundedQueue(options: {
     first.start();
   }
 
-  return async (work, own = {}) => {
+  const run = async <T>(work: () => Promise<T>, own: Turn = {}): Promise<T> => {
     await turn(own);
     try {
       return await work();
@@ -95,4 +104,5 @@ export function boundedQueue(options: {
       passOn();
     }
   };
+  return Object.assign(run, { load: () => ({ running, waiting: count }) });
 }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { hash, parseOptions, verify } from '@node-rs/argon2';
 import { normalizePassword } from '../domain/password-policy.ts';
-import { type BoundedQueue, boundedQueue } from './bounded-queue.ts';
+import { boundedQueue, type QueueLoad, type Turn } from './bounded-queue.ts';
 
 /** argon2id in the second of the equivalent settings of the OWASP Password Storage Cheat Sheet: 19 MiB, two passes, one lane. */
 const CURRENT = { memoryCost: 19_456, timeCost: 2, parallelism: 1 };
@@ -27,6 +27,8 @@ export interface PasswordHasher {
   readonly verify: (phc: string, password: string, signal?: AbortSignal) => Promise<PasswordMatch>;
   /** Takes as long as a wrong password does: for log-ins of users that do not exist. */
   readonly verifyNothing: (password: string, signal?: AbortSignal) => Promise<void>;
+  /** How many passwords are hashed and wait now, of all callers. */
+  readonly load: () => QueueLoad;
   /** The same for one caller: callers take turns in the queue, so that none keeps the others out. */
   readonly forCaller: (caller: string) => PasswordHasher;
 }
@@ -47,7 +49,7 @@ export async function createPasswordHasher(options: PasswordHasherOptions = {}):
   const { concurrency = Math.min(4, share(availableParallelism())), maxWaiting = share(64) } = options;
   const { watch = (work) => work(() => {}) } = options;
   const queue = boundedQueue({ resource: 'password hashing', concurrency, maxWaiting });
-  const inTurn: BoundedQueue = (work, turn) =>
+  const inTurn = <T>(work: () => Promise<T>, turn: Turn): Promise<T> =>
     watch((begun) =>
       queue(() => {
         begun();
@@ -69,6 +71,7 @@ export async function createPasswordHasher(options: PasswordHasherOptions = {}):
         },
         { caller, signal },
       ),
+    load: queue.load,
     forCaller,
   });
   return forCaller('');

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Health } from '#gen/grpc/health/v1/health_pb.js';
-import { createHealthServer } from '../../src/transport/health-server.ts';
+import { createPageServer } from '../../src/transport/page-server.ts';
 import { Readiness } from '../../src/transport/readiness.ts';
 import { CommandService, QueryService } from '../gen/conformance/v1/conformance_pb.js';
 import { throwBytes } from '../support/hostile-bytes.ts';
@@ -10,7 +10,7 @@ import { throwBytes } from '../support/hostile-bytes.ts';
 let up: { primary: boolean; replica: boolean };
 let told: Record<string, boolean>;
 let readiness: Readiness;
-let server: ReturnType<typeof createHealthServer>;
+let server: ReturnType<typeof createPageServer>;
 let port: number;
 
 beforeEach(async () => {
@@ -23,7 +23,7 @@ beforeEach(async () => {
       told[name] = serving;
     },
   });
-  server = createHealthServer(readiness.routes());
+  server = createPageServer(readiness.routes());
   port = await server.listen('127.0.0.1:0');
 });
 afterEach(() => server.close({ graceMs: 0 }));
@@ -69,12 +69,18 @@ describe('probes at an address of their own', () => {
     expect((await get('/readyz', { method: 'POST', body: 'x' })).status).toBe(405);
     for (const path of ['/', '/users.v1.QueryService/GetUser', `/${Health.typeName}/Check`])
       expect((await get(path)).status).toBe(404);
+    expect(await (await get('/')).text()).toContain('PAGE_UNKNOWN');
     const { headers } = await get('/healthz');
     expect([headers.get('x-content-type-options'), headers.get('cache-control'), headers.get('connection')]).toEqual([
       'nosniff',
       'no-store',
       'close',
     ]);
+  });
+
+  it('are asked of one host, which may stand in the target', async () => {
+    expect(await throwBytes(port, 'GET http://probe/healthz HTTP/1.1\r\nHost: x\r\n\r\n')).toMatch(/^HTTP\/1\.1 200 /);
+    expect(await throwBytes(port, 'GET /healthz HTTP/1.1\r\nHost: x\r\nHost: x\r\n\r\n')).toMatch(/^HTTP\/1\.1 400 /);
   });
 
   it('survive bytes that are no request', async () => {

@@ -1,0 +1,156 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+
+/** Of calls, in seconds: 1 ms to 10 s, with edges at the targets of 100 ms for queries and 500 ms for commands. */
+const CALL_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+/** `rpc.server.call.duration` by the semantic conventions of OpenTelemetry, 1.45. */
+const RPC_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
+const STATEMENT_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5];
+const ROUND_SECONDS = [0.005, 0.025, 0.1, 0.25, 1, 5, 30];
+
+/** How the values of several processes of one instance become one: see prom-client's aggregators. */
+type Aggregator = 'sum' | 'max' | 'min' | 'first';
+
+export type Instruments = ReturnType<typeof createInstruments>;
+
+/**
+ * Every metric of the program, by name: what docs/metrics.md lists. No label holds an id, an address or anything that a caller wrote, so
+ * that the number of series is bounded by the program itself.
+ *
+ * The four of ADR-020 are named exactly as it names them.
+ */
+export function createInstruments(version = '') {
+  // The kind that takes exemplars; pages of either kind are made of what it holds.
+  const registry = new Registry<typeof Registry.OPENMETRICS_CONTENT_TYPE>();
+  registry.setContentType(Registry.OPENMETRICS_CONTENT_TYPE);
+  const registers = [registry];
+
+  const counter = <Label extends string>(name: string, help: string, labelNames: readonly Label[] = []): Counter<Label> =>
+    new Counter({ name, help, labelNames: [...labelNames], registers });
+  const gauge = <Label extends string>(
+    name: string,
+    help: string,
+    { labelNames = [], aggregator = 'sum' }: { labelNames?: readonly Label[]; aggregator?: Aggregator } = {},
+  ): Gauge<Label> => new Gauge({ name, help, labelNames: [...labelNames], registers, aggregator });
+  const histogram = <Label extends string>(
+    name: string,
+    help: string,
+    { buckets, labelNames = [] }: { buckets: readonly number[]; labelNames?: readonly Label[] },
+  ): Histogram<Label> =>
+    new Histogram({ name, help, labelNames: [...labelNames], buckets: [...buckets], registers, enableExemplars: true });
+
+  const ofCalls = { labelNames: ['method', 'code'] as const, buckets: CALL_SECONDS };
+  const instruments = {
+    registry,
+    commands: counter('cqrs_command_total', 'Commands that ended.', ofCalls.labelNames),
+    queries: counter(
+      'cqrs_query_total',
+      'Queries that ended; streams when their reader left or they failed.',
+      ofCalls.labelNames,
+    ),
+    commandSeconds: histogram('cqrs_command_duration_seconds', 'From the arrival of a command to its answer.', ofCalls),
+    querySeconds: histogram(
+      'cqrs_query_duration_seconds',
+      'From the arrival of a query to its answer; of a stream, to its first message.',
+      ofCalls,
+    ),
+    rpcSeconds: histogram(
+      'rpc_server_call_duration_seconds',
+      'OpenTelemetry rpc.server.call.duration: whole calls, streams to their end.',
+      {
+        labelNames: ['rpc_system_name', 'rpc_method', 'rpc_status_code', 'error_type'],
+        buckets: RPC_SECONDS,
+      },
+    ),
+    errors: counter('cqrs_error_total', 'Calls that failed, by the reason of their ErrorInfo.', ['kind', 'reason']),
+    inFlight: gauge('cqrs_in_flight', 'Calls under way.', { labelNames: ['kind'] }),
+    inFlightLimit: gauge(
+      'cqrs_in_flight_limit',
+      'Calls that may be under way: LIMIT_COMMANDS_IN_FLIGHT, LIMIT_QUERIES_IN_FLIGHT, LIMIT_STREAMS.',
+      {
+        labelNames: ['kind'],
+      },
+    ),
+    shed: counter('cqrs_shed_total', 'Calls refused because too many were under way.', ['kind']),
+    retries: counter('cqrs_command_retries_total', 'Attempts of commands after the first: another command was faster.', [
+      'method',
+    ]),
+    conflicts: counter('cqrs_command_conflicts_total', 'Commands that gave up after losing against others again and again.', [
+      'method',
+    ]),
+    replayed: counter(
+      'cqrs_command_replayed_total',
+      'Commands answered with what they were answered before, by their idempotency key.',
+      ['method'],
+    ),
+    dryRuns: counter('cqrs_command_dry_run_total', 'Commands that were rehearsed.', ['method']),
+    guessesThrottled: counter('cqrs_guesses_throttled_total', 'Guesses at a secret that were refused.', ['method']),
+    served: counter('cqrs_query_served_total', 'Queries by the database that answered them.', ['database']),
+    fallbacks: counter(
+      'cqrs_query_fallback_total',
+      'Times that a query left a database that could not answer it, or did not have what it asked for.',
+      ['database'],
+    ),
+    databaseUp: gauge('cqrs_database_up', 'Whether the database answers and, a replica, is fresh enough to be read: 1 or 0.', {
+      labelNames: ['database'],
+      aggregator: 'min',
+    }),
+    replicaLagBytes: gauge('cqrs_replica_lag_bytes', 'WAL that the primary has written and the replica has not applied.', {
+      labelNames: ['database'],
+      aggregator: 'max',
+    }),
+    replicaLagSeconds: gauge(
+      'cqrs_replica_lag_seconds',
+      'For how long the replica has been behind what the primary had written.',
+      {
+        labelNames: ['database'],
+        aggregator: 'max',
+      },
+    ),
+    poolConnections: gauge('cqrs_pool_connections', 'Connections that are open.', { labelNames: ['pool', 'state'] }),
+    poolLimit: gauge('cqrs_pool_limit', 'Connections that may be open.', { labelNames: ['pool'] }),
+    poolWaiting: gauge('cqrs_pool_waiting', 'Calls that wait for a connection.', { labelNames: ['pool'] }),
+    poolWaitSeconds: histogram('cqrs_pool_wait_seconds', 'How long calls waited for a connection.', {
+      labelNames: ['pool'],
+      buckets: STATEMENT_SECONDS,
+    }),
+    statementSeconds: histogram('cqrs_statement_duration_seconds', 'From sending a statement to its answer.', {
+      labelNames: ['pool', 'statement'],
+      buckets: STATEMENT_SECONDS,
+    }),
+    statementErrors: counter(
+      'cqrs_statement_errors_total',
+      'Statements that failed, by SQLSTATE; `connection` where there is none.',
+      ['pool', 'sqlstate'],
+    ),
+    hashWaiting: gauge('cqrs_password_hash_waiting', 'Passwords that wait to be hashed.'),
+    hashRunning: gauge('cqrs_password_hash_running', 'Passwords that are being hashed.'),
+    unsealedRecords: gauge('cqrs_log_unsealed_records', 'Records of the command log without a seal; counted up to 100,000.', {
+      aggregator: 'max',
+    }),
+    unsealedSeconds: gauge('cqrs_log_unsealed_age_seconds', 'Age of the oldest record without a seal.', { aggregator: 'max' }),
+    sealRounds: counter('cqrs_seal_rounds_total', 'Rounds of sealing: ok, failed.', ['outcome']),
+    sealSeconds: histogram('cqrs_seal_round_duration_seconds', 'How long rounds of sealing took.', { buckets: ROUND_SECONDS }),
+    sealed: counter('cqrs_sealed_records_total', 'Records that this instance sealed.'),
+    damage: counter(
+      'cqrs_damage_total',
+      'Signs of damage: seals of somebody else, a verification that failed, data that the primary cannot read.',
+      ['kind'],
+    ),
+    diskFree: gauge('cqrs_data_free_bytes', 'Free space where DATA_DIR is. Only with the embedded PostgreSQL.', {
+      aggregator: 'min',
+    }),
+    diskSize: gauge('cqrs_data_size_bytes', 'Size of the file system where DATA_DIR is. Only with the embedded PostgreSQL.', {
+      aggregator: 'max',
+    }),
+    lostSpans: counter('cqrs_lost_spans_total', 'Spans that were recorded and could not be exported.'),
+    processes: gauge('bicameral_processes', 'Processes that serve: WORKERS.'),
+  };
+  // Of Node.js and the process: event loop delay, garbage collection, heap, resident memory, CPU, open files.
+  collectDefaultMetrics({ register: registry });
+  gauge('bicameral_build_info', 'The program that runs; always 1.', {
+    labelNames: ['version', 'node'],
+    aggregator: 'first',
+  }).set({ version, node: process.version }, 1);
+  instruments.processes.set(1);
+  return instruments;
+}

@@ -1,0 +1,84 @@
+import { statfs } from 'node:fs/promises';
+import type { Instruments } from './instruments.ts';
+
+/** Where the gauges are read from, whenever somebody looks. */
+export interface StateSources {
+  readonly inFlight: Readonly<Record<'command' | 'query' | 'stream', { readonly inFlight: number; readonly limit: number }>>;
+  readonly pools: readonly {
+    readonly load: {
+      readonly name: string;
+      readonly used: number;
+      readonly idle: number;
+      readonly waiting: number;
+      readonly limit: number;
+    };
+  }[];
+  /** The primary first. */
+  readonly databases: readonly {
+    readonly name: string;
+    readonly isUp: () => boolean;
+    /** Of a replica. */
+    readonly lag?: () => { readonly bytes: number; readonly seconds: number };
+  }[];
+  readonly hashing: () => { readonly running: number; readonly waiting: number };
+  readonly unsealed: () => Promise<{ readonly records: number; readonly ageSeconds: number }>;
+  /** Undefined when PostgreSQL is not on this machine. */
+  readonly dataDir: string | undefined;
+}
+
+/** What is asked of the database or the operating system is asked again after this time at the soonest, in milliseconds. */
+const KEPT = 5_000;
+
+/** Answers a function that brings the gauges up to date. It never rejects: what cannot be told now keeps its last value. */
+export function createStateReader(metrics: Instruments, sources: StateSources): () => Promise<void> {
+  let looked: { readonly at: number; readonly done: Promise<void> } | undefined;
+
+  for (const [kind, { limit }] of Object.entries(sources.inFlight)) metrics.inFlightLimit.set({ kind }, limit);
+  for (const kind of Object.keys(sources.inFlight)) metrics.shed.inc({ kind }, 0);
+  for (const { name } of sources.databases) {
+    metrics.served.inc({ database: name }, 0);
+    metrics.fallbacks.inc({ database: name }, 0);
+  }
+  for (const outcome of ['ok', 'failed']) metrics.sealRounds.inc({ outcome }, 0);
+  for (const kind of ['seals', 'verification']) metrics.damage.inc({ kind }, 0);
+
+  function readMemory(): void {
+    for (const [kind, { inFlight }] of Object.entries(sources.inFlight)) metrics.inFlight.set({ kind }, inFlight);
+    for (const { load } of sources.pools) {
+      metrics.poolConnections.set({ pool: load.name, state: 'used' }, load.used);
+      metrics.poolConnections.set({ pool: load.name, state: 'idle' }, load.idle);
+      metrics.poolWaiting.set({ pool: load.name }, load.waiting);
+      metrics.poolLimit.set({ pool: load.name }, load.limit);
+    }
+    for (const { name, isUp, lag } of sources.databases) {
+      metrics.databaseUp.set({ database: name }, isUp() ? 1 : 0);
+      if (!lag) continue;
+      const { bytes, seconds } = lag();
+      metrics.replicaLagBytes.set({ database: name }, bytes);
+      metrics.replicaLagSeconds.set({ database: name }, seconds);
+    }
+    const { running, waiting } = sources.hashing();
+    metrics.hashRunning.set(running);
+    metrics.hashWaiting.set(waiting);
+  }
+
+  async function look(): Promise<void> {
+    const { records, ageSeconds } = await sources.unsealed();
+    metrics.unsealedRecords.set(records);
+    metrics.unsealedSeconds.set(ageSeconds);
+  }
+
+  async function lookAtDisk(): Promise<void> {
+    if (sources.dataDir === undefined) return;
+    const { bsize, bavail, blocks } = await statfs(sources.dataDir);
+    metrics.diskFree.set(bsize * bavail);
+    metrics.diskSize.set(bsize * blocks);
+  }
+
+  return async () => {
+    const now = performance.now();
+    if (!looked || now - looked.at > KEPT) looked = { at: now, done: Promise.allSettled([look(), lookAtDisk()]).then(() => {}) };
+    await looked.done;
+    readMemory();
+  };
+}
