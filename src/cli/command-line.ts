@@ -7,6 +7,7 @@ import { explain } from './explain.ts';
 import { addKeyCommands } from './keys/key-commands.ts';
 import type { ReplayOptions } from './replay/replay.ts';
 import { withTrustOptions } from './service-options.ts';
+import type { TopOptions } from './top/top.ts';
 import type { TrustFiles } from './trust.ts';
 
 /** Parses the command line and runs the subcommand; each is loaded only when it is called. Exits with 1 when it fails. */
@@ -54,6 +55,17 @@ export async function runCommandLine(argv: readonly string[], environment: Envir
   )
     .addHelpText('after', '\nAsks at GRPC_ADDRESS and HTTP_ADDRESS.')
     .action(async (options: TrustFiles & { json?: true }) => (await import('./status.ts')).printStatus(environment, options));
+
+  program
+    .command('top')
+    .description('Show what a running service does: calls, errors and latency by rpc, databases, the log, the slowest calls.')
+    .option('--interval <time>', 'how often to look: 1s, 10s, at most 1h', '1s')
+    .option('--json', 'print one interval as JSON, and stop')
+    .addHelpText(
+      'after',
+      '\nReads the metrics at METRICS_ADDRESS. On a terminal it goes on until q or Ctrl-C; elsewhere it prints once.',
+    )
+    .action(async (options: TopOptions) => (await import('./top/top.ts')).top(environment, options));
 
   const audit = program
     .command('audit')

@@ -92,12 +92,14 @@ export class ReplicaMonitor {
     return this.#states.get(name)?.position ?? 0n;
   }
 
-  /** How far a replica is behind the primary, as far as either is known: nothing of what an idle primary wrote long ago is missing. */
+  /** How far a replica is behind the primary, as both were seen last, to half a second: 0 while an idle primary's last write is applied. */
   lag(name: string): Lag {
     const bytes = this.position(this.#primary.name) - this.position(name);
     if (bytes <= 0n) return { bytes: 0, seconds: 0 };
     const reached = this.#reached.get(name);
-    return { bytes: Number(bytes), seconds: reached === undefined ? 0 : (performance.now() - reached) / 1000 };
+    // Of one that was just seen nothing is known of since then; one that is away falls behind further.
+    const until = this.isHealthy(name) ? (this.#history.at(-1)?.at ?? performance.now()) : performance.now();
+    return { bytes: Number(bytes), seconds: reached === undefined ? 0 : Math.max(0, until - reached) / 1000 };
   }
 
   /**
