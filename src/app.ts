@@ -44,12 +44,15 @@ import { startSweeps } from './postgres/sweeps.ts';
 import { createIdempotencyKeys } from './postgres/writer/idempotency-keys.ts';
 import { createWriteSide } from './postgres/writer/write-side.ts';
 import { stopWithin } from './stop-within.ts';
+import { followCalls } from './telemetry/active-trace.ts';
 import { errorForm } from './telemetry/error-form.ts';
 import { CallMetrics } from './telemetry/metrics/call-metrics.ts';
 import { createInstruments } from './telemetry/metrics/instruments.ts';
 import { SlowestCalls } from './telemetry/metrics/slowest-calls.ts';
 import type { Snapshot } from './telemetry/metrics/snapshot.ts';
 import { createStateReader } from './telemetry/metrics/state.ts';
+import type { Sdk } from './telemetry/sdk.ts';
+import { sealingSpan } from './telemetry/sealing-span.ts';
 import { isLoopback, parseAddress } from './transport/address.ts';
 import { allowsHost, isLocalHost } from './transport/allowed-hosts.ts';
 import { contractPages } from './transport/connect/contract-pages.ts';
@@ -114,6 +117,12 @@ interface Assembly {
 }
 
 async function assemble(config: Config, { logger, onProgress, stops, stopAll }: Assembly): Promise<App> {
+  followCalls();
+  // Loaded while the database starts; nothing before the pipelines has spans.
+  const startingSdk = config.tracing.on ? startTracing(config.tracing, logger) : undefined;
+  startingSdk?.catch(() => {});
+  // Last, when nothing makes spans any more.
+  stops.push(async () => (await startingSdk)?.shutdown());
   const metrics = createInstruments(version());
   const { tls: tlsFiles } = config;
   const tls = tlsFiles && (await openTls(tlsFiles));
@@ -177,6 +186,7 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     key: ring.current,
     keys: ring.all,
     logger,
+    watch: sealingSpan,
     report: {
       round: ({ seconds, sealed }) => {
         metrics.sealRounds.inc({ outcome: sealed === undefined ? 'failed' : 'ok' });
@@ -258,6 +268,7 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     [...domain.modules, audit],
     createPipelines({
       logger,
+      tracer: (await startingSdk)?.tracer,
       logLevels: config.logLevels.calls,
       calls,
       reading: {
@@ -366,6 +377,12 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     renewCertificates,
     stop: stopAll,
   };
+}
+
+/** The SDK costs a tenth of a second and memory, and only who sends spans pays for it. */
+async function startTracing({ trustRemote }: Config['tracing'], logger: Logger): Promise<Sdk> {
+  const { startSdk } = await import('./telemetry/sdk.ts');
+  return await startSdk({ serviceName: 'bicameral', trustRemote, logger });
 }
 
 /** A limit that was meant for a class and is for none would not be missed until it is needed. */

@@ -51,8 +51,17 @@ export interface Config {
   /** Processes that serve, sharing the addresses. */
   readonly workers: number;
   readonly logLevels: LogLevels;
+  readonly tracing: Tracing;
   /** Words that whoever guesses at passwords here knows: of the operator, of the other issuer. In lower case. */
   readonly passwordWords: readonly string[];
+}
+
+/** What becomes of spans. All else is said by the variables of OpenTelemetry, which its SDK reads itself. */
+export interface Tracing {
+  /** Whether they are sent to a collector. */
+  readonly on: boolean;
+  /** Whether a caller decides whether its calls are recorded. */
+  readonly trustRemote: boolean;
 }
 
 /** What one instance takes on, and how often one caller may call. */
@@ -181,6 +190,12 @@ export function readConfig(environment: Environment): Config {
     ) as ReflectionAccess,
     workers: Number(checked('WORKERS', '1', isWorkerCount, `has to be a number from 1 to ${MOST_WORKERS}`)),
     passwordWords: passwordWords([text('PASSWORD_WORDS'), text('AUTH_ISSUER'), text('AUTH_AUDIENCE')]),
+    tracing: {
+      on: sendsTraces(environment),
+      trustRemote:
+        checked('TRACE_TRUST_REMOTE', 'false', (value) => value === 'true' || value === 'false', 'has to be true or false') ===
+        'true',
+    },
     logLevels:
       parseLogLevels(
         checked(
@@ -195,6 +210,15 @@ export function readConfig(environment: Environment): Config {
     problems.push('TLS_CLIENT_CA_FILE is set, but TLS_CERT_FILE and TLS_KEY_FILE are not');
   if (problems.length > 0) throw new ConfigError(problems);
   return Object.freeze(config);
+}
+
+/** Whether the environment names a collector for traces: the standard variables of OpenTelemetry. */
+export function sendsTraces(environment: Environment): boolean {
+  const { OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT, OTEL_SDK_DISABLED, OTEL_TRACES_EXPORTER } =
+    environment;
+  if (!OTEL_EXPORTER_OTLP_ENDPOINT && !OTEL_EXPORTER_OTLP_TRACES_ENDPOINT) return false;
+  if (OTEL_SDK_DISABLED?.trim().toLowerCase() === 'true') return false;
+  return !OTEL_TRACES_EXPORTER || OTEL_TRACES_EXPORTER.split(',').some((name) => name.trim() === 'otlp');
 }
 
 type Checked = (name: string, fallback: string, isGood: (value: string) => boolean, wanted: string) => string;

@@ -5,7 +5,10 @@ import { DatabaseUnavailable, DomainError } from '../cqrs/errors.ts';
 import type { ReadPool, ReadSide } from '../postgres/reader/read-side.ts';
 import { Reader, readerKey } from '../postgres/reader/reader.ts';
 import { errorCode, meaningOf, translateSqlError } from '../postgres/sql-errors.ts';
+import { ATTRIBUTE } from '../telemetry/attributes.ts';
+import { type BegunSpan, beginSpan } from '../telemetry/spans.ts';
 import { wantsStrongConsistency } from './bus-headers.ts';
+import { watchedStream } from './watched-stream.ts';
 
 /** read_only_sql_transaction: the handler tried to write. That is a defect of the handler, and no fault of the database. */
 const WRITE_REFUSED = '25006';
@@ -34,14 +37,20 @@ export function consistency(reads: Pick<ReadSide, 'primary' | 'candidates' | 'mo
       const [source, ...others] = candidates;
       if (!source) throw new DatabaseUnavailable();
       call.contextValues.set(readerKey, new Reader(source, call.cancellation));
+      const reading = beginSpan(`read ${source.name}`, { attributes: { [ATTRIBUTE.servedBy]: source.name } });
       try {
-        const answer = answerOf(await next(request));
+        const answer = answerOf(await (reading ? reading.run(() => next(request)) : next(request)));
         answer.setHeader('cqrs-served-by', source.name);
         report?.served(source.name);
-        if (!answer.stream) return toResponse(answer);
+        if (!answer.stream) {
+          reading?.end();
+          return toResponse(answer);
+        }
         const stream = answer as Answer<AsyncIterable<Message>>;
-        return toResponse(stream.withMessage(readFrom(source, stream.message, reads)));
+        const messages = readFrom(source, stream.message, reads);
+        return toResponse(stream.withMessage(reading ? streamInSpan(reading, messages) : messages));
       } catch (error) {
+        reading?.end(error);
         if (errorCode(error) === WRITE_REFUSED) throw error;
         candidates = worthAsking(error, { source, others, reads });
         if (candidates.length === 0) throw translateSqlError(error);
@@ -67,6 +76,10 @@ async function* readFrom(
     if (meaning === 'conflict' || (meaning === 'damaged' && source !== primary)) throw new DatabaseUnavailable(error);
     throw translateSqlError(error);
   }
+}
+
+function streamInSpan(reading: BegunSpan, messages: AsyncIterable<Message>): AsyncIterable<Message> {
+  return watchedStream(reading.each(messages), (end) => reading.end(end.kind === 'failed' ? end.error : undefined));
 }
 
 /** Who of the others may answer what this database could not. */

@@ -16,6 +16,7 @@ import {
   type IdempotencyKeys,
 } from '../postgres/writer/idempotency-keys.ts';
 import { KeyClaimedMeanwhile } from '../postgres/writer/unit-of-work.ts';
+import { beginSpan } from '../telemetry/spans.ts';
 import { commandAttemptKey } from './command-attempt.ts';
 import type { Guessing } from './guessing.ts';
 import { Turns } from './turns.ts';
@@ -146,7 +147,10 @@ export function idempotency({
     if (call.contextValues.get(commandAttemptKey)?.dryRun) return await next(request);
 
     const claim = claimOf(call, key);
-    return await turns.take(`${claim.principal}\0${claim.method}\0${claim.key}`, async () => {
+    const name = `${claim.principal}\0${claim.method}\0${claim.key}`;
+    const waiting = turns.isTaken(name) ? beginSpan('wait for the idempotency key') : undefined;
+    return await turns.take(name, async () => {
+      waiting?.end();
       if (call.cancellation.reason) throw call.cancellation.reason;
       const earlier = await find(call, claim);
       if (earlier) return answerAgain(call, earlier);

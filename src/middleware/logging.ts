@@ -26,6 +26,7 @@ export function logging(
     const code = endCode(end);
     const level = levelOf(code);
     if (!isWritten(call, level)) return;
+    const trace = call.contextValues.get(traceKey);
     logger[level](
       {
         method: methodName(call.method),
@@ -33,7 +34,8 @@ export function logging(
         command_id: recordOf(call),
         duration_ms: Math.round((now() - started) * 1000) / 1000,
         principal: call.contextValues.get(principalKey)?.id,
-        trace_id: call.contextValues.get(traceKey)?.traceId,
+        trace_id: trace?.traceId,
+        span_id: trace?.spanId,
         door: call.origin.door,
         peer: call.origin.peer,
         reason: endReason(end),

@@ -1,4 +1,5 @@
 import type { Interceptor } from '@connectrpc/connect';
+import type { Tracer } from '@opentelemetry/api';
 import type { Logger } from 'pino';
 import type { Authority } from '../auth/authority.ts';
 import type { Pipelines } from '../cqrs/bus.ts';
@@ -28,6 +29,8 @@ import { unitOfWork } from './unit-of-work.ts';
 /** What the middleware is made of. */
 export interface PipelineParts {
   readonly logger: Logger;
+  /** Undefined when nobody takes spans. */
+  readonly tracer: Tracer | undefined;
   readonly logLevels?: LogLevels['calls'];
   readonly calls: Pick<CallMetrics, 'ended'>;
   readonly unexpected: UnexpectedErrors;
@@ -54,7 +57,7 @@ export interface PipelineParts {
  */
 export function createPipelines(parts: PipelineParts): Pipelines {
   const outer = [
-    tracing(),
+    tracing(parts.tracer),
     metrics(parts.calls),
     logging(parts.logger, { levels: parts.logLevels }),
     errors(parts.unexpected),

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import type pg from 'pg';
+import { recordedSpan } from '../telemetry/spans.ts';
 import { DatabaseClient } from './database-client.ts';
+import { beginStatement, endStatement } from './statement-span.ts';
 
 /** Statement texts that may be prepared on one connection; past it (a text that varies without bound), a statement goes unnamed. */
 const MOST_NAMES = 1000;
@@ -18,22 +20,42 @@ export function statementName(text: string): string | undefined {
   return name;
 }
 
-/** Sees every statement text that goes out, for tests and tracing, and what the connection is for: `bicameral commands`. */
+/** Sees every statement text that goes out, for tests, and what the connection is for: `bicameral commands`. */
 export type StatementListener = (text: string, purpose: string) => void;
 
 /**
  * A `pg` client that sends every statement with values by name, so that PostgreSQL parses and plans it once a connection.
- * Whoever issues the statement (MikroORM, Kysely, the pool) need not know.
+ * Whoever issues the statement (MikroORM, Kysely, the pool) need not know. As part of a recorded call, each has a span.
  */
 export class NamedStatementClient extends DatabaseClient {
   static listener: StatementListener | undefined;
 
   override query(...parameters: never[]): never {
-    const [text, values, callback] = parameters as unknown[];
-    if (NamedStatementClient.listener) {
-      const sent = typeof text === 'string' ? text : String((text as { text?: string } | undefined)?.text);
-      NamedStatementClient.listener(sent, purposeOf(this));
+    NamedStatementClient.listener?.(textOf(parameters), purposeOf(this));
+    return recordedSpan() ? this.#traced(parameters) : this.#send(parameters);
+  }
+
+  #traced(parameters: never[]): never {
+    const begun = beginStatement(textOf(parameters), { purpose: purposeOf(this), client: this });
+    if (!begun) return this.#send(parameters);
+    const callback: unknown = parameters.at(-1);
+    if (typeof callback === 'function') {
+      const ended = (error: unknown, result: unknown): void => {
+        endStatement(begun, error);
+        callback(error, result);
+      };
+      return this.#send([...parameters.slice(0, -1), ended as never]);
     }
+    const result = this.#send(parameters) as Promise<unknown>;
+    result.then(
+      () => endStatement(begun, undefined),
+      (error: unknown) => endStatement(begun, error),
+    );
+    return result as never;
+  }
+
+  #send(parameters: never[]): never {
+    const [text, values, callback] = parameters as unknown[];
     if (typeof text === 'string' && Array.isArray(values) && values.length > 0) {
       const name = statementName(text);
       const named = { text, values, ...(name === undefined ? {} : { name }) };
@@ -41,6 +63,10 @@ export class NamedStatementClient extends DatabaseClient {
     }
     return super.query(...(parameters as [never])) as never;
   }
+}
+
+function textOf([statement]: readonly unknown[]): string {
+  return typeof statement === 'string' ? statement : String((statement as { text?: string } | undefined)?.text);
 }
 
 function purposeOf(client: pg.Client): string {

@@ -1,4 +1,7 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import pg from 'pg';
+import { ATTRIBUTE } from '../telemetry/attributes.ts';
+import { beginSpan, inSpan } from '../telemetry/spans.ts';
 import { type Connection, SESSION, withSettings } from './connection.ts';
 import type { DatabaseClient } from './database-client.ts';
 import { NamedStatementClient } from './named-statement-client.ts';
@@ -66,6 +69,8 @@ export interface PoolSettings {
   readonly lifetimeMs?: number | undefined;
 }
 
+/** The span of a call that waits until a connection is opened, or comes free. */
+const WAIT = 'wait for a connection';
 /** How much a pool has to do now: connections, and calls that wait for one. */
 export interface PoolLoad {
   readonly name: string;
@@ -123,9 +128,24 @@ export class ConnectionPool extends pg.Pool {
   override connect(callback?: Connected): Promise<pg.PoolClient> | undefined {
     const full =
       this.waitingCount - this.idleCount >= this.#maxWaiting && new Error('too many calls are waiting for a connection');
-    if (!callback) return full ? Promise.reject(full) : super.connect().catch(refuse);
-    if (full) callback(full, undefined, () => {});
-    else super.connect((error, client, done) => callback(error && refusal(error), client, done));
+    const isFree = this.idleCount > this.waitingCount;
+    const wait = { attributes: { [ATTRIBUTE.dbPool]: `bicameral ${this.#name}` } };
+    if (!callback) {
+      if (full) return Promise.reject(full);
+      const connecting = (): Promise<pg.PoolClient> => super.connect().catch(refuse);
+      return isFree ? connecting() : inSpan(WAIT, wait, connecting);
+    }
+    if (full) {
+      callback(full, undefined, () => {});
+      return undefined;
+    }
+    const waiting = isFree ? undefined : beginSpan(WAIT, wait);
+    // Bound to this call: the pool calls it as part of the one that gives the connection back.
+    const connected = AsyncLocalStorage.bind<Connected>((error, client, done) => {
+      waiting?.end(error);
+      callback(error && refusal(error), client, done);
+    });
+    super.connect(connected);
     return undefined;
   }
 

@@ -1,4 +1,5 @@
 import { type DestinationStream, type Logger, pino } from 'pino';
+import { traceOfLine } from './active-trace.ts';
 import { errorForm } from './error-form.ts';
 import { escapedJson, escapedLine, escapedText } from './escaped-text.ts';
 import type { LogLevel } from './log-levels.ts';
@@ -18,8 +19,9 @@ export interface LoggerOptions {
   readonly pid?: number | undefined;
 }
 
-/** How every line is made. Of an error nothing is written but what `errorForm` takes. */
+/** How every line is made. It names the trace that is under way. Of an error nothing is written but what `errorForm` takes. */
 export const FORM = {
+  mixin: traceOfLine,
   formatters: { level: (label: string) => ({ level: label }) },
   serializers: { err: (error: unknown) => (Error.isError(error) ? errorForm(error) : error) },
 };
@@ -27,7 +29,7 @@ export const FORM = {
 /**
  * The program's log: JSON lines on standard output, or lines for people when `pretty`.
  *
- * JSON lines are written in the background and flushed at exit; what would command a terminal is an escape in them. Names of fields are fixed: `trace_id`, `method`, `code`, `reason`,
+ * JSON lines are written in the background and flushed at exit; what would command a terminal is an escape in them. Names of fields are fixed: `trace_id`, `span_id`, `method`, `code`, `reason`,
  * `duration_ms`, `principal`, and `err` for an exception. Nothing is redacted, because no payload and no token is ever logged.
  * With a `pid`, each line has it: for processes that share the output.
  */

@@ -35,11 +35,14 @@ export async function startTestApp({
   on,
   limits,
   proxies,
+  tracing = { on: false, trustRemote: false },
 }: {
   beside?: TestApp;
   on?: TestDatabase;
   limits?: Partial<Limits>;
   proxies?: Config['proxies'];
+  /** Spans go where the environment says. */
+  tracing?: Config['tracing'];
 } = {}): Promise<TestApp> {
   const database = beside?.database ?? on ?? (await createTestDatabase());
   const keys = beside ? undefined : await mkdtemp(join(tmpdir(), 'bicameral-keys-'));
@@ -62,6 +65,7 @@ export async function startTestApp({
     limits: { ...DEFAULT_LIMITS, ...limits },
     reflection: 'on',
     workers: 1,
+    tracing,
     logLevels: DEFAULT_LOG_LEVELS,
     passwordWords: [],
   };
