@@ -59,11 +59,9 @@ export async function pushMetrics({
 
 async function metricExporter(): Promise<PushMetricExporter> {
   const protocol = getStringFromEnv('OTEL_EXPORTER_OTLP_METRICS_PROTOCOL') ?? getStringFromEnv('OTEL_EXPORTER_OTLP_PROTOCOL');
-  const { OTLPMetricExporter } =
-    protocol === 'grpc'
-      ? await import('@opentelemetry/exporter-metrics-otlp-grpc')
-      : await import('@opentelemetry/exporter-metrics-otlp-proto');
-  return new OTLPMetricExporter();
+  if (protocol === 'grpc') return new (await import('@opentelemetry/exporter-metrics-otlp-grpc')).OTLPMetricExporter();
+  if (protocol === 'http/json') return new (await import('@opentelemetry/exporter-metrics-otlp-http')).OTLPMetricExporter();
+  return new (await import('@opentelemetry/exporter-metrics-otlp-proto')).OTLPMetricExporter();
 }
 
 /** Says once that a collector takes no metrics, and once that it does again. */
