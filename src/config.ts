@@ -1,8 +1,9 @@
+import { accessSync, constants } from 'node:fs';
 import { resolve } from 'node:path';
 import type { KeySource } from './auth/key-files.ts';
 import { parseRates, type RateOverrides } from './middleware/rates.ts';
 import type { SessionLifetime } from './modules/users/persistence/session-store.ts';
-import { type Connection, connectionByUrl } from './postgres/connection.ts';
+import { type Connection, connectionByUrl, filesIn } from './postgres/connection.ts';
 import type { DatabaseConfig } from './postgres/open-database.ts';
 import { DEFAULT_LOG_LEVELS, LOG_LEVELS, type LogLevels, parseLogLevels } from './telemetry/log-levels.ts';
 import { parseAddress } from './transport/address.ts';
@@ -324,6 +325,13 @@ function readDatabase({ text, problems, dataDir }: Source & { dataDir: string })
     const known = connectionByUrl(url);
     // The value may hold a password: it is not repeated.
     if (!known) problems.push(`${name} has to be a URL, e.g. postgresql://user@host:5432/database`);
+    for (const [parameter, file] of known ? filesIn(known) : []) {
+      try {
+        accessSync(file, constants.R_OK);
+      } catch (error) {
+        problems.push(`${name}: ${parameter} cannot be read: ${Error.isError(error) ? error.message : error}`);
+      }
+    }
     return known ?? {};
   };
   const url = text('DATABASE_URL');

@@ -135,6 +135,15 @@ describe('readConfig', () => {
     for (const WORKERS of ['0', '-1', '1.5', '0x2', 'two']) expect(problemsOf({ WORKERS })).toContain('WORKERS');
   });
 
+  it('looks for the files that the URL of a database names', () => {
+    const url = 'postgresql://user:hunter2@db/x?sslmode=verify-full&sslrootcert=/nowhere/ca.pem';
+    for (const name of ['DATABASE_URL', 'DATABASE_OWNER_URL', 'DATABASE_REPLICA_URLS']) {
+      const problems = problemsOf({ DATABASE_URL: 'postgresql://db/x', AUTH_SIGNING_KEYS: 'k', [name]: url });
+      expect(problems).toContain(`${name}: sslrootcert cannot be read: ENOENT`);
+      expect(problems).not.toContain('hunter2');
+    }
+  });
+
   it('repeats no password', () => {
     expect(problemsOf({ DATABASE_URL: 'mysql://user:hunter2@db', AUTH_SIGNING_KEY_FILE: 'k' })).not.toContain('hunter2');
   });

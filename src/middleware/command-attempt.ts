@@ -37,6 +37,7 @@ const OUTCOMES: Readonly<Record<ErrorKind, Outcome>> = {
   deadline: 'timed_out',
   canceled: 'timed_out',
   unimplemented: 'failed',
+  'data-loss': 'failed',
   internal: 'failed',
   unknown: 'failed',
 };

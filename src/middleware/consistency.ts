@@ -2,6 +2,7 @@ import type { Interceptor } from '@connectrpc/connect';
 import { type Answer, answerOf, toResponse } from '../cqrs/answer.ts';
 import { callOf, type Message } from '../cqrs/call.ts';
 import { DatabaseUnavailable, DomainError } from '../cqrs/errors.ts';
+import type { OutageLog } from '../postgres/outage-log.ts';
 import type { ReadPool, ReadSide } from '../postgres/reader/read-side.ts';
 import { Reader, readerKey } from '../postgres/reader/reader.ts';
 import { errorCode, meaningOf, translateSqlError } from '../postgres/sql-errors.ts';
@@ -14,6 +15,9 @@ import { watchedStream } from './watched-stream.ts';
 const WRITE_REFUSED = '25006';
 /** query_canceled: by its time limit or by somebody, which is about the query alone. */
 const CANCELED = '57014';
+
+/** Told of what the primary says when it fails queries: they have nowhere else to go. */
+type Outages = Pick<OutageLog, 'failed' | 'worked'>;
 
 /** Told which database answered a query, and which was left because it could not. */
 export interface ReadingReport {
@@ -29,7 +33,10 @@ export interface ReadingReport {
  * A stream stays with the database that it began with. When that fails, the stream ends with DatabaseUnavailable, and the caller
  * begins again where it was.
  */
-export function consistency(reads: Pick<ReadSide, 'primary' | 'candidates' | 'monitor'>, report?: ReadingReport): Interceptor {
+export function consistency(
+  reads: Pick<ReadSide, 'primary' | 'candidates' | 'monitor'>,
+  { report, outages }: { report?: ReadingReport | undefined; outages?: Outages } = {},
+): Interceptor {
   return (next) => async (request) => {
     const call = callOf(request);
     let candidates = wantsStrongConsistency(call) ? [reads.primary] : reads.candidates();
@@ -42,6 +49,7 @@ export function consistency(reads: Pick<ReadSide, 'primary' | 'candidates' | 'mo
         const answer = answerOf(await (reading ? reading.run(() => next(request)) : next(request)));
         answer.setHeader('cqrs-served-by', source.name);
         report?.served(source.name);
+        if (source === reads.primary) outages?.worked();
         if (!answer.stream) {
           reading?.end();
           return toResponse(answer);
@@ -53,7 +61,11 @@ export function consistency(reads: Pick<ReadSide, 'primary' | 'candidates' | 'mo
         reading?.end(error);
         if (errorCode(error) === WRITE_REFUSED) throw error;
         candidates = worthAsking(error, { source, others, reads });
-        if (candidates.length === 0) throw translateSqlError(error);
+        if (candidates.length === 0) {
+          const translated = translateSqlError(error);
+          if (translated instanceof DatabaseUnavailable) outages?.failed(error);
+          throw translated;
+        }
         report?.left(source.name);
       }
     }

@@ -12,6 +12,7 @@ import { type Call, callOf, type Message } from '../cqrs/call.ts';
 import { methodName } from '../cqrs/convention.ts';
 import { BusError, DomainError } from '../cqrs/errors.ts';
 import { hiddenTexts } from '../cqrs/redaction.ts';
+import { meaningOf } from '../postgres/sql-errors.ts';
 import { COMMAND_ID_HEADER, commandAttemptKey } from './command-attempt.ts';
 import { CODES } from './error-codes.ts';
 
@@ -81,8 +82,23 @@ class Unexpected extends BusError {
 }
 
 /**
+ * The database said that what it holds, or its own server, is damaged. Nobody mends that by sending the call again; the service's log
+ * holds the rest under the `error_id`: pass that on to its operator. Other data may still be read and written.
+ */
+class DatabaseDamaged extends BusError {
+  readonly reason = 'DATABASE_DAMAGED';
+  readonly kind = 'data-loss';
+  override readonly metadata: Readonly<Record<string, string>>;
+  constructor(errorId: string, cause: unknown) {
+    super('the database is damaged', { cause });
+    this.metadata = { error_id: errorId };
+  }
+}
+
+/**
  * The error as callers see it (AIP-193): a code and `google.rpc.ErrorInfo`, for a DomainError with all that it says.
- * An error that already carries ErrorInfo stays as it is. Any other becomes INTERNAL with nothing but an id, and is reported.
+ * An error that already carries ErrorInfo stays as it is. Any other becomes INTERNAL, or DATA_LOSS when it is the database's, with
+ * nothing but an id, and is reported.
  */
 export function toConnectError(
   error: unknown,
@@ -94,7 +110,8 @@ export function toConnectError(
   if (error instanceof DomainError) return typedError(error, method);
   const errorId = unexpected.newId();
   unexpected.report({ error, errorId, method: method && methodName(method), hidden: hidden() });
-  return typedError(new Unexpected(errorId, error), method);
+  const isDamage = meaningOf(error) === 'damaged';
+  return typedError(isDamage ? new DatabaseDamaged(errorId, error) : new Unexpected(errorId, error), method);
 }
 
 export function hasErrorInfo(error: ConnectError): boolean {

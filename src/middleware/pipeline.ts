@@ -80,7 +80,11 @@ export function createPipelines(parts: PipelineParts): Pipelines {
       ...once,
       ...execution(parts, new OutageLog('commands', parts.logger)),
     ],
-    query: [...outer, ...admission, consistency(parts.reads, parts.reading)],
+    query: [
+      ...outer,
+      ...admission,
+      consistency(parts.reads, { report: parts.reading, outages: new OutageLog('queries', parts.logger) }),
+    ],
     replay: replayPipeline(parts),
   };
 }

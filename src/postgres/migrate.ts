@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Migrator } from '@mikro-orm/migrations';
 import { MikroORM } from '@mikro-orm/postgresql';
 import type pg from 'pg';
-import { checkDatabase } from './check-database.ts';
+import { checkDatabase, connectAtStart } from './check-database.ts';
 import { type Connection, SESSION, withSettings } from './connection.ts';
 import { DatabaseClient } from './database-client.ts';
 import { Migration20261123000000Users } from './migrations/20261123000000-users.ts';
@@ -75,13 +75,13 @@ export interface MigrateOptions {
 
 /**
  * Brings the schema up to date, all of it or nothing, and answers the names of the migrations it ran. Any number of instances may
- * call it at once. Throws MigrationError, DatabaseNewer, DatabaseUnsuitable.
+ * call it at once. Throws MigrationError, DatabaseNewer, DatabaseUnsuitable, NotLetIn.
  */
 export async function migrate(
   owner: Connection,
   { onProgress = () => {}, lockTries = 100 }: MigrateOptions = {},
 ): Promise<string[]> {
-  const client = await connectAsOwner(owner);
+  const client = await connectAtStart(owner, { purpose: 'migrations', variables: 'DATABASE_URL, DATABASE_OWNER_URL' });
   const watch = watchSilence({ connection: owner, clients: () => [client], longestMs: Number.POSITIVE_INFINITY });
   try {
     await checkDatabase(client);
@@ -99,26 +99,6 @@ export async function migrate(
     watch.stop();
     // The lock ends with the connection.
     await client.end();
-  }
-}
-
-async function connectAsOwner(owner: Connection): Promise<DatabaseClient> {
-  const client = new DatabaseClient({
-    ...withSettings(owner, SESSION),
-    application_name: 'bicameral migrations',
-    connectionTimeoutMillis: 10_000,
-    keepAlive: true,
-  });
-  client.on('error', () => {});
-  try {
-    await client.connect();
-    return client;
-  } catch (error) {
-    const problem = error instanceof Error ? error.message : String(error);
-    throw new MigrationError(
-      `The database ${client.database} at ${client.host}:${client.port} does not let ${client.user} in (DATABASE_URL, DATABASE_OWNER_URL): ${problem}`,
-      error,
-    );
   }
 }
 

@@ -1,5 +1,6 @@
-import { checkSession } from './check-database.ts';
+import { checkSession, checkWriterGroups, DatabaseUnsuitable, NotLetIn } from './check-database.ts';
 import { type Connection, type Connections, withSettings } from './connection.ts';
+import { DatabaseClient } from './database-client.ts';
 import type { ClusterLogger } from './embedded/cluster-logger.ts';
 import { migrate } from './migrate.ts';
 import { createPool } from './pool.ts';
@@ -65,6 +66,9 @@ async function checkWriter(writer: Connection): Promise<void> {
   const pool = createPool(writer, { name: 'start', max: 1, readOnly: false });
   try {
     await checkSession(pool, { variable: 'DATABASE_URL', readOnly: false });
+    await checkWriterGroups(pool);
+  } catch (error) {
+    throw error instanceof DatabaseUnsuitable ? error : new NotLetIn(new DatabaseClient(writer), 'DATABASE_URL', error);
   } finally {
     await pool.close();
   }

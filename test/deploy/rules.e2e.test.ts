@@ -1,8 +1,8 @@
 import { expect, it } from '@jest/globals';
 import { describeWith, run } from '../interop/tool.ts';
-import { prometheus } from './prometheus.ts';
+import { prometheusTool } from './prometheus.ts';
 
-describeWith('promtool', prometheus, () => {
+describeWith('promtool', prometheusTool, () => {
   it('takes the configuration, with its rules', async () => {
     expect(await run('promtool', ['check', 'config', 'deploy/prometheus/prometheus.yml'])).toContain('2 rule files found');
   });

@@ -87,6 +87,15 @@ describe('errors', () => {
     ]);
   });
 
+  it.each(['XX001', 'XX000', '58P01'])('tells of a damaged database (%s) by an id, and reports it', async (code) => {
+    const unexpected = log();
+    const damage = Object.assign(new Error('invalid page in block 0 of relation base/5/16384'), { code });
+    const error = await rejection(pass(errors(unexpected), callTo(echo), damage));
+    expect([error.code, error.rawMessage]).toEqual([Code.DataLoss, 'the database is damaged']);
+    expect(error.findDetails(ErrorInfoSchema)[0]).toMatchObject({ reason: 'DATABASE_DAMAGED', metadata: { error_id: 'id-1' } });
+    expect(unexpected.reported).toMatchObject([{ error: damage, errorId: 'id-1' }]);
+  });
+
   it('hides a ConnectError that says nothing of its reason', async () => {
     const unexpected = log();
     const error = await rejection(pass(errors(unexpected), callTo(echo), new ConnectError('at 10.0.0.1', Code.NotFound)));

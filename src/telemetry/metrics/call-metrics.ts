@@ -41,9 +41,13 @@ export class CallMetrics {
   /** Gives an rpc its series at 0: a rate begins with the first call and not with the second. */
   expect(method: DescMethod): void {
     const labels = { method: methodName(method), code: 'OK' };
-    const { total, seconds } = this.#of(messageKind(method.parent) ?? 'query');
+    const kind = messageKind(method.parent) ?? 'query';
+    const { total, seconds } = this.#of(kind);
     total.inc(labels, 0);
     seconds.zero(labels);
+    if (kind === 'query') return;
+    const { retries, conflicts, replayed, dryRuns, guessesThrottled } = this.#metrics;
+    for (const counter of [retries, conflicts, replayed, dryRuns, guessesThrottled]) counter.inc({ method: labels.method }, 0);
   }
 
   ended(call: EndedCall): void {
