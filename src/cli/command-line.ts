@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import type { Environment } from '../config.ts';
 import { escapedText } from '../telemetry/escaped-text.ts';
+import type { Sdk } from '../telemetry/sdk.ts';
 import { addLogCommands } from './audit/log-commands.ts';
 import { addSealCommands } from './audit/seal-commands.ts';
 import { explain } from './explain.ts';
@@ -8,6 +9,7 @@ import { addKeyCommands } from './keys/key-commands.ts';
 import type { ReplayOptions } from './replay/replay.ts';
 import { withTrustOptions } from './service-options.ts';
 import type { TopOptions } from './top/top.ts';
+import { endTraced, traceCallsOf } from './traced-calls.ts';
 import type { TrustFiles } from './trust.ts';
 
 /** Parses the command line and runs the subcommand; each is loaded only when it is called. Exits with 1 when it fails. */
@@ -91,10 +93,15 @@ export async function runCommandLine(argv: readonly string[], environment: Envir
     .addHelpText('after', '\nReads the log of a running service at GRPC_ADDRESS, and changes nothing there.')
     .action(async (options: ReplayOptions) => (await import('./replay/replay.ts')).replayLog(environment, options));
 
+  let traced: Sdk | undefined;
+  program.hook('preAction', async (_, command) => {
+    traced = await traceCallsOf(command, environment);
+  });
   try {
     await program.parseAsync(argv);
   } catch (error) {
     process.stderr.write(escapedText(`${explain(error)}\n`));
     process.exitCode = 1;
   }
+  if (traced) await endTraced(traced);
 }

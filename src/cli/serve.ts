@@ -34,6 +34,8 @@ export async function serve(environment: Environment): Promise<void> {
   logger.info({ signal }, 'stopping');
   await app.stop();
   logger.info('stopped');
+  // A request to a collector that is away would keep the program for seconds.
+  if (config.tracing.on) process.exit();
 }
 
 async function refuseTakenAddresses({ grpcAddress, httpAddress, healthAddress, metricsAddress }: Config): Promise<void> {

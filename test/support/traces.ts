@@ -32,3 +32,46 @@ export function treeOf(spans: readonly SeenSpan[], describe: (span: SeenSpan) =>
   const roots = spans.filter(({ parentId }) => parentId === undefined || !known.has(parentId));
   return roots.flatMap((root) => below(root, 0));
 }
+
+/** What is wrong with the trace of a CreateUser over gRPC: nothing, if it is one tree of the client, the call, its unit of work and statements. */
+export function problemsOfCreateUser(spans: readonly SeenSpan[]): string[] {
+  return problemsOf(spans, [
+    'client client users.v1.CommandService/CreateUser',
+    '  bicameral server users.v1.CommandService/CreateUser',
+    '    bicameral internal unit of work',
+    '      bicameral internal hash a password',
+    '      bicameral client BEGIN',
+    '      bicameral client SELECT users.user',
+    '      bicameral client INSERT users.user INSERT cqrs.event INSERT cqrs.command_log INSERT read.user_directory INSERT read.ended_session',
+    '      bicameral client COMMIT',
+  ]);
+}
+
+/** The same of a ListUsers: the client, the call, the replica that was chosen and the statement there. */
+export function problemsOfListUsers(spans: readonly SeenSpan[]): string[] {
+  return problemsOf(spans, [
+    'client client users.v1.QueryService/ListUsers',
+    '  bicameral server users.v1.QueryService/ListUsers',
+    '    bicameral internal read replica-1',
+    '      bicameral client SELECT read.user_directory',
+  ]);
+}
+
+function problemsOf(spans: readonly SeenSpan[], wanted: readonly string[]): string[] {
+  // Waiting for a connection depends on what else goes on.
+  const lines = treeOf(
+    spans.filter(({ name }) => name !== 'wait for a connection'),
+    ({ service, kind, name }) => `${service} ${kind} ${name}`,
+  );
+  const problems = wanted.filter((line) => !lines.includes(line)).map((line) => `missing: ${line}`);
+  problems.push(...lines.filter((line) => !wanted.includes(line)).map((line) => `unexpected: ${line}`));
+  const call = spans.find(({ kind }) => kind === 'server');
+  if (call?.attributes['rpc.status_code'] !== 'OK') problems.push('the call does not say that it ended with OK');
+  if (call?.attributes['rpc.system.name'] !== 'grpc') problems.push('the call does not say that it came by gRPC');
+  for (const { name, failed } of spans) if (failed) problems.push(`failed: ${name}`);
+  for (const { name, attributes } of spans.filter((span) => span.attributes['db.system.name'] !== undefined)) {
+    if (attributes['db.query.summary'] !== name) problems.push(`${name} is not named after its summary`);
+    if (!attributes['db.query.text']) problems.push(`${name} has no text`);
+  }
+  return problems;
+}

@@ -118,6 +118,28 @@ describe('the trace of a call', () => {
     });
   });
 
+  it('shows that a call waited for another one with the same key', async () => {
+    const user = await signUp(traced.app);
+    const headers = { 'idempotency-key': `twice-${user.id}` };
+    const change = { userId: user.id, name: 'Ada' };
+    const twice = await Promise.all(
+      [1, 2].map(() => traceOf((options) => asAdmin(traced.app).changeName(change, { headers, ...options }))),
+    );
+    const waits = twice.map((spans) => spans.filter(({ name }) => name === 'wait for the idempotency key').length);
+    expect(waits.sort()).toEqual([0, 1]);
+  });
+
+  it('is not that of the sealing of its record, which has its own', async () => {
+    const spans = await traceOf((options) => traced.app.client(CommandService).createUser(somebody(), options));
+    expect(spans.map(({ name }) => name)).not.toContain('seal the log');
+    await eventually(() => {
+      const round = traced.collector.spans().find(({ name }) => name === 'seal the log');
+      expect(round).toMatchObject({ parentId: undefined, kind: 'internal' });
+      expect(round?.attributes['cqrs.seal.records']).toBeGreaterThan(0);
+      expect(traced.collector.spans().filter(({ parentId }) => parentId === round?.spanId).length).toBeGreaterThan(0);
+    });
+  });
+
   it('has a unit of work for each try, and says by which SQLSTATE one was lost', async () => {
     const { id: userId } = await signUp(traced.app);
     const names = Array.from({ length: 12 }, (_, index) => `Ada ${index}`);
