@@ -95,6 +95,16 @@ export default {
       { path: '^src/(app|domain)\\.ts' },
     ),
     rule(
+      'spans-cost-nothing-unsent',
+      'The SDK of OpenTelemetry takes a tenth of a second to load: `await import(…)` it where spans or metrics are sent. Types cost nothing.',
+      { path: '^src/(?!telemetry/(sdk|resource|metrics/push)\\.ts$)' },
+      {
+        path: '^src/telemetry/(sdk|resource|metrics/push)\\.ts$|node_modules/@opentelemetry/(sdk|exporter|otlp|resources|instrumentation)',
+        dynamic: false,
+        dependencyTypesNot: ['type-only'],
+      },
+    ),
+    rule(
       'production-stands-alone',
       'What is shipped runs without tests, benchmarks, scripts and the packages that only these need.',
       { path: '^(src|gen)/' },

@@ -23,6 +23,9 @@ const cluster = {
   globalTeardown: '<rootDir>/test/global-teardown.ts',
 };
 
+// Programs that tests start share the machine, and with it the address of its metrics.
+process.env.METRICS_ADDRESS ??= '127.0.0.1:0';
+
 export default {
   projects: [level('unit'), { ...level('integration'), ...cluster }, level('e2e')],
   maxWorkers: 2,

@@ -1,7 +1,7 @@
 /**
- * `npm run generate`: makes gen/, test/gen/ and docs/reference/ from the contracts, and docs/errors.md from the reasons in src/. Needs no network.
- * With --errors it makes only what
- * follows from the reasons. With --check it generates aside and fails, naming the files, when the committed ones differ.
+ * `npm run generate`: makes gen/, test/gen/ and docs/reference/ from the contracts, docs/errors.md from the reasons in src/, and
+ * deploy/grafana/dashboards/ from the code beside it. Needs no network. With --errors it makes only what follows from the reasons. With
+ * --check it generates aside and fails, naming the files, when the committed ones differ.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { DescFile } from '@bufbuild/protobuf';
+import { DASHBOARDS } from '../deploy/grafana/src/dashboards.ts';
 import { errorsPage } from '../src/contracts/errors-page.ts';
 import { writeContractDescriptors } from './contract-descriptors.ts';
 import { readErrorReasons } from './error-reasons.ts';
@@ -16,6 +17,7 @@ import { writeHandlerRegistries } from './handler-registry.ts';
 
 const ERRORS_PAGE = 'docs/errors.md';
 const REFERENCE = 'docs/reference';
+const DASHBOARD_FOLDER = 'deploy/grafana/dashboards';
 
 async function generate(root: string): Promise<void> {
   for (const template of ['buf.gen.yaml', 'test/buf.gen.yaml']) {
@@ -25,6 +27,14 @@ async function generate(root: string): Promise<void> {
   writeContractDescriptors(join(root, 'gen/contracts.binpb'));
   writeErrorsPage(root);
   await writeReference(root);
+  writeDashboards(root);
+}
+
+function writeDashboards(root: string): void {
+  const folder = join(root, DASHBOARD_FOLDER);
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  for (const { name, json } of DASHBOARDS) writeFileSync(join(folder, `${name}.json`), json);
 }
 
 function writeErrorsPage(root: string): void {
@@ -78,10 +88,12 @@ if (process.argv.includes('--check')) {
   const fresh = mkdtempSync(join(existsSync('node_modules') ? 'node_modules' : tmpdir(), '.generate-'));
   try {
     await generate(fresh);
-    const stale = ['gen', 'test/gen', REFERENCE].flatMap((folder) => differences(folder, fresh));
+    const stale = ['gen', 'test/gen', REFERENCE, DASHBOARD_FOLDER].flatMap((folder) => differences(folder, fresh));
     if (differs(ERRORS_PAGE, fresh)) stale.push(ERRORS_PAGE);
     if (stale.length > 0) {
-      console.error(`Not what the contracts and the reasons generate; run \`npm run generate\`:\n  ${stale.join('\n  ')}`);
+      console.error(
+        `Not what is generated from the contracts, the reasons and the dashboards; run \`npm run generate\`:\n  ${stale.join('\n  ')}`,
+      );
       process.exitCode = 1;
     }
   } finally {

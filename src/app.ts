@@ -44,11 +44,18 @@ import { startSweeps } from './postgres/sweeps.ts';
 import { createIdempotencyKeys } from './postgres/writer/idempotency-keys.ts';
 import { createWriteSide } from './postgres/writer/write-side.ts';
 import { stopWithin } from './stop-within.ts';
+import { followCalls } from './telemetry/active-trace.ts';
+import { errorForm } from './telemetry/error-form.ts';
 import { CallMetrics } from './telemetry/metrics/call-metrics.ts';
 import { createInstruments } from './telemetry/metrics/instruments.ts';
+import { poolMeter } from './telemetry/metrics/pool-meter.ts';
+import type { PushOptions } from './telemetry/metrics/push.ts';
 import { SlowestCalls } from './telemetry/metrics/slowest-calls.ts';
 import type { Snapshot } from './telemetry/metrics/snapshot.ts';
 import { createStateReader } from './telemetry/metrics/state.ts';
+import { lostSpans } from './telemetry/patient-exporter.ts';
+import type { Sdk } from './telemetry/sdk.ts';
+import { sealingSpan } from './telemetry/sealing-span.ts';
 import { isLoopback, parseAddress } from './transport/address.ts';
 import { allowsHost, isLocalHost } from './transport/allowed-hosts.ts';
 import { contractPages } from './transport/connect/contract-pages.ts';
@@ -64,6 +71,8 @@ import { createStandardServices } from './transport/standard/standard-services.t
 import { ServerTls, type TlsFiles, TlsFilesInvalid } from './transport/tls/server-tls.ts';
 import { watchTlsFiles } from './transport/tls/watch-tls-files.ts';
 
+/** `service.name` where OTEL_SERVICE_NAME says nothing. */
+const SERVICE_NAME = 'bicameral';
 /** How often what has run out is removed from the tables of limits, in milliseconds. */
 const SWEEP_EVERY = 10 * 60_000;
 /** Verifiers fetch the keys again after this time, in seconds; a new key has to be published for so long before it signs. */
@@ -115,6 +124,12 @@ interface Assembly {
 }
 
 async function assemble(config: Config, { logger, onProgress, stops, stopAll }: Assembly): Promise<App> {
+  followCalls();
+  // Loaded while the database starts; nothing before the pipelines has spans.
+  const startingSdk = config.tracing.on ? startTracing(config.tracing, logger) : undefined;
+  startingSdk?.catch(() => {});
+  // Last, when nothing makes spans any more.
+  stops.push(async () => (await startingSdk)?.shutdown());
   const metrics = createInstruments(version());
   const { tls: tlsFiles } = config;
   const tls = tlsFiles && (await openTls(tlsFiles));
@@ -178,6 +193,7 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     key: ring.current,
     keys: ring.all,
     logger,
+    watch: sealingSpan,
     report: {
       round: ({ seconds, sealed }) => {
         metrics.sealRounds.inc({ outcome: sealed === undefined ? 'failed' : 'ok' });
@@ -192,7 +208,8 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
 
   const unexpected: UnexpectedErrors = {
     newId: randomUUIDv7,
-    report: ({ error, errorId, method }) => logger.error({ err: error, error_id: errorId, method }, 'unexpected error'),
+    report: ({ error, errorId, method, hidden }) =>
+      logger.error({ err: errorForm(error, hidden), error_id: errorId, method }, 'unexpected error'),
   };
   const rules = validation();
   const inFlight = {
@@ -203,9 +220,11 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
   const slowest = new SlowestCalls();
   const calls = new CallMetrics(metrics, slowest);
   const onShed = (kind: CallKind): void => metrics.shed.inc({ kind });
+  const pools = [...writes.pools, ...reads.pools, sealerPool];
+  for (const pool of pools) pool.measure(poolMeter(metrics, pool.load.name));
   const readState = createStateReader(metrics, {
     inFlight: { command: inFlight.commands, query: inFlight.queries, stream: inFlight.streams },
-    pools: [...writes.pools, ...reads.pools, sealerPool],
+    pools,
     databases: reads.all.map(({ name }) => ({
       name,
       isUp: () => reads.monitor.isHealthy(name),
@@ -213,12 +232,18 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     })),
     hashing: domain.passwords.load,
     unsealed: () => unsealedTail(reads.watching),
+    lostSpans: () => lostSpans.queueFull + lostSpans.refused + lostSpans.atStop,
     dataDir: config.database.kind === 'embedded' ? config.database.dataDir : undefined,
   });
   const takeSnapshot = async (): Promise<Snapshot> => {
     await readState();
     return { metrics: await metrics.registry.getMetricsAsJSON(), slowest: slowest.list() } as unknown as Snapshot;
   };
+  if (config.pushesMetrics) {
+    const sdk = await startingSdk;
+    const pushing = await startPush({ takeSnapshot, logger, resource: sdk?.resource });
+    stops.push(pushing.shutdown);
+  }
   const guesses = new Guesses(writes.pool);
   const guessKey = digestKey('guesses');
   const guessReport = (error: unknown): void => logger.warn({ err: error }, 'a guess could not be counted');
@@ -258,6 +283,8 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     [...domain.modules, audit],
     createPipelines({
       logger,
+      tracer: (await startingSdk)?.tracer,
+      logLevels: config.logLevels.calls,
       calls,
       reading: {
         served: (database) => metrics.served.inc({ database }),
@@ -272,6 +299,7 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
       idempotency: {
         keys,
         fingerprintKey: digestKey('idempotency fingerprints'),
+        fingerprintKeys01: ring.active.map(({ deriveKey }) => deriveKey('idempotency fingerprints')),
         secrets: domain.passwords,
         guessing: guess,
         guessTarget: guessTargets(guessKey),
@@ -376,6 +404,19 @@ function affordableLimits(limits: EdgeLimits, logger: Logger): EdgeLimits {
     );
   }
   return lowered;
+}
+
+/** The SDK costs a tenth of a second and memory, and only who sends spans pays for it. */
+async function startTracing({ trustRemote }: Config['tracing'], logger: Logger): Promise<Sdk> {
+  const { startSdk } = await import('./telemetry/sdk.ts');
+  return await startSdk({ serviceName: SERVICE_NAME, trustRemote, logger });
+}
+
+/** The same for metrics: without a collector they are on the page alone. */
+async function startPush(options: Omit<PushOptions, 'resource'> & { resource: PushOptions['resource'] | undefined }) {
+  const { pushMetrics } = await import('./telemetry/metrics/push.ts');
+  const { resourceOf } = await import('./telemetry/resource.ts');
+  return await pushMetrics({ ...options, resource: options.resource ?? resourceOf(SERVICE_NAME) });
 }
 
 /** A limit that was meant for a class and is for none would not be missed until it is needed. */

@@ -1,9 +1,11 @@
+import { accessSync, constants } from 'node:fs';
 import { resolve } from 'node:path';
 import type { KeySource } from './auth/key-files.ts';
 import { parseRates, type RateOverrides } from './middleware/rates.ts';
 import type { SessionLifetime } from './modules/users/persistence/session-store.ts';
-import { type Connection, connectionByUrl } from './postgres/connection.ts';
+import { type Connection, connectionByUrl, filesIn } from './postgres/connection.ts';
 import type { DatabaseConfig } from './postgres/open-database.ts';
+import { DEFAULT_LOG_LEVELS, LOG_LEVELS, type LogLevels, parseLogLevels } from './telemetry/log-levels.ts';
 import { parseAddress } from './transport/address.ts';
 import { type AllowedHosts, parseAllowedHosts } from './transport/allowed-hosts.ts';
 import { parseOrigins } from './transport/connect/cross-origin.ts';
@@ -49,9 +51,20 @@ export interface Config {
   readonly reflection: ReflectionAccess;
   /** Processes that serve, sharing the addresses. */
   readonly workers: number;
-  readonly logLevel: string;
+  readonly logLevels: LogLevels;
+  readonly tracing: Tracing;
+  /** Whether metrics are sent to a collector besides, as the variables of OpenTelemetry say. */
+  readonly pushesMetrics: boolean;
   /** Words that whoever guesses at passwords here knows: of the operator, of the other issuer. In lower case. */
   readonly passwordWords: readonly string[];
+}
+
+/** What becomes of spans. All else is said by the variables of OpenTelemetry, which its SDK reads itself. */
+export interface Tracing {
+  /** Whether they are sent to a collector. */
+  readonly on: boolean;
+  /** Whether a caller decides whether its calls are recorded. */
+  readonly trustRemote: boolean;
 }
 
 /** What one instance takes on, and how often one caller may call. */
@@ -93,7 +106,15 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 const MOST_WORKERS = 16;
 const REFLECTION: readonly string[] = ['on', 'off', 'authenticated'] satisfies ReflectionAccess[];
 const MEGABYTE = 1024 * 1024;
-const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
+
+/** Where the database is, for what needs to know nothing else: a migration needs no key. Throws ConfigError. */
+export function readDatabaseConfig(environment: Environment): DatabaseConfig {
+  const problems: string[] = [];
+  const text = (name: string): string | undefined => environment[name] || undefined;
+  const database = readDatabase({ text, problems, dataDir: dataDirOf(text) });
+  if (problems.length > 0) throw new ConfigError(problems);
+  return database;
+}
 
 /** Reads the environment. An empty variable counts as unset. Throws ConfigError. */
 export function readConfig(environment: Environment): Config {
@@ -115,7 +136,7 @@ export function readConfig(environment: Environment): Config {
     return list;
   };
 
-  const dataDir = resolve(text('DATA_DIR') ?? '.data');
+  const dataDir = dataDirOf(text);
   const database = readDatabase({ text, problems, dataDir });
   const hours = (name: string, fallback: string): number =>
     3_600_000 *
@@ -172,12 +193,47 @@ export function readConfig(environment: Environment): Config {
     ) as ReflectionAccess,
     workers: Number(checked('WORKERS', '1', isWorkerCount, `has to be a number from 1 to ${MOST_WORKERS}`)),
     passwordWords: passwordWords([text('PASSWORD_WORDS'), text('AUTH_ISSUER'), text('AUTH_AUDIENCE')]),
-    logLevel: checked('LOG_LEVEL', 'info', (value) => LOG_LEVELS.includes(value), `has to be one of ${LOG_LEVELS.join(', ')}`),
+    pushesMetrics: sendsMetrics(environment),
+    tracing: {
+      on: sendsTraces(environment),
+      trustRemote:
+        checked('TRACE_TRUST_REMOTE', 'false', (value) => value === 'true' || value === 'false', 'has to be true or false') ===
+        'true',
+    },
+    logLevels:
+      parseLogLevels(
+        checked(
+          'LOG_LEVEL',
+          'info',
+          (value) => parseLogLevels(value) !== undefined,
+          `has to be one of ${LOG_LEVELS.join(', ')}, and may go on with others for calls: info,query=warn,command=debug,stream=info`,
+        ),
+      ) ?? DEFAULT_LOG_LEVELS,
   };
   if (!config.tls && text('TLS_CLIENT_CA_FILE'))
     problems.push('TLS_CLIENT_CA_FILE is set, but TLS_CERT_FILE and TLS_KEY_FILE are not');
   if (problems.length > 0) throw new ConfigError(problems);
   return Object.freeze(config);
+}
+
+/** Whether the environment names a collector for traces: the standard variables of OpenTelemetry. */
+export function sendsTraces(environment: Environment): boolean {
+  const { OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT, OTEL_SDK_DISABLED, OTEL_TRACES_EXPORTER } =
+    environment;
+  if (!OTEL_EXPORTER_OTLP_ENDPOINT && !OTEL_EXPORTER_OTLP_TRACES_ENDPOINT) return false;
+  if (OTEL_SDK_DISABLED?.trim().toLowerCase() === 'true') return false;
+  return !OTEL_TRACES_EXPORTER || OTEL_TRACES_EXPORTER.split(',').some((name) => name.trim() === 'otlp');
+}
+
+/**
+ * Whether the environment names a collector for metrics. OTEL_EXPORTER_OTLP_ENDPOINT alone is none: many collectors of traces take no metrics,
+ * and these are on the page.
+ */
+function sendsMetrics({ OTEL_EXPORTER_OTLP_METRICS_ENDPOINT, OTEL_METRICS_EXPORTER, ...others }: Environment): boolean {
+  if (others.OTEL_SDK_DISABLED?.trim().toLowerCase() === 'true') return false;
+  const names = OTEL_METRICS_EXPORTER?.split(',').map((name) => name.trim());
+  if (names) return names.includes('otlp');
+  return Boolean(OTEL_EXPORTER_OTLP_METRICS_ENDPOINT);
 }
 
 type Checked = (name: string, fallback: string, isGood: (value: string) => boolean, wanted: string) => string;
@@ -262,11 +318,20 @@ interface Source {
   readonly problems: string[];
 }
 
+const dataDirOf = (text: Source['text']): string => resolve(text('DATA_DIR') ?? '.data');
+
 function readDatabase({ text, problems, dataDir }: Source & { dataDir: string }): DatabaseConfig {
   const connection = (name: string, url: string): Connection => {
     const known = connectionByUrl(url);
     // The value may hold a password: it is not repeated.
     if (!known) problems.push(`${name} has to be a URL, e.g. postgresql://user@host:5432/database`);
+    for (const [parameter, file] of known ? filesIn(known) : []) {
+      try {
+        accessSync(file, constants.R_OK);
+      } catch (error) {
+        problems.push(`${name}: ${parameter} cannot be read: ${Error.isError(error) ? error.message : error}`);
+      }
+    }
     return known ?? {};
   };
   const url = text('DATABASE_URL');

@@ -14,6 +14,7 @@ import type { SessionLifetime } from './modules/users/persistence/session-store.
 import { UserType } from './modules/users/persistence/user-type.ts';
 import { guessTargets } from './postgres/guesses.ts';
 import type { AggregateType } from './postgres/writer/aggregate-type.ts';
+import { hashingSpan } from './telemetry/hashing-span.ts';
 
 /** What the program is about: the modules that have aggregates. Who has these can serve commands, or run recorded ones again. */
 export interface Domain {
@@ -33,7 +34,7 @@ export async function createDomain(
     sessionLifetime,
   }: { processes?: number; passwordWords?: readonly string[]; sessionLifetime: SessionLifetime },
 ): Promise<Domain> {
-  const passwords = await createPasswordHasher({ processes });
+  const passwords = await createPasswordHasher({ processes, watch: hashingSpan });
   return {
     modules: [
       usersModule({

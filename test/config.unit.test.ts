@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { ConfigError, DEFAULT_LIMITS, readConfig } from '../src/config.ts';
+import { ConfigError, DEFAULT_LIMITS, readConfig, readDatabaseConfig } from '../src/config.ts';
 
 const problemsOf = (environment: Record<string, string>): string => {
   try {
@@ -11,13 +11,24 @@ const problemsOf = (environment: Record<string, string>): string => {
   return '';
 };
 
+describe('readDatabaseConfig', () => {
+  it('asks for no key', () => {
+    expect(readDatabaseConfig({ DATABASE_URL: 'postgresql://owner@db/x' })).toMatchObject({
+      kind: 'external',
+      owner: { connectionString: 'postgresql://owner@db/x' },
+    });
+    expect(() => readDatabaseConfig({ DATABASE_URL: 'db' })).toThrow('DATABASE_URL has to be a URL');
+  });
+});
+
 describe('readConfig', () => {
   it('needs nothing', () => {
     const config = readConfig({});
     expect(config).toMatchObject({
       grpcAddress: '127.0.0.1:50051',
       httpAddress: '127.0.0.1:8080',
-      logLevel: 'info',
+      pushesMetrics: false,
+      logLevels: { level: 'info', calls: { command: 'info', query: 'info', stream: 'info' } },
       workers: 1,
       tls: undefined,
     });
@@ -122,6 +133,15 @@ describe('readConfig', () => {
   it('takes from 1 to 16 workers', () => {
     expect(readConfig({ WORKERS: '16' }).workers).toBe(16);
     for (const WORKERS of ['0', '-1', '1.5', '0x2', 'two']) expect(problemsOf({ WORKERS })).toContain('WORKERS');
+  });
+
+  it('looks for the files that the URL of a database names', () => {
+    const url = 'postgresql://user:hunter2@db/x?sslmode=verify-full&sslrootcert=/nowhere/ca.pem';
+    for (const name of ['DATABASE_URL', 'DATABASE_OWNER_URL', 'DATABASE_REPLICA_URLS']) {
+      const problems = problemsOf({ DATABASE_URL: 'postgresql://db/x', AUTH_SIGNING_KEYS: 'k', [name]: url });
+      expect(problems).toContain(`${name}: sslrootcert cannot be read: ENOENT`);
+      expect(problems).not.toContain('hunter2');
+    }
   });
 
   it('repeats no password', () => {

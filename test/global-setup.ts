@@ -17,8 +17,6 @@ export default async function globalSetup(): Promise<void> {
   resources.defer(() => cluster.stop());
   await createTemplate(cluster.connections);
   process.env[CLUSTER_VARIABLE] = JSON.stringify(cluster.connections);
-  // Programs that tests start share the machine, and nobody scrapes them.
-  process.env.METRICS_ADDRESS ??= '127.0.0.1:0';
   const kept = resources.move();
   Object.assign(globalThis, { [END_CLUSTER]: () => kept.disposeAsync() });
 }

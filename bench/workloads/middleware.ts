@@ -104,6 +104,7 @@ async function pipeline(bench: Bench, service: DescService): Promise<readonly In
   const nothing = async (): Promise<undefined> => undefined;
   const work = { commit: nothing, write: nothing, rollback: nothing, target: undefined };
   const pipelines = createPipelines({
+    tracer: undefined,
     logger: pino({ base: null }, pino.destination({ dest: '/dev/null', sync: false, minLength: 4096 })),
     calls: new CallMetrics(createInstruments(), new SlowestCalls()),
     unexpected: { newId: randomUUIDv7, report: ({ error }) => console.error(error) },

@@ -58,6 +58,8 @@ export interface SealRoundParts {
   readonly now: () => number;
   /** Told of a newest batch that is not this service's: see `whereToGoOn`. */
   readonly onDistrust?: ((problem: DistrustedBatch) => void) | undefined;
+  /** Runs the sealing of a round that has something to seal, and gets how many records that was. For traces. Default: runs it. */
+  readonly watch?: ((sealing: () => Promise<number>) => Promise<number>) | undefined;
 }
 
 /**
@@ -81,18 +83,32 @@ export async function sealRound({ pool, ...parts }: SealRoundParts): Promise<num
   }
 }
 
-async function sealCut(client: pg.PoolClient, { key, keys, now, onDistrust }: Omit<SealRoundParts, 'pool'>): Promise<number> {
+async function sealCut(
+  client: pg.PoolClient,
+  { key, keys, now, onDistrust, watch = (sealing) => sealing() }: Omit<SealRoundParts, 'pool'>,
+): Promise<number> {
   const start = await whereToGoOn(client, keys ?? new Map([[key.publicJwk.kid, key]]));
   const { sealedBelow } = start;
-  let { head } = start;
   if (start.distrusted) onDistrust?.(start.distrusted);
   const { rows } = await client.query<{ mark: string }>(MARK);
   const mark = rows[0]?.mark ?? sealedBelow;
   if (BigInt(mark) < BigInt(sealedBelow)) throw new SealsFromElsewhere(mark, sealedBelow);
 
   await client.query(start.distrusted ? CUT_BEHIND_DISTRUSTED : CUT, [sealedBelow, mark]);
+  const first = await fetchPage(client);
+  if (first.length === 0) return 0;
+  return await watch(() => sealPages(client, first, { head: start.head, sealedBelow, mark, key, now }));
+}
+
+async function sealPages(
+  client: pg.PoolClient,
+  first: readonly CutRow[],
+  cut: Pick<SealRoundParts, 'key' | 'now'> & { head: Batch | undefined; sealedBelow: string; mark: string },
+): Promise<number> {
+  const { sealedBelow, mark, key, now } = cut;
+  let { head } = cut;
   let sealed = 0;
-  let page = await fetchPage(client);
+  let page = first;
   while (page.length > 0) {
     const next = page.length < MAX_BATCH_SIZE ? [] : await fetchPage(client);
     const records = toSealed(page, head?.lastSequence ?? 0);

@@ -2,7 +2,7 @@ import type pg from 'pg';
 import type { Logger } from 'pino';
 import type { SigningKey } from '../auth/signing-key.ts';
 import { MAX_BATCH_SIZE } from './batch.ts';
-import { sealRound } from './seal-round.ts';
+import { type SealRoundParts, sealRound } from './seal-round.ts';
 import type { VerifyingKeys } from './signature.ts';
 import type { DistrustedBatch } from './where-to-go-on.ts';
 
@@ -34,13 +34,16 @@ export interface SealerOptions {
   readonly intervalMs?: number;
   /** Milliseconds since the epoch. */
   readonly now?: () => number;
+  /** See `SealRoundParts`. */
+  readonly watch?: SealRoundParts['watch'];
 }
 
 /**
  * Seals the log of commands in the background. Every instance runs one, and one of them at a time seals. A failing round is tried
  * again at the interval and logged once an outage; nothing is lost meanwhile, because a round takes all that is not sealed.
  */
-export function startSealer({ pool, key, keys, logger, report, intervalMs = 250, now = Date.now }: SealerOptions): Sealer {
+export function startSealer(options: SealerOptions): Sealer {
+  const { pool, key, keys, logger, report, intervalMs = 250, now = Date.now, watch } = options;
   let failing = false;
   let distrusted: number | undefined;
   let stopped = false;
@@ -69,7 +72,7 @@ export function startSealer({ pool, key, keys, logger, report, intervalMs = 250,
     const started = performance.now();
     const ended = (sealed: number | undefined): void => report?.round({ seconds: (performance.now() - started) / 1000, sealed });
     try {
-      const sealed = await sealRound({ pool, key, keys, now, onDistrust });
+      const sealed = await sealRound({ pool, key, keys, now, onDistrust, watch });
       ended(sealed);
       return sealed;
     } catch (error) {

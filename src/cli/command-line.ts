@@ -1,12 +1,15 @@
 import { Command } from 'commander';
 import type { Environment } from '../config.ts';
 import { escapedText } from '../telemetry/escaped-text.ts';
+import type { Sdk } from '../telemetry/sdk.ts';
 import { addLogCommands } from './audit/log-commands.ts';
 import { addSealCommands } from './audit/seal-commands.ts';
 import { explain } from './explain.ts';
 import { addKeyCommands } from './keys/key-commands.ts';
 import type { ReplayOptions } from './replay/replay.ts';
 import { withTrustOptions } from './service-options.ts';
+import type { TopOptions } from './top/top.ts';
+import { endTraced, traceCallsOf } from './traced-calls.ts';
 import type { TrustFiles } from './trust.ts';
 
 /** Parses the command line and runs the subcommand; each is loaded only when it is called. Exits with 1 when it fails. */
@@ -55,6 +58,17 @@ export async function runCommandLine(argv: readonly string[], environment: Envir
     .addHelpText('after', '\nAsks at GRPC_ADDRESS and HTTP_ADDRESS.')
     .action(async (options: TrustFiles & { json?: true }) => (await import('./status.ts')).printStatus(environment, options));
 
+  program
+    .command('top')
+    .description('Show what a running service does: calls, errors and latency by rpc, databases, the log, the slowest calls.')
+    .option('--interval <time>', 'how often to look: 1s, 10s, at most 1h', '1s')
+    .option('--json', 'print one interval as JSON, and stop')
+    .addHelpText(
+      'after',
+      '\nReads the metrics at METRICS_ADDRESS. On a terminal it goes on until q or Ctrl-C; elsewhere it prints once.',
+    )
+    .action(async (options: TopOptions) => (await import('./top/top.ts')).top(environment, options));
+
   const audit = program
     .command('audit')
     .description('Look at the log of commands: who did what, when, and how it ended.')
@@ -79,10 +93,15 @@ export async function runCommandLine(argv: readonly string[], environment: Envir
     .addHelpText('after', '\nReads the log of a running service at GRPC_ADDRESS, and changes nothing there.')
     .action(async (options: ReplayOptions) => (await import('./replay/replay.ts')).replayLog(environment, options));
 
+  let traced: Sdk | undefined;
+  program.hook('preAction', async (_, command) => {
+    traced = await traceCallsOf(command, environment);
+  });
   try {
     await program.parseAsync(argv);
   } catch (error) {
     process.stderr.write(escapedText(`${explain(error)}\n`));
     process.exitCode = 1;
   }
+  if (traced) await endTraced(traced);
 }

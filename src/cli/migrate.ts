@@ -1,14 +1,15 @@
-import { type Environment, readConfig } from '../config.ts';
+import { type Environment, readDatabaseConfig } from '../config.ts';
 import { migrate } from '../postgres/migrate.ts';
 import { openDatabase } from '../postgres/open-database.ts';
 import { createConsoleProgress } from './progress.ts';
 
 /** `bicameral migrate` */
 export async function migrateDatabase(environment: Environment, { json = false }: { json?: boolean }): Promise<void> {
-  const { database } = readConfig(environment);
-  const opened = await openDatabase(database, { onProgress: createConsoleProgress() });
+  const database = readDatabaseConfig(environment);
+  const onProgress = createConsoleProgress();
+  const opened = await openDatabase(database, { onProgress });
   try {
-    const names = await migrate(opened.connections.owner);
+    const names = await migrate(opened.connections.owner, { onProgress });
     if (json) process.stdout.write(`${JSON.stringify({ migrations: names })}\n`);
     else if (names.length === 0) process.stdout.write('The schema is up to date.\n');
     else

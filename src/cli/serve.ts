@@ -1,5 +1,5 @@
 import { type Config, ConfigError, type Environment, readConfig } from '../config.ts';
-import { createLogger, type LogLevel } from '../telemetry/logger.ts';
+import { createLogger } from '../telemetry/logger.ts';
 import { refuseTaken } from '../transport/address.ts';
 import { firstSignal } from './first-signal.ts';
 import { hangUp } from './hang-up.ts';
@@ -16,7 +16,7 @@ export async function serve(environment: Environment): Promise<void> {
   const config = readConfig(environment);
   const isAlone = config.workers === 1;
   const logger = await createLogger({
-    level: config.logLevel as LogLevel,
+    level: config.logLevels.level,
     pretty: process.stdout.isTTY,
     pid: isAlone ? undefined : process.pid,
   });
@@ -34,6 +34,8 @@ export async function serve(environment: Environment): Promise<void> {
   logger.info({ signal }, 'stopping');
   await app.stop();
   logger.info('stopped');
+  // A request to a collector that is away would keep the program for seconds.
+  if (config.tracing.on) process.exit();
 }
 
 async function refuseTakenAddresses({ grpcAddress, httpAddress, healthAddress, metricsAddress }: Config): Promise<void> {

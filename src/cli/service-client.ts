@@ -5,6 +5,8 @@ import { ErrorInfoSchema } from '#gen/google/rpc/error_details_pb.js';
 import type { AccessToken } from '../auth/access-token.ts';
 import type { Role } from '../auth/roles.ts';
 import { type Config, type Environment, readConfig } from '../config.ts';
+import { clientSpans } from '../telemetry/client-spans.ts';
+import { parseAddress } from '../transport/address.ts';
 import { localToken } from './local-token.ts';
 import { readTrust, type Trust, type TrustFiles } from './trust.ts';
 
@@ -45,7 +47,7 @@ export function grpcConnection(
   const transport = createGrpcTransport({
     baseUrl,
     sessionManager,
-    interceptors: [...interceptors, namesWhoIsAway(grpcAddress)],
+    interceptors: [clientSpans(parseAddress(grpcAddress)), ...interceptors, namesWhoIsAway(grpcAddress)],
   });
   return { transport, close: () => sessionManager.abort() };
 }

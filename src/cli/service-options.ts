@@ -1,5 +1,8 @@
 import type { Command } from 'commander';
 
+/** Whether a subcommand calls a running service. */
+export const callsService = (command: Command): boolean => command.options.some(({ long }) => long === '--ca');
+
 /** The options of every subcommand that calls a running service: see `TrustFiles`. */
 export function withTrustOptions(command: Command): Command {
   return command

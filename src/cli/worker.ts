@@ -2,7 +2,7 @@
 import { on } from 'node:events';
 import { type App, startApp } from '../app.ts';
 import { readConfig } from '../config.ts';
-import { createLogger, type LogLevel } from '../telemetry/logger.ts';
+import { createLogger } from '../telemetry/logger.ts';
 import { explain } from './explain.ts';
 import { firstSignal } from './first-signal.ts';
 import type { WorkerOrder, WorkerReport, WorkerSetup } from './worker-process.ts';
@@ -29,7 +29,7 @@ const stopped = (async () => {
 })();
 try {
   const config = { ...readConfig(process.env), ...setup };
-  const logger = await createLogger({ level: config.logLevel as LogLevel, pretty: process.stdout.isTTY, pid: process.pid });
+  const logger = await createLogger({ level: config.logLevels.level, pretty: process.stdout.isTTY, pid: process.pid });
   app = await startApp(config, { logger });
   await report('serving');
   await Promise.race([signaled, stopped]);

@@ -62,6 +62,14 @@ export const BUS_METADATA: readonly BusMetadata[] = [
     schema: { type: 'string' },
   },
   {
+    name: 'traceparent',
+    where: 'answer',
+    rpcs: 'all',
+    appliesTo: () => true,
+    meaning: 'The span of the call, with errors too, when the service records it.',
+    schema: { type: 'string' },
+  },
+  {
     name: 'cqrs-command-id',
     where: 'answer',
     rpcs: 'commands',

@@ -21,7 +21,7 @@ Connect. Compare \`ErrorInfo.domain\` and \`ErrorInfo.reason\`: these never chan
 | ABORTED | reads again, decides again, and sends the command again |
 | RESOURCE_EXHAUSTED, UNAVAILABLE | sends the call again after the delay in \`RetryInfo\`, a longer one each time; without \`RetryInfo\` it does not help to |
 | DEADLINE_EXCEEDED, CANCELLED | reads before it sends a command again: it may have been done |
-| UNIMPLEMENTED, INTERNAL, UNKNOWN | reports it; nothing it sends makes that better |
+| UNIMPLEMENTED, INTERNAL, DATA_LOSS, UNKNOWN | reports it; nothing it sends makes that better |
 
 Reasons of \`cqrs.v1\` can come from any rpc; those of another domain come from its own rpcs, and the page of its
 package in [reference/](reference) lists them by rpc.

@@ -8,10 +8,10 @@ export const principalKey = createContextKey<Principal | undefined>(undefined, {
 export interface TraceContext {
   /** 32 hex digits. */
   readonly traceId: string;
+  /** 16 hex digits: the span of the call. Undefined unless it is recorded, so that the trace can be looked up. */
+  readonly spanId?: string | undefined;
   /** What to send on and to store beside events, in the format of the `traceparent` header. */
   readonly traceparent: string;
-  /** Whether the trace can be looked up: somebody records it. */
-  readonly isRecorded?: boolean;
 }
 export const traceKey = createContextKey<TraceContext | undefined>(undefined, { description: 'trace context' });
 

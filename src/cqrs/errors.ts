@@ -13,6 +13,7 @@ export type ErrorKind =
   | 'deadline'
   | 'canceled'
   | 'unimplemented'
+  | 'data-loss'
   | 'internal'
   | 'unknown';
 

@@ -1,5 +1,5 @@
 import { type DescField, type DescMessage, getOption, type JsonObject, type JsonValue, toJson } from '@bufbuild/protobuf';
-import { type ReflectMessage, reflect } from '@bufbuild/protobuf/reflect';
+import { isReflectMessage, type ReflectMessage, reflect } from '@bufbuild/protobuf/reflect';
 import { owner, personal } from '#gen/cqrs/v1/personal_pb.js';
 import type { Message } from './call.ts';
 
@@ -54,6 +54,29 @@ function clearFrom(message: ReflectMessage): void {
       for (const item of message.get(field)) clearFrom(item as ReflectMessage);
     else if (field.fieldKind === 'map' && field.mapKind === 'message')
       for (const item of message.get(field).values()) clearFrom(item as ReflectMessage);
+  }
+}
+
+/** Every text of a message that is secret or personal, at any depth: what must not be written where it is not asked for. */
+export function hiddenTexts(schema: DescMessage, message: Message): readonly string[] {
+  const texts: string[] = [];
+  collectHidden(reflect(schema, message as never), false, texts);
+  return texts;
+}
+
+function collectHidden(message: ReflectMessage, isHidden: boolean, texts: string[]): void {
+  for (const field of message.fields) {
+    if (!message.isSet(field)) continue;
+    const hides = isHidden || isSecret(field) || isPersonal(field);
+    const value: unknown = message.get(field);
+    const items =
+      field.fieldKind === 'list' || field.fieldKind === 'map'
+        ? [...(value as { values(): Iterable<unknown> }).values()]
+        : [value];
+    for (const item of items) {
+      if (typeof item === 'string' && hides) texts.push(item);
+      else if (isReflectMessage(item)) collectHidden(item, hides, texts);
+    }
   }
 }
 

@@ -37,9 +37,16 @@ const OUTCOMES: Readonly<Record<ErrorKind, Outcome>> = {
   deadline: 'timed_out',
   canceled: 'timed_out',
   unimplemented: 'failed',
+  'data-loss': 'failed',
   internal: 'failed',
   unknown: 'failed',
 };
+
+/** How a call ended, in the words of the log of commands. */
+export function outcomeOf(error: unknown): Outcome {
+  if (error === undefined) return 'succeeded';
+  return error instanceof DomainError ? OUTCOMES[error.kind] : 'failed';
+}
 
 /** Outcomes that a handler decides on. */
 const KEEPING: ReadonlySet<Outcome> = new Set(['succeeded', 'rejected', 'unauthenticated']);
@@ -89,7 +96,7 @@ export class CommandAttempt {
 
   /** How it was refused, when it was and came from outside of this process: refusals can come in any number. */
   refusal(error: unknown): Refusal | undefined {
-    const outcome = this.#outcome(error);
+    const outcome = this.outcome(error);
     const { method, origin } = this.#call;
     if (!REFUSALS.has(outcome) || origin.peer === '') return undefined;
     return {
@@ -103,7 +110,7 @@ export class CommandAttempt {
 
   /** The record of an end that no transaction carries. */
   record(error: unknown): CommandRecord {
-    const outcome = this.#outcome(error);
+    const outcome = this.outcome(error);
     const whole = outcome === 'succeeded' || outcome === 'rejected';
     const target = this.#storedTarget(error);
     const owners = this.#owners(outcome);
@@ -134,9 +141,8 @@ export class CommandAttempt {
     return ownersOf(this.#call.method.input, this.#call.request).filter((name) => !isStandInEmail(name));
   }
 
-  #outcome(error: unknown): Outcome {
-    if (error === undefined) return this.answeredBy === undefined ? 'succeeded' : 'replayed';
-    return error instanceof DomainError ? OUTCOMES[error.kind] : 'failed';
+  outcome(error: unknown): Outcome {
+    return error === undefined && this.answeredBy !== undefined ? 'replayed' : outcomeOf(error);
   }
 
   /** Nothing was changed, and an aggregate that was not stored does not exist. */

@@ -2,15 +2,22 @@ import type { Interceptor } from '@connectrpc/connect';
 import { type Answer, answerOf, toResponse } from '../cqrs/answer.ts';
 import { callOf, type Message } from '../cqrs/call.ts';
 import { DatabaseUnavailable, DomainError } from '../cqrs/errors.ts';
+import type { OutageLog } from '../postgres/outage-log.ts';
 import type { ReadPool, ReadSide } from '../postgres/reader/read-side.ts';
 import { Reader, readerKey } from '../postgres/reader/reader.ts';
 import { errorCode, meaningOf, translateSqlError } from '../postgres/sql-errors.ts';
+import { ATTRIBUTE } from '../telemetry/attributes.ts';
+import { type BegunSpan, beginSpan } from '../telemetry/spans.ts';
 import { wantsStrongConsistency } from './bus-headers.ts';
+import { watchedStream } from './watched-stream.ts';
 
 /** read_only_sql_transaction: the handler tried to write. That is a defect of the handler, and no fault of the database. */
 const WRITE_REFUSED = '25006';
 /** query_canceled: by its time limit or by somebody, which is about the query alone. */
 const CANCELED = '57014';
+
+/** Told of what the primary says when it fails queries: they have nowhere else to go. */
+type Outages = Pick<OutageLog, 'failed' | 'worked'>;
 
 /** Told which database answered a query, and which was left because it could not. */
 export interface ReadingReport {
@@ -26,7 +33,10 @@ export interface ReadingReport {
  * A stream stays with the database that it began with. When that fails, the stream ends with DatabaseUnavailable, and the caller
  * begins again where it was.
  */
-export function consistency(reads: Pick<ReadSide, 'primary' | 'candidates' | 'monitor'>, report?: ReadingReport): Interceptor {
+export function consistency(
+  reads: Pick<ReadSide, 'primary' | 'candidates' | 'monitor'>,
+  { report, outages }: { report?: ReadingReport | undefined; outages?: Outages } = {},
+): Interceptor {
   return (next) => async (request) => {
     const call = callOf(request);
     let candidates = wantsStrongConsistency(call) ? [reads.primary] : reads.candidates();
@@ -34,17 +44,28 @@ export function consistency(reads: Pick<ReadSide, 'primary' | 'candidates' | 'mo
       const [source, ...others] = candidates;
       if (!source) throw new DatabaseUnavailable();
       call.contextValues.set(readerKey, new Reader(source, call.cancellation));
+      const reading = beginSpan(`read ${source.name}`, { attributes: { [ATTRIBUTE.servedBy]: source.name } });
       try {
-        const answer = answerOf(await next(request));
+        const answer = answerOf(await (reading ? reading.run(() => next(request)) : next(request)));
         answer.setHeader('cqrs-served-by', source.name);
         report?.served(source.name);
-        if (!answer.stream) return toResponse(answer);
+        if (source === reads.primary) outages?.worked();
+        if (!answer.stream) {
+          reading?.end();
+          return toResponse(answer);
+        }
         const stream = answer as Answer<AsyncIterable<Message>>;
-        return toResponse(stream.withMessage(readFrom(source, stream.message, reads)));
+        const messages = readFrom(source, stream.message, reads);
+        return toResponse(stream.withMessage(reading ? streamInSpan(reading, messages) : messages));
       } catch (error) {
+        reading?.end(error);
         if (errorCode(error) === WRITE_REFUSED) throw error;
         candidates = worthAsking(error, { source, others, reads });
-        if (candidates.length === 0) throw translateSqlError(error);
+        if (candidates.length === 0) {
+          const translated = translateSqlError(error);
+          if (translated instanceof DatabaseUnavailable) outages?.failed(error);
+          throw translated;
+        }
         report?.left(source.name);
       }
     }
@@ -67,6 +88,10 @@ async function* readFrom(
     if (meaning === 'conflict' || (meaning === 'damaged' && source !== primary)) throw new DatabaseUnavailable(error);
     throw translateSqlError(error);
   }
+}
+
+function streamInSpan(reading: BegunSpan, messages: AsyncIterable<Message>): AsyncIterable<Message> {
+  return watchedStream(reading.each(messages), (end) => reading.end(end.kind === 'failed' ? end.error : undefined));
 }
 
 /** Who of the others may answer what this database could not. */

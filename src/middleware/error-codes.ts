@@ -16,6 +16,7 @@ export const CODES: Readonly<Record<ErrorKind, Code>> = {
   deadline: Code.DeadlineExceeded,
   canceled: Code.Canceled,
   unimplemented: Code.Unimplemented,
+  'data-loss': Code.DataLoss,
   internal: Code.Internal,
   unknown: Code.Unknown,
 };

@@ -8,9 +8,11 @@ import {
   RetryInfoSchema,
 } from '#gen/google/rpc/error_details_pb.js';
 import { type Answer, answerOf, toResponse } from '../cqrs/answer.ts';
-import { callOf, type Message } from '../cqrs/call.ts';
+import { type Call, callOf, type Message } from '../cqrs/call.ts';
 import { methodName } from '../cqrs/convention.ts';
 import { BusError, DomainError } from '../cqrs/errors.ts';
+import { hiddenTexts } from '../cqrs/redaction.ts';
+import { meaningOf } from '../postgres/sql-errors.ts';
 import { COMMAND_ID_HEADER, commandAttemptKey } from './command-attempt.ts';
 import { CODES } from './error-codes.ts';
 
@@ -19,8 +21,16 @@ type Detail = NonNullable<ConstructorParameters<typeof ConnectError>[3]>[number]
 /** What becomes of an error that nobody planned. The caller learns its id, the log the rest. */
 export interface UnexpectedErrors {
   readonly newId: () => string;
-  /** Called once for each. `method` is undefined when the call never came as far as an rpc. */
-  readonly report: (unexpected: { error: unknown; errorId: string; method: string | undefined }) => void;
+  /**
+   * Called once for each. `method` is undefined when the call never came as far as an rpc. `hidden` are texts of the call that are secret
+   * or personal: nothing of them may be written, whatever the error says.
+   */
+  readonly report: (unexpected: {
+    error: unknown;
+    errorId: string;
+    method: string | undefined;
+    hidden: readonly string[];
+  }) => void;
 }
 
 /**
@@ -33,10 +43,11 @@ export function errors(unexpected: UnexpectedErrors): Interceptor {
       const response = await next(request);
       if (!response.stream) return response;
       const answer = answerOf(response) as Answer<AsyncIterable<Message>>;
-      return toResponse(answer.withMessage(typedErrors(answer.message, request.method, unexpected)));
+      return toResponse(answer.withMessage(typedErrors(answer.message, callOf(request), unexpected)));
     } catch (error) {
-      const typed = toConnectError(error, request.method, unexpected);
-      const { contextValues, id } = callOf(request);
+      const call = callOf(request);
+      const typed = toConnectError(error, request.method, unexpected, () => hiddenIn(call));
+      const { contextValues, id } = call;
       const attempt = contextValues.get(commandAttemptKey);
       if (attempt && !attempt.isCounted) typed.metadata.set(COMMAND_ID_HEADER, id);
       throw typed;
@@ -44,16 +55,19 @@ export function errors(unexpected: UnexpectedErrors): Interceptor {
   };
 }
 
-async function* typedErrors(
-  messages: AsyncIterable<Message>,
-  method: DescMethod,
-  unexpected: UnexpectedErrors,
-): AsyncGenerator<Message> {
+async function* typedErrors(messages: AsyncIterable<Message>, call: Call, unexpected: UnexpectedErrors): AsyncGenerator<Message> {
   try {
     yield* messages;
   } catch (error) {
-    throw toConnectError(error, method, unexpected);
+    throw toConnectError(error, call.method, unexpected, () => hiddenIn(call));
   }
+}
+
+/** What a call brings that is nobody else's: secrets, personal data, the token. */
+function hiddenIn(call: Call): readonly string[] {
+  const token = call.headerValue('authorization')?.replace(/^\S+\s+/, '');
+  const key = call.headerValue('idempotency-key');
+  return [...hiddenTexts(call.method.input, call.request), ...[token, key].filter((text) => text !== undefined)];
 }
 
 /** Something went wrong that nobody planned for. The service's log holds the rest under the `error_id`: pass that on to its operator. */
@@ -68,15 +82,36 @@ class Unexpected extends BusError {
 }
 
 /**
- * The error as callers see it (AIP-193): a code and `google.rpc.ErrorInfo`, for a DomainError with all that it says.
- * An error that already carries ErrorInfo stays as it is. Any other becomes INTERNAL with nothing but an id, and is reported.
+ * The database said that what it holds, or its own server, is damaged. Nobody mends that by sending the call again; the service's log
+ * holds the rest under the `error_id`: pass that on to its operator. Other data may still be read and written.
  */
-export function toConnectError(error: unknown, method: DescMethod | undefined, unexpected: UnexpectedErrors): ConnectError {
+class DatabaseDamaged extends BusError {
+  readonly reason = 'DATABASE_DAMAGED';
+  readonly kind = 'data-loss';
+  override readonly metadata: Readonly<Record<string, string>>;
+  constructor(errorId: string, cause: unknown) {
+    super('the database is damaged', { cause });
+    this.metadata = { error_id: errorId };
+  }
+}
+
+/**
+ * The error as callers see it (AIP-193): a code and `google.rpc.ErrorInfo`, for a DomainError with all that it says.
+ * An error that already carries ErrorInfo stays as it is. Any other becomes INTERNAL, or DATA_LOSS when it is the database's, with
+ * nothing but an id, and is reported.
+ */
+export function toConnectError(
+  error: unknown,
+  method: DescMethod | undefined,
+  unexpected: UnexpectedErrors,
+  hidden: () => readonly string[] = () => [],
+): ConnectError {
   if (error instanceof ConnectError && hasErrorInfo(error)) return error;
   if (error instanceof DomainError) return typedError(error, method);
   const errorId = unexpected.newId();
-  unexpected.report({ error, errorId, method: method && methodName(method) });
-  return typedError(new Unexpected(errorId, error), method);
+  unexpected.report({ error, errorId, method: method && methodName(method), hidden: hidden() });
+  const isDamage = meaningOf(error) === 'damaged';
+  return typedError(isDamage ? new DatabaseDamaged(errorId, error) : new Unexpected(errorId, error), method);
 }
 
 export function hasErrorInfo(error: ConnectError): boolean {

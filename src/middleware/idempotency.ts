@@ -16,6 +16,7 @@ import {
   type IdempotencyKeys,
 } from '../postgres/writer/idempotency-keys.ts';
 import { KeyClaimedMeanwhile } from '../postgres/writer/unit-of-work.ts';
+import { beginSpan } from '../telemetry/spans.ts';
 import { commandAttemptKey } from './command-attempt.ts';
 import type { Guessing } from './guessing.ts';
 import { Turns } from './turns.ts';
@@ -55,6 +56,8 @@ export interface IdempotencyParts {
   readonly keys: Pick<IdempotencyKeys, 'find'>;
   /** Of 32 bytes, the same on every instance. */
   readonly fingerprintKey: Buffer;
+  /** What version 0.1 made fingerprints with, which an upgrade must not forget: derived from each signing key. */
+  readonly fingerprintKeys01: readonly Buffer[];
   /** Hashes slowly, as passwords are. */
   readonly secrets: { readonly forCaller: (network: string) => SecretHash };
   readonly guessing: Guessing;
@@ -79,7 +82,14 @@ export interface SecretHash {
  * instances one commits, and the others, whatever they ended with, find its answer when they look again. On one instance they wait
  * for each other in the first place.
  */
-export function idempotency({ keys, fingerprintKey, secrets, guessing, guessTarget }: IdempotencyParts): Interceptor {
+export function idempotency({
+  keys,
+  fingerprintKey,
+  fingerprintKeys01,
+  secrets,
+  guessing,
+  guessTarget,
+}: IdempotencyParts): Interceptor {
   const turns = new Turns();
   const hasher = (call: Call): SecretHash => secrets.forCaller(networkOf(call.origin.peer));
 
@@ -88,10 +98,18 @@ export function idempotency({ keys, fingerprintKey, secrets, guessing, guessTarg
     const request = clone(call.method.input, call.request);
     clearSecrets(call.method.input, request);
     const bytes = toBinary(call.method.input, request);
-    const fingerprint = createHmac('sha256', fingerprintKey).update(`${method}\0`).update(bytes).digest();
+    const digest = (secretKey: Buffer): Buffer => createHmac('sha256', secretKey).update(`${method}\0`).update(bytes).digest();
+    const fingerprint = digest(fingerprintKey);
     const principal = principalOf(call).id;
     // No key has a blank in it, so that no key of anybody is one of these.
-    return { principal, method, key: principal === '' ? `${key} ${fingerprint.toString('base64url')}` : key, fingerprint };
+    return {
+      principal,
+      method,
+      key: principal === '' ? `${key} ${fingerprint.toString('base64url')}` : key,
+      fingerprint,
+      // Those with a secret in them were fast to try out, and are not compared any more.
+      fingerprints01: () => (bringsSecret(call.method.input, call.request) ? [] : fingerprintKeys01.map(digest)),
+    };
   }
 
   /** The earlier answer, when the request is the one that it was the answer to. */
@@ -129,7 +147,10 @@ export function idempotency({ keys, fingerprintKey, secrets, guessing, guessTarg
     if (call.contextValues.get(commandAttemptKey)?.dryRun) return await next(request);
 
     const claim = claimOf(call, key);
-    return await turns.take(`${claim.principal}\0${claim.method}\0${claim.key}`, async () => {
+    const name = `${claim.principal}\0${claim.method}\0${claim.key}`;
+    const waiting = turns.isTaken(name) ? beginSpan('wait for the idempotency key') : undefined;
+    return await turns.take(name, async () => {
+      waiting?.end();
       if (call.cancellation.reason) throw call.cancellation.reason;
       const earlier = await find(call, claim);
       if (earlier) return answerAgain(call, earlier);

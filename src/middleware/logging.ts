@@ -2,29 +2,40 @@ import { Code, type Interceptor } from '@connectrpc/connect';
 import type { Logger } from 'pino';
 import { type Call, callOf } from '../cqrs/call.ts';
 import { principalKey, traceKey } from '../cqrs/context-keys.ts';
-import { methodName } from '../cqrs/convention.ts';
+import { messageKind, methodName } from '../cqrs/convention.ts';
 import { codeName } from '../telemetry/code-name.ts';
+import { type CallClass, LOG_LEVELS, type LogLevel, type LogLevels } from '../telemetry/log-levels.ts';
 import { type CallEnd, endCode, endReason, untilItsEnd } from './call-end.ts';
+import { commandAttemptKey } from './command-attempt.ts';
 
 /**
  * Writes one line for each call, when it is over: what was called, by whom, how it ended and how long it took. Never a payload.
  *
  * It stands outside the errors middleware and expects ConnectErrors. The line of a stream comes at its end, with the number of messages.
  *
- * `now` is in milliseconds, from any start.
+ * `levels` are the least severe lines that are written, of each class of calls. `now` is in milliseconds, from any start.
  */
-export function logging(logger: Logger, now: () => number = () => performance.now()): Interceptor {
+export function logging(
+  logger: Logger,
+  { levels, now = () => performance.now() }: { levels?: LogLevels['calls'] | undefined; now?: () => number } = {},
+): Interceptor {
+  const isWritten = (call: Call, level: CallLevel): boolean =>
+    logger.isLevelEnabled(level) && (!levels || severity(level) >= severity(levels[classOf(call)]));
+
   function log(call: Call, started: number, end: CallEnd): void {
     const code = endCode(end);
     const level = levelOf(code);
-    if (!logger.isLevelEnabled(level)) return;
+    if (!isWritten(call, level)) return;
+    const trace = call.contextValues.get(traceKey);
     logger[level](
       {
         method: methodName(call.method),
         code: codeName(code),
+        command_id: recordOf(call),
         duration_ms: Math.round((now() - started) * 1000) / 1000,
         principal: call.contextValues.get(principalKey)?.id,
-        trace_id: call.contextValues.get(traceKey)?.traceId,
+        trace_id: trace?.traceId,
+        span_id: trace?.spanId,
         door: call.origin.door,
         peer: call.origin.peer,
         reason: endReason(end),
@@ -46,7 +57,20 @@ export function logging(logger: Logger, now: () => number = () => performance.no
   };
 }
 
-function levelOf(code: Code | undefined): 'info' | 'warn' | 'error' {
+/** The id of a command that has a record. */
+function recordOf(call: Call): string | undefined {
+  const attempt = call.contextValues.get(commandAttemptKey);
+  return attempt && !attempt.isCounted ? call.id : undefined;
+}
+
+type CallLevel = 'info' | 'warn' | 'error';
+
+const severity = (level: LogLevel): number => LOG_LEVELS.indexOf(level);
+
+const classOf = (call: Call): CallClass => (call.stream ? 'stream' : (messageKind(call.method.parent) ?? 'query'));
+
+/** What a caller did wrong is no error of the service. */
+function levelOf(code: Code | undefined): CallLevel {
   switch (code) {
     case Code.Internal:
     case Code.Unknown:

@@ -33,7 +33,7 @@ export function metrics(calls: Pick<CallMetrics, 'ended'>, now: () => number = (
           isReplayed: attempt?.answeredBy !== undefined,
           isDryRun: attempt?.dryRun ?? false,
           traceId: () => traceIdOf(call),
-          isTraced: contextValues.get(traceKey)?.isRecorded ?? false,
+          isTraced: contextValues.get(traceKey)?.spanId !== undefined,
         });
       },
       () => {

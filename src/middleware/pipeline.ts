@@ -1,4 +1,5 @@
 import type { Interceptor } from '@connectrpc/connect';
+import type { Tracer } from '@opentelemetry/api';
 import type { Logger } from 'pino';
 import type { Authority } from '../auth/authority.ts';
 import type { Pipelines } from '../cqrs/bus.ts';
@@ -7,6 +8,7 @@ import type { RefusalTally } from '../postgres/command-log/refusal-tally.ts';
 import { OutageLog } from '../postgres/outage-log.ts';
 import type { ReadSide } from '../postgres/reader/read-side.ts';
 import type { WriteSide } from '../postgres/writer/write-side.ts';
+import type { LogLevels } from '../telemetry/log-levels.ts';
 import type { CallMetrics } from '../telemetry/metrics/call-metrics.ts';
 import { audit } from './audit.ts';
 import { authentication } from './authentication.ts';
@@ -27,6 +29,9 @@ import { unitOfWork } from './unit-of-work.ts';
 /** What the middleware is made of. */
 export interface PipelineParts {
   readonly logger: Logger;
+  /** Undefined when nobody takes spans. */
+  readonly tracer: Tracer | undefined;
+  readonly logLevels?: LogLevels['calls'];
   readonly calls: Pick<CallMetrics, 'ended'>;
   readonly unexpected: UnexpectedErrors;
   readonly authority: Authority;
@@ -52,9 +57,9 @@ export interface PipelineParts {
  */
 export function createPipelines(parts: PipelineParts): Pipelines {
   const outer = [
-    tracing(),
+    tracing(parts.tracer),
     metrics(parts.calls),
-    logging(parts.logger),
+    logging(parts.logger, { levels: parts.logLevels }),
     errors(parts.unexpected),
     loadShedding(parts.inFlight, parts.onShed),
     deadline(),
@@ -75,7 +80,11 @@ export function createPipelines(parts: PipelineParts): Pipelines {
       ...once,
       ...execution(parts, new OutageLog('commands', parts.logger)),
     ],
-    query: [...outer, ...admission, consistency(parts.reads, parts.reading)],
+    query: [
+      ...outer,
+      ...admission,
+      consistency(parts.reads, { report: parts.reading, outages: new OutageLog('queries', parts.logger) }),
+    ],
     replay: replayPipeline(parts),
   };
 }

@@ -1,15 +1,46 @@
 import { randomFillSync } from 'node:crypto';
-import type { Interceptor } from '@connectrpc/connect';
-import { type Call, callOf } from '../cqrs/call.ts';
+import { ConnectError, type Interceptor } from '@connectrpc/connect';
+import {
+  type Context,
+  context,
+  propagation,
+  ROOT_CONTEXT,
+  SpanKind,
+  type TextMapGetter,
+  type Tracer,
+  trace,
+} from '@opentelemetry/api';
+import { type Answer, answerOf, type ConnectResponse, toResponse } from '../cqrs/answer.ts';
+import { type Call, callOf, type Message } from '../cqrs/call.ts';
 import { type TraceContext, traceKey } from '../cqrs/context-keys.ts';
+import { methodName } from '../cqrs/convention.ts';
+import { traceWithoutSpan, withTrace } from '../telemetry/active-trace.ts';
+import { inContext } from '../telemetry/spans.ts';
+import { untilItsEnd } from './call-end.ts';
+import { describeOrigin, endCallSpan, sampledBy } from './call-span.ts';
 
-/** Sets the trace context of the call: the caller's `traceparent` (W3C Trace Context), or a new one when there is none that is valid. */
-export function tracing(fillRandom: (bytes: Buffer) => void = randomFillSync): Interceptor {
+/** Names the trace of the call: in a request, that of its caller; in an answer, that of the call, when it is recorded. */
+export const TRACE_HEADER = 'traceparent';
+
+/**
+ * Sets the trace context of the call: the caller's `traceparent` (W3C Trace Context), or a new one when there is none that is valid.
+ * Everything inside knows it, its lines of the log included.
+ *
+ * With a tracer the call gets a span (semantic conventions of OpenTelemetry for RPC, 1.45). One that is recorded is named in the answer.
+ */
+export function tracing(tracer?: Tracer, fillRandom: (bytes: Buffer) => void = randomFillSync): Interceptor {
+  return tracer ? withSpans(tracer) : withoutSpans(fillRandom);
+}
+
+function withoutSpans(fillRandom: (bytes: Buffer) => void): Interceptor {
   const newTraceparent = traceparents(fillRandom);
   return (next) => (request) => {
     const call = callOf(request);
-    call.contextValues.set(traceKey, new CallTrace(call, newTraceparent));
-    return next(request);
+    const known = new CallTrace(call, newTraceparent);
+    call.contextValues.set(traceKey, known);
+    const inside = withTrace(known);
+    const answer = context.with(inside, next, undefined, request);
+    return call.stream ? answer.then((response) => readInside(inside, response)) : answer;
   };
 }
 
@@ -17,15 +48,18 @@ export function tracing(fillRandom: (bytes: Buffer) => void = randomFillSync): I
 class CallTrace implements TraceContext {
   readonly #call: Call;
   readonly #newTraceparent: () => string;
+  /** In process, the call that this one is part of. */
+  readonly #around: TraceContext | undefined;
   #traceparent: string | undefined;
 
   constructor(call: Call, newTraceparent: () => string) {
     this.#call = call;
     this.#newTraceparent = newTraceparent;
+    this.#around = call.origin.door === 'in-process' ? traceWithoutSpan() : undefined;
   }
 
   get traceparent(): string {
-    this.#traceparent ??= received(this.#call.headerValue('traceparent')) ?? this.#newTraceparent();
+    this.#traceparent ??= received(this.#call.headerValue(TRACE_HEADER)) ?? this.#around?.traceparent ?? this.#newTraceparent();
     return this.#traceparent;
   }
 
@@ -59,4 +93,46 @@ function traceparents(fillRandom: (bytes: Buffer) => void): () => string {
     offset += IDS_LENGTH;
     return `00-${ids.slice(0, 32)}-${ids.slice(32)}-00`;
   };
+}
+
+const header: TextMapGetter<Call> = { get: (call, name) => call.headerValue(name), keys: (call) => [...call.headerNames] };
+
+function withSpans(tracer: Tracer): Interceptor {
+  return (next) => async (request) => {
+    const call = callOf(request);
+    const around = callerOf(call);
+    const span = tracer.startSpan(methodName(call.method), { kind: SpanKind.SERVER, attributes: sampledBy(call) }, around);
+    const inside = trace.setSpan(around, span);
+    const isRecorded = span.isRecording();
+    const { traceId, spanId } = span.spanContext();
+    const traceparent = `00-${traceId}-${spanId}-${isRecorded ? '01' : '00'}`;
+    call.contextValues.set(traceKey, { traceId, spanId: isRecorded ? spanId : undefined, traceparent });
+    if (!isRecorded) {
+      const response = await context.with(inside, next, undefined, request);
+      return call.stream ? readInside(inside, response) : response;
+    }
+
+    describeOrigin(span, call);
+    const make = async (): Promise<ConnectResponse> => {
+      const response = await context.with(inside, next, undefined, request);
+      answerOf(response).setHeader(TRACE_HEADER, traceparent);
+      return call.stream ? readInside(inside, response) : response;
+    };
+    return await untilItsEnd(call, make, (end) => {
+      endCallSpan(span, call, end);
+      if (end.error instanceof ConnectError) end.error.metadata.set(TRACE_HEADER, traceparent);
+    });
+  };
+}
+
+/** The messages of a stream are made when the door asks for them, which is outside of the call. */
+function readInside(inside: Context, response: ConnectResponse): ConnectResponse {
+  const answer = answerOf(response) as Answer<AsyncIterable<Message>>;
+  return toResponse(answer.withMessage(inContext(inside, answer.message)));
+}
+
+/** Where the caller was when it called: on the other side of a network, as it says, or here. */
+function callerOf(call: Call): Context {
+  if (call.origin.door === 'in-process' && call.headerValue(TRACE_HEADER) === undefined) return context.active();
+  return propagation.extract(ROOT_CONTEXT, call, header);
 }

@@ -9,6 +9,9 @@ import type { OutageLog } from '../postgres/outage-log.ts';
 import { translateSqlError } from '../postgres/sql-errors.ts';
 import type { Claim } from '../postgres/writer/idempotency-keys.ts';
 import { type CommandEnding, type UnitOfWork, unitOfWorkKey } from '../postgres/writer/unit-of-work.ts';
+import { ATTRIBUTE } from '../telemetry/attributes.ts';
+import { inSpan } from '../telemetry/spans.ts';
+import { targetAttributes } from './call-span.ts';
 import { type CommandAttempt, commandAttemptKey } from './command-attempt.ts';
 import { DRY_RUN_HEADER } from './dry-run.ts';
 
@@ -25,35 +28,41 @@ export function unitOfWork(
   begin: (call: Call, attempt: number) => UnitOfWork,
   outages?: Pick<OutageLog, 'failed' | 'worked'>,
 ): Interceptor {
-  return (next) => async (request) => {
+  return (next) => (request) => {
     const call = callOf(request);
     const attempt = attemptOf(call);
+    const number = call.contextValues.get(attemptKey);
     call.startAttempt();
-    const work = begin(call, call.contextValues.get(attemptKey));
-    call.contextValues.set(unitOfWorkKey, work);
-    try {
-      const response = await next(request);
-      const answer = answerOf(response) as Answer<Message>;
-      const ending = endingOf(call, attempt, answer);
-      if (!attempt.dryRun) {
-        await work.commit(ending);
-        attempt.isRecorded = true;
-        outages?.worked();
+    return inSpan('unit of work', { attributes: { [ATTRIBUTE.attempt]: number } }, async (span) => {
+      const work = begin(call, number);
+      call.contextValues.set(unitOfWorkKey, work);
+      try {
+        const response = await next(request);
+        const answer = answerOf(response) as Answer<Message>;
+        const ending = endingOf(call, attempt, answer);
+        if (!attempt.dryRun) {
+          await work.commit(ending);
+          attempt.isRecorded = true;
+          if (span) attempt.target = work.target;
+          outages?.worked();
+          return response;
+        }
+        await work.write(ending);
+        attempt.target = work.target;
+        await work.rollback();
+        clearSecrets(answer.method.output, answer.message);
+        answer.setHeader(DRY_RUN_HEADER, 'true');
         return response;
+      } catch (error) {
+        attempt.target = work.target;
+        await work.rollback();
+        const translated = translateSqlError(error);
+        if (translated instanceof DatabaseUnavailable) outages?.failed(error);
+        throw translated;
+      } finally {
+        span?.setAttributes(targetAttributes(attempt.target));
       }
-      await work.write(ending);
-      attempt.target = work.target;
-      await work.rollback();
-      clearSecrets(answer.method.output, answer.message);
-      answer.setHeader(DRY_RUN_HEADER, 'true');
-      return response;
-    } catch (error) {
-      attempt.target = work.target;
-      await work.rollback();
-      const translated = translateSqlError(error);
-      if (translated instanceof DatabaseUnavailable) outages?.failed(error);
-      throw translated;
-    }
+    });
   };
 }
 

@@ -1,4 +1,6 @@
 import type pg from 'pg';
+import { type Connection, SESSION, withSettings } from './connection.ts';
+import { DatabaseClient } from './database-client.ts';
 
 /** The oldest PostgreSQL that the statements are written for. */
 const OLDEST = 150_000;
@@ -8,6 +10,59 @@ export class DatabaseUnsuitable extends Error {
   constructor(problems: readonly string[]) {
     super(`The database cannot be used:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`);
     this.name = 'DatabaseUnsuitable';
+  }
+}
+
+/** How long a server may take to let somebody in, in milliseconds. */
+const CONNECT_PATIENCE = 10_000;
+
+/** A server cannot be reached or does not let a role in; the message says which, by which variables, and what to do about it. */
+export class NotLetIn extends Error {
+  constructor({ database, host, port, user }: DatabaseClient, variables: string, cause: unknown) {
+    const problem = Error.isError(cause) ? cause.message : String(cause);
+    const [, remedy] = REMEDIES.find(([pattern]) => pattern.test(problem)) ?? [];
+    super(`The database ${database} at ${host}:${port} does not let ${user} in (${variables}): ${remedy ?? problem}`, { cause });
+    this.name = 'NotLetIn';
+  }
+}
+
+/** What `pg`, Node.js and poolers say in words of their own. */
+const REMEDIES: readonly (readonly [RegExp, string])[] = [
+  [
+    /client password must be a string/,
+    'it asks for a password. Put it into the URL, percent-encoded: postgresql://user:password@host/database',
+  ],
+  [
+    /unsupported startup parameter/,
+    'a pooler such as PgBouncer stands before it and does not pass on the settings of a session. Name PostgreSQL itself; see docs/database.md.',
+  ],
+  [
+    /unable to verify the first certificate|self-signed certificate|unable to get (local )?issuer certificate/,
+    'its certificate is of an authority that is not known here. Name that in the URL: ?sslmode=verify-full&sslrootcert=/path/to/ca.pem',
+  ],
+  [
+    /pg_hba\.conf entry.*no encryption/,
+    'it asks for TLS. Add ?sslmode=verify-full to the URL, and &sslrootcert=/path/to/ca.pem for an authority of your own. (A rule of its pg_hba.conf may be missing as well.)',
+  ],
+];
+
+/** A session of the program's own kind, for what is done at the start. `variables` are those that it comes from. Throws NotLetIn. */
+export async function connectAtStart(
+  connection: Connection,
+  { purpose, variables }: { purpose: string; variables: string },
+): Promise<DatabaseClient> {
+  const client = new DatabaseClient({
+    ...withSettings(connection, SESSION),
+    application_name: `bicameral ${purpose}`,
+    connectionTimeoutMillis: CONNECT_PATIENCE,
+    keepAlive: true,
+  });
+  client.on('error', () => {});
+  try {
+    await client.connect();
+    return client;
+  } catch (error) {
+    throw new NotLetIn(client, variables, error);
   }
 }
 
@@ -73,6 +128,18 @@ export async function checkSession(
       `${variable}: default_transaction_read_only is on for ${session.role}, so that no command can be kept: \`alter role ${session.role} set default_transaction_read_only = off\`, or the same for the database.`,
     );
   if (problems.length > 0) throw new DatabaseUnsuitable(problems);
+}
+
+const GROUPS = `select current_user as role, rolname as wanted from pg_roles
+  where rolname in ('bicameral_writer', 'bicameral_reader') and not pg_has_role(rolname, 'member') order by rolname desc`;
+
+/** Whether the writer is in both groups: that of readers is what its queries become. Throws DatabaseUnsuitable. */
+export async function checkWriterGroups(pool: Pick<pg.Pool, 'query'>): Promise<void> {
+  const { rows } = await pool.query<{ role: string; wanted: string }>(GROUPS);
+  if (rows.length === 0) return;
+  throw new DatabaseUnsuitable(
+    rows.map(({ role, wanted }) => `DATABASE_URL: ${role} is not in ${wanted}: \`grant ${wanted} to ${role}\`.`),
+  );
 }
 
 const ROOM = `select current_setting('max_connections')::integer - current_setting('superuser_reserved_connections')::integer as of_server,

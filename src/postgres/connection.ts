@@ -25,6 +25,15 @@ export function connectionByUrl(text: string): Connection | undefined {
   return { connectionString: withoutHost(text) };
 }
 
+/** The files that a URL names, by their parameters: they are read with each connection. */
+export function filesIn({ connectionString }: Connection): [string, string][] {
+  const parameters = URL.parse(connectionString ?? '')?.searchParams;
+  return ['sslrootcert', 'sslcert', 'sslkey'].flatMap((name) => {
+    const file = parameters?.get(name);
+    return file ? [[name, file]] : [];
+  });
+}
+
 /** URL knows no user without a host: the user and the password become parameters, as they can also be given. */
 function withoutHost(text: string): string {
   const [, start = '', user = '', password = '', end = ''] = /^(\w+:\/\/)([^:@/?#]*):?([^@/?#]*)@(\/.*)$/.exec(text) ?? [];

@@ -1,7 +1,8 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Migrator } from '@mikro-orm/migrations';
 import { MikroORM } from '@mikro-orm/postgresql';
 import type pg from 'pg';
-import { checkDatabase } from './check-database.ts';
+import { checkDatabase, connectAtStart } from './check-database.ts';
 import { type Connection, SESSION, withSettings } from './connection.ts';
 import { DatabaseClient } from './database-client.ts';
 import { Migration20261123000000Users } from './migrations/20261123000000-users.ts';
@@ -65,21 +66,32 @@ export async function pendingMigrations(client: pg.ClientBase): Promise<string[]
   return MIGRATIONS.map(({ name }) => name).filter((name) => !executed.has(name));
 }
 
+export interface MigrateOptions {
+  /** Told what is waited for. */
+  readonly onProgress?: (step: string) => void;
+  /** How often it tries to have the tables for itself, for a second each time and every three: a backup may be read from them. */
+  readonly lockTries?: number;
+}
+
 /**
- * Brings the schema up to date and answers the names of the migrations it ran. Any number of instances may call it at once. Throws
- * MigrationError, DatabaseNewer, DatabaseUnsuitable.
+ * Brings the schema up to date, all of it or nothing, and answers the names of the migrations it ran. Any number of instances may
+ * call it at once. Throws MigrationError, DatabaseNewer, DatabaseUnsuitable, NotLetIn.
  */
-export async function migrate(owner: Connection): Promise<string[]> {
-  const client = await connectAsOwner(owner);
+export async function migrate(
+  owner: Connection,
+  { onProgress = () => {}, lockTries = 100 }: MigrateOptions = {},
+): Promise<string[]> {
+  const client = await connectAtStart(owner, { purpose: 'migrations', variables: 'DATABASE_URL, DATABASE_OWNER_URL' });
   const watch = watchSilence({ connection: owner, clients: () => [client], longestMs: Number.POSITIVE_INFINITY });
   try {
     await checkDatabase(client);
     if ((await pendingMigrations(client)).length === 0) return [];
     await client.query('select pg_advisory_lock($1)', [LOCK]);
     const pending = await pendingMigrations(client);
-    if (pending.length > 0) await runMigrations(client, owner);
+    if (pending.length > 0) await runMigrations(client, owner, { onProgress, lockTries });
     return pending;
   } catch (error) {
+    if (isLockRefused(error)) throw new MigrationError(TABLES_IN_USE, error);
     if (errorCode(error) !== '42501') throw error;
     const needed = 'run `bicameral migrate` with DATABASE_OWNER_URL set to a role that owns the database, see docs/database.md';
     throw new MigrationError(`The role of the database URL may not change the schema: ${needed}.`, error);
@@ -90,27 +102,7 @@ export async function migrate(owner: Connection): Promise<string[]> {
   }
 }
 
-async function connectAsOwner(owner: Connection): Promise<DatabaseClient> {
-  const client = new DatabaseClient({
-    ...withSettings(owner, SESSION),
-    application_name: 'bicameral migrations',
-    connectionTimeoutMillis: 10_000,
-    keepAlive: true,
-  });
-  client.on('error', () => {});
-  try {
-    await client.connect();
-    return client;
-  } catch (error) {
-    const problem = error instanceof Error ? error.message : String(error);
-    throw new MigrationError(
-      `The database ${client.database} at ${client.host}:${client.port} does not let ${client.user} in (DATABASE_URL, DATABASE_OWNER_URL): ${problem}`,
-      error,
-    );
-  }
-}
-
-async function runMigrations(client: DatabaseClient, owner: Connection): Promise<void> {
+async function runMigrations(client: DatabaseClient, owner: Connection, options: Required<MigrateOptions>): Promise<void> {
   await createRoles(client);
   await client.query('create schema if not exists cqrs');
   const clients = new Set<DatabaseClient>();
@@ -135,12 +127,60 @@ async function runMigrations(client: DatabaseClient, owner: Connection): Promise
     logger: () => {},
   });
   try {
-    await orm.migrator.up();
+    await migrateLocked(orm, options);
   } finally {
     watch.stop();
     await orm.close(true);
   }
 }
+
+/**
+ * Has all tables for itself, those that a command comes to first before the others, and those of the seals as the sealer does: whoever
+ * has begun is through with them, and whoever begins waits with nothing in hand. Otherwise a command that holds one table and a
+ * migration that holds another would wait for each other.
+ *
+ * While it waits, all that come later wait behind it. So it gives way after a second, and lets them pass.
+ */
+const LOCK_TABLES = `do $$
+  declare
+    name text;
+  begin
+    set local lock_timeout = '1s';
+    for name in
+      select format('%I.%I', nspname, relname) from pg_class join pg_namespace as schema on schema.oid = relnamespace
+      where nspname in ('users', 'read', 'cqrs') and relkind in ('r', 'p') and not relispartition and relname <> 'migration'
+      order by array_position(array['users', 'read', 'cqrs'], nspname::text),
+        array_position(array['command_seal_batch', 'command_log', 'command_seal'], relname::text) nulls first, relname
+    loop
+      execute 'lock table ' || name || ' in access exclusive mode';
+    end loop;
+  end $$`;
+
+/** How long others pass before it tries again, in milliseconds. */
+const LET_PASS = 2_000;
+
+const TABLES_IN_USE =
+  'The schema was not changed, because a transaction has been using its tables for minutes, such as that of a backup. When it has ended, start again; `select pid, application_name, xact_start from pg_stat_activity order by xact_start` shows it.';
+
+async function migrateLocked(orm: MikroORM, { onProgress, lockTries }: Required<MigrateOptions>): Promise<void> {
+  const connection = orm.em.getConnection();
+  for (let left = lockTries; ; left -= 1) {
+    try {
+      await connection.transactional(async (transaction) => {
+        await connection.execute(LOCK_TABLES, [], 'run', transaction);
+        await orm.migrator.up({ transaction });
+      });
+      return;
+    } catch (error) {
+      if (!isLockRefused(error) || left <= 1) throw error;
+    }
+    onProgress('waiting for a transaction that uses the tables');
+    await sleep(LET_PASS);
+  }
+}
+
+/** The lock was not had in time, or whoever holds it waits for one that is held here. */
+const isLockRefused = (error: unknown): boolean => ['55P03', '40P01'].includes(errorCode(error) ?? '');
 
 /** Roles belong to the whole server: another database's migration may make them at the same time. */
 async function createRoles(client: pg.Client): Promise<void> {

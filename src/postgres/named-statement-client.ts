@@ -1,6 +1,9 @@
 import { createHash } from 'node:crypto';
 import type pg from 'pg';
+import { recordedSpan } from '../telemetry/spans.ts';
 import { DatabaseClient } from './database-client.ts';
+import { beginStatement, endStatement } from './statement-span.ts';
+import { knownSummary } from './statement-summary.ts';
 
 /** Statement texts that may be prepared on one connection; past it (a text that varies without bound), a statement goes unnamed. */
 const MOST_NAMES = 1000;
@@ -18,22 +21,52 @@ export function statementName(text: string): string | undefined {
   return name;
 }
 
-/** Sees every statement text that goes out, for tests and tracing, and what the connection is for: `bicameral commands`. */
+/** Sees every statement text that goes out, for tests, and what the connection is for: `bicameral commands`. */
 export type StatementListener = (text: string, purpose: string) => void;
+
+/** Takes what a statement does (`statementSummary`), how long its answer took, and the error if it failed. */
+export type StatementMeter = (summary: string, seconds: number, error: unknown) => void;
 
 /**
  * A `pg` client that sends every statement with values by name, so that PostgreSQL parses and plans it once a connection.
- * Whoever issues the statement (MikroORM, Kysely, the pool) need not know.
+ * Whoever issues the statement (MikroORM, Kysely, the pool) need not know. As part of a recorded call, each has a span.
  */
 export class NamedStatementClient extends DatabaseClient {
   static listener: StatementListener | undefined;
 
+  /** Told of every statement that has ended. */
+  meter: StatementMeter | undefined;
+
   override query(...parameters: never[]): never {
-    const [text, values, callback] = parameters as unknown[];
-    if (NamedStatementClient.listener) {
-      const sent = typeof text === 'string' ? text : String((text as { text?: string } | undefined)?.text);
-      NamedStatementClient.listener(sent, purposeOf(this));
+    NamedStatementClient.listener?.(textOf(parameters), purposeOf(this));
+    return this.meter || recordedSpan() ? this.#watched(parameters) : this.#send(parameters);
+  }
+
+  #watched(parameters: never[]): never {
+    const text = textOf(parameters);
+    const begun = recordedSpan() && beginStatement(text, { purpose: purposeOf(this), client: this });
+    const { meter } = this;
+    const started = performance.now();
+    const end = (error?: unknown): void => {
+      if (begun) endStatement(begun, error);
+      meter?.(knownSummary(text), (performance.now() - started) / 1000, error);
+    };
+    const callback: unknown = parameters.at(-1);
+    if (typeof callback === 'function') {
+      const ended = (error: unknown, result: unknown): void => {
+        end(error);
+        callback(error, result);
+      };
+      return this.#send([...parameters.slice(0, -1), ended as never]);
     }
+    const result = this.#send(parameters) as unknown;
+    // What is no promise, such as a cursor, ends where nobody sees it.
+    if (result instanceof Promise) result.then(() => end(), end);
+    return result as never;
+  }
+
+  #send(parameters: never[]): never {
+    const [text, values, callback] = parameters as unknown[];
     if (typeof text === 'string' && Array.isArray(values) && values.length > 0) {
       const name = statementName(text);
       const named = { text, values, ...(name === undefined ? {} : { name }) };
@@ -41,6 +74,10 @@ export class NamedStatementClient extends DatabaseClient {
     }
     return super.query(...(parameters as [never])) as never;
   }
+}
+
+function textOf([statement]: readonly unknown[]): string {
+  return typeof statement === 'string' ? statement : String((statement as { text?: string } | undefined)?.text);
 }
 
 function purposeOf(client: pg.Client): string {

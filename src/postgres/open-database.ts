@@ -1,5 +1,6 @@
-import { checkSession } from './check-database.ts';
+import { checkSession, checkWriterGroups, DatabaseUnsuitable, NotLetIn } from './check-database.ts';
 import { type Connection, type Connections, withSettings } from './connection.ts';
+import { DatabaseClient } from './database-client.ts';
 import type { ClusterLogger } from './embedded/cluster-logger.ts';
 import { migrate } from './migrate.ts';
 import { createPool } from './pool.ts';
@@ -50,9 +51,11 @@ export async function openMigratedDatabase(database: DatabaseConfig, options: Op
   const opened = await openDatabase(database, options);
   if (database.kind === 'opened') return opened;
   try {
-    const migrations = await migrate(opened.connections.owner);
+    const { onProgress } = options;
+    const migrations = await migrate(opened.connections.owner, { ...(onProgress && { onProgress }) });
     if (migrations.length > 0) options.logger?.info({ migrations }, 'migrated');
-    await checkWriter(opened.connections.writer);
+    // Of an embedded cluster, queries have a role and connections of their own.
+    await checkWriter(opened.connections.writer, { isReader: database.kind === 'external' });
     return opened;
   } catch (error) {
     await opened.close();
@@ -60,10 +63,13 @@ export async function openMigratedDatabase(database: DatabaseConfig, options: Op
   }
 }
 
-async function checkWriter(writer: Connection): Promise<void> {
+async function checkWriter(writer: Connection, { isReader }: { isReader: boolean }): Promise<void> {
   const pool = createPool(writer, { name: 'start', max: 1, readOnly: false });
   try {
     await checkSession(pool, { variable: 'DATABASE_URL', readOnly: false });
+    if (isReader) await checkWriterGroups(pool);
+  } catch (error) {
+    throw error instanceof DatabaseUnsuitable ? error : new NotLetIn(new DatabaseClient(writer), 'DATABASE_URL', error);
   } finally {
     await pool.close();
   }

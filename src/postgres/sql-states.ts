@@ -6,7 +6,7 @@
  * - `overloaded`: the database has too much to do.
  * - `damaged`: what this database holds, or the server itself, is broken. Another copy may answer; on the primary, sending it again
  *   helps nobody, and somebody has to look.
- * - `defect`: the statement is wrong, or the rights are. It is for the log, not for the caller.
+ * - `defect`: the statement is wrong. It is for the log, not for the caller.
  */
 export type SqlMeaning = 'conflict' | 'unavailable' | 'overloaded' | 'damaged' | 'defect';
 
@@ -64,6 +64,7 @@ const STATES: Readonly<Record<string, SqlMeaning>> = {
   '25P03': 'unavailable', // idle_in_transaction_session_timeout
   '25P04': 'unavailable', // transaction_timeout
   '40003': 'unavailable', // statement_completion_unknown
+  '42501': 'unavailable', // insufficient_privilege: rights were taken from the program's role, as in class 28
   '53200': 'overloaded', // out_of_memory
   '53300': 'overloaded', // too_many_connections
   '53400': 'overloaded', // configuration_limit_exceeded
@@ -91,7 +92,10 @@ export function leavesSessionUsable(state: string): boolean {
   return !SESSION_IS_SPENT.test(state);
 }
 
-/** Whether the error speaks against the server it came from, so that queries should go elsewhere for a while. */
+/**
+ * Whether the error speaks against the server it came from, so that queries should go elsewhere for a while: it, its data, or the
+ * rights that the program has there (42501), which are those of the role that its URL names.
+ */
 export function speaksAgainstServer(state: string): boolean {
-  return /^(53|58|XX)/.test(state);
+  return /^(53|58|XX|42501$)/.test(state);
 }

@@ -6,6 +6,18 @@ export function codeName(code: Code | undefined): string {
   return names.get(code) ?? 'UNKNOWN';
 }
 
+/** Whether the semantic conventions of OpenTelemetry count a code as a failure of the server: the others are a caller's, or nobody's. */
+export const isFault = (name: string): boolean => FAULTS.has(name);
+
+const FAULTS: ReadonlySet<string> = new Set([
+  'UNKNOWN',
+  'DEADLINE_EXCEEDED',
+  'UNIMPLEMENTED',
+  'INTERNAL',
+  'UNAVAILABLE',
+  'DATA_LOSS',
+]);
+
 const names: ReadonlyMap<Code, string> = new Map(
   Object.entries(Code)
     .filter((entry): entry is [string, Code] => typeof entry[1] === 'number')

@@ -1,9 +1,9 @@
 import { type DestinationStream, type Logger, pino } from 'pino';
+import { traceOfLine } from './active-trace.ts';
+import { errorForm } from './error-form.ts';
 import { escapedJson, escapedLine, escapedText } from './escaped-text.ts';
+import type { LogLevel } from './log-levels.ts';
 import { LogOutput } from './log-output.ts';
-
-/** Severities of LOG_LEVEL, least first; `silent` logs nothing. */
-export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
 
 /** Lines are written together once there are so many bytes, or when the first has waited so many milliseconds. */
 const BLOCK = 4096;
@@ -13,21 +13,29 @@ const ONE_PIECE = 4096;
 const STDOUT = 1;
 
 export interface LoggerOptions {
+  /** What LOG_LEVEL says. The lines of calls have levels of their own: see the logging middleware. */
   readonly level: LogLevel;
   readonly pretty: boolean;
   readonly pid?: number | undefined;
 }
 
+/** How every line is made. It names the trace that is under way. Of an error nothing is written but what `errorForm` takes. */
+export const FORM = {
+  mixin: traceOfLine,
+  formatters: { level: (label: string) => ({ level: label }) },
+  serializers: { err: (error: unknown) => (Error.isError(error) ? errorForm(error) : error) },
+};
+
 /**
  * The program's log: JSON lines on standard output, or lines for people when `pretty`.
  *
- * JSON lines are written in the background and flushed at exit; what would command a terminal is an escape in them. Names of fields are fixed: `trace_id`, `method`, `code`, `reason`,
+ * JSON lines are written in the background and flushed at exit; what would command a terminal is an escape in them. Names of fields are fixed: `trace_id`, `span_id`, `method`, `code`, `reason`,
  * `duration_ms`, `principal`, and `err` for an exception. Nothing is redacted, because no payload and no token is ever logged.
  * With a `pid`, each line has it: for processes that share the output.
  */
 export async function createLogger({ level, pretty, pid }: LoggerOptions): Promise<Logger> {
   const base = pid === undefined ? null : { pid };
-  const options = { level, base, formatters: { level: (label: string) => ({ level: label }) } };
+  const options = { ...FORM, level, base };
   // Lines of processes that share the output come in pieces that a pipe takes whole.
   const pieces = pid === undefined ? { minLength: BLOCK } : { minLength: ONE_PIECE / 2, maxWrite: ONE_PIECE };
   if (!pretty) return pino(options, written(new LogOutput(STDOUT, { longestWait: LONGEST_WAIT, ...pieces }), escapedJson));

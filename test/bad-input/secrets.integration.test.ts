@@ -131,6 +131,7 @@ it('a password is nowhere in the log, in the database or in what callers are tol
   expect(refusals.filter((text) => text.includes(CANARY))).toEqual([]);
   expect(app.log()).toContain('CreateUser');
   expect(app.log()).not.toContain(CANARY);
+  expect(await metricsPages()).not.toMatch(new RegExp(`${CANARY}|@example|eyJ`));
   expect(await tablesWith(CANARY)).toEqual([]);
   // The search would have found it.
   expect(await tablesWith(user.name)).toEqual([
@@ -141,6 +142,15 @@ it('a password is nowhere in the log, in the database or in what callers are tol
     'users.user',
   ]);
 });
+
+/** Every form of the metrics, one behind the other. */
+async function metricsPages(): Promise<string> {
+  const page = (accept: string) =>
+    fetch(`http://127.0.0.1:${app.app.metricsPort}/metrics`, { headers: { accept } }).then((response) => response.text());
+  const pages = await Promise.all(['text/plain', 'application/openmetrics-text', 'application/json'].map(page));
+  for (const text of pages) expect(text).toContain('CreateUser');
+  return pages.join('\n');
+}
 
 /** Tables of every schema, of bytes in hexadecimal too, in which the text stands. */
 async function tablesWith(text: string): Promise<string[]> {

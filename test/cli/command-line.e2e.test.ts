@@ -12,14 +12,19 @@ let service: Service;
 let env: Record<string, string>;
 beforeAll(async () => {
   service = await startService();
-  env = { DATA_DIR: service.dataDir, GRPC_ADDRESS: service.grpcAddress, HTTP_ADDRESS: service.httpAddress };
+  env = {
+    DATA_DIR: service.dataDir,
+    GRPC_ADDRESS: service.grpcAddress,
+    HTTP_ADDRESS: service.httpAddress,
+    METRICS_ADDRESS: service.metricsAddress,
+  };
 });
 afterAll(() => service.stop());
 
 describe('npx bicameral', () => {
   it('says what it can do, and each subcommand what it takes', async () => {
     const help = execFileSync('npx', ['bicameral', '--help'], { encoding: 'utf8', env: { ...process.env, NODE_OPTIONS: '' } });
-    for (const name of ['serve', 'migrate', 'token', 'status']) expect(help).toContain(`  ${name} `);
+    for (const name of ['serve', 'migrate', 'token', 'status', 'top']) expect(help).toContain(`  ${name} `);
     for (const name of ['serve', 'migrate', 'token', 'status']) {
       const { code, stdout } = await run([name, '--help']);
       expect(code).toBe(0);
@@ -100,6 +105,32 @@ describe('status', () => {
     const { code, stderr } = await run(['status'], { ...env, GRPC_ADDRESS: '127.0.0.1:1' });
     expect(code).toBe(1);
     expect(stderr).toMatch(/127\.0\.0\.1:1 \(GRPC_ADDRESS\).*ECONNREFUSED 127\.0\.0\.1:1\.?\n$/);
+  });
+});
+
+describe('top', () => {
+  it('prints what the service does, where there is no terminal, once', async () => {
+    const { code, stdout } = await run(['top'], env);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^bicameral \d+\.\d+\.\d+ +1 process at 127\.0\.0\.1:\d+/);
+    expect(stdout).toMatch(/replica-1 up +queries/);
+    expect(stdout).not.toContain('\x1b');
+  });
+
+  it('prints JSON for programs', async () => {
+    const view = JSON.parse((await run(['top', '--json'], env)).stdout);
+    expect(view).toMatchObject({ processes: 1, inFlight: { commands: { now: 0, limit: 128 } } });
+    expect(view.databases).toMatchObject([
+      { name: 'primary', isUp: true },
+      { name: 'replica-1', isUp: true, lagBytes: expect.any(Number) },
+    ]);
+  });
+
+  it('says that nothing answers, and where it asked', async () => {
+    const { code, stderr } = await run(['top'], { ...env, METRICS_ADDRESS: '127.0.0.1:1' });
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/No metrics at http:\/\/127\.0\.0\.1:1\/metrics: .*METRICS_ADDRESS/);
+    expect((await run(['top'], { ...env, METRICS_ADDRESS: 'off' })).stderr).toContain('METRICS_ADDRESS is off');
   });
 });
 

@@ -36,16 +36,21 @@ describe('the README', () => {
     await dataDir[Symbol.asyncDispose]();
   });
 
-  const addresses = (): { grpc: string; http: string } => ({
+  const addresses = (): { grpc: string; http: string; metrics: string } => ({
     grpc: /gRPC +(\S+)/.exec(welcome)?.[1] ?? '',
     http: /Connect +http:\/\/(\S+)/.exec(welcome)?.[1] ?? '',
+    metrics: /metrics +http:\/\/(\S+)\/metrics/.exec(welcome)?.[1] ?? '',
   });
 
   /** Pastes lines into a shell, with the addresses that this test's service has. */
   async function paste(lines: string): Promise<string> {
-    const { grpc, http } = addresses();
-    const here = lines.replaceAll('127.0.0.1:50051', grpc).replaceAll('127.0.0.1:8080', http);
-    const shell = spawn('bash', ['-eu', '-c', here], { env: { ...environment, GRPC_ADDRESS: grpc, HTTP_ADDRESS: http } });
+    const { grpc, http, metrics } = addresses();
+    const here = lines
+      .replaceAll('127.0.0.1:50051', grpc)
+      .replaceAll('127.0.0.1:8080', http)
+      .replaceAll('127.0.0.1:9464', metrics);
+    const env = { ...environment, GRPC_ADDRESS: grpc, HTTP_ADDRESS: http, METRICS_ADDRESS: metrics };
+    const shell = spawn('bash', ['-eu', '-c', here], { env });
     let output = '';
     for (const stream of [shell.stdout, shell.stderr]) {
       stream.on('data', (chunk) => {

@@ -172,6 +172,34 @@ describe('two workers', () => {
     expect(workers()).toContain(await workerOf(caller));
   });
 
+  it('have their metrics on one page: their sum, which goes on when one is replaced', async () => {
+    const page = async (): Promise<string> => (await fetch(`http://${service.metricsAddress}/metrics`)).text();
+    const value = async (series: string): Promise<number> =>
+      Number(
+        (await page())
+          .split('\n')
+          .find((line) => line.startsWith(`${series} `))
+          ?.slice(series.length + 1),
+      );
+    const refused = 'cqrs_query_total{method="users.v1.QueryService/GetUser",code="INVALID_ARGUMENT"}';
+    expect(await value('bicameral_processes')).toBe(2);
+    {
+      using each = await connectToEach();
+      const before = await value(refused);
+      for (const { queries } of each.callers)
+        for (let n = 0; n < 5; n += 1) await queries.getUser({ userId: '' }).catch(() => {});
+      expect(await value(refused)).toBe(before + 10);
+    }
+    const counted = await value(refused);
+    const [killed = 0, other = 0] = workers();
+    process.kill(killed, 'SIGKILL');
+    await replaced(killed, [killed, other]);
+    expect(await value(refused)).toBe(counted);
+    expect(await value('bicameral_processes')).toBe(2);
+    const addresses = { DATA_DIR: dataDir.path, METRICS_ADDRESS: service.metricsAddress };
+    expect((await run(['top'], addresses)).stdout).toMatch(/^bicameral \S+ +2 processes/);
+  });
+
   it('finish their calls when the program is told to stop: none fails at a client that retries UNAVAILABLE', async () => {
     const { grpcAddress, httpAddress } = service;
     using each = await connectToEach();

@@ -3,6 +3,7 @@ import { Answer, toResponse } from '../../src/cqrs/answer.ts';
 import { callOf } from '../../src/cqrs/call.ts';
 import { DatabaseUnavailable, DomainError } from '../../src/cqrs/errors.ts';
 import { consistency } from '../../src/middleware/consistency.ts';
+import { OutageLog } from '../../src/postgres/outage-log.ts';
 import { readerKey } from '../../src/postgres/reader/reader.ts';
 import { QueryService } from '../gen/conformance/v1/conformance_pb.js';
 import { callTo, pass } from './test-call.ts';
@@ -93,6 +94,33 @@ describe('consistency', () => {
     expect((await ask({ 'replica-1': away, 'replica-2': away, primary: away })).outcome).toBeInstanceOf(DatabaseUnavailable);
   });
 
+  it('has said once what the primary fails queries by, and once that they work again, whatever replicas do', async () => {
+    const primary = database('primary');
+    const log: string[] = [];
+    const outages = new OutageLog('queries', {
+      error: ((_: unknown, message: string) => log.push(message)) as never,
+      info: ((_: unknown, message: string) => log.push(message)) as never,
+    });
+    const full = Object.assign(new Error('said by PostgreSQL'), { code: '53100' });
+    const monitor = { reportFailure: () => {} };
+    const askOf = async (source: ReturnType<typeof database>, failure?: Error): Promise<void> => {
+      const chain = consistency(
+        { primary, candidates: () => [source], monitor: monitor as never },
+        { outages },
+      )(async (request) => {
+        if (failure) throw failure;
+        return toResponse(new Answer(callOf(request).method, { $typeName: 'conformance.v1.AskResponse' }));
+      });
+      await Promise.resolve(chain(callTo(QueryService.method.ask) as never)).catch(() => {});
+    };
+    await askOf(primary, full);
+    await askOf(database('replica-1'));
+    await askOf(primary, full);
+    await askOf(primary);
+    await askOf(primary);
+    expect(log).toEqual(['the database fails queries', 'queries work again']);
+  });
+
   it.each([
     ['58030', 'io_error'],
     ['58P01', 'undefined_file'],
@@ -101,6 +129,7 @@ describe('consistency', () => {
     ['42P01', 'undefined_table, before the replica has seen a migration'],
     ['25P02', 'in_failed_sql_transaction'],
     ['57014', 'query_canceled'],
+    ['42501', 'insufficient_privilege'],
   ])('goes on after %s of a replica (%s)', async (code) => {
     expect(await ask({ 'replica-1': Object.assign(new Error('said by PostgreSQL'), { code }) })).toMatchObject({
       asked: ['replica-1', 'replica-2'],

@@ -1,6 +1,7 @@
 import { Code, ConnectError } from '@connectrpc/connect';
 import { describe, expect, it } from '@jest/globals';
 import { BadRequestSchema, ErrorInfoSchema, PreconditionFailureSchema } from '#gen/google/rpc/error_details_pb.js';
+import { CommandService as UserCommands } from '#gen/users/v1/command_service_pb.js';
 import type { Answer } from '../../src/cqrs/answer.ts';
 import type { Message } from '../../src/cqrs/call.ts';
 import { Conflict, InvalidRequest } from '../../src/cqrs/errors.ts';
@@ -11,8 +12,10 @@ import { callTo, pass } from './test-call.ts';
 
 const { echo } = CommandService.method;
 
-function log(): UnexpectedErrors & { reported: { error: unknown; errorId: string; method: string | undefined }[] } {
-  const reported: { error: unknown; errorId: string; method: string | undefined }[] = [];
+type Reported = Parameters<UnexpectedErrors['report']>[0];
+
+function log(): UnexpectedErrors & { reported: Reported[] } {
+  const reported: Reported[] = [];
   return { reported, newId: () => 'id-1', report: (unexpected) => reported.push(unexpected) };
 }
 
@@ -26,6 +29,20 @@ async function rejection(promise: Promise<unknown>): Promise<ConnectError> {
 }
 
 describe('errors', () => {
+  it('tells what of the call may not be written, with an error that nobody planned', async () => {
+    const unexpected = log();
+    const call = callTo(UserCommands.method.changePassword, {
+      request: { userId: 'u', currentPassword: 'the old one', newPassword: 'the new one' },
+      header: { authorization: 'Bearer the.token', 'idempotency-key': 'the key' },
+    });
+    await rejection(pass(errors(unexpected), call, new TypeError('broken')));
+    expect(unexpected.reported[0]?.hidden).toEqual(['the old one', 'the new one', 'the.token', 'the key']);
+
+    const signUp = callTo(UserCommands.method.createUser, { request: { email: 'ada@example.org', name: 'Ada', password: 'pw' } });
+    await rejection(pass(errors(unexpected), signUp, new TypeError('broken')));
+    expect(unexpected.reported[1]?.hidden).toEqual(['ada@example.org', 'Ada', 'pw']);
+  });
+
   it('lets an answer pass', async () => {
     const answer = await pass(errors(log()), callTo(echo));
     expect(answer.method).toBe(echo);
@@ -65,7 +82,18 @@ describe('errors', () => {
     const error = await rejection(pass(errors(unexpected), callTo(echo), bug));
     expect([error.code, error.rawMessage]).toEqual([Code.Internal, 'internal error']);
     expect(error.findDetails(ErrorInfoSchema)[0]).toMatchObject({ reason: 'INTERNAL', metadata: { error_id: 'id-1' } });
-    expect(unexpected.reported).toEqual([{ error: bug, errorId: 'id-1', method: 'conformance.v1.CommandService/Echo' }]);
+    expect(unexpected.reported).toEqual([
+      { error: bug, errorId: 'id-1', method: 'conformance.v1.CommandService/Echo', hidden: [] },
+    ]);
+  });
+
+  it.each(['XX001', 'XX000', '58P01'])('tells of a damaged database (%s) by an id, and reports it', async (code) => {
+    const unexpected = log();
+    const damage = Object.assign(new Error('invalid page in block 0 of relation base/5/16384'), { code });
+    const error = await rejection(pass(errors(unexpected), callTo(echo), damage));
+    expect([error.code, error.rawMessage]).toEqual([Code.DataLoss, 'the database is damaged']);
+    expect(error.findDetails(ErrorInfoSchema)[0]).toMatchObject({ reason: 'DATABASE_DAMAGED', metadata: { error_id: 'id-1' } });
+    expect(unexpected.reported).toMatchObject([{ error: damage, errorId: 'id-1' }]);
   });
 
   it('hides a ConnectError that says nothing of its reason', async () => {

@@ -1,3 +1,6 @@
+import { createHmac } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { create, type DescMethodUnary, type Message, toBinary } from '@bufbuild/protobuf';
 import { createClient, type Transport } from '@connectrpc/connect';
 import {
   createConnectTransport,
@@ -7,6 +10,8 @@ import {
 } from '@connectrpc/connect-node';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { CommandService } from '../../gen/users/v1/command_service_pb.js';
+import { isSigningKey, parseKey } from '../../src/auth/signing-key.ts';
+import { methodName } from '../../src/cqrs/convention.ts';
 import { DatabaseUnavailable } from '../../src/cqrs/errors.ts';
 import { holdsSecrets, isSecret } from '../../src/cqrs/redaction.ts';
 import { idempotency } from '../../src/middleware/idempotency.ts';
@@ -246,6 +251,46 @@ describe('a command with an idempotency key', () => {
   });
 });
 
+describe('a key that was used with version 0.1', () => {
+  /** Has the key's row hold what version 0.1 stored: a digest by a key that is derived from the one that signs, secrets included. */
+  async function asBy01(key: string, method: DescMethodUnary, request: Message): Promise<void> {
+    const signingKey = await parseKey(await readFile(app.keyFile, 'utf8'));
+    if (!isSigningKey(signingKey)) throw new Error('the key that signs is private');
+    const fingerprint = createHmac('sha256', signingKey.deriveKey('idempotency fingerprints'))
+      .update(`${methodName(method)}\0`)
+      .update(toBinary(method.input, request))
+      .digest();
+    const changed = await app.database.query(
+      'update cqrs.idempotency_key set fingerprint = $2, secret = null where key = $1 returning key',
+      [key, fingerprint],
+    );
+    expect(changed).toHaveLength(1);
+  }
+
+  it('gets the answer of then, and is refused for another request', async () => {
+    const { id: userId } = await signUp(app);
+    const key = newKey();
+    const rename = (name: string) => see((options) => asAdmin(app).changeName({ userId, name }, options), key);
+    const first = await rename('Before');
+    const { method } = CommandService;
+    await asBy01(key, method.changeName, create(method.changeName.input, { userId, name: 'Before' }));
+    expect(await rename('Before')).toEqual({ ...first, replayed: true });
+    expect(await refusalOf(rename('After'))).toMatchObject({ reason: 'IDEMPOTENCY_KEY_REUSED' });
+  });
+
+  it('is no way to try passwords out', async () => {
+    const { id: userId, email } = await signUp(app);
+    const client = app.client(CommandService, { token: await logIn(app, { email }) });
+    const key = newKey();
+    const values = { userId, currentPassword: PASSWORD, newPassword: 'eight blue lamps hum' };
+    const change = () => client.changePassword(values, { headers: { 'idempotency-key': key } });
+    await change();
+    const { method } = CommandService;
+    await asBy01(key, method.changePassword, create(method.changePassword.input, values));
+    expect(await refusalOf(change())).toMatchObject({ reason: 'IDEMPOTENCY_KEY_REUSED' });
+  });
+});
+
 describe('an idempotency key of a request with a secret in it', () => {
   it('is no way to try passwords out: wrong ones are refused, and then the right one, too', async () => {
     const values = somebody();
@@ -302,6 +347,7 @@ describe('an idempotency key of a request with a secret in it', () => {
     const once = idempotency({
       keys: { find: async (claim) => void claims.push(claim) as undefined },
       fingerprintKey: Buffer.alloc(32, 1),
+      fingerprintKeys01: [],
       secrets: { forCaller: () => ({ hash: async () => 'slow', verify: nothing }) },
       guessing: nothing,
       guessTarget: nothing,
@@ -330,6 +376,7 @@ describe('a key that another command claims meanwhile', () => {
     idempotency({
       keys: { find },
       fingerprintKey: Buffer.alloc(32, 1),
+      fingerprintKeys01: [],
       secrets: { forCaller: nothing },
       guessing: nothing,
       guessTarget: nothing,

@@ -9,17 +9,18 @@ import { principalKey, traceKey } from '../../src/cqrs/context-keys.ts';
 import { CallCanceled, DeadlinePassed } from '../../src/cqrs/errors.ts';
 import { ANONYMOUS } from '../../src/cqrs/principal.ts';
 import { logging } from '../../src/middleware/logging.ts';
+import type { LogLevels } from '../../src/telemetry/log-levels.ts';
 import { CountResponseSchema, QueryService } from '../gen/conformance/v1/conformance_pb.js';
 import { callTo, pass } from './test-call.ts';
 
-function setUp(level = 'info') {
+function setUp(level = 'info', levels?: LogLevels['calls']) {
   const lines: Record<string, unknown>[] = [];
   const logger = pino(
     { level, base: null, timestamp: false, formatters: { level: (label) => ({ level: label }) } },
     { write: (line: string) => lines.push(JSON.parse(line)) },
   );
   const times = [1000, 1012.3456];
-  return { lines, interceptor: logging(logger, () => times.shift() ?? 0) };
+  return { lines, interceptor: logging(logger, { levels, now: () => times.shift() ?? 0 }) };
 }
 
 function logIn() {
@@ -30,6 +31,16 @@ function logIn() {
 }
 
 describe('logging', () => {
+  it('leaves out lines of calls that are less severe than the level of their class', async () => {
+    const levels = { command: 'warn', query: 'info', stream: 'info' } as const;
+    const { lines, interceptor } = setUp('info', levels);
+    await pass(interceptor, logIn());
+    await expect(pass(interceptor, logIn(), new ConnectError('taken', Code.AlreadyExists))).rejects.toThrow();
+    expect(lines).toEqual([]);
+    await expect(pass(interceptor, logIn(), new ConnectError('away', Code.Unavailable))).rejects.toThrow();
+    expect(lines).toMatchObject([{ level: 'warn', code: 'UNAVAILABLE' }]);
+  });
+
   it('writes one line for a call', async () => {
     const { lines, interceptor } = setUp();
     await pass(interceptor, logIn());

@@ -57,7 +57,7 @@ describe('tracing', () => {
     let drawn = 0;
     await traceOf(
       {},
-      tracing(() => {
+      tracing(undefined, () => {
         drawn++;
       }),
     );

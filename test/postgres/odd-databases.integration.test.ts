@@ -1,6 +1,7 @@
+import { randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { QueryService } from '#gen/users/v1/query_service_pb.js';
-import { checkSession, DatabaseUnsuitable } from '../../src/postgres/check-database.ts';
+import { checkSession, DatabaseUnsuitable, NotLetIn } from '../../src/postgres/check-database.ts';
 import { withSettings } from '../../src/postgres/connection.ts';
 import { DatabaseClient } from '../../src/postgres/database-client.ts';
 import { DatabaseNewer, migrate } from '../../src/postgres/migrate.ts';
@@ -9,12 +10,21 @@ import { clusterForTests } from '../support/cluster.ts';
 import { createEmptyDatabase, createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { asAdmin, signUp } from '../support/people.ts';
 import { startTestApp } from '../support/test-app.ts';
+import { until } from './embedded/cluster-harness.ts';
 
 let stack: AsyncDisposableStack;
 beforeEach(() => {
   stack = new AsyncDisposableStack();
 });
 afterEach(() => stack.disposeAsync());
+
+/** A role of this test's own, in no group. */
+async function ownRole(database: TestDatabase): Promise<string> {
+  const role = `odd_${randomBytes(6).toString('hex')}`;
+  await database.query(`create role ${role} login`);
+  stack.defer(async () => void (await database.query(`drop role ${role}`)));
+  return role;
+}
 
 async function testDatabase(): Promise<TestDatabase> {
   const database = await createTestDatabase();
@@ -62,6 +72,53 @@ describe('a database', () => {
     await expect(refused).rejects.toThrow(
       'DATABASE_URL: default_transaction_read_only is on for bicameral_writer, so that no command can be kept: `alter role bicameral_writer set default_transaction_read_only = off`',
     );
+  });
+
+  it('whose writer is not in the groups is refused, with the remedy', async () => {
+    const database = await testDatabase();
+    const user = await ownRole(database);
+    const writer = { ...database.connections.writer, user };
+    const refused = startTestApp({ on: { ...database, connections: { ...database.connections, writer } } });
+    await expect(refused).rejects.toBeInstanceOf(DatabaseUnsuitable);
+    for (const group of ['bicameral_writer', 'bicameral_reader'])
+      await expect(refused).rejects.toThrow(`DATABASE_URL: ${user} is not in ${group}: \`grant ${group} to ${user}\``);
+  });
+
+  it('that does not let the writer in is refused, with the variable that names it', async () => {
+    const database = await testDatabase();
+    const writer = { ...database.connections.writer, user: 'nobody_here' };
+    const refused = startTestApp({ on: { ...database, connections: { ...database.connections, writer } } });
+    await expect(refused).rejects.toBeInstanceOf(NotLetIn);
+    await expect(refused).rejects.toThrow(/does not let nobody_here in \(DATABASE_URL\)/);
+  });
+
+  it('whose replica gives the reader no rights is read from the primary, and the log says why', async () => {
+    const database = await testDatabase();
+    const user = await ownRole(database);
+    const [replica = {}] = database.connections.replicas;
+    const connections = { ...database.connections, replicas: [{ ...replica, user }] };
+    const app = await startTestApp({ on: { ...database, connections } });
+    stack.defer(() => app.app.stop());
+    const { id: userId } = await signUp(app);
+    let servedBy: string | null = null;
+    const read = app.client(QueryService, { roles: ['auditor'] });
+    await read.getUser({ userId }, { onHeader: (header) => (servedBy = header.get('cqrs-served-by')) });
+    expect(servedBy).toBe('primary');
+    await until('it is said', () => /"database":"replica-1","err":.*permission denied.*database is away/.test(app.log()));
+  });
+
+  it.each([
+    ['SASL: SCRAM-SERVER-FIRST-MESSAGE: client password must be a string', /asks for a password/],
+    ['unsupported startup parameter: statement_timeout', /pooler/],
+    ['unable to verify the first certificate', /sslrootcert/],
+    ['no pg_hba.conf entry for host "10.0.0.1", user "u", database "d", no encryption', /asks for TLS/],
+    [
+      'database "nix" does not exist',
+      /^The database nix at db:5432 does not let ada in \(DATABASE_URL\): database "nix" does not exist$/,
+    ],
+  ])('that says `%s` is told of in words that help', (said, words) => {
+    const client = new DatabaseClient({ host: 'db', port: 5432, user: 'ada', database: 'nix' });
+    expect(new NotLetIn(client, 'DATABASE_URL', new Error(said)).message).toMatch(words);
   });
 
   it('with fewer connections than the program opens is used, with a warning', async () => {

@@ -52,6 +52,7 @@ describe('the meaning of an SQLSTATE', () => {
       'invalid_password',
       'invalid_catalog_name',
       'statement_completion_unknown',
+      'insufficient_privilege',
       'insufficient_resources',
       'disk_full',
       'operator_intervention',

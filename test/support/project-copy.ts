@@ -18,6 +18,7 @@ const COPIED = [
   'src',
   'test',
   'scripts',
+  'deploy',
   'package.json',
   'package-lock.json',
   'tsconfig.json',

@@ -8,6 +8,8 @@ import { type App, startApp } from '../../src/app.ts';
 import { permissionsOf } from '../../src/auth/roles.ts';
 import { type Config, DEFAULT_LIMITS, type Limits } from '../../src/config.ts';
 import { principalKey } from '../../src/cqrs/context-keys.ts';
+import { DEFAULT_LOG_LEVELS } from '../../src/telemetry/log-levels.ts';
+import { FORM } from '../../src/telemetry/logger.ts';
 import { inProcessTransport } from '../../src/transport/in-process.ts';
 import { createTestDatabase, type TestDatabase } from './database.ts';
 
@@ -33,11 +35,17 @@ export async function startTestApp({
   on,
   limits,
   proxies,
+  tracing = { on: false, trustRemote: false },
+  pushesMetrics = false,
 }: {
   beside?: TestApp;
   on?: TestDatabase;
   limits?: Partial<Limits>;
   proxies?: Config['proxies'];
+  /** Spans go where the environment says. */
+  tracing?: Config['tracing'];
+  /** So do metrics. */
+  pushesMetrics?: boolean;
 } = {}): Promise<TestApp> {
   const database = beside?.database ?? on ?? (await createTestDatabase());
   const keys = beside ? undefined : await mkdtemp(join(tmpdir(), 'bicameral-keys-'));
@@ -60,11 +68,13 @@ export async function startTestApp({
     limits: { ...DEFAULT_LIMITS, ...limits },
     reflection: 'on',
     workers: 1,
-    logLevel: 'info',
+    tracing,
+    pushesMetrics,
+    logLevels: DEFAULT_LOG_LEVELS,
     passwordWords: [],
   };
   const lines: string[] = [];
-  const logger = pino({ level: config.logLevel }, { write: (line: string) => lines.push(line) });
+  const logger = pino({ ...FORM, level: config.logLevels.level }, { write: (line: string) => lines.push(line) });
   const app = await startApp(config, { logger });
   const transport = inProcessTransport(app.bus);
   return {

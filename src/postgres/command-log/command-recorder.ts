@@ -1,7 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type Context, context, ROOT_CONTEXT, trace } from '@opentelemetry/api';
 import type pg from 'pg';
 import type { Logger } from 'pino';
 import { DatabaseUnavailable, Overloaded } from '../../cqrs/errors.ts';
+import { ATTRIBUTE } from '../../telemetry/attributes.ts';
+import { inOwnTrace } from '../../telemetry/spans.ts';
 import { errorCode } from '../sql-errors.ts';
 import { type CommandRecord, recordsParameter, STORE_RECORDS } from './command-record.ts';
 import { type OwnerDigest, ownersParameter, withOwners } from './personal-owner.ts';
@@ -34,6 +37,8 @@ export interface CommandRecorder {
 interface Waiting {
   readonly record: CommandRecord;
   readonly size: number;
+  /** The call that waits for it. */
+  readonly call: Context;
   readonly stored: () => void;
   readonly failed: (error: Error) => void;
 }
@@ -68,7 +73,7 @@ export function createCommandRecorder(parts: { pool: pg.Pool; logger: Logger; ow
     const records = batch.map(({ record }) => record);
     try {
       const statement = { ...statementOf(records), query_timeout: PATIENCE };
-      await pool.query(statement);
+      await partOf(batch, () => pool.query(statement));
       for (const { stored } of batch) stored();
     } catch (error) {
       if (batch.length > 1 && isAboutData(error)) {
@@ -100,8 +105,9 @@ export function createCommandRecorder(parts: { pool: pg.Pool; logger: Logger; ow
       }
       characters += size;
       const { promise, resolve: stored, reject: failed } = Promise.withResolvers<void>();
-      waiting.push({ record, size, stored, failed });
-      writing ??= writeAll();
+      waiting.push({ record, size, call: context.active(), stored, failed });
+      // Not as part of the call that happens to be the first.
+      writing ??= context.with(ROOT_CONTEXT, writeAll);
       return promise;
     },
     async close() {
@@ -109,6 +115,16 @@ export function createCommandRecorder(parts: { pool: pg.Pool; logger: Logger; ow
       if (waiting.length > 0) giveUp(waiting.splice(0), new Error('the program stops'));
     },
   };
+}
+
+/** A statement for one call is part of it. One for several is part of none, and names them. */
+function partOf<T>(batch: readonly Waiting[], store: () => Promise<T>): Promise<T> {
+  const [only, ...others] = batch;
+  if (only && others.length === 0) return context.with(only.call, store);
+  const recorded = batch.map(({ call }) => trace.getSpan(call)).filter((span) => span?.isRecording());
+  if (recorded.length === 0) return store();
+  const links = recorded.flatMap((span) => (span ? [{ context: span.spanContext() }] : []));
+  return inOwnTrace('store command records', { links, attributes: { [ATTRIBUTE.records]: batch.length } }, store);
 }
 
 /** One record that PostgreSQL does not take (SQLSTATE classes 22 and 54) must not take the others with it. */

@@ -8,7 +8,7 @@ export interface Sighting {
   readonly position: bigint;
 }
 
-/** A database that did not answer in time; one that answered with an error is `undefined`. */
+/** A database that did not answer in time. */
 export const LATE = Symbol('late');
 
 const LOOK = `select pg_is_in_recovery() as standby,
@@ -25,9 +25,9 @@ export class Probe {
     this.#patienceMs = patienceMs;
   }
 
-  /** Never rejects. */
-  async look(): Promise<Sighting | typeof LATE | undefined> {
-    const sighting = this.#ask().catch(() => undefined);
+  /** Never rejects: what stands against a look is answered. */
+  async look(): Promise<Sighting | typeof LATE | Error> {
+    const sighting = this.#ask().catch((error: unknown) => (Error.isError(error) ? error : new Error(String(error))));
     let patience: NodeJS.Timeout | undefined;
     const late = new Promise<typeof LATE>((resolve) => {
       // An answer that has arrived while this process was busy is read before it is called late.
@@ -48,8 +48,10 @@ export class Probe {
     await this.pool.close();
   }
 
-  async #ask(): Promise<Sighting | undefined> {
+  async #ask(): Promise<Sighting> {
     const { rows } = await this.pool.query<{ standby: boolean; position: string | null }>(LOOK);
-    return rows[0] && { isStandby: rows[0].standby, position: BigInt(rows[0].position ?? '0') };
+    const [row] = rows;
+    if (!row) throw new Error('the database told nothing of itself');
+    return { isStandby: row.standby, position: BigInt(row.position ?? '0') };
   }
 }

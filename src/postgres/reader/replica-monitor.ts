@@ -10,13 +10,13 @@ const MOST_LAG = 10_000;
 const FIRST_REST = 1_000;
 const LONGEST_REST = 60_000;
 
-/** Told when a database goes out of use or comes back; `error` is what a query met, when that is why. */
+/** Told when a database goes out of use or comes back; `error` is what a query or a look met, when that is why. */
 export type OnChange = (name: string, healthy: boolean, error?: unknown) => void;
 
 /** A database under watch. */
 export interface Monitored {
   readonly name: string;
-  readonly probe: { readonly look: () => Promise<Sighting | typeof LATE | undefined> };
+  readonly probe: { readonly look: () => Promise<Sighting | typeof LATE | Error> };
   /** Breaks the connections of queries, so that those that wait on them can go elsewhere. */
   readonly cut: () => void;
   /** Opens its connections anew. */
@@ -92,12 +92,14 @@ export class ReplicaMonitor {
     return this.#states.get(name)?.position ?? 0n;
   }
 
-  /** How far a replica is behind the primary, as far as either is known: nothing of what an idle primary wrote long ago is missing. */
+  /** How far a replica is behind the primary, as both were seen last, to half a second: 0 while an idle primary's last write is applied. */
   lag(name: string): Lag {
     const bytes = this.position(this.#primary.name) - this.position(name);
     if (bytes <= 0n) return { bytes: 0, seconds: 0 };
     const reached = this.#reached.get(name);
-    return { bytes: Number(bytes), seconds: reached === undefined ? 0 : (performance.now() - reached) / 1000 };
+    // Of one that was just seen nothing is known of since then; one that is away falls behind further.
+    const until = this.isHealthy(name) ? (this.#history.at(-1)?.at ?? performance.now()) : performance.now();
+    return { bytes: Number(bytes), seconds: reached === undefined ? 0 : Math.max(0, until - reached) / 1000 };
   }
 
   /**
@@ -125,10 +127,10 @@ export class ReplicaMonitor {
     const now = performance.now();
     const { name, probe, renew } = this.#primary;
     const seen = await probe.look();
-    const primary = seen === LATE ? undefined : seen;
+    const primary = seen === LATE || Error.isError(seen) ? undefined : seen;
     // After a switchover, connections may still be with the old primary, whose name or address means another server by now.
     if (primary?.isStandby) renew();
-    this.#set(name, { healthy: primary?.isStandby === false, position: primary?.position ?? 0n });
+    this.#set(name, { healthy: primary?.isStandby === false, position: primary?.position ?? 0n }, failureOf(seen));
     if (!primary) return 0n;
     this.#remember(now, primary.position);
     return this.#due(now);
@@ -136,8 +138,8 @@ export class ReplicaMonitor {
 
   async #lookAtReplica({ name, probe, cut, renew }: Monitored, due: Promise<bigint>): Promise<void> {
     const seen = await probe.look();
-    if (seen === LATE || !seen) {
-      this.#set(name, { healthy: false, position: this.position(name) });
+    if (seen === LATE || Error.isError(seen)) {
+      this.#set(name, { healthy: false, position: this.position(name) }, failureOf(seen));
       if (seen === LATE) cut();
       return;
     }
@@ -181,3 +183,5 @@ export class ReplicaMonitor {
     if (before !== state.healthy) this.#onChange(name, state.healthy, error);
   }
 }
+
+const failureOf = (seen: unknown): Error | undefined => (Error.isError(seen) ? seen : undefined);

@@ -12,6 +12,8 @@ export interface Claim {
   readonly key: string;
   /** Tells requests apart without holding them. Secrets have no part in it: it is fast to compute. */
   readonly fingerprint: Buffer;
+  /** What version 0.1 would have stored as the fingerprint, by each key that it may have had. */
+  readonly fingerprints01?: () => readonly Buffer[];
   /** A slow hash of the whole request, when there are secrets in it. */
   readonly secret?: string | undefined;
 }
@@ -111,7 +113,8 @@ export function createIdempotencyKeys({ pool, keptSeconds }: { pool: pg.Pool; ke
         throw translateSqlError(error);
       });
       if (!row) return undefined;
-      if (!row.fingerprint.equals(claim.fingerprint)) throw new IdempotencyKeyReused();
+      const isOfRequest = (fingerprint: Buffer): boolean => row.fingerprint.equals(fingerprint);
+      if (!isOfRequest(claim.fingerprint) && !claim.fingerprints01?.().some(isOfRequest)) throw new IdempotencyKeyReused();
       if (!row.response) throw new AnswerErased(row.command_id);
       return { commandId: row.command_id, response: row.response, secret: row.secret ?? undefined };
     },

@@ -1,5 +1,6 @@
 import type { DescMethod } from '@bufbuild/protobuf';
 import { type MessageKind, messageKind, methodName } from '../../cqrs/convention.ts';
+import { isFault } from '../code-name.ts';
 import type { Instruments } from './instruments.ts';
 import type { SlowestCalls } from './slowest-calls.ts';
 
@@ -25,15 +26,6 @@ export interface EndedCall {
 
 /** `rpc.system.name` of the semantic conventions, which have no name for calls inside of a process. */
 const SYSTEMS = { grpc: 'grpc', connect: 'connectrpc', 'in-process': 'in_process' } as const;
-/** What the semantic conventions count as failures of a server: the rest is a caller's. */
-const FAULTS: ReadonlySet<string> = new Set([
-  'UNKNOWN',
-  'DEADLINE_EXCEEDED',
-  'UNIMPLEMENTED',
-  'INTERNAL',
-  'UNAVAILABLE',
-  'DATA_LOSS',
-]);
 const GUESSES: ReadonlySet<string> = new Set(['GUESSES_THROTTLED', 'GUESSES_EXHAUSTED']);
 
 /** Counts calls and how long they take. */
@@ -49,9 +41,13 @@ export class CallMetrics {
   /** Gives an rpc its series at 0: a rate begins with the first call and not with the second. */
   expect(method: DescMethod): void {
     const labels = { method: methodName(method), code: 'OK' };
-    const { total, seconds } = this.#of(messageKind(method.parent) ?? 'query');
+    const kind = messageKind(method.parent) ?? 'query';
+    const { total, seconds } = this.#of(kind);
     total.inc(labels, 0);
     seconds.zero(labels);
+    if (kind === 'query') return;
+    const { retries, conflicts, replayed, dryRuns, guessesThrottled } = this.#metrics;
+    for (const counter of [retries, conflicts, replayed, dryRuns, guessesThrottled]) counter.inc({ method: labels.method }, 0);
   }
 
   ended(call: EndedCall): void {
@@ -67,7 +63,7 @@ export class CallMetrics {
     seconds.observe({ labels, value: firstMessageSeconds, exemplarLabels });
     const rpc = { rpc_system_name: SYSTEMS[call.door], rpc_method: method, rpc_status_code: code };
     metrics.rpcSeconds.observe({
-      labels: { ...rpc, error_type: FAULTS.has(code) ? code : '' },
+      labels: { ...rpc, error_type: isFault(code) ? code : '' },
       value: call.seconds,
       exemplarLabels,
     });

@@ -12,7 +12,15 @@ const REQUEST_HEADERS = [
   'traceparent',
   'tracestate',
 ];
-const ANSWER_HEADERS = ['cqrs-command-id', 'cqrs-device', 'cqrs-replayed', 'cqrs-served-by', 'retry-after', 'www-authenticate'];
+const ANSWER_HEADERS = [
+  'cqrs-command-id',
+  'cqrs-device',
+  'cqrs-replayed',
+  'cqrs-served-by',
+  'retry-after',
+  'traceparent',
+  'www-authenticate',
+];
 
 /** How long a browser may keep what a preflight said: the most that Chromium does, in seconds. */
 const MAX_AGE = '7200';

@@ -124,6 +124,7 @@ function busWithWritingQuery(reads: ReadSide, unexpected: unknown[]) {
   });
   const pipelines = createPipelines({
     logger: pino({ level: 'silent' }),
+    tracer: undefined,
     calls: { ended: () => {} },
     unexpected: { newId: () => 'id', report: ({ error }) => unexpected.push(error) },
     authority: { admit: () => Promise.reject(new Error('nobody has a token')), onEnd: () => () => {} },

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { create } from '@bufbuild/protobuf';
 import type { CompiledQuery } from 'kysely';
@@ -204,6 +205,8 @@ function toEntry(row: RecordRow): Entry {
 export class LogFeeds {
   readonly #feeds = new Map<string, { readonly feed: LogFeed; readonly cancellation: Cancellation; followers: number }>();
   readonly #pollMs: number;
+  /** Runs what serves all followers, as part of none of them. */
+  readonly #aside = AsyncLocalStorage.snapshot();
 
   constructor({ pollMs }: { pollMs: number }) {
     this.#pollMs = pollMs;
@@ -214,7 +217,7 @@ export class LogFeeds {
     let shared = this.#feeds.get(read.name);
     if (!shared || shared.feed.hasFailed) {
       const cancellation = new Cancellation();
-      const feed = new LogFeed(read.endingWith(cancellation), { cancellation, pollMs: this.#pollMs });
+      const feed = this.#aside(() => new LogFeed(read.endingWith(cancellation), { cancellation, pollMs: this.#pollMs }));
       shared = { feed, cancellation, followers: 0 };
       this.#feeds.set(read.name, shared);
     }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { hash, parseOptions, verify } from '@node-rs/argon2';
 import { normalizePassword } from '../domain/password-policy.ts';
-import { boundedQueue, type QueueLoad } from './bounded-queue.ts';
+import { boundedQueue, type QueueLoad, type Turn } from './bounded-queue.ts';
 
 /** argon2id in the second of the equivalent settings of the OWASP Password Storage Cheat Sheet: 19 MiB, two passes, one lane. */
 const CURRENT = { memoryCost: 19_456, timeCost: 2, parallelism: 1 };
@@ -39,13 +39,23 @@ export interface PasswordHasherOptions {
   /** Defaults to the cores, at most 4: the work runs in libuv's threads, of which there are 4 by default. */
   readonly concurrency?: number;
   readonly maxWaiting?: number;
+  /** Told of each piece of work, and runs it; `begun` is called when its turn has come. For traces. Default: runs it. */
+  readonly watch?: <T>(work: (begun: () => void) => Promise<T>) => Promise<T>;
 }
 
 export async function createPasswordHasher(options: PasswordHasherOptions = {}): Promise<PasswordHasher> {
   const { processes = 1 } = options;
   const share = (ofAll: number): number => Math.max(1, Math.floor(ofAll / processes));
   const { concurrency = Math.min(4, share(availableParallelism())), maxWaiting = share(64) } = options;
-  const inTurn = boundedQueue({ resource: 'password hashing', concurrency, maxWaiting });
+  const { watch = (work) => work(() => {}) } = options;
+  const queue = boundedQueue({ resource: 'password hashing', concurrency, maxWaiting });
+  const inTurn = <T>(work: () => Promise<T>, turn: Turn): Promise<T> =>
+    watch((begun) =>
+      queue(() => {
+        begun();
+        return work();
+      }, turn),
+    );
   const nobodys = await hash(randomBytes(32), CURRENT);
   const forCaller = (caller: string): PasswordHasher => ({
     hash: (password, signal) => inTurn(() => hash(normalizePassword(password), CURRENT), { caller, signal }),
@@ -61,7 +71,7 @@ export async function createPasswordHasher(options: PasswordHasherOptions = {}):
         },
         { caller, signal },
       ),
-    load: inTurn.load,
+    load: queue.load,
     forCaller,
   });
   return forCaller('');

@@ -1,0 +1,40 @@
+import { callPanels } from './calls.ts';
+import { CHOSEN, dashboard, lines, row } from './panels.ts';
+
+export const queries = dashboard(
+  'queries',
+  { title: 'queries', description: 'Requests for data: how many, how they end, how long they take, who answers them.' },
+  [
+    row('Calls'),
+    ...callPanels('query'),
+    row('Who answers'),
+    lines({
+      title: 'Queries a second, by database',
+      unit: 'reqps',
+      queries: [
+        { expr: `sum by (database) (rate(cqrs_query_served_total{${CHOSEN}}[$__rate_interval]))`, legend: '{{database}}' },
+      ],
+    }),
+    lines({
+      title: 'Left a database for another, a second',
+      unit: 'reqps',
+      description: 'Times that a database could not answer, or did not have what was asked for.',
+      queries: [
+        { expr: `sum by (database) (rate(cqrs_query_fallback_total{${CHOSEN}}[$__rate_interval]))`, legend: '{{database}}' },
+      ],
+    }),
+    row('Streams'),
+    lines({
+      title: 'Open streams',
+      queries: [
+        { expr: `sum(cqrs_in_flight{kind="stream",${CHOSEN}})`, legend: 'open' },
+        { expr: `sum(cqrs_in_flight_limit{kind="stream",${CHOSEN}})`, legend: 'may be open' },
+      ],
+    }),
+    lines({
+      title: 'Streams that were refused, a second',
+      unit: 'reqps',
+      queries: [{ expr: `sum(rate(cqrs_shed_total{kind="stream",${CHOSEN}}[$__rate_interval]))`, legend: 'refused' }],
+    }),
+  ],
+);

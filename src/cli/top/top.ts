@@ -1,0 +1,136 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Config, type Environment, readConfig } from '../../config.ts';
+import type { Snapshot } from '../../telemetry/metrics/snapshot.ts';
+import { duration } from '../option-values.ts';
+import { print } from '../print.ts';
+import { Sample } from './sample.ts';
+import { screenOf } from './screen.ts';
+import { viewOf } from './view.ts';
+
+/** What `bicameral top` takes, as typed. */
+export interface TopOptions {
+  readonly interval: string;
+  readonly json?: boolean;
+}
+
+/** Nobody answers at METRICS_ADDRESS, or somebody else does. */
+class NoMetrics extends Error {
+  constructor(address: string, cause: unknown) {
+    const why = cause instanceof Error ? (cause.cause instanceof Error ? cause.cause.message : cause.message) : String(cause);
+    super(
+      `No metrics at http://${address}/metrics: ${why}. Set METRICS_ADDRESS as the service has it; it serves none with METRICS_ADDRESS=off.`,
+      { cause },
+    );
+    this.name = 'NoMetrics';
+  }
+}
+
+const PATIENCE_MS = 5_000;
+const MOST_HOURS = 1;
+/** How many intervals the numbers on a terminal are of. */
+const INTERVALS = 5;
+/** Of a terminal (ECMA-48): another screen, home, to the end of the line and of the screen, and the cursor. */
+const ENTER = '\x1b[?1049h\x1b[?25l';
+const LEAVE = '\x1b[?25h\x1b[?1049l';
+const HOME = '\x1b[H';
+const END_OF_LINE = '\x1b[K';
+const END_OF_SCREEN = '\x1b[J';
+
+/**
+ * `bicameral top`: what a running service does now, on a terminal until Ctrl-C or `q`; elsewhere once, as lines or as JSON.
+ */
+export async function top(environment: Environment, options: TopOptions): Promise<void> {
+  const config = readConfig(environment);
+  const intervalMs = duration('--interval', options.interval, MOST_HOURS * 3_600_000);
+  const address = addressOf(config);
+  const first = await sampleAt(address);
+  if (options.json || !process.stdout.isTTY) {
+    await sleep(intervalMs);
+    const view = viewOf(first, await sampleAt(address));
+    const size = { columns: Number.POSITIVE_INFINITY, rows: Number.POSITIVE_INFINITY, colors: false };
+    await print(options.json ? `${JSON.stringify(view)}\n` : `${screenOf(view, { address, now: new Date(), ...size })}\n`);
+    return;
+  }
+  await untilLeft((signal) => show({ address, first, intervalMs, signal }));
+}
+
+async function show({
+  address,
+  first,
+  intervalMs,
+  signal,
+}: {
+  address: string;
+  first: Sample;
+  intervalMs: number;
+  signal: AbortSignal;
+}): Promise<void> {
+  const { stdout } = process;
+  // Several intervals, so that numbers are steady enough to be read.
+  const samples = [first];
+  let screen = '';
+  const draw = (): void => {
+    const lines = screen.split('\n').slice(0, stdout.rows);
+    stdout.write(`${HOME}${lines.join(`${END_OF_LINE}\n`)}${END_OF_LINE}${END_OF_SCREEN}`);
+  };
+  stdout.on('resize', draw);
+  screen = 'asking …';
+  draw();
+  while (!signal.aborted) {
+    await sleep(intervalMs, undefined, { signal }).catch(() => {});
+    if (signal.aborted) break;
+    try {
+      const now = await sampleAt(address);
+      const { columns, rows } = stdout;
+      samples.push(now);
+      if (samples.length > INTERVALS + 1) samples.shift();
+      screen = screenOf(viewOf(samples[0] ?? first, now), {
+        address,
+        now: new Date(),
+        columns,
+        rows,
+        colors: stdout.hasColors(),
+      });
+    } catch (error) {
+      screen = `${error instanceof Error ? error.message : error}\n\ntrying again …`;
+    }
+    draw();
+  }
+}
+
+/** Runs on another screen of the terminal until a signal or the key `q`, and leaves the terminal as it was. */
+async function untilLeft(run: (signal: AbortSignal) => Promise<void>): Promise<void> {
+  const { stdin, stdout } = process;
+  const left = new AbortController();
+  const leave = (): void => left.abort();
+  const pressed = (key: Buffer): void => {
+    // Ctrl-C is a key here.
+    if (['q', 'Q', '\u0003'].includes(key.toString())) leave();
+  };
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, leave);
+  stdout.on('error', leave);
+  if (stdin.isTTY) stdin.setRawMode(true).resume().on('data', pressed);
+  stdout.write(ENTER);
+  try {
+    await run(left.signal);
+  } finally {
+    stdout.write(LEAVE);
+    if (stdin.isTTY) stdin.setRawMode(false).pause().off('data', pressed);
+  }
+}
+
+function addressOf({ metricsAddress }: Config): string {
+  if (metricsAddress === undefined) throw new NoMetrics('METRICS_ADDRESS', new Error('METRICS_ADDRESS is off'));
+  return metricsAddress.replace(/^(0\.0\.0\.0|\[::\])(?=:)/, 'localhost');
+}
+
+async function sampleAt(address: string): Promise<Sample> {
+  try {
+    const signal = AbortSignal.timeout(PATIENCE_MS);
+    const response = await fetch(`http://${address}/metrics`, { headers: { accept: 'application/json' }, signal });
+    if (!response.ok) throw new Error(`the answer is ${response.status}`);
+    return new Sample((await response.json()) as Snapshot, performance.now());
+  } catch (error) {
+    throw new NoMetrics(address, error);
+  }
+}
