@@ -48,9 +48,12 @@ import { followCalls } from './telemetry/active-trace.ts';
 import { errorForm } from './telemetry/error-form.ts';
 import { CallMetrics } from './telemetry/metrics/call-metrics.ts';
 import { createInstruments } from './telemetry/metrics/instruments.ts';
+import { poolMeter } from './telemetry/metrics/pool-meter.ts';
+import type { PushOptions } from './telemetry/metrics/push.ts';
 import { SlowestCalls } from './telemetry/metrics/slowest-calls.ts';
 import type { Snapshot } from './telemetry/metrics/snapshot.ts';
 import { createStateReader } from './telemetry/metrics/state.ts';
+import { lostSpans } from './telemetry/patient-exporter.ts';
 import type { Sdk } from './telemetry/sdk.ts';
 import { sealingSpan } from './telemetry/sealing-span.ts';
 import { isLoopback, parseAddress } from './transport/address.ts';
@@ -66,6 +69,8 @@ import { createStandardServices } from './transport/standard/standard-services.t
 import { ServerTls, type TlsFiles, TlsFilesInvalid } from './transport/tls/server-tls.ts';
 import { watchTlsFiles } from './transport/tls/watch-tls-files.ts';
 
+/** `service.name` where OTEL_SERVICE_NAME says nothing. */
+const SERVICE_NAME = 'bicameral';
 /** How often what has run out is removed from the tables of limits, in milliseconds. */
 const SWEEP_EVERY = 10 * 60_000;
 /** Verifiers fetch the keys again after this time, in seconds; a new key has to be published for so long before it signs. */
@@ -213,9 +218,11 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
   const slowest = new SlowestCalls();
   const calls = new CallMetrics(metrics, slowest);
   const onShed = (kind: CallKind): void => metrics.shed.inc({ kind });
+  const pools = [...writes.pools, ...reads.pools, sealerPool];
+  for (const pool of pools) pool.measure(poolMeter(metrics, pool.load.name));
   const readState = createStateReader(metrics, {
     inFlight: { command: inFlight.commands, query: inFlight.queries, stream: inFlight.streams },
-    pools: [...writes.pools, ...reads.pools, sealerPool],
+    pools,
     databases: reads.all.map(({ name }) => ({
       name,
       isUp: () => reads.monitor.isHealthy(name),
@@ -223,12 +230,18 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     })),
     hashing: domain.passwords.load,
     unsealed: () => unsealedTail(reads.watching),
+    lostSpans: () => lostSpans.queueFull + lostSpans.refused + lostSpans.atStop,
     dataDir: config.database.kind === 'embedded' ? config.database.dataDir : undefined,
   });
   const takeSnapshot = async (): Promise<Snapshot> => {
     await readState();
     return { metrics: await metrics.registry.getMetricsAsJSON(), slowest: slowest.list() } as unknown as Snapshot;
   };
+  if (config.pushesMetrics) {
+    const sdk = await startingSdk;
+    const pushing = await startPush({ takeSnapshot, logger, resource: sdk?.resource });
+    stops.push(pushing.shutdown);
+  }
   const guesses = new Guesses(writes.pool);
   const guessKey = digestKey('guesses');
   const guessReport = (error: unknown): void => logger.warn({ err: error }, 'a guess could not be counted');
@@ -382,7 +395,14 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
 /** The SDK costs a tenth of a second and memory, and only who sends spans pays for it. */
 async function startTracing({ trustRemote }: Config['tracing'], logger: Logger): Promise<Sdk> {
   const { startSdk } = await import('./telemetry/sdk.ts');
-  return await startSdk({ serviceName: 'bicameral', trustRemote, logger });
+  return await startSdk({ serviceName: SERVICE_NAME, trustRemote, logger });
+}
+
+/** The same for metrics: without a collector they are on the page alone. */
+async function startPush(options: Omit<PushOptions, 'resource'> & { resource: PushOptions['resource'] | undefined }) {
+  const { pushMetrics } = await import('./telemetry/metrics/push.ts');
+  const { resourceOf } = await import('./telemetry/resource.ts');
+  return await pushMetrics({ ...options, resource: options.resource ?? resourceOf(SERVICE_NAME) });
 }
 
 /** A limit that was meant for a class and is for none would not be missed until it is needed. */

@@ -53,6 +53,8 @@ export interface Config {
   readonly workers: number;
   readonly logLevels: LogLevels;
   readonly tracing: Tracing;
+  /** Whether metrics are sent to a collector besides, as the variables of OpenTelemetry say. */
+  readonly pushesMetrics: boolean;
   /** Words that whoever guesses at passwords here knows: of the operator, of the other issuer. In lower case. */
   readonly passwordWords: readonly string[];
 }
@@ -191,6 +193,7 @@ export function readConfig(environment: Environment): Config {
     ) as ReflectionAccess,
     workers: Number(checked('WORKERS', '1', isWorkerCount, `has to be a number from 1 to ${MOST_WORKERS}`)),
     passwordWords: passwordWords([text('PASSWORD_WORDS'), text('AUTH_ISSUER'), text('AUTH_AUDIENCE')]),
+    pushesMetrics: sendsMetrics(environment),
     tracing: {
       on: sendsTraces(environment),
       trustRemote:
@@ -220,6 +223,17 @@ export function sendsTraces(environment: Environment): boolean {
   if (!OTEL_EXPORTER_OTLP_ENDPOINT && !OTEL_EXPORTER_OTLP_TRACES_ENDPOINT) return false;
   if (OTEL_SDK_DISABLED?.trim().toLowerCase() === 'true') return false;
   return !OTEL_TRACES_EXPORTER || OTEL_TRACES_EXPORTER.split(',').some((name) => name.trim() === 'otlp');
+}
+
+/**
+ * Whether the environment names a collector for metrics. OTEL_EXPORTER_OTLP_ENDPOINT alone is none: many collectors of traces take no metrics,
+ * and these are on the page.
+ */
+function sendsMetrics({ OTEL_EXPORTER_OTLP_METRICS_ENDPOINT, OTEL_METRICS_EXPORTER, ...others }: Environment): boolean {
+  if (others.OTEL_SDK_DISABLED?.trim().toLowerCase() === 'true') return false;
+  const names = OTEL_METRICS_EXPORTER?.split(',').map((name) => name.trim());
+  if (names) return names.includes('otlp');
+  return Boolean(OTEL_EXPORTER_OTLP_METRICS_ENDPOINT);
 }
 
 type Checked = (name: string, fallback: string, isGood: (value: string) => boolean, wanted: string) => string;

@@ -27,6 +27,7 @@ describe('readConfig', () => {
     expect(config).toMatchObject({
       grpcAddress: '127.0.0.1:50051',
       httpAddress: '127.0.0.1:8080',
+      pushesMetrics: false,
       logLevels: { level: 'info', calls: { command: 'info', query: 'info', stream: 'info' } },
       workers: 1,
       tls: undefined,

@@ -17,27 +17,30 @@ export interface CallEnd {
  * Makes the call and reports its end, once: of a stream, when its last message was read, it failed, or its reader left. For middleware
  * outside of the errors middleware.
  */
-export async function untilItsEnd(
+export function untilItsEnd(
   call: Call,
   make: () => Promise<ConnectResponse>,
   report: (end: CallEnd) => void,
   onFirstMessage?: () => void,
 ): Promise<ConnectResponse> {
-  let response: ConnectResponse;
-  try {
-    response = await make();
-  } catch (error) {
-    report({ error });
-    throw error;
-  }
-  if (!call.stream) {
-    report({ error: undefined });
-    return response;
-  }
-  const answer = answerOf(response);
-  const ended = (end: StreamEnd, messages: number): void => report({ error: errorOf(end, call), messages });
-  return toResponse(answer.withMessage(watchedStream(answer.message as AsyncIterable<Message>, ended, onFirstMessage)));
+  return make().then(
+    (response) => {
+      if (!call.stream) {
+        report(ANSWERED);
+        return response;
+      }
+      const answer = answerOf(response);
+      const ended = (end: StreamEnd, messages: number): void => report({ error: errorOf(end, call), messages });
+      return toResponse(answer.withMessage(watchedStream(answer.message as AsyncIterable<Message>, ended, onFirstMessage)));
+    },
+    (error: unknown) => {
+      report({ error });
+      throw error;
+    },
+  );
 }
+
+const ANSWERED: CallEnd = { error: undefined };
 
 /** A reader leaves a stream because its call was cancelled or is past its deadline. */
 function errorOf(end: StreamEnd, { cancellation }: Call): unknown {

@@ -3,6 +3,7 @@ import type pg from 'pg';
 import { recordedSpan } from '../telemetry/spans.ts';
 import { DatabaseClient } from './database-client.ts';
 import { beginStatement, endStatement } from './statement-span.ts';
+import { knownSummary } from './statement-summary.ts';
 
 /** Statement texts that may be prepared on one connection; past it (a text that varies without bound), a statement goes unnamed. */
 const MOST_NAMES = 1000;
@@ -23,6 +24,9 @@ export function statementName(text: string): string | undefined {
 /** Sees every statement text that goes out, for tests, and what the connection is for: `bicameral commands`. */
 export type StatementListener = (text: string, purpose: string) => void;
 
+/** Takes what a statement does (`statementSummary`), how long its answer took, and the error if it failed. */
+export type StatementMeter = (summary: string, seconds: number, error: unknown) => void;
+
 /**
  * A `pg` client that sends every statement with values by name, so that PostgreSQL parses and plans it once a connection.
  * Whoever issues the statement (MikroORM, Kysely, the pool) need not know. As part of a recorded call, each has a span.
@@ -30,27 +34,34 @@ export type StatementListener = (text: string, purpose: string) => void;
 export class NamedStatementClient extends DatabaseClient {
   static listener: StatementListener | undefined;
 
+  /** Told of every statement that has ended. */
+  meter: StatementMeter | undefined;
+
   override query(...parameters: never[]): never {
     NamedStatementClient.listener?.(textOf(parameters), purposeOf(this));
-    return recordedSpan() ? this.#traced(parameters) : this.#send(parameters);
+    return this.meter || recordedSpan() ? this.#watched(parameters) : this.#send(parameters);
   }
 
-  #traced(parameters: never[]): never {
-    const begun = beginStatement(textOf(parameters), { purpose: purposeOf(this), client: this });
-    if (!begun) return this.#send(parameters);
+  #watched(parameters: never[]): never {
+    const text = textOf(parameters);
+    const begun = recordedSpan() && beginStatement(text, { purpose: purposeOf(this), client: this });
+    const { meter } = this;
+    const started = performance.now();
+    const end = (error?: unknown): void => {
+      if (begun) endStatement(begun, error);
+      meter?.(knownSummary(text), (performance.now() - started) / 1000, error);
+    };
     const callback: unknown = parameters.at(-1);
     if (typeof callback === 'function') {
       const ended = (error: unknown, result: unknown): void => {
-        endStatement(begun, error);
+        end(error);
         callback(error, result);
       };
       return this.#send([...parameters.slice(0, -1), ended as never]);
     }
-    const result = this.#send(parameters) as Promise<unknown>;
-    result.then(
-      () => endStatement(begun, undefined),
-      (error: unknown) => endStatement(begun, error),
-    );
+    const result = this.#send(parameters) as unknown;
+    // What is no promise, such as a cursor, ends where nobody sees it.
+    if (result instanceof Promise) result.then(() => end(), end);
     return result as never;
   }
 

@@ -3,8 +3,7 @@ import pg from 'pg';
 import { ATTRIBUTE } from '../telemetry/attributes.ts';
 import { beginSpan, inSpan } from '../telemetry/spans.ts';
 import { type Connection, SESSION, withSettings } from './connection.ts';
-import type { DatabaseClient } from './database-client.ts';
-import { NamedStatementClient } from './named-statement-client.ts';
+import { NamedStatementClient, type StatementMeter } from './named-statement-client.ts';
 import { watchSilence } from './silence-watch.ts';
 import { DatabaseSilent, NotConnected } from './sql-errors.ts';
 
@@ -80,6 +79,13 @@ export interface PoolLoad {
   readonly limit: number;
 }
 
+/** Told what a pool does. */
+export interface PoolMeter {
+  /** How long a call waited for the connection that it has now. */
+  readonly waited: (seconds: number) => void;
+  readonly statement: StatementMeter;
+}
+
 type Connected = (error: Error | undefined, client: pg.PoolClient | undefined, done: (release?: unknown) => void) => void;
 
 /**
@@ -89,12 +95,13 @@ type Connected = (error: Error | undefined, client: pg.PoolClient | undefined, d
  * time, so that a pool finds its way back after a switchover that moved a name or an address.
  */
 export class ConnectionPool extends pg.Pool {
-  readonly #open = new Set<DatabaseClient>();
-  readonly #inUse = new WeakSet<DatabaseClient>();
-  readonly #retired = new WeakSet<DatabaseClient>();
+  readonly #open = new Set<NamedStatementClient>();
+  readonly #inUse = new WeakSet<NamedStatementClient>();
+  readonly #retired = new WeakSet<NamedStatementClient>();
   readonly #name: string;
   readonly #maxWaiting: number;
   readonly #watch: { readonly stop: () => void };
+  #meter: PoolMeter | undefined;
 
   constructor({ name, maxWaiting, lifetimeMs, connection, ...config }: pg.PoolConfig & OwnSettings) {
     super({ ...connection, ...config, application_name: `bicameral ${name}` });
@@ -104,8 +111,9 @@ export class ConnectionPool extends pg.Pool {
     // A connection that breaks is dropped by the pool and its statement rejects; without listeners the event would end the process.
     this.on('error', () => {});
     this.on('connect', (pooled) => {
-      const client = asDatabaseClient(pooled);
+      const client = asOurs(pooled);
       this.#open.add(client);
+      client.meter = this.#meter?.statement;
       // Apart from one another, so that they are not all opened anew at once.
       const aged = setTimeout(() => this.#retire(client), lifetimeMs * (0.5 + Math.random() / 2)).unref();
       client.on('error', () => {});
@@ -114,9 +122,9 @@ export class ConnectionPool extends pg.Pool {
         this.#open.delete(client);
       });
     });
-    this.on('acquire', (client) => this.#inUse.add(asDatabaseClient(client)));
+    this.on('acquire', (client) => this.#inUse.add(asOurs(client)));
     this.on('release', (_, pooled) => {
-      const client = asDatabaseClient(pooled);
+      const client = asOurs(pooled);
       this.#inUse.delete(client);
       // The pool sees that it is ending, and drops it.
       if (this.#retired.has(client)) void client.end();
@@ -128,11 +136,17 @@ export class ConnectionPool extends pg.Pool {
   override connect(callback?: Connected): Promise<pg.PoolClient> | undefined {
     const full =
       this.waitingCount - this.idleCount >= this.#maxWaiting && new Error('too many calls are waiting for a connection');
+    const began = performance.now();
+    const waited = (): void => this.#meter?.waited((performance.now() - began) / 1000);
     const isFree = this.idleCount > this.waitingCount;
     const wait = { attributes: { [ATTRIBUTE.dbPool]: `bicameral ${this.#name}` } };
     if (!callback) {
       if (full) return Promise.reject(full);
-      const connecting = (): Promise<pg.PoolClient> => super.connect().catch(refuse);
+      const connecting = (): Promise<pg.PoolClient> =>
+        super.connect().then((client) => {
+          waited();
+          return client;
+        }, refuse);
       return isFree ? connecting() : inSpan(WAIT, wait, connecting);
     }
     if (full) {
@@ -143,10 +157,17 @@ export class ConnectionPool extends pg.Pool {
     // Bound to this call: the pool calls it as part of the one that gives the connection back.
     const connected = AsyncLocalStorage.bind<Connected>((error, client, done) => {
       waiting?.end(error);
+      if (!error) waited();
       callback(error && refusal(error), client, done);
     });
     super.connect(connected);
     return undefined;
+  }
+
+  /** Has waits and statements told from now on. */
+  measure(meter: PoolMeter): void {
+    this.#meter = meter;
+    for (const client of this.#open) client.meter = meter.statement;
   }
 
   get load(): PoolLoad {
@@ -156,7 +177,7 @@ export class ConnectionPool extends pg.Pool {
 
   /** Whether whoever holds this connection should give it back, as soon as it can. */
   isRetired(client: pg.PoolClient): boolean {
-    return this.#retired.has(asDatabaseClient(client));
+    return this.#retired.has(asOurs(client));
   }
 
   /** Replaces every connection: the idle ones at once, the others when they are given back. For a server that is not what it was. */
@@ -177,7 +198,7 @@ export class ConnectionPool extends pg.Pool {
     this.#watch.stop();
   }
 
-  #retire(client: DatabaseClient): void {
+  #retire(client: NamedStatementClient): void {
     this.#retired.add(client);
     if (!this.#inUse.has(client)) client.cutOff();
   }
@@ -191,7 +212,7 @@ interface OwnSettings {
 }
 
 /** What the pool's `Client` makes, as its types do not know. */
-const asDatabaseClient = (client: pg.PoolClient): DatabaseClient => client as unknown as DatabaseClient;
+const asOurs = (client: pg.PoolClient): NamedStatementClient => client as unknown as NamedStatementClient;
 
 /** Says apart that no connection could be opened, and that none came free. */
 const refusal = (error: Error): Error =>

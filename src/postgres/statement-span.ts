@@ -2,11 +2,7 @@ import type pg from 'pg';
 import { ATTRIBUTE, type SpanAttributes } from '../telemetry/attributes.ts';
 import { type BegunSpan, beginSpan, markFailed, SpanKind } from '../telemetry/spans.ts';
 import { errorCode } from './sql-errors.ts';
-import { statementSummary } from './statement-summary.ts';
-
-/** Statements whose span is described in memory; past it (a text that varies without bound), one is described anew. */
-const MOST_KNOWN = 1000;
-const known = new Map<string, string>();
+import { knownSummary } from './statement-summary.ts';
 
 /** What a statement goes to. */
 export interface StatementTarget {
@@ -16,7 +12,7 @@ export interface StatementTarget {
 
 /** Begins the span of a statement that is sent as part of a recorded call; undefined when it is none. */
 export function beginStatement(text: string, { purpose, client }: StatementTarget): BegunSpan | undefined {
-  const summary = summaryOf(text);
+  const summary = knownSummary(text);
   const attributes: SpanAttributes = {
     [ATTRIBUTE.dbSystem]: 'postgresql',
     [ATTRIBUTE.dbNamespace]: client.database,
@@ -37,12 +33,4 @@ export function endStatement({ span, end }: BegunSpan, error: unknown): void {
     markFailed(span, error);
   }
   end();
-}
-
-function summaryOf(text: string): string {
-  const found = known.get(text);
-  if (found !== undefined) return found;
-  const summary = statementSummary(text);
-  if (known.size < MOST_KNOWN) known.set(text, summary);
-  return summary;
 }

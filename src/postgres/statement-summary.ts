@@ -7,6 +7,19 @@ const WRITES = new RegExp(
 const READS = new RegExp(String.raw`\bfrom\s+${TABLE}`, 'i');
 const LONGEST = 255;
 
+/** Texts whose summary is kept; past it (a text that varies without bound), it is made anew. */
+const MOST_KNOWN = 1000;
+const known = new Map<string, string>();
+
+/** The same as `statementSummary`, which it asks once for each text. */
+export function knownSummary(text: string): string {
+  const found = known.get(text);
+  if (found !== undefined) return found;
+  const summary = statementSummary(text);
+  if (known.size < MOST_KNOWN) known.set(text, summary);
+  return summary;
+}
+
 /**
  * What a statement does to which tables, for the name of its span: `SELECT users.user`, `INSERT users.user INSERT cqrs.event`, `COMMIT`. It
  * is the `db.query.summary` of the semantic conventions of OpenTelemetry.

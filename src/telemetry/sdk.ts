@@ -1,9 +1,7 @@
-import cluster from 'node:cluster';
-import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createNoopMeter, type MeterProvider, propagation, type Tracer, trace } from '@opentelemetry/api';
 import { getNumberFromEnv, getStringFromEnv, W3CTraceContextPropagator } from '@opentelemetry/core';
-import { detectResources, envDetector, hostDetector, type Resource, resourceFromAttributes } from '@opentelemetry/resources';
+import type { Resource } from '@opentelemetry/resources';
 import { NodeSDK } from '@opentelemetry/sdk-node';
 import {
   AlwaysOffSampler,
@@ -16,8 +14,8 @@ import {
   TraceIdRatioBasedSampler,
 } from '@opentelemetry/sdk-trace';
 import type { Logger } from 'pino';
-import { version } from '../contracts/version.ts';
 import { lostSpans, PatientExporter } from './patient-exporter.ts';
+import { resourceOf } from './resource.ts';
 
 /** How long the last spans get to reach the collector when the program ends, in milliseconds. */
 const FAREWELL = 1_000;
@@ -88,15 +86,6 @@ export async function startSdk({ serviceName, logger, trustRemote }: SdkOptions)
       propagation.disable();
     },
   };
-}
-
-function resourceOf(serviceName: string): Resource {
-  const named = resourceFromAttributes({ 'service.name': serviceName, 'service.version': version() });
-  const known = named.merge(detectResources({ detectors: [hostDetector, envDetector] }));
-  // Workers have the same environment, and are instances of their own.
-  const given = known.attributes['service.instance.id'];
-  const id = given === undefined ? randomUUID() : cluster.worker ? `${given}/${cluster.worker.id}` : given;
-  return known.merge(resourceFromAttributes({ 'service.instance.id': id }));
 }
 
 async function spanExporter(logger: Pick<Logger, 'warn'>): Promise<SpanExporter> {

@@ -36,6 +36,7 @@ export async function startTestApp({
   limits,
   proxies,
   tracing = { on: false, trustRemote: false },
+  pushesMetrics = false,
 }: {
   beside?: TestApp;
   on?: TestDatabase;
@@ -43,6 +44,8 @@ export async function startTestApp({
   proxies?: Config['proxies'];
   /** Spans go where the environment says. */
   tracing?: Config['tracing'];
+  /** So do metrics. */
+  pushesMetrics?: boolean;
 } = {}): Promise<TestApp> {
   const database = beside?.database ?? on ?? (await createTestDatabase());
   const keys = beside ? undefined : await mkdtemp(join(tmpdir(), 'bicameral-keys-'));
@@ -66,6 +69,7 @@ export async function startTestApp({
     reflection: 'on',
     workers: 1,
     tracing,
+    pushesMetrics,
     logLevels: DEFAULT_LOG_LEVELS,
     passwordWords: [],
   };

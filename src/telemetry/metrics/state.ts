@@ -22,6 +22,8 @@ export interface StateSources {
   }[];
   readonly hashing: () => { readonly running: number; readonly waiting: number };
   readonly unsealed: () => Promise<{ readonly records: number; readonly ageSeconds: number }>;
+  /** Since the process began. */
+  readonly lostSpans: () => number;
   /** Undefined when PostgreSQL is not on this machine. */
   readonly dataDir: string | undefined;
 }
@@ -31,6 +33,7 @@ const KEPT = 5_000;
 
 /** Answers a function that brings the gauges up to date. It never rejects: what cannot be told now keeps its last value. */
 export function createStateReader(metrics: Instruments, sources: StateSources): () => Promise<void> {
+  let lostSpans = 0;
   let looked: { readonly at: number; readonly done: Promise<void> } | undefined;
 
   for (const [kind, { limit }] of Object.entries(sources.inFlight)) metrics.inFlightLimit.set({ kind }, limit);
@@ -57,6 +60,8 @@ export function createStateReader(metrics: Instruments, sources: StateSources): 
       metrics.replicaLagBytes.set({ database: name }, bytes);
       metrics.replicaLagSeconds.set({ database: name }, seconds);
     }
+    metrics.lostSpans.inc(sources.lostSpans() - lostSpans);
+    lostSpans = sources.lostSpans();
     const { running, waiting } = sources.hashing();
     metrics.hashRunning.set(running);
     metrics.hashWaiting.set(waiting);

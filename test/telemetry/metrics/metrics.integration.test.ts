@@ -101,7 +101,29 @@ describe('the metrics', () => {
     expect(await value('cqrs_replica_lag_bytes{database="replica-1"}')).toBeGreaterThanOrEqual(0);
     await eventually(async () => expect(await value('cqrs_sealed_records_total')).toBeGreaterThan(5));
     expect(await value('cqrs_pool_limit{pool="commands"}')).toBe(10);
+    expect(await value('cqrs_pool_wait_seconds_count{pool="commands"}')).toBeGreaterThan(0);
+    const lookUps = (await page()).match(
+      /^cqrs_statement_duration_seconds_count\{pool="look-ups [\w-]+",statement="SELECT read.user_directory"\} \d+$/gm,
+    );
+    expect(lookUps?.length).toBeGreaterThan(0);
+    const written = (await page()).match(
+      /^cqrs_statement_duration_seconds_count\{pool="commands",statement="INSERT [^"]+"\} \d+$/gm,
+    );
+    expect(written?.length).toBeGreaterThan(0);
     expect(await value('cqrs_log_unsealed_records')).toBeGreaterThanOrEqual(0);
+  });
+
+  it('count statements that failed by what PostgreSQL said', async () => {
+    const person = somebody();
+    // Both pass the look whether the address is free, and the index decides.
+    const signUps = Array.from({ length: 8 }, () =>
+      app
+        .client(CommandService)
+        .createUser(person)
+        .catch(() => undefined),
+    );
+    expect((await Promise.all(signUps)).filter((answer) => answer !== undefined)).toHaveLength(1);
+    expect(await value('cqrs_statement_errors_total{pool="commands",sqlstate="23505"}')).toBeGreaterThan(0);
   });
 
   it('measure a stream by its first message, and count it when it is over', async () => {
