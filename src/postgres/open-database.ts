@@ -54,7 +54,8 @@ export async function openMigratedDatabase(database: DatabaseConfig, options: Op
     const { onProgress } = options;
     const migrations = await migrate(opened.connections.owner, { ...(onProgress && { onProgress }) });
     if (migrations.length > 0) options.logger?.info({ migrations }, 'migrated');
-    await checkWriter(opened.connections.writer);
+    // Of an embedded cluster, queries have a role and connections of their own.
+    await checkWriter(opened.connections.writer, { isReader: database.kind === 'external' });
     return opened;
   } catch (error) {
     await opened.close();
@@ -62,11 +63,11 @@ export async function openMigratedDatabase(database: DatabaseConfig, options: Op
   }
 }
 
-async function checkWriter(writer: Connection): Promise<void> {
+async function checkWriter(writer: Connection, { isReader }: { isReader: boolean }): Promise<void> {
   const pool = createPool(writer, { name: 'start', max: 1, readOnly: false });
   try {
     await checkSession(pool, { variable: 'DATABASE_URL', readOnly: false });
-    await checkWriterGroups(pool);
+    if (isReader) await checkWriterGroups(pool);
   } catch (error) {
     throw error instanceof DatabaseUnsuitable ? error : new NotLetIn(new DatabaseClient(writer), 'DATABASE_URL', error);
   } finally {
