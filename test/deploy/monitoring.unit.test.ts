@@ -38,6 +38,14 @@ describe('rules', () => {
     }
   });
 
+  it('are listed in docs/monitoring.md with their runbooks and severities', () => {
+    const page = readFileSync('docs/monitoring.md', 'utf8').split('\n');
+    for (const { alert, labels, annotations } of alerts) {
+      const link = `[\`${alert}\`](${annotations?.runbook?.replace('docs/', '')})`;
+      expect(page).toContainEqual(expect.stringMatching(new RegExp(`^\\|.*${RegExp.escape(link)}.*\\| ${labels?.severity} \\|`)));
+    }
+  });
+
   it('have a case in which each alert is raised, and one in which none is', () => {
     interface Case {
       readonly alert_rule_test?: readonly { readonly alertname: string; readonly exp_alerts: readonly unknown[] }[];
