@@ -8,8 +8,8 @@ export interface Bench {
   readonly subjects: ReadonlySet<SubjectName>;
   /** How many users the database holds. A power of ten. */
   readonly users: number;
-  /** Starts a subject. It is stopped when the workload ends. */
-  readonly start: (name: SubjectName) => Promise<Subject>;
+  /** Starts a subject, with variables of its environment besides. It is stopped when the workload ends. */
+  readonly start: (name: SubjectName, environment?: Readonly<Record<string, string>>) => Promise<Subject>;
   /** Loads a server, after the warm-up, for as long as the settings say, or for `seconds`. */
   readonly load: (load: LoadOptions) => Promise<LoadResult>;
   /** `Bearer …` of an administrator. */

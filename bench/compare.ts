@@ -13,6 +13,8 @@ export interface Contender {
   /** As it is printed. */
   readonly name: string;
   readonly subject: SubjectName;
+  /** Of a process of its own, which differs from the others of its subject in these variables. */
+  readonly environment?: Readonly<Record<string, string>>;
   /** How it is loaded, as fast as it answers. */
   readonly load: (subject: Subject) => LoadOptions | Promise<LoadOptions>;
   /** Asks it while it is loaded. */
@@ -97,12 +99,14 @@ async function startWarm(
   contenders: readonly Contender[],
   problems: Set<string>,
 ): Promise<{ contender: Contender; subject: Subject }[]> {
-  const running = new Map<SubjectName, Subject>();
+  const running = new Map<string, Subject>();
   const pairs: { contender: Contender; subject: Subject }[] = [];
   for (const contender of contenders) {
-    bench.say(`starting ${contender.subject}`);
-    const subject = running.get(contender.subject) ?? (await bench.start(contender.subject));
-    running.set(contender.subject, subject);
+    bench.say(`starting ${contender.name}`);
+    const { environment } = contender;
+    const key = environment ? contender.name : contender.subject;
+    const subject = running.get(key) ?? (await bench.start(contender.subject, environment));
+    running.set(key, subject);
     bench.say(`warming up ${contender.name}`);
     await bench.load({ ...(await contender.load(subject)), seconds: bench.settings.firstWarmUpSeconds });
     await checkFailures(subject, problems);

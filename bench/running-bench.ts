@@ -52,9 +52,9 @@ export async function createBench({ options, database, folder, nodeFlags, say }:
     say,
     windows,
 
-    async start(name) {
+    async start(name, environment = {}) {
       const surroundings = { ...database, databaseUrl: database.url, signingKeyFile, folder };
-      const subject = await startSubject(name, surroundings, name === 'ours' ? nodeFlags : []);
+      const subject = await startSubject(name, surroundings, { nodeFlags: name === 'ours' ? nodeFlags : [], environment });
       subjects.push(subject);
       return subject;
     },

@@ -13,6 +13,7 @@ import { middleware } from './workloads/middleware.ts';
 import { mix } from './workloads/mix.ts';
 import { startUp } from './workloads/start-up.ts';
 import { storm } from './workloads/storm.ts';
+import { tracing } from './workloads/tracing.ts';
 
 /** Everything that is measured, in this order. */
 export const WORKLOADS: readonly Workload[] = [
@@ -28,6 +29,7 @@ export const WORKLOADS: readonly Workload[] = [
   connectJson,
   connectGet,
   middleware,
+  tracing,
   startUp,
   memory,
 ];

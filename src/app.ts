@@ -60,6 +60,8 @@ import { isLoopback, parseAddress } from './transport/address.ts';
 import { allowsHost, isLocalHost } from './transport/allowed-hosts.ts';
 import { contractPages } from './transport/connect/contract-pages.ts';
 import { createConnectDoor } from './transport/connect/door.ts';
+import type { EdgeLimits } from './transport/edge/edge-limits.ts';
+import { affordable, mostOpenFiles, openFilesFor } from './transport/edge/open-files.ts';
 import { UnfinishedRequests } from './transport/edge/unfinished-requests.ts';
 import { createGrpcDoor } from './transport/grpc/door.ts';
 import { createPageServer } from './transport/page-server.ts';
@@ -330,7 +332,7 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
   });
   const proxies = config.proxies && new TrustedProxies(config.proxies);
   const edge = {
-    limits: limits.edge,
+    limits: affordableLimits(limits.edge, logger),
     unfinished: new UnfinishedRequests(limits.edge.unfinishedBytes),
     report: (turnedAway: number) =>
       logger.warn({ turnedAway }, 'connections turned away: LIMIT_CONNECTIONS or LIMIT_CONNECTIONS_PER_ADDRESS is reached'),
@@ -390,6 +392,18 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     renewCertificates,
     stop: stopAll,
   };
+}
+
+/** A warning and no more: what was promised is for times when many callers come at once. */
+function affordableLimits(limits: EdgeLimits, logger: Logger): EdgeLimits {
+  const openFiles = mostOpenFiles();
+  const lowered = affordable(limits, openFiles);
+  if (lowered !== limits) {
+    logger.warn(
+      `LIMIT_CONNECTIONS is ${limits.connections}, and counts as ${lowered.connections}: the process may open ${openFiles} files. Let it open ${openFilesFor(limits)} (ulimit -n, LimitNOFILE=, docker run --ulimit nofile=), or lower LIMIT_CONNECTIONS`,
+    );
+  }
+  return lowered;
 }
 
 /** The SDK costs a tenth of a second and memory, and only who sends spans pays for it. */

@@ -19,14 +19,14 @@ export const ROOT = join(import.meta.dirname, '..', '..');
 
 let started = 0;
 
-/** Starts one of the subjects; `nodeFlags` are for node itself. */
+/** Starts one of the subjects; `nodeFlags` are for node itself, and what is in `environment` comes before all else. */
 export async function startSubject(
   name: SubjectName,
   surroundings: SubjectSurroundings,
-  nodeFlags: readonly string[] = [],
+  { nodeFlags = [], environment = {} }: { nodeFlags?: readonly string[]; environment?: Readonly<Record<string, string>> } = {},
 ): Promise<Subject> {
   const [grpcPort, httpPort] = [await freePort(), await freePort()];
-  const { program, environment } = await commandOf(name, surroundings);
+  const { program, environment: own } = await commandOf(name, surroundings);
   started += 1;
   const logFile = join(surroundings.folder, `${started}-${name}.log`);
   const { pid, stop } = await startProgram({
@@ -38,6 +38,7 @@ export async function startSubject(
       GRPC_ADDRESS: `127.0.0.1:${grpcPort}`,
       HTTP_ADDRESS: `127.0.0.1:${httpPort}`,
       METRICS_ADDRESS: '127.0.0.1:0',
+      ...own,
       ...environment,
     },
     logFile,

@@ -21,7 +21,7 @@ describe('rules', () => {
   it('name metrics that the program exports or another rule records', () => {
     const unknown = rules.flatMap(({ expr, record, alert }) => unknownIn(expr).map((name) => `${record ?? alert}: ${name}`));
     expect(unknown).toEqual([]);
-    expect(recorded).toContain('cqrs_command_duration_seconds');
+    expect(recorded).toEqual(expect.arrayContaining(['cqrs_command_duration_seconds', 'cqrs_query_duration_seconds']));
   });
 
   it('have a runbook for each alert, and an alert for each runbook', () => {
@@ -35,6 +35,14 @@ describe('rules', () => {
     for (const { alert = '', labels, annotations } of alerts) {
       expect(labels?.severity).toMatch(/^(page|ticket)$/);
       expect(readFileSync(annotations?.runbook ?? '', 'utf8')).toContain(`\`${alert}\``);
+    }
+  });
+
+  it('are listed in docs/monitoring.md with their runbooks and severities', () => {
+    const page = readFileSync('docs/monitoring.md', 'utf8').split('\n');
+    for (const { alert, labels, annotations } of alerts) {
+      const link = `[\`${alert}\`](${annotations?.runbook?.replace('docs/', '')})`;
+      expect(page).toContainEqual(expect.stringMatching(new RegExp(`^\\|.*${RegExp.escape(link)}.*\\| ${labels?.severity} \\|`)));
     }
   });
 

@@ -144,10 +144,17 @@ describe('right passwords', () => {
 
   it('that come at once with wrong ones get in, or are told to come back', async () => {
     const { email } = await signUp(app);
+    const right = async (): Promise<string | undefined> => {
+      const call = logIn(app, { email });
+      return await call.then(
+        () => 'got in',
+        async () => (await refusalOf(call)).reason,
+      );
+    };
     const reasons = await Promise.all(
-      Array.from({ length: 20 }, async (_, n) => (n === 0 ? await logIn(app, { email }) : (await guess(email)).reason)),
+      Array.from({ length: 20 }, async (_, n) => (n === 0 ? await right() : (await guess(email)).reason)),
     );
-    expect(reasons[0]).not.toBe('CREDENTIALS_INVALID');
+    expect(['got in', 'GUESSES_THROTTLED']).toContain(reasons[0]);
     expect(reasons.slice(1).filter((reason) => reason === 'CREDENTIALS_INVALID').length).toBeLessThanOrEqual(12);
   });
 });

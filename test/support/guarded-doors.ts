@@ -38,13 +38,18 @@ export const GUARDED = [
 
 export type Making = (typeof GUARDED)[number][1];
 
-export async function guardedDoor({ make, secure }: Making, edge: DoorOptions['edge'] = {}): Promise<GuardedDoor> {
+export async function guardedDoor(
+  { make, secure }: Making,
+  edge: DoorOptions['edge'] = {},
+  { proxies }: Pick<DoorOptions, 'proxies'> = {},
+): Promise<GuardedDoor> {
   const conformance = conformanceService();
   const { ca, server } = await certificates();
   const door = make({
     bus: conformance.bus,
     unexpected: conformance.unexpected,
     edge,
+    proxies,
     tls: secure ? new ServerTls(server) : undefined,
   });
   const port = await door.listen('127.0.0.1:0');

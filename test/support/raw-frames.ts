@@ -72,9 +72,10 @@ export class RawConnection implements AsyncDisposable {
     this.closed = new Promise((resolve) => socket.once('close', resolve));
   }
 
-  /** With `tls`, the handshake is done. */
-  static async open(port: number, tls?: ConnectionOptions): Promise<RawConnection> {
-    const socket = tls ? connectTls({ port, host: '127.0.0.1', servername: 'localhost', ...tls }) : connectTcp(port, '127.0.0.1');
+  /** With `tls`, the handshake is done. `from` is the address to come from, any of 127.0.0.0/8. */
+  static async open(port: number, tls?: ConnectionOptions, from?: string): Promise<RawConnection> {
+    const to = { port, host: '127.0.0.1', localAddress: from };
+    const socket = tls ? connectTls({ ...to, servername: 'localhost', ...tls }) : connectTcp(to);
     const connection = new RawConnection(socket);
     await Promise.race([once(socket, tls ? 'secureConnect' : 'connect'), connection.closed]);
     return connection;

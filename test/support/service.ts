@@ -35,16 +35,21 @@ const END_WITH_PARENT = join(import.meta.dirname, 'end-with-parent.ts');
 /**
  * Starts the program on free ports and resolves when it serves; throws what it said when it does not.
  * Without `dataDir` it has a new one, which `stop` removes. Variables in `env` come before all others. Use it with `await using`,
- * or call `stop` in `afterAll`. It ends with the test's process at the latest.
+ * or call `stop` in `afterAll`. It ends with the test's process at the latest. With `openFiles` it may open no more than so many.
  */
-export async function startService(options: { env?: Record<string, string>; dataDir?: string } = {}): Promise<Service> {
+export async function startService(
+  options: { env?: Record<string, string>; dataDir?: string; openFiles?: number } = {},
+): Promise<Service> {
   await using resources = new AsyncDisposableStack();
   const dataDir = options.dataDir ?? resources.use(temporaryDataDir()).path;
   const addresses = { GRPC_ADDRESS: '127.0.0.1:0', HTTP_ADDRESS: '127.0.0.1:0' };
   // All calls of a test come from one address.
   const rates = { RATE_LIMITS: 'sign-up=off,log-in=off' };
   const env = { ...process.env, NODE_OPTIONS: '', ...addresses, ...rates, DATA_DIR: dataDir, ...options.env };
-  const child = spawn(process.execPath, ['--import', END_WITH_PARENT, MAIN, 'serve'], { env });
+  const program = [process.execPath, '--import', END_WITH_PARENT, MAIN, 'serve'];
+  const limited = ['-c', `ulimit -n ${options.openFiles}; exec "$@"`, 'limited', ...program];
+  const [command = '', ...args] = options.openFiles === undefined ? program : ['bash', ...limited];
+  const child = spawn(command, args, { env });
   const closed = new Promise((done) => child.once('close', done));
   const hasEnded = (): boolean => child.exitCode !== null || child.signalCode !== null;
   const log = collect(child.stdout);

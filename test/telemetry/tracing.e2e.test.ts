@@ -50,6 +50,27 @@ describe('a service with a collector', () => {
     await traceWithout(problemsOfListUsers, 'users.v1.QueryService/ListUsers');
   });
 
+  it('names the trace in its answers and errors, over both doors', async () => {
+    const grpc = traced.client(CommandService);
+    const named: (string | null)[] = [];
+    const onHeader = (header: Headers): unknown => named.push(header.get('traceparent'));
+    await grpc.createUser(somebody(), { onHeader });
+    await grpc.createUser({}).catch(({ metadata }: { metadata: Headers }) => onHeader(metadata));
+    const post = (body: unknown): Promise<Response> =>
+      fetch(`http://${service.httpAddress}/users.v1.CommandService/CreateUser`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+      });
+    onHeader((await post(somebody())).headers);
+    onHeader((await post({})).headers);
+    for (const traceparent of named) {
+      const [, traceId = '', spanId] = traceparent?.split('-') ?? [];
+      await collector.trace(traceId, (spans) => expect(spans.find(({ kind }) => kind === 'server')?.spanId).toBe(spanId));
+    }
+    expect(named.length).toBe(4);
+  });
+
   it('has one trace of a subcommand that calls it', async () => {
     const env = {
       ...process.env,

@@ -8,7 +8,7 @@ export interface EdgeLimits {
   readonly beginMs: number;
   /** For a whole request, from its header on. */
   readonly requestMs: number;
-  /** For the end of an answer to be taken, once all of it is written. */
+  /** For the end of an answer to be taken, once all of it is written, or for any more of it before; for a connection that is over to be closed. */
   readonly answerMs: number;
   /** Without a call. Balancers and proxies keep idle connections too, and must be the first to close them. */
   readonly idleMs: number;

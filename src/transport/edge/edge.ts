@@ -75,8 +75,9 @@ export class Edge {
       if (!this.#admits(socket)) return;
       for (const listen of accept) listen.call(server, socket);
     });
-    const { beginMs, requestMs, idleMs, probeMs, probeAnswerMs, ageMs } = this.limits;
-    const round = Math.min(LONGEST_ROUND, Math.ceil(Math.min(beginMs, requestMs, idleMs, probeMs, probeAnswerMs, ageMs) / 4));
+    const { beginMs, requestMs, answerMs, idleMs, probeMs, probeAnswerMs, ageMs } = this.limits;
+    const shortest = Math.min(beginMs, requestMs, answerMs, idleMs, probeMs, probeAnswerMs, ageMs);
+    const round = Math.min(LONGEST_ROUND, Math.ceil(shortest / 4));
     this.#rounds ??= setInterval(() => this.#inspect(), round).unref();
   }
 
@@ -199,8 +200,8 @@ export class Edge {
   #inspect(): void {
     this.#now = performance.now();
     for (const { socket, openedAt, connection } of this.#peers.values()) {
-      if (connection) connection.inspect(this.#now, openedAt);
-      else if (this.#now - openedAt > this.limits.beginMs) socket.destroy();
+      const isOver = connection ? connection.inspect(this.#now, openedAt) : this.#now - openedAt > this.limits.beginMs;
+      if (isOver) socket.destroy();
     }
     if (this.#turnedAway === 0 || this.#now - this.#reportedAt < REPORT_EVERY) return;
     this.#options.report?.(this.#turnedAway);

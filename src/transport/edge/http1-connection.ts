@@ -77,18 +77,17 @@ export class Http1Connection {
     this.#socket.destroy();
   }
 
-  inspect(now: number): void {
+  /** One round. True when the connection is to be cut. */
+  inspect(now: number): boolean {
     this.#now = now;
-    if (this.#lingersSince !== undefined && now - this.#lingersSince > LINGER_MS) {
-      this.#socket.destroy();
-      return;
-    }
+    if (this.#lingersSince !== undefined && now - this.#lingersSince > LINGER_MS) return true;
     const { writableLength, bytesWritten } = this.#socket;
     const flushed = bytesWritten - writableLength;
     if (writableLength === 0 || flushed > this.#flushed) {
       this.#flushed = flushed;
       this.#flushedAt = now;
-    } else if (now - this.#flushedAt > this.#limits.answerMs) this.#socket.destroy();
+    }
+    return now - this.#flushedAt > this.#limits.answerMs;
   }
 
   /** Reads and forgets what is left of the request. */

@@ -20,6 +20,8 @@ interface OpenStream {
   readonly moreBytes: () => number;
   /** When a round first found the answer complete, and the stream open. */
   answeredAt: number | undefined;
+  /** What of the answer waited for the caller in the last round, and since when it has been that much. */
+  unread: { readonly bytes: number; readonly since: number };
 }
 
 const LAST_STREAM_ID = 2 ** 31 - 1;
@@ -43,6 +45,7 @@ export class Http2Connection {
   #leaving: { readonly since: number; readonly graceMs: number } | undefined;
   #toldOfAgeAt: number | undefined;
   #isSentAway = false;
+  #overSince: number | undefined;
 
   constructor(session: ServerHttp2Session, { now, ...rules }: Http2Rules & { now: number }) {
     const { limits } = rules;
@@ -84,7 +87,8 @@ export class Http2Connection {
     if (!isWhole && unfinishedBytes === 0) return refuse(stream);
     const isLarge = !isWhole && UnfinishedRequests.isLarge(largest);
     const moreBytes = isLarge ? unfinished.countRest(stream, () => stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM)) : NO_MORE;
-    const call: OpenStream = { openedAt: this.#now, unfinishedBytes, moreBytes, answeredAt: undefined };
+    const unread = { bytes: 0, since: this.#now };
+    const call: OpenStream = { openedAt: this.#now, unfinishedBytes, moreBytes, answeredAt: undefined, unread };
     this.#streams.set(stream, call);
     this.#lastSignAt = this.#now;
     // A stream that was taken back ends too, but was not received.
@@ -107,10 +111,20 @@ export class Http2Connection {
     this.#session.destroy();
   }
 
-  /** One round: ends what has had its time. */
-  inspect(now: number, openedAt: number): void {
+  /** One round: ends what has had its time. True when the connection is to be cut: it is over, and the caller does not close it. */
+  inspect(now: number, openedAt: number): boolean {
     this.#now = now;
-    if (this.#session.destroyed) return;
+    const { limits } = this.#rules;
+    if (this.#session.destroyed) {
+      this.#overSince ??= now;
+      return now - this.#overSince > limits.answerMs;
+    }
+    this.#inspectSession(openedAt);
+    return false;
+  }
+
+  #inspectSession(openedAt: number): void {
+    const now = this.#now;
     const { limits } = this.#rules;
     if (!this.#hasBegun && now - openedAt > limits.beginMs) {
       this.#session.destroy();
@@ -148,6 +162,8 @@ export class Http2Connection {
     const { limits, tooLate } = this.#rules;
     const isAnswered = stream.headersSent && stream.writableEnded;
     if (!isAnswered) {
+      // grpc-js ends an answer only when the message in it was taken.
+      if (this.#isUnread(stream, call)) stream.close(constants.NGHTTP2_CANCEL);
       if (call.unfinishedBytes === 0 || this.#now - call.openedAt <= limits.requestMs) return;
       if (call.answeredAt === undefined && !stream.headersSent) {
         call.answeredAt = this.#now;
@@ -164,6 +180,14 @@ export class Http2Connection {
       if (stream.writableFinished) stream.close(constants.NGHTTP2_NO_ERROR);
       else if (this.#now - call.answeredAt > limits.answerMs) stream.close(constants.NGHTTP2_CANCEL);
     } else if (this.#now - call.answeredAt > limits.answerMs) stream.close(constants.NGHTTP2_CANCEL);
+  }
+
+  /** Whether the caller has taken nothing of what waits for it for as long as the end of an answer may take. */
+  #isUnread({ writableLength }: ServerHttp2Stream, call: OpenStream): boolean {
+    if (writableLength === 0 || writableLength !== call.unread.bytes) {
+      call.unread = { bytes: writableLength, since: this.#now };
+    }
+    return this.#now - call.unread.since > this.#rules.limits.answerMs;
   }
 
   /**
