@@ -50,6 +50,7 @@ export const overview = dashboard(
           expr: `1 - avg_over_time(kind:cqrs_failures:rate5m{kind="${kind}"}[30d]) / (avg_over_time(kind:cqrs_calls:rate5m{kind="${kind}"}[30d]) > 0) / 0.001`,
         },
         limits: { amber: 0.5, red: 0, descending: true },
+        instant: true,
       }),
     ),
     number({

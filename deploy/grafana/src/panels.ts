@@ -98,12 +98,23 @@ export function lines({ title, unit = 'short', description, width = 12, queries,
 export interface NumberPanel extends Panel {
   readonly query: Query;
   readonly limits?: Limits;
+  /** Asked for once and not for each moment of the time that is shown: for what costs much. */
+  readonly instant?: boolean;
   /** Words instead of numbers, each with its colour. */
   readonly words?: Readonly<Record<string, readonly [text: string, color: string]>>;
 }
 
 /** The latest value as a number on its colour, six in a row. */
-export function number({ title, unit = 'short', description, width = 4, query, limits, words }: NumberPanel): StatBuilder {
+export function number({
+  title,
+  unit = 'short',
+  description,
+  width = 4,
+  query,
+  limits,
+  instant,
+  words,
+}: NumberPanel): StatBuilder {
   const panel = new StatBuilder()
     .title(title)
     .unit(unit)
@@ -113,9 +124,9 @@ export function number({ title, unit = 'short', description, width = 4, query, l
     .noValue('none')
     .reduceOptions(new ReduceDataOptionsBuilder().calcs(['lastNotNull']))
     .colorMode(limits || words ? BigValueColorMode.Background : BigValueColorMode.None)
-    .graphMode(words ? BigValueGraphMode.None : BigValueGraphMode.Area)
+    .graphMode(words || instant ? BigValueGraphMode.None : BigValueGraphMode.Area)
     .thresholds(steps(limits ? stepsOf(limits) : [{ color: 'text', value: null }]))
-    .targets([dataQuery(query, 0)]);
+    .targets([instant ? dataQuery(query, 0).instant() : dataQuery(query, 0)]);
   if (description !== undefined) panel.description(description);
   if (words) {
     const options = Object.fromEntries(Object.entries(words).map(([value, [text, color]]) => [value, { text, color }]));
