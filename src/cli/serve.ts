@@ -1,6 +1,7 @@
 import { type Config, ConfigError, type Environment, readConfig } from '../config.ts';
 import { createLogger } from '../telemetry/logger.ts';
 import { refuseTaken } from '../transport/address.ts';
+import { clearTextWarning } from './clear-text.ts';
 import { firstSignal } from './first-signal.ts';
 import { hangUp } from './hang-up.ts';
 import { createConsoleProgress } from './progress.ts';
@@ -20,6 +21,8 @@ export async function serve(environment: Environment): Promise<void> {
     pretty: process.stdout.isTTY,
     pid: isAlone ? undefined : process.pid,
   });
+  const warning = clearTextWarning(config);
+  if (warning !== undefined) logger.warn(warning);
   // Before the database, which may take half a minute to make.
   await refuseTakenAddresses(config);
   const start = isAlone ? (await import('../app.ts')).startApp : (await import('./start-workers.ts')).startWorkers;

@@ -1,6 +1,7 @@
 import cluster from 'node:cluster';
 import type { Config } from '../config.ts';
 import type { Snapshot } from '../telemetry/metrics/snapshot.ts';
+import { closeUntaken } from './untaken-connections.ts';
 
 /** In what a worker differs from the environment. It is a message, because it holds keys and passwords. Orders follow. */
 export type WorkerSetup = Pick<
@@ -53,6 +54,7 @@ const NOTHING: Snapshot = { metrics: [], slowest: [] };
 /** Starts a worker. One that serves and then answers nothing for half a minute is stuck, and is killed. */
 export function forkWorker(setup: WorkerSetup): WorkerProcess {
   const worker = cluster.fork();
+  closeUntaken(worker);
   const { promise: serving, resolve, reject } = Promise.withResolvers<void>();
   let asking: NodeJS.Timeout | undefined;
   // Questions are counted and not the time: this process may have been held up itself.

@@ -75,6 +75,17 @@ describe('a start that cannot succeed', () => {
     expect(stderr).not.toMatch(/^ +at /m);
   });
 
+  it('has warned by then of clear text that other machines would reach', async () => {
+    const env = {
+      ...FREE,
+      GRPC_ADDRESS: '0.0.0.0:0',
+      DATABASE_URL: 'postgresql://app@127.0.0.1:1/app',
+      AUTH_SIGNING_KEYS: dataDir.path,
+    };
+    const { stdout } = await run(['serve'], env);
+    expect(stdout).toMatch(/"level":"warn".*"msg":"GRPC_ADDRESS can be reached from other machines in clear text/);
+  });
+
   it('with files for TLS that are missing names the variable', async () => {
     const env = { ...FREE, DATA_DIR: dataDir.path, TLS_CERT_FILE: '/nowhere/cert.pem', TLS_KEY_FILE: '/nowhere/key.pem' };
     const { code, stderr } = await run(['serve'], env);

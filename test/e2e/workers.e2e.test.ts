@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, realpathSync } from 'node:fs';
+import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Code, ConnectError } from '@connectrpc/connect';
@@ -134,6 +135,30 @@ describe('two workers', () => {
     );
     using each = await connectToEach();
     expect(each.callers).toHaveLength(2);
+  });
+
+  it('leave nobody waiting who was dealt to one that ended before it took them', async () => {
+    const before = workers();
+    const [stuck = 0] = before;
+    process.kill(stuck, 'SIGSTOP');
+    const { hostname, port } = new URL(`http://${service.grpcAddress}`);
+    const sockets = Array.from({ length: 6 }, () => createConnection({ host: hostname, port: Number(port) }));
+    // What a server sends first, its SETTINGS, or the end.
+    const answers = sockets.map((socket) => {
+      socket.write('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\u0004\0\0\0\0\0');
+      return new Promise<string>((end) => {
+        socket.on('error', () => {});
+        socket.once('data', () => end('served')).once('close', () => end('closed'));
+      });
+    });
+    await until(() => sockets.every(({ readyState }) => readyState === 'open'));
+    // By then all were dealt: in turn, until the stuck one had one that it does not take.
+    await Promise.any(answers);
+    process.kill(stuck, 'SIGKILL');
+    const seen = await Promise.all(answers);
+    expect(seen.filter((end) => end === 'served').length).toBeGreaterThan(0);
+    for (const socket of sockets) socket.destroy();
+    await replaced(stuck, before);
   });
 
   it('go on without one that is killed, which is replaced', async () => {
