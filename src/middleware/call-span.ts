@@ -28,8 +28,8 @@ export function describeOrigin(span: Span, { origin: { door, peer } }: Call): vo
 /** Says on the span of a call how it ended, and ends it. */
 export function endCallSpan(span: Span, call: Call, end: CallEnd): void {
   const code = codeName(endCode(end));
-  // The errors middleware keeps what it typed as the cause.
-  const planned = end.error instanceof ConnectError ? (end.error.cause ?? end.error) : end.error;
+  // The errors middleware keeps what it typed as the cause; a reader that left knows of none.
+  const planned = end.error instanceof ConnectError ? (end.error.cause ?? call.cancellation.reason ?? end.error) : end.error;
   span.setAttributes({
     [ATTRIBUTE.rpcStatusCode]: code,
     [ATTRIBUTE.messages]: end.messages,

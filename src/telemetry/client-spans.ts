@@ -20,7 +20,13 @@ export function clientSpans({ host, port }: { host: string; port: number }): Int
     propagation.inject(inside, request.header, setter);
     try {
       const response = await context.with(inside, next, undefined, request);
-      if (response.stream) return { ...response, message: watched(response.message, span) };
+      if (response.stream) {
+        // Who leaves a stream so asks for no message any more.
+        request.signal.addEventListener('abort', () => end(span, ConnectError.from(request.signal.reason, Code.Canceled)), {
+          once: true,
+        });
+        return { ...response, message: watched(response.message, span) };
+      }
       end(span);
       return response;
     } catch (error) {
@@ -38,13 +44,13 @@ async function* watched<T>(messages: AsyncIterable<T>, span: Span): AsyncGenerat
     end(span, error);
     throw error;
   } finally {
-    // Its reader left.
-    if (span.isRecording()) end(span, new ConnectError('left', Code.Canceled));
+    end(span, new ConnectError('its reader left', Code.Canceled));
   }
 }
 
-/** For a client, every code but OK is an error. */
+/** Once. For a client, every code but OK is an error. */
 function end(span: Span, error?: unknown): void {
+  if (!span.isRecording()) return;
   const code = error === undefined ? undefined : ConnectError.from(error).code;
   span.setAttribute(ATTRIBUTE.rpcStatusCode, codeName(code));
   if (code !== undefined) {

@@ -59,7 +59,7 @@ export async function startPrometheus(target: string): Promise<Prometheus> {
     ended.then(() => reject(new Error(`Prometheus ended: ${log}`)));
     child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
       log += chunk;
-      const [, found] = /msg="Listening on" address=(\S+)/.exec(log) ?? [];
+      const [, found] = /msg="Listening on" (?:component=web )?address=(\S+)/.exec(log) ?? [];
       if (!found) return;
       clearTimeout(tooLate);
       resolve(found);

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { QueryService as Log } from '../../gen/audit/v1/query_service_pb.js';
 import { CommandService } from '../../gen/users/v1/command_service_pb.js';
 import { QueryService } from '../../gen/users/v1/query_service_pb.js';
 import { eventually } from '../support/eventually.ts';
@@ -70,6 +71,36 @@ describe('a service with a collector', () => {
     }
     expect(named.length).toBe(4);
   });
+
+  it('has one trace of a stream, which ends when its reader leaves', async () => {
+    const leave = new AbortController();
+    const log = traced.client(Log, await service.adminToken());
+    const reading = (async () => {
+      for await (const { event } of log.watchCommands({}, { signal: leave.signal })) if (event.case === 'command') leave.abort();
+    })();
+    const name = 'audit.v1.QueryService/WatchCommands';
+    const seen = () => collector.spans().filter((span) => span.name === name);
+    const reader = await Promise.race([reading.catch((error: unknown) => error), callUntil(() => leave.signal.aborted)]);
+    expect(reader).toBeDefined();
+    await eventually(() =>
+      expect(
+        seen()
+          .map(({ kind }) => kind)
+          .sort(),
+      ).toEqual(['client', 'server']),
+    );
+    for (const span of seen()) expect(span.attributes['rpc.status_code']).toBe('CANCELLED');
+    const [call, client] = ['server', 'client'].map((kind) => seen().find((span) => span.kind === kind));
+    expect(call?.parentId).toBe(client?.spanId);
+    expect(call?.attributes).toMatchObject({ 'cqrs.outcome': 'timed_out', 'cqrs.served_by': 'replica-1' });
+    expect(call?.attributes['cqrs.stream.messages']).toBeGreaterThan(0);
+  });
+
+  /** Commands, until there is no need of more. */
+  async function callUntil(isEnough: () => boolean): Promise<unknown> {
+    while (!isEnough()) await traced.client(CommandService).createUser(somebody());
+    return await new Promise(() => {});
+  }
 
   it('has one trace of a subcommand that calls it', async () => {
     const env = {
