@@ -23,7 +23,7 @@ import { logging } from './logging.ts';
 import { metrics } from './metrics.ts';
 import { type RateLimitParts, rateLimit } from './rate-limit.ts';
 import { retry } from './retry.ts';
-import { tracing } from './tracing.ts';
+import { handlerTrace, tracing } from './tracing.ts';
 import { unitOfWork } from './unit-of-work.ts';
 
 /** What the middleware is made of. */
@@ -84,6 +84,7 @@ export function createPipelines(parts: PipelineParts): Pipelines {
       ...outer,
       ...admission,
       consistency(parts.reads, { report: parts.reading, outages: new OutageLog('queries', parts.logger) }),
+      handlerTrace(),
     ],
     replay: replayPipeline(parts),
   };
@@ -97,4 +98,5 @@ export function replayPipeline(parts: Pick<PipelineParts, 'validation' | 'writes
 const execution = ({ writes }: Pick<PipelineParts, 'writes'>, outages?: OutageLog): readonly Interceptor[] => [
   retry(),
   unitOfWork(writes.unitOfWork, outages),
+  handlerTrace(),
 ];

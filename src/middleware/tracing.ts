@@ -1,5 +1,5 @@
 import { randomFillSync } from 'node:crypto';
-import { ConnectError, type Interceptor } from '@connectrpc/connect';
+import { ConnectError, createContextKey, type Interceptor } from '@connectrpc/connect';
 import {
   type Context,
   context,
@@ -24,7 +24,7 @@ export const TRACE_HEADER = 'traceparent';
 
 /**
  * Sets the trace context of the call: the caller's `traceparent` (W3C Trace Context), or a new one when there is none that is valid.
- * Everything inside knows it, its lines of the log included.
+ * What is inside of a recorded call knows it, its lines of the log included; for the others see `handlerTrace`.
  *
  * With a tracer the call gets a span (semantic conventions of OpenTelemetry for RPC, 1.45). One that is recorded is named in the answer.
  */
@@ -38,7 +38,24 @@ function withoutSpans(fillRandom: (bytes: Buffer) => void): Interceptor {
     const call = callOf(request);
     const known = new CallTrace(call, newTraceparent);
     call.contextValues.set(traceKey, known);
-    const inside = withTrace(known);
+    return next(request);
+  };
+}
+
+/** Where the handler of a call is that has an unrecorded span. */
+const unrecordedKey = createContextKey<Context | undefined>(undefined, { description: 'unrecorded span' });
+
+/**
+ * Has a handler know the trace of a call that is not recorded: its lines of the log, and the calls that it makes in process. Innermost,
+ * because all that is awaited in a context pays for it: around the whole call that would be some microseconds.
+ */
+export function handlerTrace(): Interceptor {
+  return (next) => (request) => {
+    const call = callOf(request);
+    const known = call.contextValues.get(traceKey);
+    // A recorded call is in its context from its begin on.
+    if (!known || known.spanId !== undefined) return next(request);
+    const inside = call.contextValues.get(unrecordedKey) ?? withTrace(known);
     const answer = context.with(inside, next, undefined, request);
     return call.stream ? answer.then((response) => readInside(inside, response)) : answer;
   };
@@ -98,7 +115,7 @@ function traceparents(fillRandom: (bytes: Buffer) => void): () => string {
 const header: TextMapGetter<Call> = { get: (call, name) => call.headerValue(name), keys: (call) => [...call.headerNames] };
 
 function withSpans(tracer: Tracer): Interceptor {
-  return (next) => async (request) => {
+  return (next) => (request) => {
     const call = callOf(request);
     const around = callerOf(call);
     const span = tracer.startSpan(methodName(call.method), { kind: SpanKind.SERVER, attributes: sampledBy(call) }, around);
@@ -108,8 +125,8 @@ function withSpans(tracer: Tracer): Interceptor {
     const traceparent = `00-${traceId}-${spanId}-${isRecorded ? '01' : '00'}`;
     call.contextValues.set(traceKey, { traceId, spanId: isRecorded ? spanId : undefined, traceparent });
     if (!isRecorded) {
-      const response = await context.with(inside, next, undefined, request);
-      return call.stream ? readInside(inside, response) : response;
+      call.contextValues.set(unrecordedKey, inside);
+      return next(request);
     }
 
     describeOrigin(span, call);
@@ -118,7 +135,7 @@ function withSpans(tracer: Tracer): Interceptor {
       answerOf(response).setHeader(TRACE_HEADER, traceparent);
       return call.stream ? readInside(inside, response) : response;
     };
-    return await untilItsEnd(call, make, (end) => {
+    return untilItsEnd(call, make, (end) => {
       endCallSpan(span, call, end);
       if (end.error instanceof ConnectError) end.error.metadata.set(TRACE_HEADER, traceparent);
     });

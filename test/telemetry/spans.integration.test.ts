@@ -3,13 +3,16 @@ import { CommandService } from '../../gen/users/v1/command_service_pb.js';
 import { QueryService } from '../../gen/users/v1/query_service_pb.js';
 import { DEFAULT_LIMITS } from '../../src/config.ts';
 import { eventually } from '../support/eventually.ts';
+import { FOREVER } from '../support/patience.ts';
 import { asAdmin, logIn, PASSWORD, signUp, somebody } from '../support/people.ts';
 import { startTracedApp, type TracedApp } from '../support/traced-app.ts';
 import { type SeenSpan, treeOf } from '../support/traces.ts';
 
 let traced: TracedApp;
 beforeAll(async () => {
-  traced = await startTracedApp({ limits: { ...DEFAULT_LIMITS, commandsInFlight: 500, queriesInFlight: 500 } });
+  traced = await startTracedApp({
+    limits: { ...DEFAULT_LIMITS, commandsInFlight: 500, queriesInFlight: 500, databaseWaitMs: FOREVER },
+  });
 });
 afterAll(async () => {
   await traced[Symbol.asyncDispose]();

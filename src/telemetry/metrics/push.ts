@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type HrTime, ValueType } from '@opentelemetry/api';
 import { ExportResultCode, getNumberFromEnv, getStringFromEnv, millisToHrTime } from '@opentelemetry/core';
 import type { Resource } from '@opentelemetry/resources';
@@ -54,7 +55,10 @@ export async function pushMetrics({
     ],
   });
   const provider = new MeterProvider({ resource, readers: [reader] });
-  return { shutdown: () => provider.shutdown({ timeoutMillis: FAREWELL }).catch(() => {}) };
+  return {
+    // Whatever the collector does: the exporter would try it again for seconds.
+    shutdown: () => Promise.race([provider.shutdown().catch(() => {}), sleep(FAREWELL, undefined, { ref: false })]),
+  };
 }
 
 async function metricExporter(): Promise<PushMetricExporter> {

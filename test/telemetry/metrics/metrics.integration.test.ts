@@ -2,6 +2,7 @@ import { request as httpRequest } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { createClient } from '@connectrpc/connect';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import pg from 'pg';
 import { QueryService as AuditQueries } from '#gen/audit/v1/query_service_pb.js';
 import { CommandService } from '#gen/users/v1/command_service_pb.js';
 import { QueryService } from '#gen/users/v1/query_service_pb.js';
@@ -115,13 +116,19 @@ describe('the metrics', () => {
 
   it('count statements that failed by what PostgreSQL said', async () => {
     const person = somebody();
-    // Both pass the look whether the address is free, and the index decides.
-    const signUps = Array.from({ length: 8 }, () =>
+    const blocker = new pg.Client(app.database.connections.owner);
+    await blocker.connect();
+    await blocker.query('begin; lock table users."user" in share mode');
+    // Both pass the look whether the address is free, wait to write, and the index decides.
+    const signUps = [1, 2].map(() =>
       app
         .client(CommandService)
         .createUser(person)
         .catch(() => undefined),
     );
+    const waiting = `select from pg_locks where relation = 'users."user"'::regclass and not granted`;
+    await eventually(async () => expect(await app.database.query(waiting)).toHaveLength(2));
+    await blocker.end();
     expect((await Promise.all(signUps)).filter((answer) => answer !== undefined)).toHaveLength(1);
     expect(await value('cqrs_statement_errors_total{pool="commands",sqlstate="23505"}')).toBeGreaterThan(0);
   });
