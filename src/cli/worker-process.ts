@@ -31,7 +31,7 @@ export interface WorkerProcess {
   /** How it ended. Never rejects. */
   readonly ended: Promise<string>;
   readonly renew: () => void;
-  /** What its metrics say; after two seconds, what they said before. Never rejects. */
+  /** What its metrics say; after two seconds, what they said before. Nothing, before it serves. Never rejects. */
   readonly metrics: () => Promise<Snapshot>;
   /** What they said when they were asked for last. */
   readonly lastMetrics: () => Snapshot;
@@ -65,6 +65,7 @@ export function forkWorker(setup: WorkerSetup): WorkerProcess {
   let last = NOTHING;
   let counted = Promise.withResolvers<Snapshot>();
   const metrics = async (): Promise<Snapshot> => {
+    if (asking === undefined) return last;
     counted = Promise.withResolvers<Snapshot>();
     tell('metrics');
     const late = setTimeout(() => counted.resolve(last), PATIENCE);

@@ -246,18 +246,20 @@ describe('200 calls at once', () => {
         ),
     };
     /** What one call sends. Its record can be stored together with those of others, in a trace of its own that names them. */
-    const statements = (spans: readonly SeenSpan[]): string[] => {
+    const statements = (spans: readonly SeenSpan[], isQuery: boolean): string[] => {
       const ids = new Set(spans.map(({ spanId }) => spanId));
       const isNamed = collector.spans().some(({ links }) => links.some(({ spanId }) => ids.has(spanId)));
       const own = spans
         .filter(({ attributes }) => attributes['db.system.name'] !== undefined)
         .map(({ name }) => name.replace(' INSERT cqrs.personal_owner', ''));
-      return [...own, ...(isNamed ? ['INSERT cqrs.command_log'] : [])].sort();
+      const all = [...own, ...(isNamed ? ['INSERT cqrs.command_log'] : [])].sort();
+      // A query asks the primary the same when the replica does not have the user yet.
+      return isQuery ? [...new Set(all)] : all;
     };
     const alone: Record<string, string[]> = {};
-    for (const [kind, call] of Object.entries(kinds)) alone[kind] = statements(await traceOf(call));
-
     const isQuery = (kind: string): boolean => /^(Get|List|Find)/.test(kind);
+    for (const [kind, call] of Object.entries(kinds)) alone[kind] = statements(await traceOf(call), isQuery(kind));
+
     // Side by side, and not one kind after the other.
     const rounds = Array.from({ length: 47 }, (_, round) =>
       Object.entries(kinds).filter(([kind]) => isQuery(kind) || round < 20),
@@ -267,7 +269,7 @@ describe('200 calls at once', () => {
     const traces = await Promise.all(calls.map(async ([kind, call]) => ({ kind, spans: await traceOf(call) })));
 
     for (const { kind, spans } of traces) {
-      expect({ kind, statements: statements(spans) }).toEqual({ kind, statements: alone[kind] });
+      expect({ kind, statements: statements(spans, isQuery(kind)) }).toEqual({ kind, statements: alone[kind] });
       const known = new Set(spans.map(({ spanId }) => spanId));
       expect(spans.filter(({ parentId }) => parentId === undefined || !known.has(parentId)).length).toBe(1);
     }
