@@ -1,6 +1,7 @@
 import type { DescMethod } from '@bufbuild/protobuf';
 import { type MessageKind, messageKind, methodName } from '../../cqrs/convention.ts';
 import { isFault } from '../code-name.ts';
+import type { Series } from './bound-histogram.ts';
 import type { Instruments } from './instruments.ts';
 import type { SlowestCalls } from './slowest-calls.ts';
 
@@ -28,10 +29,18 @@ export interface EndedCall {
 const SYSTEMS = { grpc: 'grpc', connect: 'connectrpc', 'in-process': 'in_process' } as const;
 const GUESSES: ReadonlySet<string> = new Set(['GUESSES_THROTTLED', 'GUESSES_EXHAUSTED']);
 
+/** Where calls of one rpc that end alike are counted. */
+interface Outcome {
+  readonly seconds: Series;
+  readonly rpcSeconds: Series;
+}
+
 /** Counts calls and how long they take. */
 export class CallMetrics {
   readonly #metrics: Instruments;
   readonly #slowest: SlowestCalls;
+  /** By rpc, and then by door and code: looked up by each call, and made once. */
+  readonly #rpcs = new Map<DescMethod, { readonly name: string; readonly outcomes: Map<string, Outcome> }>();
 
   constructor(metrics: Instruments, slowest: SlowestCalls) {
     this.#metrics = metrics;
@@ -42,43 +51,58 @@ export class CallMetrics {
   expect(method: DescMethod): void {
     const labels = { method: methodName(method), code: 'OK' };
     const kind = messageKind(method.parent) ?? 'query';
-    const { total, seconds } = this.#of(kind);
-    total.inc(labels, 0);
-    seconds.zero(labels);
+    this.#secondsOf(kind).series(labels);
     if (kind === 'query') return;
     const { retries, conflicts, replayed, dryRuns, guessesThrottled } = this.#metrics;
     for (const counter of [retries, conflicts, replayed, dryRuns, guessesThrottled]) counter.inc({ method: labels.method }, 0);
   }
 
   ended(call: EndedCall): void {
+    const { code, firstMessageSeconds = call.seconds } = call;
+    let rpc = this.#rpcs.get(call.method);
+    if (!rpc) {
+      rpc = { name: methodName(call.method), outcomes: new Map() };
+      this.#rpcs.set(call.method, rpc);
+    }
+    const key = OUTCOME[call.door] + code;
+    let outcome = rpc.outcomes.get(key);
+    if (!outcome) {
+      outcome = this.#outcome(rpc.name, call);
+      rpc.outcomes.set(key, outcome);
+    }
+    const traceId = call.isTraced ? call.traceId() : undefined;
+    outcome.seconds.observe(firstMessageSeconds, traceId);
+    outcome.rpcSeconds.observe(call.seconds, traceId);
+    this.#slowest.add({ method: rpc.name, code, seconds: firstMessageSeconds }, call.traceId);
+    if (call.attempts > 1 || call.isReplayed || call.isDryRun || call.reason !== undefined) this.#unusual(rpc.name, call);
+  }
+
+  #unusual(method: string, { attempts, isReplayed, isDryRun, reason, ...call }: EndedCall): void {
     const metrics = this.#metrics;
-    const { code, reason, firstMessageSeconds = call.seconds } = call;
-    const kind = messageKind(call.method.parent) ?? 'query';
-    const method = methodName(call.method);
-    const { total, seconds } = this.#of(kind);
-    const labels = { method, code };
-    total.inc(labels);
-    // The library's types want the labels of the metric here.
-    const exemplarLabels = (call.isTraced ? { trace_id: call.traceId() } : {}) as object;
-    seconds.observe({ labels, value: firstMessageSeconds, exemplarLabels });
-    const rpc = { rpc_system_name: SYSTEMS[call.door], rpc_method: method, rpc_status_code: code };
-    metrics.rpcSeconds.observe({
-      labels: { ...rpc, error_type: isFault(code) ? code : '' },
-      value: call.seconds,
-      exemplarLabels,
-    });
-    this.#slowest.add({ method, code, seconds: firstMessageSeconds }, call.traceId);
-    if (call.attempts > 1) metrics.retries.inc({ method }, call.attempts - 1);
-    if (call.isReplayed) metrics.replayed.inc({ method });
-    if (call.isDryRun) metrics.dryRuns.inc({ method });
+    if (attempts > 1) metrics.retries.inc({ method }, attempts - 1);
+    if (isReplayed) metrics.replayed.inc({ method });
+    if (isDryRun) metrics.dryRuns.inc({ method });
     if (reason === undefined) return;
-    metrics.errors.inc({ kind, reason });
+    metrics.errors.inc({ kind: messageKind(call.method.parent) ?? 'query', reason });
     if (reason === 'CONFLICT') metrics.conflicts.inc({ method });
     if (GUESSES.has(reason)) metrics.guessesThrottled.inc({ method });
   }
 
-  #of(kind: MessageKind): { total: Instruments['commands']; seconds: Instruments['commandSeconds'] } {
-    const { commands, queries, commandSeconds, querySeconds } = this.#metrics;
-    return kind === 'command' ? { total: commands, seconds: commandSeconds } : { total: queries, seconds: querySeconds };
+  #outcome(method: string, { method: { parent }, door, code }: EndedCall): Outcome {
+    return {
+      seconds: this.#secondsOf(messageKind(parent) ?? 'query').series({ method, code }),
+      rpcSeconds: this.#metrics.rpcSeconds.series({
+        rpc_system_name: SYSTEMS[door],
+        rpc_method: method,
+        rpc_status_code: code,
+        error_type: isFault(code) ? code : '',
+      }),
+    };
+  }
+
+  #secondsOf(kind: MessageKind): Instruments['commandSeconds'] {
+    return kind === 'command' ? this.#metrics.commandSeconds : this.#metrics.querySeconds;
   }
 }
+
+const OUTCOME = { grpc: 'grpc ', connect: 'connect ', 'in-process': 'in-process ' } as const;

@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { BoundHistogram } from './bound-histogram.ts';
 
 /** Of calls, in seconds: 1 ms to 10 s, with edges at the targets of 100 ms for queries and 500 ms for commands. */
 const CALL_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
@@ -38,28 +39,33 @@ export function createInstruments(version = '') {
   ): Histogram<Label> =>
     new Histogram({ name, help, labelNames: [...labelNames], buckets: [...buckets], registers, enableExemplars: true });
 
+  const bound = <Label extends string>(
+    name: string,
+    help: string,
+    { buckets, labelNames }: { buckets: readonly number[]; labelNames: readonly Label[] },
+  ): BoundHistogram<Label> => new BoundHistogram({ name, help, labelNames, buckets, registry });
+
   const ofCalls = { labelNames: ['method', 'code'] as const, buckets: CALL_SECONDS };
+  const commandSeconds = bound('cqrs_command_duration_seconds', 'From the arrival of a command to its answer.', ofCalls);
+  commandSeconds.counter({ name: 'cqrs_command_total', help: 'Commands that ended.', registry });
+  const querySeconds = bound(
+    'cqrs_query_duration_seconds',
+    'From the arrival of a query to its answer; of a stream, to its first message.',
+    ofCalls,
+  );
+  querySeconds.counter({
+    name: 'cqrs_query_total',
+    help: 'Queries that ended; streams when their reader left or they failed.',
+    registry,
+  });
   const instruments = {
     registry,
-    commands: counter('cqrs_command_total', 'Commands that ended.', ofCalls.labelNames),
-    queries: counter(
-      'cqrs_query_total',
-      'Queries that ended; streams when their reader left or they failed.',
-      ofCalls.labelNames,
-    ),
-    commandSeconds: histogram('cqrs_command_duration_seconds', 'From the arrival of a command to its answer.', ofCalls),
-    querySeconds: histogram(
-      'cqrs_query_duration_seconds',
-      'From the arrival of a query to its answer; of a stream, to its first message.',
-      ofCalls,
-    ),
-    rpcSeconds: histogram(
+    commandSeconds,
+    querySeconds,
+    rpcSeconds: bound(
       'rpc_server_call_duration_seconds',
       'OpenTelemetry rpc.server.call.duration: whole calls, streams to their end.',
-      {
-        labelNames: ['rpc_system_name', 'rpc_method', 'rpc_status_code', 'error_type'],
-        buckets: RPC_SECONDS,
-      },
+      { labelNames: ['rpc_system_name', 'rpc_method', 'rpc_status_code', 'error_type'], buckets: RPC_SECONDS },
     ),
     errors: counter('cqrs_error_total', 'Calls that failed, by the reason of their ErrorInfo.', ['kind', 'reason']),
     inFlight: gauge('cqrs_in_flight', 'Calls under way.', { labelNames: ['kind'] }),
@@ -109,11 +115,11 @@ export function createInstruments(version = '') {
     poolConnections: gauge('cqrs_pool_connections', 'Connections that are open.', { labelNames: ['pool', 'state'] }),
     poolLimit: gauge('cqrs_pool_limit', 'Connections that may be open.', { labelNames: ['pool'] }),
     poolWaiting: gauge('cqrs_pool_waiting', 'Calls that wait for a connection.', { labelNames: ['pool'] }),
-    poolWaitSeconds: histogram('cqrs_pool_wait_seconds', 'How long calls waited for a connection.', {
+    poolWaitSeconds: bound('cqrs_pool_wait_seconds', 'How long calls waited for a connection.', {
       labelNames: ['pool'],
       buckets: STATEMENT_SECONDS,
     }),
-    statementSeconds: histogram('cqrs_statement_duration_seconds', 'From sending a statement to its answer.', {
+    statementSeconds: bound('cqrs_statement_duration_seconds', 'From sending a statement to its answer.', {
       labelNames: ['pool', 'statement'],
       buckets: STATEMENT_SECONDS,
     }),

@@ -16,7 +16,9 @@ async function data(name: string, fill: (metrics: ReturnType<typeof createInstru
 
 describe('metrics by OTLP', () => {
   it('have the same names and labels, a count as a sum that only grows', async () => {
-    const sent = await data('cqrs_command_total', ({ commands }) => commands.inc({ method: 'm', code: 'OK' }, 3));
+    const sent = await data('cqrs_command_total', ({ commandSeconds }) => {
+      for (const seconds of [1, 2, 3]) commandSeconds.series({ method: 'm', code: 'OK' }).observe(seconds);
+    });
     expect(sent).toMatchObject({
       descriptor: { name: 'cqrs_command_total', unit: '1' },
       isMonotonic: true,
@@ -27,7 +29,7 @@ describe('metrics by OTLP', () => {
   it('have histograms whose buckets hold what lies between their edges', async () => {
     const sent = await data('rpc_server_call_duration_seconds', ({ rpcSeconds }) => {
       const labels = { rpc_system_name: 'grpc', rpc_method: 'm', rpc_status_code: 'OK', error_type: '' };
-      for (const value of [0.001, 0.006, 0.006, 99]) rpcSeconds.observe({ labels, value });
+      for (const value of [0.001, 0.006, 0.006, 99]) rpcSeconds.series(labels).observe(value);
     });
     expect(sent.descriptor).toMatchObject({ name: 'rpc.server.call.duration', unit: 's' });
     expect(sent.dataPoints).toHaveLength(1);
