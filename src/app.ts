@@ -208,8 +208,8 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
 
   const unexpected: UnexpectedErrors = {
     newId: randomUUIDv7,
-    report: ({ error, errorId, method, hidden }) =>
-      logger.error({ err: errorForm(error, hidden), error_id: errorId, method }, 'unexpected error'),
+    report: ({ error, errorId, method, traceId, hidden }) =>
+      logger.error({ err: errorForm(error, hidden), error_id: errorId, method, trace_id: traceId }, 'unexpected error'),
   };
   const rules = validation();
   const inFlight = {

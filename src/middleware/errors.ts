@@ -9,6 +9,7 @@ import {
 } from '#gen/google/rpc/error_details_pb.js';
 import { type Answer, answerOf, toResponse } from '../cqrs/answer.ts';
 import { type Call, callOf, type Message } from '../cqrs/call.ts';
+import { traceKey } from '../cqrs/context-keys.ts';
 import { methodName } from '../cqrs/convention.ts';
 import { BusError, DomainError } from '../cqrs/errors.ts';
 import { hiddenTexts } from '../cqrs/redaction.ts';
@@ -29,6 +30,7 @@ export interface UnexpectedErrors {
     error: unknown;
     errorId: string;
     method: string | undefined;
+    traceId: string | undefined;
     hidden: readonly string[];
   }) => void;
 }
@@ -46,7 +48,7 @@ export function errors(unexpected: UnexpectedErrors): Interceptor {
       return toResponse(answer.withMessage(typedErrors(answer.message, callOf(request), unexpected)));
     } catch (error) {
       const call = callOf(request);
-      const typed = toConnectError(error, request.method, unexpected, () => hiddenIn(call));
+      const typed = toConnectError(error, request.method, unexpected, call);
       const { contextValues, id } = call;
       const attempt = contextValues.get(commandAttemptKey);
       if (attempt && !attempt.isCounted) typed.metadata.set(COMMAND_ID_HEADER, id);
@@ -59,7 +61,7 @@ async function* typedErrors(messages: AsyncIterable<Message>, call: Call, unexpe
   try {
     yield* messages;
   } catch (error) {
-    throw toConnectError(error, call.method, unexpected, () => hiddenIn(call));
+    throw toConnectError(error, call.method, unexpected, call);
   }
 }
 
@@ -104,12 +106,13 @@ export function toConnectError(
   error: unknown,
   method: DescMethod | undefined,
   unexpected: UnexpectedErrors,
-  hidden: () => readonly string[] = () => [],
+  call?: Call,
 ): ConnectError {
   if (error instanceof ConnectError && hasErrorInfo(error)) return error;
   if (error instanceof DomainError) return typedError(error, method);
   const errorId = unexpected.newId();
-  unexpected.report({ error, errorId, method: method && methodName(method), hidden: hidden() });
+  const traceId = call?.contextValues.get(traceKey)?.traceId;
+  unexpected.report({ error, errorId, method: method && methodName(method), traceId, hidden: call ? hiddenIn(call) : [] });
   const isDamage = meaningOf(error) === 'damaged';
   return typedError(isDamage ? new DatabaseDamaged(errorId, error) : new Unexpected(errorId, error), method);
 }

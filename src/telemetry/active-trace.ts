@@ -5,8 +5,8 @@ import type { TraceContext } from '../cqrs/context-keys.ts';
 const traceKey = createContextKey('trace of the call');
 
 /**
- * Has what is under way know the call that it belongs to, across all that is awaited, in this process from now on. It costs a call 0.3 µs
- * (an AsyncLocalStorage), and is there whether spans are recorded or not: lines of the log name their trace by it.
+ * Has what is under way know the call that it belongs to, across all that is awaited, in this process from now on. It is
+ * an AsyncLocalStorage, and there whether spans are recorded or not: lines of the log name their trace by it.
  */
 export function followCalls(): void {
   // False, and nothing done, when that was done before.

@@ -83,7 +83,7 @@ describe('errors', () => {
     expect([error.code, error.rawMessage]).toEqual([Code.Internal, 'internal error']);
     expect(error.findDetails(ErrorInfoSchema)[0]).toMatchObject({ reason: 'INTERNAL', metadata: { error_id: 'id-1' } });
     expect(unexpected.reported).toEqual([
-      { error: bug, errorId: 'id-1', method: 'conformance.v1.CommandService/Echo', hidden: [] },
+      { error: bug, errorId: 'id-1', method: 'conformance.v1.CommandService/Echo', traceId: undefined, hidden: [] },
     ]);
   });
 

@@ -1,7 +1,12 @@
+import { setImmediate } from 'node:timers/promises';
+import { create } from '@bufbuild/protobuf';
+import type { UnaryRequest } from '@connectrpc/connect';
 import { describe, expect, it } from '@jest/globals';
 import { QueryService } from '#gen/users/v1/query_service_pb.js';
+import { Answer, type ConnectResponse, toResponse } from '../../src/cqrs/answer.ts';
 import { traceKey } from '../../src/cqrs/context-keys.ts';
-import { tracing } from '../../src/middleware/tracing.ts';
+import { handlerTrace, tracing } from '../../src/middleware/tracing.ts';
+import { followCalls, traceOfLine } from '../../src/telemetry/active-trace.ts';
 import { callTo, pass } from './test-call.ts';
 
 const traceId = '4bf92f3577b34da6a3ce929d0e0e4736';
@@ -62,5 +67,29 @@ describe('tracing', () => {
       }),
     );
     expect(drawn).toBe(0);
+  });
+});
+
+describe('inside of a handler', () => {
+  /** What a line of the log would be given there, after something was awaited, and what outside of it. */
+  async function linesOf(header: Record<string, string>): Promise<{ inside: object; outside: object }> {
+    followCalls();
+    const call = callTo(QueryService.method.getUser, { header });
+    let inside = {};
+    const handler = async (): Promise<ConnectResponse> => {
+      await setImmediate();
+      inside = traceOfLine();
+      return toResponse(new Answer(call.method, create(call.method.output)));
+    };
+    const request = call as unknown as UnaryRequest;
+    await tracing()(handlerTrace()(handler))(request);
+    return { inside, outside: traceOfLine() };
+  }
+
+  it('lines of the log have the trace of the call, which nobody records', async () => {
+    const traces = Array.from({ length: 20 }, (_, n) => n.toString(16).padStart(32, 'a'));
+    const lines = await Promise.all(traces.map((id) => linesOf({ traceparent: `00-${id}-${parentId}-00` })));
+    expect(lines.map(({ inside }) => inside)).toEqual(traces.map((id) => ({ trace_id: id })));
+    for (const { outside } of lines) expect(outside).toEqual({});
   });
 });
