@@ -48,7 +48,7 @@ function filled(type: DescMessage, text: string, depth = 0): Record<string, unkn
   return Object.fromEntries(values);
 }
 
-it('a password, an e-mail address and a token are in no span and in no line, whatever field of whatever call they come in', async () => {
+it('a password, an e-mail address and a token are in no span, no metric and no line, whatever field of whatever call they come in', async () => {
   const { app, collector } = traced;
   const { grpcPort, httpPort, bus } = app.app;
   const transports = [
@@ -101,7 +101,12 @@ it('a password, an e-mail address and a token are in no span and in no line, wha
     .spans()
     .map((span) => JSON.stringify(span, (_, value: unknown) => (typeof value === 'bigint' ? String(value) : value)))
     .join('\n');
+  const page = (accept: string): Promise<string> =>
+    fetch(`http://127.0.0.1:${app.app.metricsPort}/metrics`, { headers: { accept } }).then((response) => response.text());
+  const metrics = (await Promise.all([page('text/plain'), page('application/openmetrics-text'), page('application/json')])).join();
+  expect(metrics).toContain('CreateUser');
   for (const part of [...PARTS, ...accessTokens]) {
+    expect(metrics.toLowerCase()).not.toContain(part.toLowerCase());
     expect(everything.toLowerCase()).not.toContain(part.toLowerCase());
     expect(app.log().toLowerCase()).not.toContain(part.toLowerCase());
   }
