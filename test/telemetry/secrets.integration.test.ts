@@ -103,7 +103,9 @@ it('a password, an e-mail address and a token are in no span, no metric and no l
     .join('\n');
   const page = (accept: string): Promise<string> =>
     fetch(`http://127.0.0.1:${app.app.metricsPort}/metrics`, { headers: { accept } }).then((response) => response.text());
-  const metrics = (await Promise.all([page('text/plain'), page('application/openmetrics-text'), page('application/json')])).join();
+  const metrics = (
+    await Promise.all([page('text/plain'), page('application/openmetrics-text'), page('application/json')])
+  ).join();
   expect(metrics).toContain('CreateUser');
   for (const part of [...PARTS, ...accessTokens]) {
     expect(metrics.toLowerCase()).not.toContain(part.toLowerCase());
