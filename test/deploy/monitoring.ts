@@ -64,8 +64,8 @@ export function exportedNames(): Set<string> {
   const names = createInstruments()
     .registry.getMetricsAsArray()
     .flatMap((metric) => {
-      const { name } = metric as { name: string };
-      return 'buckets' in metric ? [`${name}_bucket`, `${name}_sum`, `${name}_count`] : [name];
+      const { name, type } = metric as unknown as { name: string; type: string };
+      return type === 'histogram' ? [`${name}_bucket`, `${name}_sum`, `${name}_count`] : [name];
     });
   return new Set([...names, 'up', 'ALERTS']);
 }
