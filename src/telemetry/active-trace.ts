@@ -19,12 +19,15 @@ export const withTrace = (known: TraceContext): Context => ROOT_CONTEXT.setValue
 /** The trace of the call without a span that is under way here. */
 export const traceWithoutSpan = (): TraceContext | undefined => context.active().getValue(traceKey) as TraceContext | undefined;
 
+/** Nothing is under way, and nothing is added to a line. */
+export const NO_TRACE: { readonly trace_id?: string; readonly span_id?: string } = Object.freeze({});
+
 /** For pino: the trace that is under way where a line is written, and the span if it is recorded. */
 export function traceOfLine(): { trace_id?: string; span_id?: string } {
   const span = trace.getActiveSpan();
   if (!span) {
     const known = traceWithoutSpan();
-    return known ? { trace_id: known.traceId } : {};
+    return known ? { trace_id: known.traceId } : NO_TRACE;
   }
   const { traceId, spanId } = span.spanContext();
   return span.isRecording() ? { trace_id: traceId, span_id: spanId } : { trace_id: traceId };

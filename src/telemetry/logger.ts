@@ -1,5 +1,5 @@
 import { type DestinationStream, type Logger, pino } from 'pino';
-import { traceOfLine } from './active-trace.ts';
+import { NO_TRACE, traceOfLine } from './active-trace.ts';
 import { errorForm } from './error-form.ts';
 import { escapedJson, escapedLine, escapedText } from './escaped-text.ts';
 import type { LogLevel } from './log-levels.ts';
@@ -22,6 +22,8 @@ export interface LoggerOptions {
 /** How every line is made. It names the trace that is under way. Of an error nothing is written but what `errorForm` takes. */
 export const FORM = {
   mixin: traceOfLine,
+  // The lines of calls, most of all, are written outside of what is under way: they are not copied.
+  mixinMergeStrategy: (line: object, trace: object): object => (trace === NO_TRACE ? line : { ...trace, ...line }),
   formatters: { level: (label: string) => ({ level: label }) },
   serializers: { err: (error: unknown) => (Error.isError(error) ? errorForm(error) : error) },
 };
