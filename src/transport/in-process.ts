@@ -105,15 +105,38 @@ async function firstOf(messages: AsyncIterable<MessageInitShape<DescMessage>>): 
   throw new ConnectError('a server-streaming call needs one request message', Code.InvalidArgument);
 }
 
-/** The stream, of which a reader who leaves cancels the call, also while the next message is awaited. */
+/**
+ * The stream, of which a reader who leaves cancels the call, also while the next message is awaited. A call that is canceled is over at once,
+ * whether its reader reads on or not.
+ */
 function leaving(
   messages: AsyncIterable<Message>,
   { call, release }: { call: Call; release: () => void },
 ): AsyncIterable<Message> {
   const source = released(messages, release);
+  let isRead = false;
+  /** How the call ended that was canceled while nobody read. */
+  let end: Promise<IteratorResult<Message>> | undefined;
+  async function read(): Promise<IteratorResult<Message>> {
+    isRead = true;
+    try {
+      return await source.next();
+    } finally {
+      isRead = false;
+    }
+  }
+  call.cancellation.onCancel(() => {
+    if (isRead) return;
+    end = source.next();
+    end.catch(() => {});
+  });
   return {
     [Symbol.asyncIterator]: () => ({
-      next: () => source.next(),
+      next() {
+        const told = end ?? read();
+        end = undefined;
+        return told;
+      },
       return: async () => {
         call.cancellation.cancel(new CallCanceled());
         await source.return(undefined);

@@ -1,6 +1,6 @@
 import { request as httpRequest } from 'node:http';
 import { text } from 'node:stream/consumers';
-import { createClient } from '@connectrpc/connect';
+import { Code, createClient } from '@connectrpc/connect';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { QueryService as AuditQueries } from '#gen/audit/v1/query_service_pb.js';
@@ -147,6 +147,21 @@ describe('the metrics', () => {
     await eventually(async () => expect(await value(`cqrs_query_total${series}`)).toBe(1));
     expect(await value(`cqrs_query_duration_seconds_count${series}`)).toBe(1);
     await eventually(async () => expect(await value('cqrs_in_flight{kind="stream"}')).toBe(0));
+  });
+
+  it('count a stream whose reader neither reads on nor returns when its caller aborts it', async () => {
+    const stop = new AbortController();
+    const auditor = app.client(AuditQueries, { roles: ['auditor'] });
+    const series = 'cqrs_query_total{method="audit.v1.QueryService/WatchCommands",code="CANCELLED"}';
+    const before = (await value(series)) ?? 0;
+    const streams = [1, 2].map(() => auditor.watchCommands({}, { signal: stop.signal })[Symbol.asyncIterator]());
+    for (const stream of streams) await stream.next();
+    expect(await value('cqrs_in_flight{kind="stream"}')).toBe(2);
+    stop.abort();
+    await eventually(async () => expect(await value('cqrs_in_flight{kind="stream"}')).toBe(0));
+    expect(await value(series)).toBe(before + 2);
+    // Who does read on is told.
+    await expect(streams[0]?.next()).rejects.toMatchObject({ code: Code.Canceled });
   });
 
   it('keep the slowest calls with their traces, for programs of ours', async () => {
