@@ -78,7 +78,7 @@ export function screenOf(view: TopView, { address, now, columns, rows, colors }:
   return lines.map((text) => cut(text, columns)).join('\n');
 }
 
-const line = (name: string, parts: readonly string[]): string => `${name.padEnd(11)}${parts.join('   ')}`;
+const line = (name: string, parts: readonly string[]): string => `${name.padEnd(11)}${parts.join('   ')}`.trimEnd();
 
 const perSecond = (rate: number, unit = '/s'): string =>
   `${rate >= 100 || rate === 0 ? Math.round(rate) : rate.toFixed(1)}${unit}`;

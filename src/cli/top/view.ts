@@ -1,3 +1,4 @@
+import { isFault } from '../../telemetry/code-name.ts';
 import type { SlowCall } from '../../telemetry/metrics/slowest-calls.ts';
 import type { Sample } from './sample.ts';
 
@@ -33,22 +34,12 @@ export interface RpcView {
   readonly callsPerSecond: number;
   /** That did not end with OK. */
   readonly errorsPerSecond: number;
-  /** Of these, those that are the service's: see `FAULTS`. */
+  /** Of these, those that are the service's and not its callers': see `isFault`. */
   readonly faultsPerSecond: number;
   /** Undefined when no call ended. */
   readonly p50Seconds: number | undefined;
   readonly p99Seconds: number | undefined;
 }
-
-/** Codes by which a service says that it failed, and not its caller: see docs/metrics.md. */
-const FAULTS: ReadonlySet<string | number | undefined> = new Set([
-  'UNKNOWN',
-  'DEADLINE_EXCEEDED',
-  'UNIMPLEMENTED',
-  'INTERNAL',
-  'UNAVAILABLE',
-  'DATA_LOSS',
-]);
 
 const KINDS = [
   { total: 'cqrs_command_total', seconds: 'cqrs_command_duration_seconds' },
@@ -122,7 +113,7 @@ function rpcsOf(of: {
       method,
       callsPerSecond: rateOf(() => true),
       errorsPerSecond: rateOf((code) => code !== 'OK'),
-      faultsPerSecond: rateOf((code) => FAULTS.has(code)),
+      faultsPerSecond: rateOf((code) => isFault(String(code))),
       p50Seconds: quantile(0.5, buckets),
       p99Seconds: quantile(0.99, buckets),
     };
