@@ -23,13 +23,17 @@ begin
 end
 $$`;
 
-/** Makes the roles and the empty database where they are missing. What the roles may do in it is for the migrations to say. */
-export async function ensureRolesAndDatabase(superuser: ConnectionSettings): Promise<void> {
-  await administer(superuser, async (client) => {
+/**
+ * Makes the roles and the empty database where they are missing, and returns whether the database was missing.
+ * What the roles may do in it is for the migrations to say.
+ */
+export async function ensureRolesAndDatabase(superuser: ConnectionSettings): Promise<boolean> {
+  return await administer(superuser, async (client) => {
     await client.query(ROLES);
     const { rowCount } = await client.query('select from pg_database where datname = $1', [DATABASE]);
     if (rowCount === 0) await client.query(`create database ${DATABASE} owner ${OWNER}`);
     await client.query(`revoke all on database ${DATABASE} from public`);
     await client.query(`grant connect on database ${DATABASE} to ${WRITER}, ${READER}`);
+    return rowCount === 0;
   });
 }

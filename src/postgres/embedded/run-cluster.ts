@@ -9,7 +9,7 @@ import type { ClusterServer, EmbeddedCluster } from './embedded-cluster.ts';
 import { findExecutables } from './executables.ts';
 import { makePrimaryFolder, primaryFolderExists } from './primary-folder.ts';
 import { watchReplica } from './replica-watch.ts';
-import { dropReplicationSlot } from './replication.ts';
+import { dropReplicationSlot, whyNotReplicating } from './replication.ts';
 import { DATABASE, ensureRolesAndDatabase, OWNER, READER, WRITER } from './roles.ts';
 import { freeDataFolder } from './running-postmaster.ts';
 import { Server } from './server.ts';
@@ -94,10 +94,12 @@ export async function runCluster({ home, withReplica, settings, logger, onProgre
     // Servers that an earlier program left are not ours to serve with: they run with its settings, and are about to end.
     await Promise.all([freeDataFolder(folders.primary), freeDataFolder(folders.replica)]);
     await keptPrimary.start();
-    await Promise.all([
+    const [databaseIsNew] = await Promise.all([
       ensureRolesAndDatabase(primary.superuser),
       withReplica ? keptReplica.start() : dropReplicationSlot(primary.superuser),
     ]);
+    // It is made beside the replica, which can have been ready first. Without its primary the replica is left to its keeper.
+    if (withReplica && databaseIsNew) await whyNotReplicating(primary.superuser, replica.superuser).catch(() => {});
     if (withReplica) {
       const remake = (signal: AbortSignal, fault: string) =>
         bringUpReplica({ ...replicaParts, onProgress: () => {} }, signal, fault);

@@ -5,6 +5,7 @@ import pg from 'pg';
 import type { ConnectionSettings } from '../../../src/postgres/embedded/connection-settings.ts';
 import { type EmbeddedClusterOptions, startEmbeddedCluster } from '../../../src/postgres/embedded/start-embedded-cluster.ts';
 import { PATIENCE } from '../../support/patience.ts';
+import { isAlive } from '../../support/processes.ts';
 
 /** A cluster for one test, with the disk's part left out, that is stopped at the end. */
 export async function startForTest(options: EmbeddedClusterOptions) {
@@ -36,9 +37,9 @@ export async function until(what: string, isTrue: () => Promise<boolean> | boole
   }
 }
 
-export { isAlive } from '../../support/processes.ts';
+export { isAlive };
 
-export interface ClusterProgram extends Disposable {
+export interface ClusterProgram extends AsyncDisposable {
   readonly child: ChildProcess;
   readonly servers: readonly [number, number];
   /** The rows that the program was told are committed. */
@@ -74,8 +75,10 @@ export async function runClusterProgram(dataDir: string): Promise<ClusterProgram
     child,
     servers,
     acknowledged,
-    [Symbol.dispose]() {
+    // Its servers end by themselves, and write to their folders until then.
+    async [Symbol.asyncDispose]() {
       child.kill('SIGKILL');
+      await until('the servers of the program have ended', () => !servers.some(isAlive));
     },
   };
 }

@@ -9,7 +9,7 @@ import { ask, type ClusterProgram, isAlive, runClusterProgram, startForTest, unt
 describe('recovery of the embedded cluster', () => {
   it('ends the servers with a program that is killed, and loses no acknowledged row', async () => {
     await using dataDir = temporaryDataDir();
-    using program = await runClusterProgram(dataDir.path);
+    await using program = await runClusterProgram(dataDir.path);
     program.child.kill('SIGKILL');
     await once(program.child, 'close');
     await until('both servers have ended', () => !program.servers.some(isAlive));
@@ -18,7 +18,7 @@ describe('recovery of the embedded cluster', () => {
 
   it('starts at once after a program was killed, while its servers still run', async () => {
     await using dataDir = temporaryDataDir();
-    using program = await runClusterProgram(dataDir.path);
+    await using program = await runClusterProgram(dataDir.path);
     // Stopped servers cannot end by themselves: what is found is a live server of this folder.
     for (const pid of program.servers) process.kill(pid, 'SIGSTOP');
     program.child.kill('SIGKILL');
@@ -32,7 +32,7 @@ describe('recovery of the embedded cluster', () => {
 
   it('recovers when program and servers are killed together', async () => {
     await using dataDir = temporaryDataDir();
-    using program = await runClusterProgram(dataDir.path);
+    await using program = await runClusterProgram(dataDir.path);
     for (const pid of program.servers) process.kill(pid, 'SIGKILL');
     program.child.kill('SIGKILL');
     await once(program.child, 'close');
@@ -41,7 +41,7 @@ describe('recovery of the embedded cluster', () => {
 
   it('names the program that holds the directory', async () => {
     await using dataDir = temporaryDataDir();
-    using program = await runClusterProgram(dataDir.path);
+    await using program = await runClusterProgram(dataDir.path);
     const second = startForTest({ dataDir: dataDir.path });
     await expect(second).rejects.toThrow(`DATA_DIR ${dataDir.path} is in use by another program (pid ${program.child.pid})`);
   });
