@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { loadOrCreateSigningKey } from '../src/auth/key-files.ts';
+import { loadOrCreateSigningKey } from '../src/kernel/auth/key-files.ts';
 import type { Bench, LoadOptions } from './bench.ts';
 import { checkFailures } from './checks.ts';
 import type { BenchDatabase } from './data/database.ts';

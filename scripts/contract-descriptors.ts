@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import { FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
-import { protoFiles } from '../src/contracts/proto-files.ts';
+import { protoFiles } from '../src/kernel/contracts/proto-files.ts';
 
 export function writeContractDescriptors(target: string): void {
   const folder = mkdtempSync(join(tmpdir(), 'contracts-'));

@@ -1,8 +1,8 @@
 /** `npm run contracts`: makes dist/contracts/, the folder from which a client in any language starts. Another target can be given. */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { ROLES } from '../src/auth/roles.ts';
-import { contractFolder } from '../src/contracts/contract-folder.ts';
+import { ROLES } from '../src/kernel/auth/roles.ts';
+import { contractFolder } from '../src/kernel/contracts/contract-folder.ts';
 
 export function writeContracts(target: string): void {
   rmSync(target, { recursive: true, force: true });

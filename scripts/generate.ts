@@ -10,7 +10,7 @@ import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { DescFile } from '@bufbuild/protobuf';
 import { DASHBOARDS } from '../deploy/grafana/src/dashboards.ts';
-import { errorsPage } from '../src/contracts/errors-page.ts';
+import { errorsPage } from '../src/kernel/contracts/errors-page.ts';
 import { writeContractDescriptors } from './contract-descriptors.ts';
 import { readErrorReasons } from './error-reasons.ts';
 import { writeHandlerRegistries } from './handler-registry.ts';
@@ -23,7 +23,7 @@ async function generate(root: string): Promise<void> {
   for (const template of ['buf.gen.yaml', 'test/buf.gen.yaml']) {
     execFileSync('buf', ['generate', '--template', template, '--output', root], { stdio: 'inherit' });
   }
-  writeHandlerRegistries(await descriptors('gen', root), join(root, 'gen/handlers'));
+  writeHandlerRegistries(await descriptors('gen', root), join(root, 'src/modules'));
   writeContractDescriptors(join(root, 'gen/contracts.binpb'));
   writeErrorsPage(root);
   await writeReference(root);
@@ -46,8 +46,8 @@ function writeErrorsPage(root: string): void {
 
 /** Loaded only now, because it stands on what was just generated. */
 async function writeReference(root: string): Promise<void> {
-  const { referencePages } = await import('../src/contracts/reference.ts');
-  const { ROLES } = await import('../src/auth/roles.ts');
+  const { referencePages } = await import('../src/kernel/contracts/reference.ts');
+  const { ROLES } = await import('../src/kernel/auth/roles.ts');
   const folder = join(root, REFERENCE);
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
@@ -89,7 +89,8 @@ if (process.argv.includes('--check')) {
   try {
     await generate(fresh);
     const stale = ['gen', 'test/gen', REFERENCE, DASHBOARD_FOLDER].flatMap((folder) => differences(folder, fresh));
-    if (differs(ERRORS_PAGE, fresh)) stale.push(ERRORS_PAGE);
+    const registries = filesBelow(join(fresh, 'src')).map((path) => join('src', path));
+    stale.push(...[ERRORS_PAGE, ...registries].filter((path) => differs(path, fresh)));
     if (stale.length > 0) {
       console.error(
         `Not what is generated from the contracts, the reasons and the dashboards; run \`npm run generate\`:\n  ${stale.join('\n  ')}`,

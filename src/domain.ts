@@ -1,20 +1,20 @@
 import { createRegistry, type Registry } from '@bufbuild/protobuf';
 import { dictionary } from '@zxcvbn-ts/language-common';
 import { file_users_v1_events } from '#gen/users/v1/events_pb.js';
-import { createAccessTokenIssuer, OWN_ISSUER } from './auth/access-token.ts';
-import type { KeyRing } from './auth/key-ring.ts';
-import type { Keys } from './auth/open-keys.ts';
-import type { Module } from './cqrs/module.ts';
-import { createPageTokens, type PageTokens } from './cqrs/page-token.ts';
+import { createAccessTokenIssuer, OWN_ISSUER } from './kernel/auth/access-token.ts';
+import type { KeyRing } from './kernel/auth/key-ring.ts';
+import type { Keys } from './kernel/auth/open-keys.ts';
+import type { SessionLifetime } from './kernel/auth/session-lifetime.ts';
+import type { Module } from './kernel/bus/module.ts';
+import { createPageTokens, type PageTokens } from './kernel/bus/page-token.ts';
+import { guessTargets } from './kernel/database/limits/guesses.ts';
+import type { AggregateType } from './kernel/database/write/aggregate-type.ts';
+import { hashingSpan } from './kernel/telemetry/hashing-span.ts';
 import { createGuessEstimate } from './modules/users/domain/common-passwords.ts';
 import { createPasswordPolicy } from './modules/users/domain/password-policy.ts';
 import { usersModule } from './modules/users/module.ts';
 import { createPasswordHasher, type PasswordHasher } from './modules/users/persistence/password-hasher.ts';
-import type { SessionLifetime } from './modules/users/persistence/session-store.ts';
 import { UserType } from './modules/users/persistence/user-type.ts';
-import { guessTargets } from './postgres/guesses.ts';
-import type { AggregateType } from './postgres/writer/aggregate-type.ts';
-import { hashingSpan } from './telemetry/hashing-span.ts';
 
 /** What the program is about: the modules that have aggregates. Who has these can serve commands, or run recorded ones again. */
 export interface Domain {

@@ -1,4 +1,4 @@
-import { startEmbeddedCluster } from '../src/postgres/embedded/start-embedded-cluster.ts';
+import { startEmbeddedCluster } from '../src/embedded-postgres/start-embedded-cluster.ts';
 import { CLUSTER_VARIABLE } from './support/cluster.ts';
 import { createTemplate } from './support/database.ts';
 import { temporaryDataDir } from './support/temporary-data-dir.ts';

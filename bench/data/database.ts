@@ -1,7 +1,7 @@
 import pg from 'pg';
-import type { ConnectionSettings } from '../../src/postgres/embedded/connection-settings.ts';
-import { startEmbeddedCluster } from '../../src/postgres/embedded/start-embedded-cluster.ts';
-import { migrate } from '../../src/postgres/migrate.ts';
+import type { ConnectionSettings } from '../../src/embedded-postgres/connection-settings.ts';
+import { startEmbeddedCluster } from '../../src/embedded-postgres/start-embedded-cluster.ts';
+import { migrate } from '../../src/kernel/database/migrate.ts';
 import { hasUsers, makeUsers } from './make-users.ts';
 
 /** The one database of a run, which all subjects use: a primary and its replica, with their settings as shipped. */

@@ -1,7 +1,7 @@
 import { Code, ConnectError } from '@connectrpc/connect';
 import fc from 'fast-check';
 import { ErrorInfoSchema } from '../../gen/google/rpc/error_details_pb.js';
-import { codeName } from '../../src/telemetry/code-name.ts';
+import { codeName } from '../../src/kernel/telemetry/code-name.ts';
 import { align } from '../report/table.ts';
 import type { Generated } from './generated-attempts.ts';
 

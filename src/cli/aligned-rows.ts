@@ -1,4 +1,4 @@
-import { escapedLine } from '../telemetry/escaped-text.ts';
+import { escapedLine } from '../kernel/telemetry/escaped-text.ts';
 
 /**
  * Writes rows as lines with aligned columns. Rows can come in parts: a column is as wide as its widest cell so far. An empty cell is a

@@ -1,5 +1,5 @@
-import type { Config } from '../config.ts';
-import { isLoopback, parseAddress } from '../transport/address.ts';
+import type { Config } from '../kernel/config.ts';
+import { isLoopback, parseAddress } from '../kernel/doors/address.ts';
 
 /**
  * What an operator has to know who serves other machines in clear text, or undefined. With TRUSTED_PROXIES there is one in front that

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
-import type { Environment } from '../config.ts';
-import { escapedText } from '../telemetry/escaped-text.ts';
-import type { Sdk } from '../telemetry/sdk.ts';
+import type { Environment } from '../kernel/config.ts';
+import { escapedText } from '../kernel/telemetry/escaped-text.ts';
+import type { Sdk } from '../kernel/telemetry/sdk.ts';
 import { addLogCommands } from './audit/log-commands.ts';
 import { addSealCommands } from './audit/seal-commands.ts';
 import { explain } from './explain.ts';

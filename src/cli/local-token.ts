@@ -1,7 +1,7 @@
 import { randomUUIDv7 } from 'node:crypto';
-import { type AccessToken, createAccessTokenIssuer } from '../auth/access-token.ts';
-import { loadKeyRing } from '../auth/key-files.ts';
-import type { Config } from '../config.ts';
+import { type AccessToken, createAccessTokenIssuer } from '../kernel/auth/access-token.ts';
+import { loadKeyRing } from '../kernel/auth/key-files.ts';
+import type { Config } from '../kernel/config.ts';
 
 /** A token signed with the local key: whoever can read the key file is the operator. Throws SigningKeyUnusable. */
 export async function localToken(

@@ -1,6 +1,6 @@
-import { type Environment, readDatabaseConfig } from '../config.ts';
-import { migrate } from '../postgres/migrate.ts';
-import { openDatabase } from '../postgres/open-database.ts';
+import { type Environment, readDatabaseConfig } from '../kernel/config.ts';
+import { migrate } from '../kernel/database/migrate.ts';
+import { openDatabase } from '../kernel/database/open-database.ts';
 import { createConsoleProgress } from './progress.ts';
 
 /** `bicameral migrate` */

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { escapedText } from '../telemetry/escaped-text.ts';
+import { escapedText } from '../kernel/telemetry/escaped-text.ts';
 
 let readerIsGone = false;
 

@@ -1,6 +1,6 @@
-import { type Config, ConfigError, type Environment, readConfig } from '../config.ts';
-import { createLogger } from '../telemetry/logger.ts';
-import { refuseTaken } from '../transport/address.ts';
+import { type Config, ConfigError, type Environment, readConfig } from '../kernel/config.ts';
+import { refuseTaken } from '../kernel/doors/address.ts';
+import { createLogger } from '../kernel/telemetry/logger.ts';
 import { clearTextWarning } from './clear-text.ts';
 import { firstSignal } from './first-signal.ts';
 import { hangUp } from './hang-up.ts';

@@ -2,11 +2,11 @@ import type { DescService } from '@bufbuild/protobuf';
 import { type Client, Code, ConnectError, createClient, type Interceptor, type Transport } from '@connectrpc/connect';
 import { createGrpcTransport, Http2SessionManager } from '@connectrpc/connect-node';
 import { ErrorInfoSchema } from '#gen/google/rpc/error_details_pb.js';
-import type { AccessToken } from '../auth/access-token.ts';
-import type { Role } from '../auth/roles.ts';
-import { type Config, type Environment, readConfig } from '../config.ts';
-import { clientSpans } from '../telemetry/client-spans.ts';
-import { parseAddress } from '../transport/address.ts';
+import type { AccessToken } from '../kernel/auth/access-token.ts';
+import type { Role } from '../kernel/auth/roles.ts';
+import { type Config, type Environment, readConfig } from '../kernel/config.ts';
+import { parseAddress } from '../kernel/doors/address.ts';
+import { clientSpans } from '../kernel/telemetry/client-spans.ts';
 import { localToken } from './local-token.ts';
 import { readTrust, type Trust, type TrustFiles } from './trust.ts';
 

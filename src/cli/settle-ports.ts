@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
-import type { Config } from '../config.ts';
-import { parseAddress } from '../transport/address.ts';
+import type { Config } from '../kernel/config.ts';
+import { parseAddress } from '../kernel/doors/address.ts';
 
 type Addresses = Pick<Config, 'grpcAddress' | 'httpAddress' | 'healthAddress'>;
 

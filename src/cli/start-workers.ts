@@ -3,12 +3,12 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { App } from '../app.ts';
-import { openKeys } from '../auth/open-keys.ts';
-import type { Config } from '../config.ts';
-import { openMetrics } from '../open-door.ts';
-import { openMigratedDatabase } from '../postgres/open-database.ts';
-import { counts, merged, type Snapshot } from '../telemetry/metrics/snapshot.ts';
-import { parseAddress } from '../transport/address.ts';
+import { openKeys } from '../kernel/auth/open-keys.ts';
+import type { Config } from '../kernel/config.ts';
+import { openMigratedDatabase } from '../kernel/database/open-database.ts';
+import { parseAddress } from '../kernel/doors/address.ts';
+import { openMetrics } from '../kernel/open-door.ts';
+import { counts, merged, type Snapshot } from '../kernel/telemetry/metrics/snapshot.ts';
 import { settlePorts } from './settle-ports.ts';
 import { forkWorker, IN_ORDER, type WorkerProcess, type WorkerSetup } from './worker-process.ts';
 

@@ -3,8 +3,8 @@ import { get as httpsGet } from 'node:https';
 import { text } from 'node:stream/consumers';
 import { createClient } from '@connectrpc/connect';
 import { Health, HealthCheckResponse_ServingStatus as ServingStatus } from '#gen/grpc/health/v1/health_pb.js';
-import { type Config, type Environment, readConfig } from '../config.ts';
-import { escapedText } from '../telemetry/escaped-text.ts';
+import { type Config, type Environment, readConfig } from '../kernel/config.ts';
+import { escapedText } from '../kernel/telemetry/escaped-text.ts';
 import { grpcConnection } from './service-client.ts';
 import { readTrust, type Trust, type TrustFiles } from './trust.ts';
 

@@ -1,5 +1,5 @@
-import { ROLES } from '../auth/roles.ts';
-import { type Environment, readConfig } from '../config.ts';
+import { ROLES } from '../kernel/auth/roles.ts';
+import { type Environment, readConfig } from '../kernel/config.ts';
 import { localToken } from './local-token.ts';
 import { duration } from './option-values.ts';
 

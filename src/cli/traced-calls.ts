@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
-import { type Environment, sendsTraces } from '../config.ts';
-import { followCalls } from '../telemetry/active-trace.ts';
-import { escapedText } from '../telemetry/escaped-text.ts';
-import type { Sdk } from '../telemetry/sdk.ts';
+import { type Environment, sendsTraces } from '../kernel/config.ts';
+import { followCalls } from '../kernel/telemetry/active-trace.ts';
+import { escapedText } from '../kernel/telemetry/escaped-text.ts';
+import type { Sdk } from '../kernel/telemetry/sdk.ts';
 import { callsService } from './service-options.ts';
 
 /**
@@ -12,7 +12,7 @@ import { callsService } from './service-options.ts';
 export async function traceCallsOf(command: Command, environment: Environment): Promise<Sdk | undefined> {
   if (!callsService(command) || !sendsTraces(environment)) return undefined;
   followCalls();
-  const { startSdk } = await import('../telemetry/sdk.ts');
+  const { startSdk } = await import('../kernel/telemetry/sdk.ts');
   const warn = (...parts: unknown[]): unknown => process.stderr.write(escapedText(`${parts.at(-1)}\n`));
   return await startSdk({ serviceName: 'bicameral-cli', trustRemote: false, logger: { warn, info: () => {} } as never });
 }

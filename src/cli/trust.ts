@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import type { Config } from '../config.ts';
+import type { Config } from '../kernel/config.ts';
 
 /** Files of a caller that speaks TLS with the service, as given on the command line. */
 export interface TrustFiles {

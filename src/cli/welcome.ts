@@ -1,5 +1,5 @@
 import type { App } from '../app.ts';
-import type { Config } from '../config.ts';
+import type { Config } from '../kernel/config.ts';
 
 /** What listens where, and what to paste first. The same lines stand in the README. */
 export function welcome(config: Config, app: Pick<App, 'grpcPort' | 'httpPort' | 'healthPort' | 'metricsPort'>): string {

@@ -1,6 +1,6 @@
 import cluster from 'node:cluster';
-import type { Config } from '../config.ts';
-import type { Snapshot } from '../telemetry/metrics/snapshot.ts';
+import type { Config } from '../kernel/config.ts';
+import type { Snapshot } from '../kernel/telemetry/metrics/snapshot.ts';
 import { closeUntaken } from './untaken-connections.ts';
 
 /** In what a worker differs from the environment. It is a message, because it holds keys and passwords. Orders follow. */

@@ -1,8 +1,8 @@
 /** One of the processes that serve when WORKERS is above 1. Started by `startWorkers`; when that process is gone, it ends at once. */
 import { on } from 'node:events';
 import { type App, startApp } from '../app.ts';
-import { readConfig } from '../config.ts';
-import { createLogger } from '../telemetry/logger.ts';
+import { readConfig } from '../kernel/config.ts';
+import { createLogger } from '../kernel/telemetry/logger.ts';
 import { explain } from './explain.ts';
 import { firstSignal } from './first-signal.ts';
 import type { WorkerOrder, WorkerReport, WorkerSetup } from './worker-process.ts';

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { CommandService } from '../../gen/users/v1/command_service_pb.js';
 import { QueryService } from '../../gen/users/v1/query_service_pb.js';
 import type { User } from '../../gen/users/v1/user_pb.js';
-import { largestRequest } from '../../src/cqrs/message-size.ts';
+import { largestRequest } from '../../src/kernel/bus/message-size.ts';
 import { refusalOf } from '../support/errors.ts';
 import { asAdmin, logIn, signUp, somebody } from '../support/people.ts';
 import { startTestApp, type TestApp } from '../support/test-app.ts';

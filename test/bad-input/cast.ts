@@ -1,7 +1,7 @@
 import type { DescField } from '@bufbuild/protobuf';
 import fc from 'fast-check';
 import { QueryService } from '../../gen/users/v1/query_service_pb.js';
-import { loadSigningKey } from '../../src/auth/key-files.ts';
+import { loadSigningKey } from '../../src/kernel/auth/key-files.ts';
 import { asAdmin, logIn, PASSWORD, signUp } from '../support/people.ts';
 import type { TestApp } from '../support/test-app.ts';
 import { FORGED_TOKENS } from './forged-tokens.ts';

@@ -1,7 +1,7 @@
 import { createHmac, generateKeyPairSync, type KeyObject, randomUUID, sign } from 'node:crypto';
-import { ACCESS_TOKEN_TYPE, OWN_ISSUER, TOKEN_LIFETIME_MS } from '../../src/auth/access-token.ts';
-import type { TokenProblem } from '../../src/auth/errors.ts';
-import type { SigningKey } from '../../src/auth/signing-key.ts';
+import { ACCESS_TOKEN_TYPE, OWN_ISSUER, TOKEN_LIFETIME_MS } from '../../src/kernel/auth/access-token.ts';
+import type { TokenProblem } from '../../src/kernel/auth/errors.ts';
+import type { SigningKey } from '../../src/kernel/auth/signing-key.ts';
 
 /** What a forger knows, and the real key for the tokens that are wrong in spite of it. */
 export interface Forge {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { CommandService } from '../../gen/users/v1/command_service_pb.js';
-import { NamedStatementClient } from '../../src/postgres/named-statement-client.ts';
+import { NamedStatementClient } from '../../src/kernel/database/named-statement-client.ts';
 import { refusalOf } from '../support/errors.ts';
 import { signUp, somebody } from '../support/people.ts';
 import { startTestApp, type TestApp } from '../support/test-app.ts';

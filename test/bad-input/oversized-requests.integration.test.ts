@@ -3,7 +3,7 @@ import { buffer as bufferOf } from 'node:stream/consumers';
 import { createGzip, gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { QueryService } from '../../gen/users/v1/query_service_pb.js';
-import { largestRequest } from '../../src/cqrs/message-size.ts';
+import { largestRequest } from '../../src/kernel/bus/message-size.ts';
 import { refusalOf } from '../support/errors.ts';
 import { startTestApp, type TestApp } from '../support/test-app.ts';
 import { DOORS, type OpenDoors, openDoors } from './open-doors.ts';

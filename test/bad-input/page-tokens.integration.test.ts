@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { fromBinary } from '@bufbuild/protobuf';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type ListUsersResponse, ListUsersResponseSchema, QueryService } from '../../gen/users/v1/query_service_pb.js';
-import { createPageTokens } from '../../src/cqrs/page-token.ts';
+import { createPageTokens } from '../../src/kernel/bus/page-token.ts';
 import { refusalOf } from '../support/errors.ts';
 import { asAdmin, logIn, signUp } from '../support/people.ts';
 import { startTestApp, type TestApp } from '../support/test-app.ts';

@@ -2,7 +2,7 @@ import type { DescMethod } from '@bufbuild/protobuf';
 import { ConnectError } from '@connectrpc/connect';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { CommandService } from '../../gen/users/v1/command_service_pb.js';
-import { inProcessTransport } from '../../src/transport/in-process.ts';
+import { inProcessTransport } from '../../src/kernel/doors/in-process.ts';
 import { asAdmin, logIn, signUp, somebody } from '../support/people.ts';
 import { startTestApp, type TestApp } from '../support/test-app.ts';
 import { encoded, type Init } from './generated-messages.ts';

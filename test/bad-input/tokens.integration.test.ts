@@ -9,7 +9,7 @@ import { pino } from 'pino';
 import { CommandService } from '../../gen/users/v1/command_service_pb.js';
 import { QueryService } from '../../gen/users/v1/query_service_pb.js';
 import { type App, startApp } from '../../src/app.ts';
-import { loadSigningKey } from '../../src/auth/key-files.ts';
+import { loadSigningKey } from '../../src/kernel/auth/key-files.ts';
 import { refusalOf } from '../support/errors.ts';
 import { eventually } from '../support/eventually.ts';
 import { asAdmin, PASSWORD, signUp } from '../support/people.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { clearTextWarning } from '../../src/cli/clear-text.ts';
-import { readConfig } from '../../src/config.ts';
+import { readConfig } from '../../src/kernel/config.ts';
 
 const warned = (environment: Record<string, string>) => clearTextWarning(readConfig(environment));
 

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from '@jest/globals';
 import { QueryService } from '../../gen/audit/v1/query_service_pb.js';
-import { loadOrCreateSigningKey } from '../../src/auth/key-files.ts';
 import { serviceClient } from '../../src/cli/service-client.ts';
+import { loadOrCreateSigningKey } from '../../src/kernel/auth/key-files.ts';
 import { startTestApp } from '../support/test-app.ts';
 
 it('says what to do when the service does not know the key, for a call and for a stream', async () => {

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { parse, parseAllDocuments } from 'yaml';
-import { version } from '../../src/contracts/version.ts';
+import { version } from '../../src/kernel/contracts/version.ts';
 import { exportedNames, metricsOf } from './monitoring.ts';
 
 const text = (file: string): string => readFileSync(join('deploy', file), 'utf8');

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parser } from '@prometheus-io/lezer-promql';
 import { parse } from 'yaml';
-import { createInstruments } from '../../src/telemetry/metrics/instruments.ts';
+import { createInstruments } from '../../src/kernel/telemetry/metrics/instruments.ts';
 
 export const RULES = 'deploy/prometheus/rules';
 const DASHBOARDS = 'deploy/grafana/dashboards';

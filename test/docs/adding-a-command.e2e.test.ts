@@ -31,7 +31,7 @@ describe('docs/adding-a-command.md', () => {
 
     const missing = await copy.run('tsc');
     expect(missing.code).not.toBe(0);
-    expect(missing.output).toContain('src/modules/users/commands/clear-roles.ts');
+    expect(missing.output).toContain('./commands/clear-roles.ts');
 
     writeFileSync(join(copy.root, 'src/modules/users/commands/clear-roles.ts'), block('ts handler'));
     writeFileSync(join(copy.root, 'test/modules/users/commands/clear-roles.integration.test.ts'), block('ts test'));

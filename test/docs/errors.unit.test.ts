@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { Code } from '@connectrpc/connect';
 import { describe, expect, it } from '@jest/globals';
 import { findErrorReasons, readErrorReasons } from '../../scripts/error-reasons.ts';
-import { errorsPage } from '../../src/contracts/errors-page.ts';
-import { namedReasons } from '../../src/contracts/named-reasons.ts';
-import { codeName } from '../../src/telemetry/code-name.ts';
+import { errorsPage } from '../../src/kernel/contracts/errors-page.ts';
+import { namedReasons } from '../../src/kernel/contracts/named-reasons.ts';
+import { codeName } from '../../src/kernel/telemetry/code-name.ts';
 
 const reasons = readErrorReasons();
 const codes: ReadonlySet<string> = new Set(
@@ -93,7 +93,7 @@ describe('findErrorReasons', () => {
   const find = (source: string, file = 'src/modules/shop/errors.ts') =>
     findErrorReasons(
       new Map([
-        ['src/cqrs/errors.ts', `${root}\n${bus}`],
+        ['src/kernel/bus/errors.ts', `${root}\n${bus}`],
         [file, source],
       ]),
     );
@@ -154,7 +154,7 @@ describe('findErrorReasons', () => {
 
   it('does not guess the domain of what is in no module', () => {
     const source = "/** A. */ class A extends DomainError { readonly reason = 'A'; readonly kind = 'invalid'; }";
-    expect(() => find(source, 'src/auth/errors.ts')).toThrow('A has no `domain`');
+    expect(() => find(source, 'src/kernel/auth/errors.ts')).toThrow('A has no `domain`');
   });
 });
 

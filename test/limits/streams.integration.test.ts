@@ -2,7 +2,7 @@ import { Code, ConnectError, createClient, type Transport } from '@connectrpc/co
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { QueryService as AuditQueries, type WatchCommandsResponse } from '#gen/audit/v1/query_service_pb.js';
 import { QueryService } from '#gen/users/v1/query_service_pb.js';
-import { NamedStatementClient } from '../../src/postgres/named-statement-client.ts';
+import { NamedStatementClient } from '../../src/kernel/database/named-statement-client.ts';
 import { refusalOf } from '../support/errors.ts';
 import { eventually } from '../support/eventually.ts';
 import { grpcJsTransport } from '../support/grpc-js-transport.ts';

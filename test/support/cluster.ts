@@ -1,4 +1,4 @@
-import type { ClusterConnections } from '../../src/postgres/embedded/embedded-cluster.ts';
+import type { ClusterConnections } from '../../src/embedded-postgres/embedded-cluster.ts';
 
 /** Where global-setup.ts leaves the connection settings for the workers, as JSON. */
 export const CLUSTER_VARIABLE = 'BICAMERAL_TEST_CLUSTER';

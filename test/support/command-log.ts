@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
-import { sealRound } from '../../src/audit/seal-round.ts';
-import type { VerifyingKeys } from '../../src/audit/signature.ts';
-import { loadOrCreateSigningKey } from '../../src/auth/key-files.ts';
-import type { SigningKey } from '../../src/auth/signing-key.ts';
+import { loadOrCreateSigningKey } from '../../src/kernel/auth/key-files.ts';
+import type { SigningKey } from '../../src/kernel/auth/signing-key.ts';
+import { sealRound } from '../../src/kernel/command-log/seals/seal-round.ts';
+import type { VerifyingKeys } from '../../src/kernel/command-log/seals/signature.ts';
 import type { TestDatabase } from './database.ts';
 import { PATIENCE } from './patience.ts';
 

@@ -1,16 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Interceptor } from '@connectrpc/connect';
 import { err, ok } from 'neverthrow';
-import { type Answer, answerOf, toResponse } from '../../src/cqrs/answer.ts';
-import { type Bus, createBus } from '../../src/cqrs/bus.ts';
-import type { Call, Message } from '../../src/cqrs/call.ts';
-import { type CommandContext, command } from '../../src/cqrs/command.ts';
-import { DomainError, type ErrorKind } from '../../src/cqrs/errors.ts';
-import { defineModule } from '../../src/cqrs/module.ts';
-import { ANONYMOUS } from '../../src/cqrs/principal.ts';
-import { type QueryContext, query, streamQuery } from '../../src/cqrs/query.ts';
-import { deadline } from '../../src/middleware/deadline.ts';
-import { errors, type UnexpectedErrors } from '../../src/middleware/errors.ts';
+import { type Answer, answerOf, toResponse } from '../../src/kernel/bus/answer.ts';
+import { type Bus, createBus } from '../../src/kernel/bus/bus.ts';
+import type { Call, Message } from '../../src/kernel/bus/call.ts';
+import { type CommandContext, command } from '../../src/kernel/bus/command.ts';
+import { DomainError, type ErrorKind } from '../../src/kernel/bus/errors.ts';
+import { defineModule } from '../../src/kernel/bus/module.ts';
+import { ANONYMOUS } from '../../src/kernel/bus/principal.ts';
+import { type QueryContext, query, streamQuery } from '../../src/kernel/bus/query.ts';
+import { deadline } from '../../src/kernel/middleware/deadline.ts';
+import { errors, type UnexpectedErrors } from '../../src/kernel/middleware/errors.ts';
 import { CommandService, QueryService } from '../gen/conformance/v1/conformance_pb.js';
 
 /** The error that `fail_with: <kind>` asks for, with everything an error can say. */

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import type { Connection, Connections } from '../../src/postgres/connection.ts';
-import type { ClusterConnections } from '../../src/postgres/embedded/embedded-cluster.ts';
-import { migrate } from '../../src/postgres/migrate.ts';
+import type { ClusterConnections } from '../../src/embedded-postgres/embedded-cluster.ts';
+import type { Connection, Connections } from '../../src/kernel/database/connection.ts';
+import { migrate } from '../../src/kernel/database/migrate.ts';
 import { clusterForTests } from './cluster.ts';
 import { PATIENCE } from './patience.ts';
 

@@ -6,10 +6,10 @@ import {
   createGrpcWebTransport,
   Http2SessionManager,
 } from '@connectrpc/connect-node';
-import { createConnectDoor } from '../../src/transport/connect/door.ts';
-import type { DoorOptions } from '../../src/transport/door.ts';
-import { createGrpcDoor } from '../../src/transport/grpc/door.ts';
-import { inProcessTransport } from '../../src/transport/in-process.ts';
+import { createConnectDoor } from '../../src/kernel/doors/connect/door.ts';
+import type { DoorOptions } from '../../src/kernel/doors/door.ts';
+import { createGrpcDoor } from '../../src/kernel/doors/grpc/door.ts';
+import { inProcessTransport } from '../../src/kernel/doors/in-process.ts';
 import type { Conformance } from './conformance-service.ts';
 import { grpcJsTransport } from './grpc-js-transport.ts';
 

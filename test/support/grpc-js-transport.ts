@@ -2,7 +2,7 @@ import { create, type DescMethod, fromBinary, type MessageInitShape, toBinary } 
 import { type Code, ConnectError, type Transport } from '@connectrpc/connect';
 import { type CallOptions, type ChannelOptions, Client, credentials, type Metadata, type ServiceError } from '@grpc/grpc-js';
 import { StatusSchema } from '#gen/google/rpc/status_pb.js';
-import { toHeaders, toMetadata } from '../../src/transport/grpc/metadata.ts';
+import { toHeaders, toMetadata } from '../../src/kernel/doors/grpc/metadata.ts';
 
 type ChannelCredentials = ReturnType<typeof credentials.createInsecure>;
 

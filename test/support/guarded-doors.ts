@@ -1,10 +1,10 @@
 import type { ConnectionOptions } from 'node:tls';
 import { type Client, createClient } from '@connectrpc/connect';
 import { createGrpcTransport, Http2SessionManager } from '@connectrpc/connect-node';
-import { createConnectDoor } from '../../src/transport/connect/door.ts';
-import type { Door, DoorOptions } from '../../src/transport/door.ts';
-import { createGrpcDoor } from '../../src/transport/grpc/door.ts';
-import { ServerTls } from '../../src/transport/tls/server-tls.ts';
+import { createConnectDoor } from '../../src/kernel/doors/connect/door.ts';
+import type { Door, DoorOptions } from '../../src/kernel/doors/door.ts';
+import { createGrpcDoor } from '../../src/kernel/doors/grpc/door.ts';
+import { ServerTls } from '../../src/kernel/doors/tls/server-tls.ts';
 import { CommandService } from '../gen/conformance/v1/conformance_pb.js';
 import { certificates } from './certificates.ts';
 import { type Conformance, conformanceService } from './conformance-service.ts';

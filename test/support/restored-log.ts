@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import type { VerifyingKeys } from '../../src/audit/signature.ts';
-import { parseKey } from '../../src/auth/signing-key.ts';
+import { parseKey } from '../../src/kernel/auth/signing-key.ts';
+import type { VerifyingKeys } from '../../src/kernel/command-log/seals/signature.ts';
 import type { TestDatabase } from './database.ts';
 
 const FORM = 'command_seal_batch_form';

@@ -2,7 +2,7 @@ import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { freeDataFolder } from '../../src/postgres/embedded/running-postmaster.ts';
+import { freeDataFolder } from '../../src/embedded-postgres/running-postmaster.ts';
 import { PATIENCE } from './patience.ts';
 import { temporaryDataDir } from './temporary-data-dir.ts';
 

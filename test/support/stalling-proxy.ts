@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
-import type { Connection } from '../../src/postgres/connection.ts';
+import type { Connection } from '../../src/kernel/database/connection.ts';
 
 /** A TCP proxy before a database that can stop passing bytes without closing anything, as networks do. */
 export interface StallingProxy extends AsyncDisposable {

@@ -1,10 +1,10 @@
-import { TokenMissing } from '../../src/auth/errors.ts';
-import { CallGauge } from '../../src/middleware/call-gauge.ts';
+import { TokenMissing } from '../../src/kernel/auth/errors.ts';
 import {
   createStandardServices,
   type ReflectionAccess,
   type StandardServices,
-} from '../../src/transport/standard/standard-services.ts';
+} from '../../src/kernel/doors/standard/standard-services.ts';
+import { CallGauge } from '../../src/kernel/middleware/call-gauge.ts';
 import type { Conformance } from './conformance-service.ts';
 
 /** Health and reflection of the services that the doors are tested with. `authenticated` lets in who shows any authorization. */

@@ -5,12 +5,12 @@ import type { DescService } from '@bufbuild/protobuf';
 import { type Client, type ContextValues, createClient, createContextValues, type Transport } from '@connectrpc/connect';
 import { pino } from 'pino';
 import { type App, startApp } from '../../src/app.ts';
-import { permissionsOf } from '../../src/auth/roles.ts';
-import { type Config, DEFAULT_LIMITS, type Limits } from '../../src/config.ts';
-import { principalKey } from '../../src/cqrs/context-keys.ts';
-import { DEFAULT_LOG_LEVELS } from '../../src/telemetry/log-levels.ts';
-import { FORM } from '../../src/telemetry/logger.ts';
-import { inProcessTransport } from '../../src/transport/in-process.ts';
+import { permissionsOf } from '../../src/kernel/auth/roles.ts';
+import { principalKey } from '../../src/kernel/bus/context-keys.ts';
+import { type Config, DEFAULT_LIMITS, type Limits } from '../../src/kernel/config.ts';
+import { inProcessTransport } from '../../src/kernel/doors/in-process.ts';
+import { DEFAULT_LOG_LEVELS } from '../../src/kernel/telemetry/log-levels.ts';
+import { FORM } from '../../src/kernel/telemetry/logger.ts';
 import { createTestDatabase, type TestDatabase } from './database.ts';
 
 /** The whole program in this process, on a database of its own. */

@@ -1,4 +1,4 @@
-import type { Config } from '../../src/config.ts';
+import type { Config } from '../../src/kernel/config.ts';
 import { startTestApp, type TestApp } from './test-app.ts';
 import { startTraceReceiver, type TraceReceiver } from './trace-receiver.ts';
 

@@ -1,10 +1,10 @@
 import type { DescService } from '@bufbuild/protobuf';
 import { type Client, createClient } from '@connectrpc/connect';
 import { createGrpcTransport, Http2SessionManager } from '@connectrpc/connect-node';
-import { followCalls } from '../../src/telemetry/active-trace.ts';
-import { clientSpans } from '../../src/telemetry/client-spans.ts';
-import { startSdk } from '../../src/telemetry/sdk.ts';
-import { parseAddress } from '../../src/transport/address.ts';
+import { parseAddress } from '../../src/kernel/doors/address.ts';
+import { followCalls } from '../../src/kernel/telemetry/active-trace.ts';
+import { clientSpans } from '../../src/kernel/telemetry/client-spans.ts';
+import { startSdk } from '../../src/kernel/telemetry/sdk.ts';
 
 /** A client in this process whose calls begin traces, under the name `client`. */
 export interface TracedClient {

@@ -9,7 +9,7 @@ import type {
   CreateUserResponseSchema,
 } from '../../../gen/users/v1/command_service_pb.js';
 import { UserCreatedSchema, UserNameChangedSchema } from '../../../gen/users/v1/events_pb.js';
-import { foldedText, sortedText } from '../../../src/cqrs/folded-text.ts';
+import { foldedText, sortedText } from '../../../src/kernel/bus/folded-text.ts';
 import { HASHING } from '../../load/hashing.ts';
 import { FIND_EMAIL, FIND_USER, INSERT_USER, UPDATE_NAME } from './statements.ts';
 import { toUser, type UserRow } from './user-message.ts';

@@ -6,7 +6,7 @@ import type {
   ListUsersRequest,
   ListUsersResponseSchema,
 } from '../../../gen/users/v1/query_service_pb.js';
-import { foldedText } from '../../../src/cqrs/folded-text.ts';
+import { foldedText } from '../../../src/kernel/bus/folded-text.ts';
 import { FIRST_PAGE, GET_USER, PAGE_BEHIND, SEARCH } from './statements.ts';
 import { toUser, type UserRow } from './user-message.ts';
 

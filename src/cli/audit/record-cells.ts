@@ -1,6 +1,6 @@
 import { timestampDate } from '@bufbuild/protobuf/wkt';
 import { type CommandRecord, Outcome } from '#gen/audit/v1/command_record_pb.js';
-import { OWN_ISSUER } from '../../auth/access-token.ts';
+import { OWN_ISSUER } from '../../kernel/auth/access-token.ts';
 
 /** What the columns of `recordCells` hold. */
 export const RECORD_HEADINGS = ['TIME', 'OUTCOME', 'CODE', 'METHOD', 'PRINCIPAL', 'TARGET', 'DURATION', 'ID'];

@@ -11,8 +11,8 @@ import {
   type VerifyResult,
   VerifyResultSchema,
 } from '#gen/audit/v1/query_service_pb.js';
-import type { Environment } from '../../config.ts';
-import { escapedText } from '../../telemetry/escaped-text.ts';
+import type { Environment } from '../../kernel/config.ts';
+import { escapedText } from '../../kernel/telemetry/escaped-text.ts';
 import { alignedRows } from '../aligned-rows.ts';
 import { createProgressBar } from '../progress-bar.ts';
 import { type ServiceClient, serviceClient } from '../service-client.ts';

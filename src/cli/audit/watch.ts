@@ -4,7 +4,7 @@ import { Code, ConnectError } from '@connectrpc/connect';
 import { type CommandRecord, CommandRecordSchema } from '#gen/audit/v1/command_record_pb.js';
 import { QueryService } from '#gen/audit/v1/query_service_pb.js';
 import { ErrorInfoSchema } from '#gen/google/rpc/error_details_pb.js';
-import type { Environment } from '../../config.ts';
+import type { Environment } from '../../kernel/config.ts';
 import { alignedRows } from '../aligned-rows.ts';
 import { wholeNumber } from '../option-values.ts';
 import { print } from '../print.ts';

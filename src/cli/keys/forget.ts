@@ -1,7 +1,7 @@
-import { forgetKey } from '../../auth/known-keys.ts';
-import { type Environment, readConfig } from '../../config.ts';
-import { migrate } from '../../postgres/migrate.ts';
-import { openDatabase } from '../../postgres/open-database.ts';
+import { forgetKey } from '../../kernel/auth/known-keys.ts';
+import { type Environment, readConfig } from '../../kernel/config.ts';
+import { migrate } from '../../kernel/database/migrate.ts';
+import { openDatabase } from '../../kernel/database/open-database.ts';
 import { createConsoleProgress } from '../progress.ts';
 
 /** The database was not used with the key. */

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { Environment } from '../../config.ts';
+import type { Environment } from '../../kernel/config.ts';
 
 /** Adds the subcommands that look after the signing keys. */
 export function addKeyCommands(program: Command, environment: Environment): void {

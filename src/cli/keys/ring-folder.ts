@@ -1,5 +1,5 @@
-import { RotationRefused } from '../../auth/key-rotation.ts';
-import { type Environment, readConfig } from '../../config.ts';
+import { RotationRefused } from '../../kernel/auth/key-rotation.ts';
+import { type Environment, readConfig } from '../../kernel/config.ts';
 
 /** Where the ring is. Throws RotationRefused when AUTH_SIGNING_KEY_FILE names a single key. */
 export function ringFolder(environment: Environment): { folder: string; isEmbedded: boolean } {

@@ -1,5 +1,5 @@
-import { prepareKey, retireKey, rotateKeys } from '../../auth/key-rotation.ts';
-import type { Environment } from '../../config.ts';
+import { prepareKey, retireKey, rotateKeys } from '../../kernel/auth/key-rotation.ts';
+import type { Environment } from '../../kernel/config.ts';
 import { ringFolder } from './ring-folder.ts';
 
 /** `bicameral keys prepare` */

@@ -1,5 +1,5 @@
-import { type Environment, readConfig } from '../../config.ts';
-import { escapedText } from '../../telemetry/escaped-text.ts';
+import { type Environment, readConfig } from '../../kernel/config.ts';
+import { escapedText } from '../../kernel/telemetry/escaped-text.ts';
 import { createProgressBar } from '../progress-bar.ts';
 import { type ServiceClient, serviceClient } from '../service-client.ts';
 import type { TrustFiles } from '../trust.ts';

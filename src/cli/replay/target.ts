@@ -1,20 +1,20 @@
 import { pino } from 'pino';
-import { loadKeyRing } from '../../auth/key-files.ts';
-import type { Config } from '../../config.ts';
-import { createBus } from '../../cqrs/bus.ts';
 import { createDomain, type Domain } from '../../domain.ts';
-import { replayPipeline } from '../../middleware/pipeline.ts';
-import { createReplay } from '../../middleware/replay.ts';
-import { validation } from '../../middleware/validation.ts';
+import { loadKeyRing } from '../../kernel/auth/key-files.ts';
+import { createBus } from '../../kernel/bus/bus.ts';
+import { createCommandRecorder } from '../../kernel/command-log/command-recorder.ts';
+import { ownerDigests } from '../../kernel/command-log/personal-owner.ts';
+import type { Config } from '../../kernel/config.ts';
+import { type Connection, connectionByUrl } from '../../kernel/database/connection.ts';
+import { DatabaseClient } from '../../kernel/database/database-client.ts';
+import { migrate } from '../../kernel/database/migrate.ts';
+import { createWriteSide } from '../../kernel/database/write/write-side.ts';
+import { replayPipeline } from '../../kernel/middleware/pipeline.ts';
+import { createReplay } from '../../kernel/middleware/replay.ts';
+import { validation } from '../../kernel/middleware/validation.ts';
+import { escapedText } from '../../kernel/telemetry/escaped-text.ts';
 import type { Recorded } from '../../modules/audit/replay/recorded.ts';
 import { replayRecorded } from '../../modules/audit/replay/replay-recorded.ts';
-import { createCommandRecorder } from '../../postgres/command-log/command-recorder.ts';
-import { ownerDigests } from '../../postgres/command-log/personal-owner.ts';
-import { type Connection, connectionByUrl } from '../../postgres/connection.ts';
-import { DatabaseClient } from '../../postgres/database-client.ts';
-import { migrate } from '../../postgres/migrate.ts';
-import { createWriteSide } from '../../postgres/writer/write-side.ts';
-import { escapedText } from '../../telemetry/escaped-text.ts';
 import { explain } from '../explain.ts';
 
 /** The database of --into cannot be replayed into; the message says why, and does not repeat the URL, which can hold a password. */

@@ -1,4 +1,4 @@
-import type { MetricSnapshot, Snapshot } from '../../telemetry/metrics/snapshot.ts';
+import type { MetricSnapshot, Snapshot } from '../../kernel/telemetry/metrics/snapshot.ts';
 
 /** The numbers of a running service at a moment. */
 export class Sample {

@@ -1,5 +1,5 @@
 import { styleText } from 'node:util';
-import { escapedLine } from '../../telemetry/escaped-text.ts';
+import { escapedLine } from '../../kernel/telemetry/escaped-text.ts';
 import type { TopView } from './view.ts';
 
 export interface ScreenOptions {

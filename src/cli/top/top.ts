@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Config, type Environment, readConfig } from '../../config.ts';
-import type { Snapshot } from '../../telemetry/metrics/snapshot.ts';
+import { type Config, type Environment, readConfig } from '../../kernel/config.ts';
+import type { Snapshot } from '../../kernel/telemetry/metrics/snapshot.ts';
 import { duration } from '../option-values.ts';
 import { print } from '../print.ts';
 import { Sample } from './sample.ts';

@@ -1,5 +1,5 @@
-import { isFault } from '../../telemetry/code-name.ts';
-import type { SlowCall } from '../../telemetry/metrics/slowest-calls.ts';
+import { isFault } from '../../kernel/telemetry/code-name.ts';
+import type { SlowCall } from '../../kernel/telemetry/metrics/slowest-calls.ts';
 import type { Sample } from './sample.ts';
 
 /** What `bicameral top` shows, and prints as JSON. Seconds and bytes; rates are of the time between two samples. */

@@ -1,4 +1,4 @@
-import { DomainError } from '../../cqrs/errors.ts';
+import { DomainError } from '../../kernel/bus/errors.ts';
 
 /** The log has no record of the command. */
 export class CommandNotFound extends DomainError {

@@ -1,20 +1,20 @@
 import { create, type Registry } from '@bufbuild/protobuf';
 import { CommandRecordSchema, RecordedEventSchema } from '#gen/audit/v1/command_record_pb.js';
-import { services } from '#gen/handlers/audit.ts';
-import type { NotSealed, Pruned, Query } from '../../audit/prune.ts';
-import type { Verify } from '../../audit/verify/verifications.ts';
-import { principalOf } from '../../cqrs/context-keys.ts';
-import { defineModule, type Module } from '../../cqrs/module.ts';
-import type { PageTokens } from '../../cqrs/page-token.ts';
-import type { ReadPool } from '../../postgres/reader/read-side.ts';
-import { Reader, readerKey } from '../../postgres/reader/reader.ts';
-import { unitOfWorkKey } from '../../postgres/writer/unit-of-work.ts';
+import { principalOf } from '../../kernel/bus/context-keys.ts';
+import { defineModule, type Module } from '../../kernel/bus/module.ts';
+import type { PageTokens } from '../../kernel/bus/page-token.ts';
+import type { NotSealed, Pruned, Query } from '../../kernel/command-log/seals/prune.ts';
+import type { Verify } from '../../kernel/command-log/seals/verify/verifications.ts';
+import type { ReadPool } from '../../kernel/database/read/read-side.ts';
+import { Reader, readerKey } from '../../kernel/database/read/reader.ts';
+import { unitOfWorkKey } from '../../kernel/database/write/unit-of-work.ts';
 import type { AuditCommandContext } from './commands/context.ts';
 import type { AuditQueryContext } from './queries/context.ts';
 import { LogFeeds } from './queries/log-feed.ts';
 import { recordedCommand } from './read-model/recorded-command.ts';
 import type { Recorded } from './replay/recorded.ts';
 import { type ReplayParts, replayRecorded } from './replay/replay-recorded.ts';
+import { services } from './services.ts';
 
 /** How often the end of the log is looked at while somebody follows it, in milliseconds. */
 const POLL = 250;

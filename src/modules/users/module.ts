@@ -1,13 +1,13 @@
-import { services } from '#gen/handlers/users.ts';
-import type { AccessTokenIssuer } from '../../auth/access-token.ts';
-import { principalOf } from '../../cqrs/context-keys.ts';
-import { defineModule, type Module } from '../../cqrs/module.ts';
-import { networkOf } from '../../cqrs/network.ts';
-import type { PageTokens } from '../../cqrs/page-token.ts';
-import { replayKey } from '../../cqrs/replay.ts';
-import type { guessTargets } from '../../postgres/guesses.ts';
-import { readerKey } from '../../postgres/reader/reader.ts';
-import { unitOfWorkKey } from '../../postgres/writer/unit-of-work.ts';
+import type { AccessTokenIssuer } from '../../kernel/auth/access-token.ts';
+import type { SessionLifetime } from '../../kernel/auth/session-lifetime.ts';
+import { principalOf } from '../../kernel/bus/context-keys.ts';
+import { defineModule, type Module } from '../../kernel/bus/module.ts';
+import { networkOf } from '../../kernel/bus/network.ts';
+import type { PageTokens } from '../../kernel/bus/page-token.ts';
+import { replayKey } from '../../kernel/bus/replay.ts';
+import type { guessTargets } from '../../kernel/database/limits/guesses.ts';
+import { readerKey } from '../../kernel/database/read/reader.ts';
+import { unitOfWorkKey } from '../../kernel/database/write/unit-of-work.ts';
 import type { UsersContext } from './commands/context.ts';
 import type { PasswordPolicy } from './domain/password-policy.ts';
 import { recordedVerdicts } from './domain/recorded-verdicts.ts';
@@ -15,9 +15,10 @@ import { RECENT_LOG_IN_SECONDS } from './domain/session-errors.ts';
 import { passwordGuesses } from './persistence/password-guesses.ts';
 import type { PasswordHasher } from './persistence/password-hasher.ts';
 import { replayedUsers } from './persistence/replayed-users.ts';
-import { replayedSessions, type SessionLifetime, sessionStore } from './persistence/session-store.ts';
+import { replayedSessions, sessionStore } from './persistence/session-store.ts';
 import { userRepository } from './persistence/user-repository.ts';
 import type { UsersQueryContext } from './queries/context.ts';
+import { services } from './services.ts';
 
 /** User accounts: people sign up, log in and keep their data; operators look after them. */
 export function usersModule(parts: {

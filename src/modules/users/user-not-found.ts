@@ -1,4 +1,4 @@
-import { DomainError } from '../../cqrs/errors.ts';
+import { DomainError } from '../../kernel/bus/errors.ts';
 
 /** No user has the id or the e-mail that was asked for. */
 export class UserNotFound extends DomainError {

@@ -3,10 +3,10 @@ import { CommandService } from '#gen/users/v1/command_service_pb.js';
 import { Sample } from '../../../src/cli/top/sample.ts';
 import { screenOf } from '../../../src/cli/top/screen.ts';
 import { quantile, type TopView, viewOf } from '../../../src/cli/top/view.ts';
-import { CallMetrics, type EndedCall } from '../../../src/telemetry/metrics/call-metrics.ts';
-import { createInstruments } from '../../../src/telemetry/metrics/instruments.ts';
-import { SlowestCalls } from '../../../src/telemetry/metrics/slowest-calls.ts';
-import type { Snapshot } from '../../../src/telemetry/metrics/snapshot.ts';
+import { CallMetrics, type EndedCall } from '../../../src/kernel/telemetry/metrics/call-metrics.ts';
+import { createInstruments } from '../../../src/kernel/telemetry/metrics/instruments.ts';
+import { SlowestCalls } from '../../../src/kernel/telemetry/metrics/slowest-calls.ts';
+import type { Snapshot } from '../../../src/kernel/telemetry/metrics/snapshot.ts';
 
 /** A service whose calls are told to it. */
 function service() {

@@ -1,10 +1,10 @@
 import { readFileSync, readSync, writeSync } from 'node:fs';
 import { create, createFileRegistry, fromBinary, type Message, toBinary } from '@bufbuild/protobuf';
 import { FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
-import { createConnectDoor } from '../../../src/transport/connect/door.ts';
-import type { DoorOptions } from '../../../src/transport/door.ts';
-import { createGrpcDoor } from '../../../src/transport/grpc/door.ts';
-import { ServerTls } from '../../../src/transport/tls/server-tls.ts';
+import { createConnectDoor } from '../../../src/kernel/doors/connect/door.ts';
+import type { DoorOptions } from '../../../src/kernel/doors/door.ts';
+import { createGrpcDoor } from '../../../src/kernel/doors/grpc/door.ts';
+import { ServerTls } from '../../../src/kernel/doors/tls/server-tls.ts';
 import { conformanceBus, PACKAGE } from './service.ts';
 
 /**

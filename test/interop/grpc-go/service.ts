@@ -2,14 +2,14 @@ import type { DescMethodServerStreaming, DescMethodUnary, FileRegistry, Message 
 import { type Code, ConnectError, type Interceptor } from '@connectrpc/connect';
 import { ok } from 'neverthrow';
 import { ErrorInfoSchema } from '#gen/google/rpc/error_details_pb.js';
-import { answerOf } from '../../../src/cqrs/answer.ts';
-import { type Bus, createBus } from '../../../src/cqrs/bus.ts';
-import { type CommandContext, command } from '../../../src/cqrs/command.ts';
-import { defineModule } from '../../../src/cqrs/module.ts';
-import { ANONYMOUS } from '../../../src/cqrs/principal.ts';
-import { type QueryContext, streamQuery } from '../../../src/cqrs/query.ts';
-import { deadline } from '../../../src/middleware/deadline.ts';
-import { errors, type UnexpectedErrors } from '../../../src/middleware/errors.ts';
+import { answerOf } from '../../../src/kernel/bus/answer.ts';
+import { type Bus, createBus } from '../../../src/kernel/bus/bus.ts';
+import { type CommandContext, command } from '../../../src/kernel/bus/command.ts';
+import { defineModule } from '../../../src/kernel/bus/module.ts';
+import { ANONYMOUS } from '../../../src/kernel/bus/principal.ts';
+import { type QueryContext, streamQuery } from '../../../src/kernel/bus/query.ts';
+import { deadline } from '../../../src/kernel/middleware/deadline.ts';
+import { errors, type UnexpectedErrors } from '../../../src/kernel/middleware/errors.ts';
 import { foreignService } from '../foreign-service.ts';
 
 const PACKAGE = 'grpc.testing';

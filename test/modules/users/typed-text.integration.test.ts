@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { QueryService } from '../../../gen/users/v1/query_service_pb.js';
-import { foldedText, sortedText } from '../../../src/cqrs/folded-text.ts';
-import { migrate } from '../../../src/postgres/migrate.ts';
+import { foldedText, sortedText } from '../../../src/kernel/bus/folded-text.ts';
+import { migrate } from '../../../src/kernel/database/migrate.ts';
 import { createEmptyDatabase, type TestDatabase } from '../../support/database.ts';
 import { refusalOf } from '../../support/errors.ts';
 import { asAdmin, logIn, signUp } from '../../support/people.ts';
@@ -145,7 +145,7 @@ describe('an upgrade to text that is compared by the program', () => {
       const users = await Promise.all(names.map((name) => signUp(app, { name })));
       const before = await app.database.query(KEYS);
       const { Migration20261125140000ComparedText } = await import(
-        '../../../src/postgres/migrations/20261125140000-compared-text.ts'
+        '../../../src/kernel/database/migrations/20261125140000-compared-text.ts'
       );
       const down = new Migration20261125140000ComparedText({} as never, {} as never);
       down.down();

@@ -1,4 +1,4 @@
-import { DomainError } from '../../../cqrs/errors.ts';
+import { DomainError } from '../../../kernel/bus/errors.ts';
 import type { Obstacle } from '../replay/not-replayable.ts';
 
 /**

@@ -1,5 +1,5 @@
-import type { NotSealed, Pruned } from '../../../audit/prune.ts';
-import type { CommandContext } from '../../../cqrs/command.ts';
+import type { CommandContext } from '../../../kernel/bus/command.ts';
+import type { NotSealed, Pruned } from '../../../kernel/command-log/seals/prune.ts';
 import type { Obstacle } from '../replay/not-replayable.ts';
 import type { Recorded } from '../replay/recorded.ts';
 import type { ReplayReport } from '../replay/replay-recorded.ts';

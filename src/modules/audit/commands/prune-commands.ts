@@ -1,8 +1,8 @@
 import { timestampDate } from '@bufbuild/protobuf/wkt';
 import { err, ok } from 'neverthrow';
 import { CommandService } from '#gen/audit/v1/command_service_pb.js';
-import { command } from '../../../cqrs/command.ts';
-import { InvalidRequest } from '../../../cqrs/errors.ts';
+import { command } from '../../../kernel/bus/command.ts';
+import { InvalidRequest } from '../../../kernel/bus/errors.ts';
 import type { AuditCommandContext } from './context.ts';
 import { RangeNotSealed } from './range-not-sealed.ts';
 

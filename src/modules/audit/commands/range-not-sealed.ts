@@ -1,4 +1,4 @@
-import { DomainError } from '../../../cqrs/errors.ts';
+import { DomainError } from '../../../kernel/bus/errors.ts';
 
 /** A month that was to be removed holds records that are not sealed yet; `metadata` names it. */
 export class RangeNotSealed extends DomainError {

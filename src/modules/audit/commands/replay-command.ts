@@ -1,6 +1,6 @@
 import { err, ok } from 'neverthrow';
 import { CommandService } from '#gen/audit/v1/command_service_pb.js';
-import { command } from '../../../cqrs/command.ts';
+import { command } from '../../../kernel/bus/command.ts';
 import { CommandNotFound } from '../command-not-found.ts';
 import { CommandNotReplayable } from './command-not-replayable.ts';
 import type { AuditCommandContext } from './context.ts';

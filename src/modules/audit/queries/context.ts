@@ -1,8 +1,8 @@
 import type { Registry } from '@bufbuild/protobuf';
-import type { Verify } from '../../../audit/verify/verifications.ts';
-import type { PageTokens } from '../../../cqrs/page-token.ts';
-import type { QueryContext } from '../../../cqrs/query.ts';
-import type { Reader } from '../../../postgres/reader/reader.ts';
+import type { PageTokens } from '../../../kernel/bus/page-token.ts';
+import type { QueryContext } from '../../../kernel/bus/query.ts';
+import type { Verify } from '../../../kernel/command-log/seals/verify/verifications.ts';
+import type { Reader } from '../../../kernel/database/read/reader.ts';
 import type { LogFeeds } from './log-feed.ts';
 
 /** What the queries of this module are given. */

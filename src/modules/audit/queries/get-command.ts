@@ -1,6 +1,6 @@
 import { err, ok } from 'neverthrow';
 import { QueryService } from '#gen/audit/v1/query_service_pb.js';
-import { query } from '../../../cqrs/query.ts';
+import { query } from '../../../kernel/bus/query.ts';
 import { CommandNotFound } from '../command-not-found.ts';
 import { recordedCommand } from '../read-model/recorded-command.ts';
 import type { AuditQueryContext } from './context.ts';

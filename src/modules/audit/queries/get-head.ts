@@ -1,8 +1,8 @@
 import { CompiledQuery } from 'kysely';
 import { ok } from 'neverthrow';
 import { QueryService } from '#gen/audit/v1/query_service_pb.js';
-import { type BatchRow, NEWEST_BATCH, toBatch } from '../../../audit/batch.ts';
-import { query } from '../../../cqrs/query.ts';
+import { query } from '../../../kernel/bus/query.ts';
+import { type BatchRow, NEWEST_BATCH, toBatch } from '../../../kernel/command-log/seals/batch.ts';
 import { toHead } from '../read-model/head.ts';
 import type { AuditQueryContext } from './context.ts';
 

@@ -1,6 +1,6 @@
 import { ok } from 'neverthrow';
 import { type ListCommandsRequest, QueryService } from '#gen/audit/v1/query_service_pb.js';
-import { query } from '../../../cqrs/query.ts';
+import { query } from '../../../kernel/bus/query.ts';
 import { outcomeName, toCommandRecord } from '../read-model/command-log.ts';
 import { type CommandList, pageStatement } from '../read-model/command-pages.ts';
 import { receivedBound } from '../read-model/received-at.ts';

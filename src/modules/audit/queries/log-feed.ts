@@ -3,10 +3,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { create } from '@bufbuild/protobuf';
 import type { CompiledQuery } from 'kysely';
 import { type WatchCommandsResponse, WatchCommandsResponseSchema } from '#gen/audit/v1/query_service_pb.js';
-import { Cancellation } from '../../../cqrs/cancellation.ts';
-import { CallCanceled, Overloaded } from '../../../cqrs/errors.ts';
-import type { Reader } from '../../../postgres/reader/reader.ts';
-import { errorCode, translateSqlError } from '../../../postgres/sql-errors.ts';
+import { Cancellation } from '../../../kernel/bus/cancellation.ts';
+import { CallCanceled, Overloaded } from '../../../kernel/bus/errors.ts';
+import type { Reader } from '../../../kernel/database/read/reader.ts';
+import { errorCode, translateSqlError } from '../../../kernel/database/sql-errors.ts';
 import { type RecordRow, toCommandRecord } from '../read-model/command-log.ts';
 import { lastPlace, placesAfter, recordsAt, SEALED_PAGE } from '../read-model/sealed-records.ts';
 

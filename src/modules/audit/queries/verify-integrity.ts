@@ -5,11 +5,11 @@ import {
   type SealingKeySchema,
   type VerifyIntegrityResponseSchema,
 } from '#gen/audit/v1/query_service_pb.js';
-import type { Finding } from '../../../audit/verify/finding.ts';
-import type { SealedBy } from '../../../audit/verify/sealing-keys.ts';
-import type { VerifyEvent } from '../../../audit/verify/verify-log.ts';
-import { streamQuery } from '../../../cqrs/query.ts';
-import { translateSqlError } from '../../../postgres/sql-errors.ts';
+import { streamQuery } from '../../../kernel/bus/query.ts';
+import type { Finding } from '../../../kernel/command-log/seals/verify/finding.ts';
+import type { SealedBy } from '../../../kernel/command-log/seals/verify/sealing-keys.ts';
+import type { VerifyEvent } from '../../../kernel/command-log/seals/verify/verify-log.ts';
+import { translateSqlError } from '../../../kernel/database/sql-errors.ts';
 import { toExpectedHead, toHead } from '../read-model/head.ts';
 import type { AuditQueryContext } from './context.ts';
 

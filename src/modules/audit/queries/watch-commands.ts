@@ -1,5 +1,5 @@
 import { QueryService } from '#gen/audit/v1/query_service_pb.js';
-import { streamQuery } from '../../../cqrs/query.ts';
+import { streamQuery } from '../../../kernel/bus/query.ts';
 import type { AuditQueryContext } from './context.ts';
 import { followLog } from './follow-log.ts';
 

@@ -2,7 +2,7 @@ import type { JsonObject, MessageInitShape } from '@bufbuild/protobuf';
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
 import { sql } from 'kysely';
 import { type CommandRecordSchema, Outcome } from '#gen/audit/v1/command_record_pb.js';
-import { readStatements } from '../../../postgres/reader/read-statements.ts';
+import { readStatements } from '../../../kernel/database/read/read-statements.ts';
 import { wholeRequest } from './whole-request.ts';
 
 /** cqrs.command_log: one row an attempted command, written by the bus and never changed. */

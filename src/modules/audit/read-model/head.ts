@@ -1,8 +1,8 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import type { Head, HeadSchema } from '#gen/audit/v1/query_service_pb.js';
-import type { Batch } from '../../../audit/batch.ts';
-import type { ExpectedHead } from '../../../audit/verify/expected-head.ts';
+import type { Batch } from '../../../kernel/command-log/seals/batch.ts';
+import type { ExpectedHead } from '../../../kernel/command-log/seals/verify/expected-head.ts';
 
 /** The newest batch as the head of the log. */
 export function toHead(batch: Batch): MessageInitShape<typeof HeadSchema> {

@@ -1,7 +1,7 @@
 import type { MessageInitShape, Registry } from '@bufbuild/protobuf';
 import { sql } from 'kysely';
 import type { CommandRecordSchema, RecordedEventSchema } from '#gen/audit/v1/command_record_pb.js';
-import type { Reader } from '../../../postgres/reader/reader.ts';
+import type { Reader } from '../../../kernel/database/read/reader.ts';
 import { RECORD_COLUMNS, SEQUENCE, statements, toCommandRecord } from './command-log.ts';
 import { receivedAtOf } from './received-at.ts';
 import { eventsById, toRecordedEvent } from './recorded-event.ts';

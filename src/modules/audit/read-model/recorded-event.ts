@@ -1,7 +1,7 @@
 import { fromBinary, type JsonObject, type MessageInitShape, type Registry, toJson } from '@bufbuild/protobuf';
 import type { CompiledQuery } from 'kysely';
 import type { RecordedEventSchema } from '#gen/audit/v1/command_record_pb.js';
-import { holdsPersonalData } from '../../../postgres/writer/stored-event.ts';
+import { holdsPersonalData } from '../../../kernel/database/write/stored-event.ts';
 import { statements } from './command-log.ts';
 
 /** A row of cqrs.event. */

@@ -1,8 +1,8 @@
 import { fromJson, type JsonObject, type JsonValue, type MessageInitShape, type Registry } from '@bufbuild/protobuf';
 import { Outcome, type RecordedEvent } from '#gen/audit/v1/command_record_pb.js';
 import type { DifferenceSchema } from '#gen/audit/v1/command_service_pb.js';
-import { redact } from '../../../cqrs/redaction.ts';
-import type { ReplayedCommand } from '../../../postgres/command-log/replay.ts';
+import { redact } from '../../../kernel/bus/redaction.ts';
+import type { ReplayedCommand } from '../../../kernel/command-log/replay.ts';
 import { outcomeName } from '../read-model/command-log.ts';
 import type { Recorded } from './recorded.ts';
 

@@ -1,9 +1,9 @@
 import { create, fromJson, type JsonObject, type MessageInitShape, type Registry } from '@bufbuild/protobuf';
 import { type RecordedEvent, RecordedEventSchema } from '#gen/audit/v1/command_record_pb.js';
 import type { ReplayCommandResponseSchema } from '#gen/audit/v1/command_service_pb.js';
-import type { Route } from '../../../cqrs/bus.ts';
-import type { Message } from '../../../cqrs/call.ts';
-import type { CommandToReplay, Replay, ReplayedCommand } from '../../../postgres/command-log/replay.ts';
+import type { Route } from '../../../kernel/bus/bus.ts';
+import type { Message } from '../../../kernel/bus/call.ts';
+import type { CommandToReplay, Replay, ReplayedCommand } from '../../../kernel/command-log/replay.ts';
 import { outcomeOf } from '../read-model/command-log.ts';
 import { toRecordedEvent } from '../read-model/recorded-event.ts';
 import { type Difference, differencesOf } from './differences.ts';

@@ -9,8 +9,8 @@ import {
 } from '@bufbuild/protobuf';
 import { base64Encode } from '@bufbuild/protobuf/wire';
 import { field as fieldRules, type StringRules } from '@bufbuild/protovalidate/gen/buf/validate/validate_pb.js';
-import { isPersonal, isSecret, REDACTED } from '../../../cqrs/redaction.ts';
-import { standInEmail, standInText } from '../../../cqrs/replay.ts';
+import { isPersonal, isSecret, REDACTED } from '../../../kernel/bus/redaction.ts';
+import { standInEmail, standInText } from '../../../kernel/bus/replay.ts';
 
 /** A request that can be handled again, in the JSON form of protobuf. */
 export interface RebuiltRequest {

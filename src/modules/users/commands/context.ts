@@ -1,4 +1,4 @@
-import type { CommandContext } from '../../../cqrs/command.ts';
+import type { CommandContext } from '../../../kernel/bus/command.ts';
 import type { PasswordPolicy } from '../domain/password-policy.ts';
 import type { Sessions } from '../domain/sessions.ts';
 import type { User } from '../domain/user.ts';

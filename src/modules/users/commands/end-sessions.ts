@@ -1,7 +1,7 @@
 import { err } from 'neverthrow';
 import { CommandService } from '#gen/users/v1/command_service_pb.js';
-import { command } from '../../../cqrs/command.ts';
-import { InvalidRequest } from '../../../cqrs/errors.ts';
+import { command } from '../../../kernel/bus/command.ts';
+import { InvalidRequest } from '../../../kernel/bus/errors.ts';
 import { UserNotFound } from '../user-not-found.ts';
 import type { UsersContext } from './context.ts';
 import { toUser } from './to-user.ts';

@@ -1,7 +1,7 @@
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
 import { err, ok } from 'neverthrow';
 import { CommandService } from '#gen/users/v1/command_service_pb.js';
-import { command } from '../../../cqrs/command.ts';
+import { command } from '../../../kernel/bus/command.ts';
 import { normalizePassword } from '../domain/password-policy.ts';
 import { CredentialsInvalid } from '../domain/user-errors.ts';
 import type { UsersContext } from './context.ts';

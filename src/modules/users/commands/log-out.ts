@@ -1,6 +1,6 @@
 import { err } from 'neverthrow';
 import { CommandService } from '#gen/users/v1/command_service_pb.js';
-import { command } from '../../../cqrs/command.ts';
+import { command } from '../../../kernel/bus/command.ts';
 import { SessionUnknown } from '../domain/session-errors.ts';
 import type { UsersContext } from './context.ts';
 

@@ -1,7 +1,7 @@
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
 import { err, ok } from 'neverthrow';
 import { CommandService } from '#gen/users/v1/command_service_pb.js';
-import { command } from '../../../cqrs/command.ts';
+import { command } from '../../../kernel/bus/command.ts';
 import { RefreshTokenInvalid } from '../domain/session-errors.ts';
 import type { UsersContext } from './context.ts';
 import { toUser } from './to-user.ts';

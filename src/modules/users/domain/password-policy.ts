@@ -1,5 +1,5 @@
 import { err, ok, type Result } from 'neverthrow';
-import { DomainError, type FieldViolation } from '../../../cqrs/errors.ts';
+import { DomainError, type FieldViolation } from '../../../kernel/bus/errors.ts';
 import type { GuessEstimate } from './common-passwords.ts';
 
 /** Bounds in Unicode characters after normalization (NIST SP 800-63B-4, 3.1.1.2). */

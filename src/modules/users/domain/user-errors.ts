@@ -1,4 +1,4 @@
-import { DomainError } from '../../../cqrs/errors.ts';
+import { DomainError } from '../../../kernel/bus/errors.ts';
 
 /** Another user has this e-mail address, compared without regard to case. */
 export class EmailTaken extends DomainError {

@@ -1,5 +1,5 @@
-import { FORGET_ACCOUNTS, FORGET_GUESSES, type guessTargets } from '../../../postgres/guesses.ts';
-import type { UnitOfWork } from '../../../postgres/writer/unit-of-work.ts';
+import { FORGET_ACCOUNTS, FORGET_GUESSES, type guessTargets } from '../../../kernel/database/limits/guesses.ts';
+import type { UnitOfWork } from '../../../kernel/database/write/unit-of-work.ts';
 import type { PasswordGuesses } from '../domain/users.ts';
 
 /** The secret that the guess limits of this module's contract name. */

@@ -1,5 +1,5 @@
-import { isStandInEmail, type RecordedVerdict, STAND_IN_DOMAIN } from '../../../cqrs/replay.ts';
-import type { UnitOfWork } from '../../../postgres/writer/unit-of-work.ts';
+import { isStandInEmail, type RecordedVerdict, STAND_IN_DOMAIN } from '../../../kernel/bus/replay.ts';
+import type { UnitOfWork } from '../../../kernel/database/write/unit-of-work.ts';
 import type { Users } from '../domain/users.ts';
 import { userRepository } from './user-repository.ts';
 

@@ -14,7 +14,7 @@ import {
   UserSessionsEndedSchema,
   UserSuspendedSchema,
 } from '#gen/users/v1/events_pb.js';
-import type { EventMessage } from '../../../postgres/writer/aggregate-type.ts';
+import type { EventMessage } from '../../../kernel/database/write/aggregate-type.ts';
 import type { UserEvent } from '../domain/user-events.ts';
 
 /** An event of the domain as the message that is stored. */

@@ -1,5 +1,5 @@
-import { foldedText, sortedText } from '../../../cqrs/folded-text.ts';
-import type { InlineProjection } from '../../../postgres/writer/aggregate-type.ts';
+import { foldedText, sortedText } from '../../../kernel/bus/folded-text.ts';
+import type { InlineProjection } from '../../../kernel/database/write/aggregate-type.ts';
 import type { User } from '../domain/user.ts';
 
 /** What GetUser, FindUserByEmail and ListUsers read: a user as it is answered, with what it is sorted by and the text that is searched. */

@@ -1,4 +1,4 @@
-import type { UnitOfWork } from '../../../postgres/writer/unit-of-work.ts';
+import type { UnitOfWork } from '../../../kernel/database/write/unit-of-work.ts';
 import type { StoredPassword, Users } from '../domain/users.ts';
 import { UserType } from './user-type.ts';
 

@@ -1,6 +1,6 @@
 import { create, type JsonObject, toJson } from '@bufbuild/protobuf';
 import { UserSchema } from '#gen/users/v1/user_pb.js';
-import type { AggregateType } from '../../../postgres/writer/aggregate-type.ts';
+import type { AggregateType } from '../../../kernel/database/write/aggregate-type.ts';
 import { toUser } from '../commands/to-user.ts';
 import type { User } from '../domain/user.ts';
 import { EmailTaken } from '../domain/user-errors.ts';

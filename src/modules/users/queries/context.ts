@@ -1,6 +1,6 @@
-import type { PageTokens } from '../../../cqrs/page-token.ts';
-import type { QueryContext } from '../../../cqrs/query.ts';
-import type { Reader } from '../../../postgres/reader/reader.ts';
+import type { PageTokens } from '../../../kernel/bus/page-token.ts';
+import type { QueryContext } from '../../../kernel/bus/query.ts';
+import type { Reader } from '../../../kernel/database/read/reader.ts';
 
 /** What the queries of this module are given. */
 export interface UsersQueryContext extends QueryContext {

@@ -1,6 +1,6 @@
 import { err, ok } from 'neverthrow';
 import { QueryService } from '#gen/users/v1/query_service_pb.js';
-import { query } from '../../../cqrs/query.ts';
+import { query } from '../../../kernel/bus/query.ts';
 import { statements, toUser, USER_COLUMNS } from '../read-model/user-directory.ts';
 import { UserNotFound } from '../user-not-found.ts';
 import type { UsersQueryContext } from './context.ts';

@@ -1,7 +1,7 @@
 import { ok } from 'neverthrow';
 import { type ListUsersRequest, QueryService } from '#gen/users/v1/query_service_pb.js';
 import { UserStatus } from '#gen/users/v1/user_pb.js';
-import { query } from '../../../cqrs/query.ts';
+import { query } from '../../../kernel/bus/query.ts';
 import { toUser } from '../read-model/user-directory.ts';
 import { countStatement, pageStatement, type UserList } from '../read-model/user-pages.ts';
 import type { UsersQueryContext } from './context.ts';

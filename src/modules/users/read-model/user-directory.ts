@@ -2,7 +2,7 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
 import type { Selectable } from 'kysely';
 import { type UserSchema, UserStatus } from '#gen/users/v1/user_pb.js';
-import { readStatements } from '../../../postgres/reader/read-statements.ts';
+import { readStatements } from '../../../kernel/database/read/read-statements.ts';
 
 /** read.user_directory: one row a user, kept by the command's own transaction. */
 interface UserDirectoryTable {

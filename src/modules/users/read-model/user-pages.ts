@@ -1,5 +1,5 @@
 import { type CompiledQuery, type SelectQueryBuilder, sql } from 'kysely';
-import { foldedText } from '../../../cqrs/folded-text.ts';
+import { foldedText } from '../../../kernel/bus/folded-text.ts';
 import { statements, USER_COLUMNS, type UserRow } from './user-directory.ts';
 
 /** Which users a list holds and in which order. */

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { Cancellation } from '../../../../src/cqrs/cancellation.ts';
+import { Cancellation } from '../../../../src/kernel/bus/cancellation.ts';
+import type { Reader } from '../../../../src/kernel/database/read/reader.ts';
 import { followLog, type LogEntry } from '../../../../src/modules/audit/queries/follow-log.ts';
 import { LogFeed, LogFeeds } from '../../../../src/modules/audit/queries/log-feed.ts';
 import {
@@ -8,7 +9,6 @@ import {
   SEALED_PAGE,
   type SealedPlace,
 } from '../../../../src/modules/audit/read-model/sealed-records.ts';
-import type { Reader } from '../../../../src/postgres/reader/reader.ts';
 import { eventually } from '../../../support/eventually.ts';
 
 /** Of the feeds of a test. */

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Outcome } from '#gen/audit/v1/command_record_pb.js';
 import { ResourceInfoSchema } from '#gen/google/rpc/error_details_pb.js';
 import { UserEmailChangedSchema, UserRoleGrantedSchema } from '#gen/users/v1/events_pb.js';
-import { toStoredEvent } from '../../../../src/postgres/writer/stored-event.ts';
+import { toStoredEvent } from '../../../../src/kernel/database/write/stored-event.ts';
 import { addRecord, idAt, sealRecords } from '../../../support/command-records.ts';
 import { refusalOf } from '../../../support/errors.ts';
 import { type AuditQueries, startAuditQueries } from '../audit-queries.ts';

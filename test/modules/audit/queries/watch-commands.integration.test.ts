@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import type { WatchCommandsResponse } from '#gen/audit/v1/query_service_pb.js';
-import { NamedStatementClient } from '../../../../src/postgres/named-statement-client.ts';
+import { NamedStatementClient } from '../../../../src/kernel/database/named-statement-client.ts';
 import { addRecord, sealRecords } from '../../../support/command-records.ts';
 import { refusalOf } from '../../../support/errors.ts';
 import { eventually } from '../../../support/eventually.ts';

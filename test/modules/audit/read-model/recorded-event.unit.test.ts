@@ -6,9 +6,9 @@ import {
   UserPasswordChangedSchema,
   UserRoleGrantedSchema,
 } from '#gen/users/v1/events_pb.js';
+import type { EventMessage } from '../../../../src/kernel/database/write/aggregate-type.ts';
+import { toStoredEvent } from '../../../../src/kernel/database/write/stored-event.ts';
 import { type EventRow, toRecordedEvent } from '../../../../src/modules/audit/read-model/recorded-event.ts';
-import type { EventMessage } from '../../../../src/postgres/writer/aggregate-type.ts';
-import { toStoredEvent } from '../../../../src/postgres/writer/stored-event.ts';
 
 const eventTypes = createRegistry(file_users_v1_events);
 const stored = (event: EventMessage): EventRow => ({ id: 'an id', aggregate_version: 3, ...toStoredEvent(event) });

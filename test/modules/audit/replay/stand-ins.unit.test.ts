@@ -3,7 +3,7 @@ import { createValidator } from '@bufbuild/protovalidate';
 import { describe, expect, it } from '@jest/globals';
 import { file_cqrs_v1_text as textRules } from '#gen/cqrs/v1/text_pb.js';
 import { CommandService } from '../../../../gen/users/v1/command_service_pb.js';
-import { redact } from '../../../../src/cqrs/redaction.ts';
+import { redact } from '../../../../src/kernel/bus/redaction.ts';
 import { withStandIns } from '../../../../src/modules/audit/replay/stand-ins.ts';
 import { PASSWORD } from '../../../support/people.ts';
 

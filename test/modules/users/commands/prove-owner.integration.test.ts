@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { CommandService } from '#gen/users/v1/command_service_pb.js';
-import { createAccessTokenIssuer } from '../../../../src/auth/access-token.ts';
-import { loadSigningKey } from '../../../../src/auth/key-files.ts';
+import { createAccessTokenIssuer } from '../../../../src/kernel/auth/access-token.ts';
+import { loadSigningKey } from '../../../../src/kernel/auth/key-files.ts';
 import { commandIdOf } from '../../../support/command-id.ts';
 import { refusalOf } from '../../../support/errors.ts';
 import { recordOf } from '../../../support/logged-commands.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { Overloaded } from '../../../../src/cqrs/errors.ts';
+import { Overloaded } from '../../../../src/kernel/bus/errors.ts';
 import { boundedQueue } from '../../../../src/modules/users/persistence/bounded-queue.ts';
 
 /** Work that ends when it is told to. */

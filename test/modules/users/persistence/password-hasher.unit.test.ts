@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { hash } from '@node-rs/argon2';
-import { Overloaded } from '../../../../src/cqrs/errors.ts';
+import { Overloaded } from '../../../../src/kernel/bus/errors.ts';
 import { createPasswordHasher, type PasswordHasher } from '../../../../src/modules/users/persistence/password-hasher.ts';
 
 describe('password hasher', () => {

@@ -1,0 +1,96 @@
+import type { DescMethod } from '@bufbuild/protobuf';
+import { accessRule } from '../bus/access.ts';
+import { messageKind } from '../bus/convention.ts';
+import { holdsSecrets } from '../bus/redaction.ts';
+
+/** A key of gRPC metadata, or a header of HTTP: what belongs to the bus and not to one message. */
+export interface BusMetadata {
+  readonly name: string;
+  readonly where: 'request' | 'answer';
+  /** The rpcs that it means something to, in words. */
+  readonly rpcs: string;
+  readonly appliesTo: (method: DescMethod) => boolean;
+  readonly meaning: string;
+  /** JSON Schema of the value. */
+  readonly schema: Readonly<Record<string, unknown>>;
+}
+
+const isCommand = (method: DescMethod): boolean => messageKind(method.parent) === 'command';
+const isQuery = (method: DescMethod): boolean => messageKind(method.parent) === 'query';
+
+/** Whether a token is of no use to the rpc. */
+export const isAnonymous = (method: DescMethod): boolean => accessRule(method)?.anonymous === true;
+
+/** Whether a command takes an idempotency key: not when its answer is a secret, which is never stored. */
+export const takesKey = (method: DescMethod): boolean => isCommand(method) && !holdsSecrets(method.output);
+
+/** Every key that the bus knows, but `authorization`, which is told with who may call an rpc. */
+export const BUS_METADATA: readonly BusMetadata[] = [
+  {
+    name: 'idempotency-key',
+    where: 'request',
+    rpcs: 'commands, but those that answer a secret',
+    appliesTo: takesKey,
+    meaning:
+      'Makes it safe to send the command again: with the same key, for 24 hours, it is not done again but answered as before. Another request under the key is refused.',
+    schema: { type: 'string', minLength: 1, maxLength: 255, pattern: '^[\\x21-\\x7e]+$' },
+  },
+  {
+    name: 'cqrs-dry-run',
+    where: 'request',
+    rpcs: 'commands that need a token',
+    appliesTo: (method) => isCommand(method) && !isAnonymous(method),
+    meaning:
+      'With `true` everything runs and is rolled back. The answer, or the error, is the one that it would have been, without secrets.',
+    schema: { type: 'string', enum: ['true', 'false'] },
+  },
+  {
+    name: 'cqrs-consistency',
+    where: 'request',
+    rpcs: 'queries',
+    appliesTo: isQuery,
+    meaning:
+      'With `strong` the primary is read, and so everything that was answered before. Without it, a replica can be some milliseconds behind. Another value is refused.',
+    schema: { type: 'string', enum: ['strong'] },
+  },
+  {
+    name: 'traceparent',
+    where: 'request',
+    rpcs: 'all',
+    appliesTo: () => true,
+    meaning: 'W3C Trace Context; its id is in the log of the service and beside the events.',
+    schema: { type: 'string' },
+  },
+  {
+    name: 'traceparent',
+    where: 'answer',
+    rpcs: 'all',
+    appliesTo: () => true,
+    meaning: 'The span of the call, with errors too, when the service records it.',
+    schema: { type: 'string' },
+  },
+  {
+    name: 'cqrs-command-id',
+    where: 'answer',
+    rpcs: 'commands',
+    appliesTo: isCommand,
+    meaning: 'The id of the record of the command, with errors too.',
+    schema: { type: 'string', format: 'uuid' },
+  },
+  {
+    name: 'cqrs-replayed',
+    where: 'answer',
+    rpcs: 'commands with a key',
+    appliesTo: takesKey,
+    meaning: '`true` when this answer was given before, for this key.',
+    schema: { type: 'string', enum: ['true'] },
+  },
+  {
+    name: 'cqrs-served-by',
+    where: 'answer',
+    rpcs: 'queries',
+    appliesTo: isQuery,
+    meaning: 'The database that was read: `primary`, or `replica-1` and so on.',
+    schema: { type: 'string' },
+  },
+];

@@ -1,0 +1,164 @@
+import type pg from 'pg';
+import type { Cancellation } from '../../bus/cancellation.ts';
+import { requestCancel } from '../cancel-request.ts';
+import type { ConnectionPool } from '../pool.ts';
+import { errorCode, isConnectionLost, leavesConnectionUsable } from '../sql-errors.ts';
+
+/** query_canceled */
+const CANCELED = '57014';
+/** How often a statement is sent that was stopped in the place of another. */
+const ATTEMPTS = 3;
+
+interface Statement {
+  readonly text: string;
+  readonly values: readonly unknown[];
+}
+
+/** A statement on its way, in the order in which the server runs them. */
+interface Sent {
+  readonly cancellation: Cancellation;
+}
+
+/**
+ * Runs statements that take no time, such as finding a row by its key, many at once on few connections: each is sent without waiting
+ * for the answers of those before it. That halves what such a statement costs this process. One that may take long would hold up all
+ * behind it and belongs on a connection of its own.
+ *
+ * When a call is canceled while the server runs its statement, the server is asked to stop that. The request can arrive a moment late
+ * and stop the next statement instead; that one is sent again. So is one whose connection turned out to be gone, once: it only reads.
+ */
+export class SharedConnections {
+  readonly #pool: ConnectionPool;
+  readonly #lanes: Lane[];
+
+  /** The connections of a pool that is pipelined and used by nobody else; one lane each. */
+  constructor(pool: ConnectionPool, size: number) {
+    this.#pool = pool;
+    this.#lanes = Array.from({ length: size }, () => new Lane(pool));
+  }
+
+  async rows<Row extends pg.QueryResultRow>(statement: Statement, cancellation: Cancellation): Promise<Row[]> {
+    let isRepeated = false;
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.#emptiest().rows<Row>(statement, cancellation);
+      } catch (error) {
+        if (cancellation.reason) throw cancellation.reason;
+        const isLost = isConnectionLost(error) && !isRepeated;
+        if (isLost) isRepeated = true;
+        else if (errorCode(error) !== CANCELED || attempt >= ATTEMPTS) throw error;
+      }
+    }
+  }
+
+  /** Gives the connections back, so that the pool can close them. */
+  release(): void {
+    for (const lane of this.#lanes) lane.drop();
+  }
+
+  #emptiest(): Lane {
+    let place = 0;
+    for (let other = 1; other < this.#lanes.length; other += 1) {
+      if ((this.#lanes[other]?.length ?? 0) < (this.#lanes[place]?.length ?? 0)) place = other;
+    }
+    const best = this.#lanes[place];
+    if (!best) throw new Error('there are no connections to share');
+    if (!best.isRetired) return best;
+    // What was sent on it is answered on it; what comes now goes out on a connection of its own.
+    best.retire();
+    const next = new Lane(this.#pool);
+    this.#lanes[place] = next;
+    return next;
+  }
+}
+
+/** One connection and what was sent on it. */
+class Lane {
+  readonly #pool: ConnectionPool;
+  readonly #sent: Sent[] = [];
+  #client: pg.PoolClient | undefined;
+  #opening: Promise<pg.PoolClient> | undefined;
+  #isCorked = false;
+  #isLast = false;
+  #waiting = 0;
+
+  constructor(pool: ConnectionPool) {
+    this.#pool = pool;
+  }
+
+  get length(): number {
+    return this.#sent.length + this.#waiting;
+  }
+
+  /** Whether its connection is to be given back. */
+  get isRetired(): boolean {
+    return this.#client !== undefined && this.#pool.isRetired(this.#client);
+  }
+
+  /** Gives the connection back when the last statement on it is done. */
+  retire(): void {
+    this.#isLast = true;
+    if (this.length === 0) this.drop();
+  }
+
+  async rows<Row extends pg.QueryResultRow>({ text, values }: Statement, cancellation: Cancellation): Promise<Row[]> {
+    const client = this.#client ?? (await this.#open());
+    if (cancellation.reason) throw cancellation.reason;
+    const sent: Sent = { cancellation };
+    this.#sent.push(sent);
+    const forget = cancellation.onCancel(() => this.#stopIfRunning(client, sent));
+    this.#cork(client);
+    try {
+      return (await client.query<Row>(text, values as unknown[])).rows;
+    } catch (error) {
+      if (this.#client === client && !leavesConnectionUsable(error)) this.drop(true);
+      throw error;
+    } finally {
+      forget();
+      this.#sent.splice(this.#sent.indexOf(sent), 1);
+      const [next] = this.#sent;
+      if (next?.cancellation.reason) this.#stopIfRunning(client, next);
+      if (this.#isLast && this.length === 0) this.drop();
+    }
+  }
+
+  drop(isBroken = false): void {
+    this.#client?.release(isBroken);
+    this.#client = undefined;
+  }
+
+  async #open(): Promise<pg.PoolClient> {
+    this.#waiting += 1;
+    this.#opening ??= this.#pool.connect();
+    const opening = this.#opening;
+    try {
+      const client = await opening;
+      if (this.#opening === opening) {
+        this.#client = client;
+        // One that ends while nobody waits on it would otherwise be found out by the next statement.
+        client.once('end', () => this.#client === client && this.drop(true));
+      }
+      return client;
+    } finally {
+      this.#waiting -= 1;
+      if (this.#opening === opening) this.#opening = undefined;
+    }
+  }
+
+  #stopIfRunning(client: pg.PoolClient, sent: Sent): void {
+    if (this.#sent[0] === sent) void requestCancel(client, () => this.#sent[0] === sent);
+  }
+
+  /** Statements of calls that arrived together go out together. */
+  #cork(client: pg.PoolClient): void {
+    if (this.#isCorked) return;
+    this.#isCorked = true;
+    const { stream } = (client as unknown as { connection: { stream: NodeJS.WritableStream & { cork(): void; uncork(): void } } })
+      .connection;
+    stream.cork();
+    setImmediate(() => {
+      this.#isCorked = false;
+      stream.uncork();
+    });
+  }
+}

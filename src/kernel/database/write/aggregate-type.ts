@@ -1,0 +1,43 @@
+import type { DescMessage, JsonObject, MessageShape } from '@bufbuild/protobuf';
+import type { EntitySchema } from '@mikro-orm/core';
+import type { DomainError } from '../../bus/errors.ts';
+
+/** An event in the form in which it is stored. */
+export interface EventMessage {
+  readonly schema: DescMessage;
+  readonly message: MessageShape<DescMessage>;
+}
+
+/** A read model kept in the command's own transaction, so that it is current on the primary when the command is answered. */
+export interface InlineProjection<A extends object> {
+  /** Names the projection inside the statement it is part of. */
+  readonly name: string;
+  /** What it stores and the database cannot make of the row. */
+  texts?(aggregate: A): readonly string[];
+  /** A data-modifying statement that reads `written`: the aggregate's row as it now is, or no row. `texts` is the array of its texts in SQL. */
+  statement(texts: string): string;
+}
+
+/** How the unit of work keeps one kind of aggregate: what it needs to know and the domain must not. */
+export interface AggregateType<A extends object> {
+  /** As stored in cqrs.event, e.g. `users.v1.User`. */
+  readonly name: string;
+  /** One table, with a uuid as its key and an integer `version()` property that counts the writes of the row. */
+  readonly mapping: EntitySchema;
+  id(aggregate: A): string;
+  /** The version at which the aggregate will be committed. */
+  version(aggregate: A): number;
+  events(aggregate: A): readonly EventMessage[];
+  /**
+   * The names by which people call the person that the aggregate stands for, such as an e-mail address. What is recorded under them
+   * is erased together with the aggregate's personal data: see `OwnerDigest`.
+   */
+  names?(aggregate: A): readonly string[];
+  /** Whether what its stored events hold of personal data is to be erased. */
+  erasesPersonalData(aggregate: A): boolean;
+  /** What people are shown of the aggregate when a command is run again: all that commands decide by, and no secret. */
+  snapshot?(aggregate: A): JsonObject;
+  readonly projections: readonly InlineProjection<A>[];
+  /** What the violation of a constraint by this aggregate means to the caller; undefined when it should not have happened. */
+  violation(constraint: string, aggregate: A): DomainError | undefined;
+}

@@ -1,0 +1,123 @@
+import type pg from 'pg';
+import type { Cancellation } from '../../bus/cancellation.ts';
+import { BusError } from '../../bus/errors.ts';
+import { readRows } from '../cancellable-query.ts';
+import { translateSqlError } from '../sql-errors.ts';
+
+/** A caller's promise that all commands under one key are one and the same command. */
+export interface Claim {
+  /** The caller's id, empty for an anonymous one. */
+  readonly principal: string;
+  readonly method: string;
+  readonly key: string;
+  /** Tells requests apart without holding them. Secrets have no part in it: it is fast to compute. */
+  readonly fingerprint: Buffer;
+  /** What version 0.1 would have stored as the fingerprint, by each key that it may have had. */
+  readonly fingerprints01?: () => readonly Buffer[];
+  /** A slow hash of the whole request, when there are secrets in it. */
+  readonly secret?: string | undefined;
+}
+
+/** A claim with the answer that the command is about to give. */
+export interface AnsweredClaim extends Claim {
+  readonly response: Buffer;
+}
+
+/** What was answered under a key. */
+export interface EarlierAnswer {
+  readonly commandId: string;
+  /** The response message. */
+  readonly response: Buffer;
+  /** The slow hash that the request has to match besides. */
+  readonly secret: string | undefined;
+}
+
+/** The key was used for another request before. Use a new key for a new command. */
+export class IdempotencyKeyReused extends BusError {
+  readonly reason = 'IDEMPOTENCY_KEY_REUSED';
+  readonly kind = 'already-exists';
+  constructor() {
+    super('this idempotency key was used for another request; use a new key for a new command');
+  }
+}
+
+/** The command was done before under this key, and its answer was erased since, with the personal data in it. It is not done again. */
+export class AnswerErased extends BusError {
+  readonly reason = 'ANSWER_ERASED';
+  readonly kind = 'precondition';
+  override readonly metadata: Readonly<Record<string, string>>;
+  constructor(commandId: string) {
+    super('the command was done before; its answer was erased together with the personal data in it');
+    this.metadata = { command_id: commandId };
+  }
+}
+
+/** The primary key: what makes sure that a key is used once. */
+export const KEY_CONSTRAINT = 'idempotency_key_pkey';
+
+/** Stores a claim inside the statement that writes the aggregate; from parameter `first` on they are `claimParameters`. */
+export const storeClaim = (aggregateKey: string, first: number): string => `insert into cqrs.idempotency_key
+    (principal, method, key, fingerprint, secret, response, command_id, aggregate_id, created_at)
+  select $${first}, $${first + 1}, $${first + 2}, $${first + 3}::bytea, $${first + 4}, $${first + 5}::bytea, $3, written.${aggregateKey}, now()
+  from written`;
+
+export const CLAIM_PARAMETERS = 6;
+
+/** Stores a claim of a command that changed nothing: `claimParameters`, the id of the command and that of what it was about, or null. */
+export const STORE_CLAIM = `insert into cqrs.idempotency_key
+    (principal, method, key, fingerprint, secret, response, command_id, aggregate_id, created_at)
+  values ($1, $2, $3, $4, $5, $6, $7, $8, now())`;
+
+export const claimParameters = ({ principal, method, key, fingerprint, secret, response }: AnsweredClaim): readonly unknown[] => [
+  principal,
+  method,
+  key,
+  fingerprint,
+  secret ?? null,
+  response,
+];
+
+const FIND = `select fingerprint, secret, command_id, response from cqrs.idempotency_key
+  where principal = $1 and method = $2 and key = $3`;
+
+/** Removes some of the oldest; answers as many rows as it removed. */
+const REMOVE_OLD = `delete from cqrs.idempotency_key where ctid = any (array(
+    select ctid from cqrs.idempotency_key where created_at < now() - $1 * interval '1 second'
+    order by created_at limit $2 for update skip locked))`;
+
+/** How many are removed at once. */
+const BATCH = 1_000;
+
+/** The keys that were used, each with what was answered. */
+export interface IdempotencyKeys {
+  /** What was answered under the key, if it was used. Throws IdempotencyKeyReused or AnswerErased. */
+  readonly find: (claim: Claim, cancellation: Cancellation) => Promise<EarlierAnswer | undefined>;
+  /** Removes what is older than the keys are kept, in small batches; answers how many. */
+  readonly removeOld: () => Promise<number>;
+}
+
+export function createIdempotencyKeys({ pool, keptSeconds }: { pool: pg.Pool; keptSeconds: number }): IdempotencyKeys {
+  async function removeOld(): Promise<number> {
+    let removed = 0;
+    for (;;) {
+      const { rowCount } = await pool.query(REMOVE_OLD, [keptSeconds, BATCH]);
+      removed += rowCount ?? 0;
+      if ((rowCount ?? 0) < BATCH) return removed;
+    }
+  }
+  return {
+    async find(claim, cancellation) {
+      const values = [claim.principal, claim.method, claim.key];
+      type Row = { fingerprint: Buffer; secret: string | null; command_id: string; response: Buffer | null };
+      const [row] = await readRows<Row>(pool, { text: FIND, values }, cancellation).catch((error: unknown) => {
+        throw translateSqlError(error);
+      });
+      if (!row) return undefined;
+      const isOfRequest = (fingerprint: Buffer): boolean => row.fingerprint.equals(fingerprint);
+      if (!isOfRequest(claim.fingerprint) && !claim.fingerprints01?.().some(isOfRequest)) throw new IdempotencyKeyReused();
+      if (!row.response) throw new AnswerErased(row.command_id);
+      return { commandId: row.command_id, response: row.response, secret: row.secret ?? undefined };
+    },
+    removeOld,
+  };
+}

@@ -1,0 +1,113 @@
+import { MikroORM } from '@mikro-orm/postgresql';
+import pg from 'pg';
+import type { Call } from '../../bus/call.ts';
+import { traceKey } from '../../bus/context-keys.ts';
+import type { OwnerDigest } from '../../command-log/personal-owner.ts';
+import type { Connection } from '../connection.ts';
+import { type ConnectionPool, createPool } from '../pool.ts';
+import { AggregateSql } from './aggregate-sql.ts';
+import type { AggregateType } from './aggregate-type.ts';
+import { UnitOfWork } from './unit-of-work.ts';
+
+/** How long a record may wait for its connection, in milliseconds. */
+const RECORD_PATIENCE = 2_000;
+
+/** The side of the database that commands change: the primary, as the writer role. */
+export interface WriteSide {
+  readonly pool: pg.Pool;
+  /** For the records of commands that have no transaction of their own; a full pool of commands does not hold them up. */
+  readonly recordPool: pg.Pool;
+  /** Both. */
+  readonly pools: readonly ConnectionPool[];
+  /** A unit of work for one attempt of the command. */
+  readonly unitOfWork: (call: Call, attempt: number) => UnitOfWork;
+  /** Opens the connections anew, those in use when they are free. */
+  readonly renew: () => void;
+  readonly close: () => Promise<void>;
+}
+
+/** The database acknowledges commands that a crash can still undo. */
+export class CommitsNotDurable extends Error {
+  constructor() {
+    super(
+      'The database has synchronous_commit off for this service, so that a crash could undo acknowledged commands. Set it to on for the role of DATABASE_URL: alter role … set synchronous_commit = on.',
+    );
+    this.name = 'CommitsNotDurable';
+  }
+}
+
+/**
+ * `poolSize` is the number of connections that commands share, in this process, and `waitMs` how long one may wait for a free one.
+ * Throws CommitsNotDurable.
+ */
+export async function createWriteSide(
+  connection: Connection,
+  types: readonly AggregateType<object>[],
+  { poolSize, waitMs, ownerDigest }: { poolSize: number; waitMs?: number; ownerDigest: OwnerDigest },
+): Promise<WriteSide> {
+  const pool = createPool(connection, {
+    name: 'commands',
+    max: poolSize,
+    readOnly: false,
+    connectionTimeoutMs: waitMs,
+    pipeline: true,
+    types: ormTypes(),
+  });
+  const recordPool = createPool(connection, { name: 'records', max: 1, readOnly: false, connectionTimeoutMs: RECORD_PATIENCE });
+  try {
+    const { rows } = await pool.query<{ synchronous_commit: string }>('show synchronous_commit');
+    if (rows[0]?.synchronous_commit === 'off') throw new CommitsNotDurable();
+  } catch (error) {
+    await Promise.all([pool.close(), recordPool.close()]);
+    throw error;
+  }
+  const orm = await MikroORM.init({
+    // It has to have a name, and is never connected: the statements go through the pool.
+    dbName: 'bicameral',
+    entities: types.map(({ mapping }) => mapping),
+    discovery: { inferDefaultValues: false, warnWhenNoEntities: false },
+  });
+  const statements = new Map(
+    types.map((type) => [type.name, new AggregateSql(type, orm.getMetadata().get(type.mapping.meta.class))]),
+  );
+  const sql = ({ name }: AggregateType<object>): AggregateSql => {
+    const known = statements.get(name);
+    if (!known) throw new Error(`no mapping is known for ${name}`);
+    return known;
+  };
+  return {
+    pool,
+    recordPool,
+    pools: [pool, recordPool],
+    unitOfWork: (call, attempt) =>
+      new UnitOfWork({
+        pool,
+        manager: orm.em.fork(),
+        sql,
+        attempt,
+        ownerDigest,
+        cancellation: call.cancellation,
+        origin: {
+          commandId: call.id,
+          occurredAt: call.receivedAt,
+          traceparent: call.contextValues.get(traceKey)?.traceparent ?? '',
+          newId: call.newId,
+        },
+      }),
+    renew: () => {
+      pool.renew();
+      recordPool.renew();
+    },
+    close: async () => {
+      await orm.close(true);
+      await Promise.all([pool.close(), recordPool.close()]);
+    },
+  };
+}
+
+/** MikroORM reads times as text. */
+function ormTypes(): pg.CustomTypesConfig {
+  const types = new pg.TypeOverrides();
+  types.setTypeParser(pg.types.builtins.TIMESTAMPTZ, (text) => text);
+  return types;
+}

@@ -1,0 +1,88 @@
+import type pg from 'pg';
+import type { Cancellation } from '../../bus/cancellation.ts';
+import { cancellableQuery } from '../cancellable-query.ts';
+import { leavesConnectionUsable } from '../sql-errors.ts';
+
+/** The one transaction of a command, on a connection of its own until it ends. */
+export class WriteTransaction {
+  readonly #client: pg.PoolClient;
+  readonly #cancellation: Cancellation;
+  /** Settles with BEGIN, which travels together with the first statement; undefined until there is one. */
+  #begun: Promise<unknown> | undefined;
+  /** A statement failed in a way after which the session would fail again: on a primary that was demoted, above all. */
+  #isSpent = false;
+
+  private constructor(client: pg.PoolClient, cancellation: Cancellation) {
+    this.#client = client;
+    this.#cancellation = cancellation;
+  }
+
+  /** The pool's connections have to be pipelined. */
+  static async begin(pool: pg.Pool, cancellation: Cancellation): Promise<WriteTransaction> {
+    return new WriteTransaction(await pool.connect(), cancellation);
+  }
+
+  async query<Row extends pg.QueryResultRow>(text: string, values: readonly unknown[]): Promise<pg.QueryResult<Row>> {
+    const [answer] = await this.#together(() => [this.#send<Row>(text, values), this.#begun]);
+    return answer;
+  }
+
+  /**
+   * Sends a last statement and COMMIT together; when the statement fails, PostgreSQL rolls back instead of committing. COMMIT ignores
+   * cancellation: one that is stopped half-way may stand all the same.
+   */
+  async queryAndCommit(text: string, values: readonly unknown[]): Promise<void> {
+    const [statement, commit] = await this.#together(() => {
+      const sent = this.#send(text, values);
+      return [Promise.allSettled([sent, this.#begun]), this.#client.query('commit').catch((error: unknown) => error)] as const;
+    });
+    const failed = statement.find(({ status }) => status === 'rejected');
+    if (failed?.status === 'rejected') {
+      // With the rollback that COMMIT has come to, the connection is free; one that is lost is not.
+      this.#client.release(this.#isSpent || commit instanceof Error);
+      throw failed.reason;
+    }
+    this.#end(commit);
+  }
+
+  async commit(): Promise<void> {
+    this.#end(await this.#client.query('commit').catch((error: unknown) => error));
+  }
+
+  #send<Row extends pg.QueryResultRow>(text: string, values: readonly unknown[]): Promise<pg.QueryResult<Row>> {
+    this.#begun ??= this.#client.query('begin');
+    return cancellableQuery<Row>(this.#client, { text, values }, this.#cancellation).catch((error: unknown) => {
+      this.#isSpent ||= this.#cancellation.reason === undefined && !leavesConnectionUsable(error);
+      throw error;
+    });
+  }
+
+  /** What is sent inside goes out in one write. */
+  #together<const T extends readonly unknown[]>(send: () => T): Promise<{ -readonly [Index in keyof T]: Awaited<T[Index]> }> {
+    const { stream } = (this.#client as unknown as { connection: { stream: { cork(): void; uncork(): void } } }).connection;
+    stream.cork();
+    try {
+      return Promise.all(send());
+    } finally {
+      stream.uncork();
+    }
+  }
+
+  #end(commit: pg.QueryResult | unknown): void {
+    this.#client.release(this.#isSpent || commit instanceof Error);
+    if (commit instanceof Error) throw commit;
+    // PostgreSQL answers so, without an error, when a statement of the transaction has failed.
+    if ((commit as pg.QueryResult).command === 'ROLLBACK')
+      throw new Error('the transaction was rolled back instead of committed');
+  }
+
+  /** Never fails: a connection that cannot roll back is closed, which does. */
+  async rollback(): Promise<void> {
+    try {
+      await this.#client.query('rollback');
+      this.#client.release(this.#isSpent);
+    } catch {
+      this.#client.release(true);
+    }
+  }
+}

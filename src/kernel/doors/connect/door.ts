@@ -1,0 +1,222 @@
+import { constants } from 'node:http2';
+import { createRegistry, type DescFile, type Registry } from '@bufbuild/protobuf';
+import { Code, ConnectError, createConnectRouter, createContextValues } from '@connectrpc/connect';
+import type { UniversalHandler, UniversalServerRequest } from '@connectrpc/connect/protocol';
+import { errorToJson } from '@connectrpc/connect/protocol-connect';
+import {
+  compressionBrotli,
+  compressionGzip,
+  universalRequestFromNodeRequest,
+  universalResponseToNodeResponse,
+} from '@connectrpc/connect-node';
+import type { Bus } from '../../bus/bus.ts';
+import { MalformedRequest } from '../../bus/errors.ts';
+import { toConnectError, typedError, type UnexpectedErrors } from '../../middleware/errors.ts';
+import { HostNotAllowed, isLocalHost } from '../allowed-hosts.ts';
+import { CallsInFlight } from '../calls-in-flight.ts';
+import type { Door, DoorOptions } from '../door.ts';
+import { Edge } from '../edge/edge.ts';
+import { MessageLimits } from '../message-limits.ts';
+import type { TrustedProxies } from '../proxies/trusted-proxies.ts';
+import { requestTimedOut, severalHosts, unknownMethod, unsupportedContentType, unsupportedVerb } from '../refusal.ts';
+import { DOCUMENT_HEADERS, SECURITY_HEADERS, SECURITY_HEADERS_OVER_TLS } from '../security-headers.ts';
+import { boundTimeouts } from './bound-timeouts.ts';
+import { CrossOrigin } from './cross-origin.ts';
+import { FrameFlags } from './frame-flags.ts';
+import { serveText } from './grpc-web-text.ts';
+import { takeHost } from './host.ts';
+import { type HttpRequest, type HttpResponse, type HttpRoute, sendJson, serveHttpRoute } from './http-route.ts';
+import { HttpServer } from './http-server.ts';
+import { type Refusal, refuse } from './refuse.ts';
+import { RequestBody } from './request-body.ts';
+import { requestGate } from './request-gate.ts';
+import { addRpcs, wireKey } from './rpc.ts';
+import { type Protocol, spokenProtocol } from './spoken-protocol.ts';
+
+export interface ConnectDoorOptions extends DoorOptions {
+  /** Pages beside the rpcs. */
+  readonly routes?: readonly HttpRoute[] | undefined;
+  /** Origins whose pages may call from browsers. */
+  readonly corsOrigins?: readonly string[] | undefined;
+}
+
+/** What is not of the contract is refused. `textDecoder` is an option that Connect's types do not name. */
+const JSON_OPTIONS = { ignoreUnknownFields: false, textDecoder: new TextDecoder('utf-8', { fatal: true }) };
+
+/** The bus and the standard services over Connect, gRPC-Web and gRPC as connect-node speaks them, on HTTP/1.1 and HTTP/2, and a few plain pages. */
+export function createConnectDoor(options: ConnectDoorOptions): Door {
+  const { bus, unexpected } = options;
+  const inFlight = new CallsInFlight();
+  const messageLimits = new MessageLimits(bus, options.maxMessageBytes);
+  const rpcs = new Map(handlersOf({ ...options, messageLimits }, inFlight).map((handler) => [handler.requestPath, handler]));
+  const routes = new Map((options.routes ?? []).map((route) => [route.path, route]));
+  const prefixes = (options.routes ?? []).filter(({ isPrefix }) => isPrefix);
+  const bodies = new WeakMap<object, RequestBody>();
+  const edge = new Edge({
+    ...options.edge,
+    proxies: options.proxies,
+    largest: (path) => messageLimits.of(path?.split('?', 1)[0]),
+    tooLate: (stream) => {
+      const body = bodies.get(stream);
+      if (body) body.fail(requestTimedOut());
+      else stream.close(constants.NGHTTP2_CANCEL);
+    },
+  });
+
+  const crossOrigin = options.corsOrigins?.length ? new CrossOrigin(options.corsOrigins) : undefined;
+
+  const server = new HttpServer(
+    (request, response) => {
+      const host = takeHost(request);
+      // Not of a name that stands for another service on every machine, and on every port of this one.
+      setHeaders(
+        response,
+        options.tls && host !== undefined && !isLocalHost(host) ? SECURITY_HEADERS_OVER_TLS : SECURITY_HEADERS,
+      );
+      const [path = ''] = (request.url ?? '').split('?', 1);
+      const rpc = rpcs.get(path);
+      const route = routes.get(path) ?? prefixes.find((prefix) => path.startsWith(prefix.path));
+      if (!rpc || request.method !== 'POST') setHeaders(response, DOCUMENT_HEADERS);
+      if (host === undefined) return refuseSeveralHosts(request, response);
+      if (options.isAllowedHost?.(host) === false && !route?.anyHost) return refuseHost(host, request, response);
+      if (crossOrigin?.answers(request, response)) return;
+      const served = rpc
+        ? serveRpc(rpc, { request, response }, { ...options, bodies })
+        : route
+          ? serveHttpRoute(route, request, response)
+          : refuseUnknown(path, request, response);
+      served.catch((error) => failed(error, response, unexpected));
+    },
+    { tls: options.tls, proxies: options.proxies, edge },
+  );
+
+  return {
+    listen: (address) => server.listen(address),
+    async close({ graceMs }) {
+      const forget = inFlight.endWithin(graceMs);
+      await server.close(graceMs);
+      forget();
+    },
+  };
+}
+
+function handlersOf(
+  { bus, standard = [], unexpected, messageLimits }: ConnectDoorOptions & { messageLimits: MessageLimits },
+  inFlight: CallsInFlight,
+): readonly UniversalHandler[] {
+  const router = createConnectRouter({
+    acceptCompression: [compressionGzip, compressionBrotli],
+    jsonOptions: { ...JSON_OPTIONS, registry: typesOf(bus) },
+    requestGate: requestGate({ messageLimits, unexpected }),
+  });
+  addRpcs(router, [...bus.values(), ...standard], { inFlight, unexpected, messageLimits });
+  return router.handlers;
+}
+
+/** Every type of the contracts: a `google.protobuf.Any` in JSON is written out as the message that it holds. */
+function typesOf(bus: Bus): Registry {
+  const files = new Set<DescFile>();
+  const add = (file: DescFile): void => {
+    if (files.has(file)) return;
+    files.add(file);
+    file.dependencies.forEach(add);
+  };
+  for (const { method } of bus.values()) add(method.parent.file);
+  return createRegistry(...files);
+}
+
+function setHeaders(response: HttpResponse, headers: Readonly<Record<string, string>>): void {
+  for (const name in headers) response.setHeader(name, headers[name] ?? '');
+}
+
+async function serveRpc(
+  rpc: UniversalHandler,
+  { request, response }: { request: HttpRequest; response: HttpResponse },
+  { unexpected, proxies, bodies }: Pick<ConnectDoorOptions, 'unexpected' | 'proxies'> & { bodies: WeakMap<object, RequestBody> },
+): Promise<void> {
+  const values = createContextValues();
+  boundTimeouts(request.headers);
+  const { headers } = request;
+  const spoken = spokenProtocol(headers['content-type'] ?? '');
+  // As Connect's own handlers know it: they do not read parameters.
+  if (headers['content-type'] !== undefined) headers['content-type'] = spoken.mediaType;
+  const body = new RequestBody(request, ENVELOPED.has(spoken.protocol) ? new FrameFlags() : undefined);
+  if ('stream' in request) bodies.set(request.stream, body);
+  let universal: UniversalServerRequest;
+  try {
+    universal = { ...universalRequestFromNodeRequest(request, response, undefined, values), body };
+  } catch (error) {
+    // The authority or the path make no URL.
+    refuse(response, spoken, {
+      httpStatus: 400,
+      error: toConnectError(new MalformedRequest(error), rpc.method, unexpected),
+    });
+    return;
+  }
+  // What waits for its caller to read waits for this event.
+  const goOn = (): unknown => response.emit('drain');
+  values.set(wireKey, { peer: peerOf(request, proxies), signal: universal.signal, goOn });
+  try {
+    const answer = spoken.protocol === 'grpc-web-text' ? await serveText(rpc, universal) : await rpc(universal);
+    const refused = answer.body ? undefined : formRefused(answer.status, request.method ?? '', rpc);
+    if (refused) refuse(response, spoken, refused);
+    else await universalResponseToNodeResponse(answer, response);
+  } catch (error) {
+    if (!hasHungUp(response, error)) throw error;
+  }
+}
+
+function peerOf({ socket, headers }: HttpRequest, proxies: TrustedProxies | undefined): string {
+  const { remoteAddress = '', remotePort = '' } = socket;
+  const peer = `${remoteAddress}:${remotePort}`;
+  return proxies ? proxies.callerOf(peer, headers[proxies.header]?.toString()) : peer;
+}
+
+/** Connect's code for it is Aborted, but it does not recognize every error. */
+function hasHungUp(response: HttpResponse, error: unknown): boolean {
+  const aborted = error instanceof ConnectError && error.code === Code.Aborted;
+  return aborted || ('stream' in response ? response.stream.destroyed : response.destroyed);
+}
+
+function failed(error: unknown, response: HttpResponse, unexpected: UnexpectedErrors): void {
+  const typed = toConnectError(error, undefined, unexpected);
+  if (response.headersSent) response.destroy();
+  else sendError(response, 500, typed);
+}
+
+function sendError(response: HttpResponse, status: number, error: ConnectError): void {
+  sendJson(response, { status, body: errorToJson(error, undefined) });
+}
+
+async function refuseUnknown(path: string, request: HttpRequest, response: HttpResponse): Promise<void> {
+  const spoken = spokenProtocol(request.headers['content-type'] ?? '');
+  refuse(response, spoken, { httpStatus: 404, error: unknownMethod(path) });
+}
+
+function refuseSeveralHosts(request: HttpRequest, response: HttpResponse): void {
+  const spoken = spokenProtocol(request.headers['content-type'] ?? '');
+  refuse(response, spoken, { httpStatus: 400, error: severalHosts() });
+}
+
+function refuseHost(host: string, request: HttpRequest, response: HttpResponse): void {
+  const spoken = spokenProtocol(request.headers['content-type'] ?? '');
+  refuse(response, spoken, { httpStatus: 403, error: typedError(new HostNotAllowed(host)) });
+}
+
+/** The words for what Connect refuses by an HTTP status alone. */
+function formRefused(status: number, verb: string, rpc: UniversalHandler): Refusal | undefined {
+  if (status !== 405 && status !== 415) return undefined;
+  const isUnary = rpc.method.methodKind === 'unary';
+  // Connect has no GET for streams, though its handlers say so.
+  const verbs = isUnary ? rpc.allowedMethods : ['POST'];
+  if (!verbs.includes(verb)) return { httpStatus: 405, error: unsupportedVerb(verbs), headers: { allow: verbs.join(', ') } };
+  const served = isUnary ? UNARY_TYPES : STREAM_TYPES;
+  return { httpStatus: 415, error: unsupportedContentType(served), headers: { accept: served.join(', ') } };
+}
+
+/** Protocols whose messages have flags; those of gRPC-Web in base64 can be seen only when it is undone. */
+const ENVELOPED: ReadonlySet<Protocol> = new Set(['connect-stream', 'grpc', 'grpc-web']);
+
+const GRPC_TYPES = ['application/grpc', 'application/grpc-web', 'application/grpc-web-text'];
+const UNARY_TYPES = ['application/json', 'application/proto', ...GRPC_TYPES];
+const STREAM_TYPES = ['application/connect+json', 'application/connect+proto', ...GRPC_TYPES];

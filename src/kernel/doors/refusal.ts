@@ -1,0 +1,170 @@
+import { Code, type ConnectError } from '@connectrpc/connect';
+import { BusError, DeadlinePassed, MalformedRequest } from '../bus/errors.ts';
+import { toConnectError, typedError, type UnexpectedErrors } from '../middleware/errors.ts';
+
+/** How a protocol library answered a call that it did not pass to the bus. */
+export interface LibraryError {
+  readonly code: Code;
+  readonly message: string;
+}
+
+/**
+ * What is wrong with the bytes that a caller sent, where the code of the library does not say it: they are no message, they are flagged
+ * as compressed in a call that names no compression, or they are not the one message that the rpc takes.
+ */
+export type WireFault = 'malformed' | 'compression-undeclared' | 'not-one-message';
+
+/** The library's answer as an error of the bus, the same at every door. */
+export function refusal(
+  error: LibraryError,
+  { fault, maxMessageBytes, unexpected }: { fault: WireFault | undefined; maxMessageBytes: number; unexpected: UnexpectedErrors },
+): ConnectError {
+  switch (fault) {
+    case 'malformed':
+      return typedError(new MalformedRequest(error));
+    case 'compression-undeclared':
+      return typedError(new CompressionUndeclared());
+    case 'not-one-message':
+      return typedError(new NotImplemented('an rpc takes one request message here: streams of requests are not served'));
+    case undefined:
+      return byCode(error, maxMessageBytes, unexpected);
+  }
+}
+
+function byCode(error: LibraryError, maxMessageBytes: number, unexpected: UnexpectedErrors): ConnectError {
+  switch (error.code) {
+    case Code.ResourceExhausted:
+      return typedError(new MessageTooLarge(maxMessageBytes));
+    case Code.InvalidArgument:
+      return typedError(new MalformedRequest(error, withoutValues(error.message)));
+    case Code.Unimplemented:
+      return typedError(new NotImplemented(error.message));
+    case Code.DeadlineExceeded:
+      return typedError(new DeadlinePassed());
+    default:
+      return toConnectError(error, undefined, unexpected);
+  }
+}
+
+/** The request message is larger than `max_bytes`, the most that the contract of its rpc allows. */
+class MessageTooLarge extends BusError {
+  readonly reason = 'MESSAGE_TOO_LARGE';
+  readonly kind = 'too-large';
+  override readonly metadata: Readonly<Record<string, string>>;
+  constructor(maxBytes: number) {
+    super(`the request message is larger than ${maxBytes} bytes`);
+    this.metadata = { max_bytes: String(maxBytes) };
+  }
+}
+
+/** The request did not come in whole in the time that there is for it (`REQUEST_SECONDS`). Nothing was done: send it again. */
+class RequestTimedOut extends BusError {
+  readonly reason = 'REQUEST_TIMED_OUT';
+  readonly kind = 'deadline';
+  constructor() {
+    super('the request did not come in whole in time');
+  }
+}
+
+/**
+ * The call uses a part of the protocol that is not served, such as a compression that is not known here, or another number of request
+ * messages than one.
+ */
+class NotImplemented extends BusError {
+  readonly reason = 'NOT_IMPLEMENTED';
+  readonly kind = 'unimplemented';
+}
+
+/** A message is flagged as compressed, but the call names no compression (gRPC's compression.md has it INTERNAL). */
+class CompressionUndeclared extends BusError {
+  readonly reason = 'COMPRESSION_UNDECLARED';
+  readonly kind = 'internal';
+  constructor() {
+    super('a message is flagged as compressed, but the call names no compression');
+  }
+}
+
+/** An rpc or a page was called by an HTTP verb that it cannot be called by; `allow` names those that it can (HTTP status 405). */
+class HttpVerbUnsupported extends BusError {
+  readonly reason = 'HTTP_VERB_UNSUPPORTED';
+  readonly kind = 'unknown';
+  override readonly metadata: Readonly<Record<string, string>>;
+  constructor(allow: string) {
+    super(`this is not called by this verb, but by ${allow}`);
+    this.metadata = { allow };
+  }
+}
+
+/** The content type is of no protocol or format that is served here; `accept` names those that are (HTTP status 415). */
+class ContentTypeUnsupported extends BusError {
+  readonly reason = 'CONTENT_TYPE_UNSUPPORTED';
+  readonly kind = 'unknown';
+  override readonly metadata: Readonly<Record<string, string>>;
+  constructor(accept: string) {
+    super(`the content type is not served, but ${accept}`);
+    this.metadata = { accept };
+  }
+}
+
+/** No rpc has this name: it is misspelled, or of another version of the service. */
+class MethodUnknown extends BusError {
+  readonly reason = 'METHOD_UNKNOWN';
+  readonly kind = 'unimplemented';
+  override readonly metadata: Readonly<Record<string, string>>;
+  constructor(method: string) {
+    super(`no such rpc: ${method}`);
+    this.metadata = { method };
+  }
+}
+
+/** No page has this address: the message says where the pages are (HTTP status 404). */
+class PageUnknown extends BusError {
+  readonly reason = 'PAGE_UNKNOWN';
+  readonly kind = 'not-found';
+  constructor(whereElse: string) {
+    super(`no such page: ${whereElse}`);
+  }
+}
+
+/** What is wrong where, as protobuf-es says it of JSON. */
+const JSON_PROBLEM =
+  /^cannot decode \w+ \S+ from JSON(: (key "[^"]*" is unknown|expected \w+( \(\w+\))?|maximum recursion depth of \d+ reached))?/;
+
+/** Leaves out the value that was refused or the text around a syntax error: either can be a password. */
+function withoutValues(message: string): string {
+  if (!message.startsWith('cannot decode')) return message;
+  const [problem = 'cannot decode the JSON'] = JSON_PROBLEM.exec(message) ?? [];
+  return problem;
+}
+
+/** Nothing is served under this name. */
+export function unknownMethod(path: string): ConnectError {
+  return typedError(new MethodUnknown(path.replace(/^\//, '').slice(0, 200)));
+}
+
+/** For a request of which nobody could say whom it addresses. */
+export function severalHosts(): ConnectError {
+  return typedError(new MalformedRequest(undefined, 'a request has one Host header'));
+}
+
+/** `whereElse` says where the pages are. */
+export function unknownPage(whereElse: string): ConnectError {
+  return typedError(new PageUnknown(whereElse));
+}
+
+/** For a request that stops coming in. */
+export function requestTimedOut(): ConnectError {
+  return typedError(new RequestTimedOut());
+}
+
+export function unsupportedVerb(allowed: readonly string[]): ConnectError {
+  return typedError(new HttpVerbUnsupported(allowed.join(', ')));
+}
+
+export function unsupportedContentType(served: readonly string[]): ConnectError {
+  return typedError(new ContentTypeUnsupported(served.join(', ')));
+}
+
+export function unsupportedCompression(served: readonly string[]): ConnectError {
+  return typedError(new NotImplemented(`the compression is not known here, but ${served.join(', ')}`));
+}

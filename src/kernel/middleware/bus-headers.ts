@@ -1,0 +1,41 @@
+import type { Call } from '../bus/call.ts';
+import { BusError, type FieldViolation } from '../bus/errors.ts';
+import { DEVICE_HEADER } from './device.ts';
+import { DRY_RUN_HEADER } from './dry-run.ts';
+
+export const CONSISTENCY_HEADER = 'cqrs-consistency';
+
+/** What callers send of the bus's own. */
+export const REQUEST_HEADERS: ReadonlySet<string> = new Set([CONSISTENCY_HEADER, DRY_RUN_HEADER, DEVICE_HEADER]);
+
+/**
+ * The header `cqrs-consistency` says something other than `strong`, or a command came with a header `cqrs-…` that the bus does not know,
+ * such as a misspelled one. What its sender counts on would not be kept, so nothing was done.
+ */
+export class HeaderInvalid extends BusError {
+  readonly reason = 'HEADER_INVALID';
+  readonly kind = 'invalid';
+  override readonly violations: readonly FieldViolation[];
+  constructor(problem: string) {
+    super(problem);
+    this.violations = [{ field: '', description: problem }];
+  }
+}
+
+/** Throws HeaderInvalid for a command with a header that looks like one of the bus and is none: a misspelled `cqrs-dry-run` would be done. */
+export function refuseUnknownHeaders(call: Call): void {
+  for (const name of call.headerNames) {
+    if (name.startsWith('cqrs-') && !REQUEST_HEADERS.has(name)) {
+      const known = [...REQUEST_HEADERS].join(', ');
+      throw new HeaderInvalid(`the bus knows no header of that name: ${name.slice(0, 64)}; there are ${known}`);
+    }
+  }
+}
+
+/** Whether a query has to be answered with everything that was answered before. Throws HeaderInvalid. */
+export function wantsStrongConsistency(call: Call): boolean {
+  const value = call.headerValue(CONSISTENCY_HEADER);
+  if (value === undefined) return false;
+  if (value !== 'strong') throw new HeaderInvalid(`the header ${CONSISTENCY_HEADER} has to be strong, or left out`);
+  return true;
+}

@@ -1,0 +1,115 @@
+import type { Interceptor } from '@connectrpc/connect';
+import type { OutageLog } from '../background/outage-log.ts';
+import { type Answer, answerOf, toResponse } from '../bus/answer.ts';
+import { callOf, type Message } from '../bus/call.ts';
+import { DatabaseUnavailable, DomainError } from '../bus/errors.ts';
+import type { ReadPool, ReadSide } from '../database/read/read-side.ts';
+import { Reader, readerKey } from '../database/read/reader.ts';
+import { errorCode, meaningOf, translateSqlError } from '../database/sql-errors.ts';
+import { ATTRIBUTE } from '../telemetry/attributes.ts';
+import { type BegunSpan, beginSpan } from '../telemetry/spans.ts';
+import { wantsStrongConsistency } from './bus-headers.ts';
+import { watchedStream } from './watched-stream.ts';
+
+/** read_only_sql_transaction: the handler tried to write. That is a defect of the handler, and no fault of the database. */
+const WRITE_REFUSED = '25006';
+/** query_canceled: by its time limit or by somebody, which is about the query alone. */
+const CANCELED = '57014';
+
+/** Told of what the primary says when it fails queries: they have nowhere else to go. */
+type Outages = Pick<OutageLog, 'failed' | 'worked'>;
+
+/** Told which database answered a query, and which was left because it could not. */
+export interface ReadingReport {
+  readonly served: (database: string) => void;
+  readonly left: (database: string) => void;
+}
+
+/**
+ * Chooses the database that answers a query: the freshest healthy replica, or the primary when `cqrs-consistency: strong` asks for
+ * it; another value is refused (HeaderInvalid). When a replica fails in whatever way, or does not have what is asked for, the next candidate is asked, the primary last: a
+ * replica that is away, behind, full or damaged costs no query. The answer names who served it in `cqrs-served-by`.
+ *
+ * A stream stays with the database that it began with. When that fails, the stream ends with DatabaseUnavailable, and the caller
+ * begins again where it was.
+ */
+export function consistency(
+  reads: Pick<ReadSide, 'primary' | 'candidates' | 'monitor'>,
+  { report, outages }: { report?: ReadingReport | undefined; outages?: Outages } = {},
+): Interceptor {
+  return (next) => async (request) => {
+    const call = callOf(request);
+    let candidates = wantsStrongConsistency(call) ? [reads.primary] : reads.candidates();
+    for (;;) {
+      const [source, ...others] = candidates;
+      if (!source) throw new DatabaseUnavailable();
+      call.contextValues.set(readerKey, new Reader(source, call.cancellation));
+      const reading = beginSpan(`read ${source.name}`, { attributes: { [ATTRIBUTE.servedBy]: source.name } });
+      try {
+        const answer = answerOf(await (reading ? reading.run(() => next(request)) : next(request)));
+        answer.setHeader('cqrs-served-by', source.name);
+        report?.served(source.name);
+        if (source === reads.primary) outages?.worked();
+        if (!answer.stream) {
+          reading?.end();
+          return toResponse(answer);
+        }
+        const stream = answer as Answer<AsyncIterable<Message>>;
+        const messages = readFrom(source, stream.message, reads);
+        return toResponse(stream.withMessage(reading ? streamInSpan(reading, messages) : messages));
+      } catch (error) {
+        reading?.end(error);
+        if (errorCode(error) === WRITE_REFUSED) throw error;
+        candidates = worthAsking(error, { source, others, reads });
+        if (candidates.length === 0) {
+          const translated = translateSqlError(error);
+          if (translated instanceof DatabaseUnavailable) outages?.failed(error);
+          throw translated;
+        }
+        report?.left(source.name);
+      }
+    }
+  };
+}
+
+/** The messages of a stream, whose failures say what they mean to the caller. */
+async function* readFrom(
+  source: ReadPool,
+  messages: AsyncIterable<Message>,
+  { primary, monitor }: Pick<ReadSide, 'primary' | 'monitor'>,
+): AsyncGenerator<Message> {
+  try {
+    yield* messages;
+  } catch (error) {
+    if (error instanceof DomainError || errorCode(error) === WRITE_REFUSED) throw error;
+    const meaning = meaningOf(error);
+    if (speaksAgainst(error)) monitor.reportFailure(source.name, error);
+    // Begun again, it may go to another database.
+    if (meaning === 'conflict' || (meaning === 'damaged' && source !== primary)) throw new DatabaseUnavailable(error);
+    throw translateSqlError(error);
+  }
+}
+
+function streamInSpan(reading: BegunSpan, messages: AsyncIterable<Message>): AsyncIterable<Message> {
+  return watchedStream(reading.each(messages), (end) => reading.end(end.kind === 'failed' ? end.error : undefined));
+}
+
+/** Who of the others may answer what this database could not. */
+function worthAsking(
+  error: unknown,
+  { source, others, reads }: { source: ReadPool; others: readonly ReadPool[]; reads: Pick<ReadSide, 'monitor'> },
+): readonly ReadPool[] {
+  // Another replica may be as far behind; the primary knows.
+  if (error instanceof DomainError) return error.kind === 'not-found' ? others.slice(-1) : [];
+  const meaning = meaningOf(error);
+  if (speaksAgainst(error)) reads.monitor.reportFailure(source.name, error);
+  // Also after a defect: a replica may not have the tables yet that a migration has just made. What is no error of a database is a
+  // mistake of this program, and the same everywhere.
+  return meaning === undefined ? [] : others;
+}
+
+/** Not so a conflict, which is the replay's, and an overload, which passes. */
+function speaksAgainst(error: unknown): boolean {
+  const meaning = meaningOf(error);
+  return (meaning === 'unavailable' || meaning === 'damaged') && errorCode(error) !== CANCELED;
+}

@@ -1,0 +1,206 @@
+import { createHmac } from 'node:crypto';
+import { clone, fromBinary, toBinary } from '@bufbuild/protobuf';
+import type { Interceptor } from '@connectrpc/connect';
+import { Answer, type ConnectResponse, toResponse } from '../bus/answer.ts';
+import { type Call, callOf } from '../bus/call.ts';
+import { principalOf } from '../bus/context-keys.ts';
+import { methodName } from '../bus/convention.ts';
+import { BusError, Conflict, type FieldViolation } from '../bus/errors.ts';
+import { networkOf } from '../bus/network.ts';
+import { bringsSecret, clearSecrets, holdsSecrets } from '../bus/redaction.ts';
+import type { guessTargets } from '../database/limits/guesses.ts';
+import {
+  type Claim,
+  type EarlierAnswer,
+  IdempotencyKeyReused,
+  type IdempotencyKeys,
+} from '../database/write/idempotency-keys.ts';
+import { KeyClaimedMeanwhile } from '../database/write/unit-of-work.ts';
+import { beginSpan } from '../telemetry/spans.ts';
+import { commandAttemptKey } from './command-attempt.ts';
+import type { Guessing } from './guessing.ts';
+import { Turns } from './turns.ts';
+import { claimKey } from './unit-of-work.ts';
+
+export const KEY_HEADER = 'idempotency-key';
+export const REPLAYED_HEADER = 'cqrs-replayed';
+
+const RULE = `the header ${KEY_HEADER} has to be 1 to 255 visible ASCII characters, bare or as a quoted string`;
+
+/**
+ * The header `idempotency-key` has to be 1 to 255 visible ASCII characters, such as a UUID, bare or as the quoted string of
+ * draft-ietf-httpapi-idempotency-key-header. Nothing was done.
+ */
+export class IdempotencyKeyInvalid extends BusError {
+  readonly reason = 'IDEMPOTENCY_KEY_INVALID';
+  readonly kind = 'invalid';
+  override readonly violations: readonly FieldViolation[] = [{ field: '', description: RULE }];
+  constructor() {
+    super(RULE);
+  }
+}
+
+/** The rpc answers a secret, which is never stored, so its answer could not be given again. Send the command without a key. */
+export class IdempotencyKeyRefused extends BusError {
+  readonly reason = 'IDEMPOTENCY_KEY_REFUSED';
+  readonly kind = 'invalid';
+  override readonly violations: readonly FieldViolation[] = [
+    { field: '', description: `this rpc answers a secret and takes no ${KEY_HEADER}` },
+  ];
+  constructor() {
+    super(`this rpc answers a secret, which is never stored: send it without ${KEY_HEADER}`);
+  }
+}
+
+export interface IdempotencyParts {
+  readonly keys: Pick<IdempotencyKeys, 'find'>;
+  /** Of 32 bytes, the same on every instance. */
+  readonly fingerprintKey: Buffer;
+  /** What version 0.1 made fingerprints with, which an upgrade must not forget: derived from each signing key. */
+  readonly fingerprintKeys01: readonly Buffer[];
+  /** Hashes slowly, as passwords are. */
+  readonly secrets: { readonly forCaller: (network: string) => SecretHash };
+  readonly guessing: Guessing;
+  readonly guessTarget: ReturnType<typeof guessTargets>;
+}
+
+/** A slow hash for secrets: what is stored of them must not be fast to try out. */
+export interface SecretHash {
+  readonly hash: (secret: string, signal: AbortSignal) => Promise<string>;
+  readonly verify: (hash: string, secret: string, signal: AbortSignal) => Promise<{ readonly matches: boolean }>;
+}
+
+/**
+ * Lets a command with an `idempotency-key` happen once: who sends it again, over any door and to any instance, gets the same answer,
+ * marked `cqrs-replayed`. The key is scoped by caller and method, that of an anonymous caller by the request besides, and bound to the
+ * request. A command that fails does not use it up.
+ *
+ * Whether two requests are the same is told by a fast digest that leaves secrets out (`debug_redact` in the contract), and, where there
+ * are any, by a slow hash. A request that differs in its secrets alone is a guess at them, and such guesses are counted.
+ *
+ * The key is stored by the command's own transaction, and its primary key is what makes sure: of commands that run at once on several
+ * instances one commits, and the others, whatever they ended with, find its answer when they look again. On one instance they wait
+ * for each other in the first place.
+ */
+export function idempotency({
+  keys,
+  fingerprintKey,
+  fingerprintKeys01,
+  secrets,
+  guessing,
+  guessTarget,
+}: IdempotencyParts): Interceptor {
+  const turns = new Turns();
+  const hasher = (call: Call): SecretHash => secrets.forCaller(networkOf(call.origin.peer));
+
+  function claimOf(call: Call, key: string): Claim {
+    const method = methodName(call.method);
+    const request = clone(call.method.input, call.request);
+    clearSecrets(call.method.input, request);
+    const bytes = toBinary(call.method.input, request);
+    const digest = (secretKey: Buffer): Buffer => createHmac('sha256', secretKey).update(`${method}\0`).update(bytes).digest();
+    const fingerprint = digest(fingerprintKey);
+    const principal = principalOf(call).id;
+    // No key has a blank in it, so that no key of anybody is one of these.
+    return {
+      principal,
+      method,
+      key: principal === '' ? `${key} ${fingerprint.toString('base64url')}` : key,
+      fingerprint,
+      // Those with a secret in them were fast to try out, and are not compared any more.
+      fingerprints01: () => (bringsSecret(call.method.input, call.request) ? [] : fingerprintKeys01.map(digest)),
+    };
+  }
+
+  /** The earlier answer, when the request is the one that it was the answer to. */
+  async function confirmed(call: Call, claim: Claim, earlier: EarlierAnswer): Promise<EarlierAnswer> {
+    const { secret } = earlier;
+    if (secret === undefined) return earlier;
+    const target = guessTarget('idempotency key', claim.principal, claim.method, claim.key);
+    await guessing({
+      call,
+      counts: [{ target, free: FREE_GUESSES }],
+      make: async () => {
+        const { matches } = await hasher(call).verify(secret, textOf(call), call.signal);
+        if (!matches) throw new IdempotencyKeyReused();
+      },
+      judge: (end) => {
+        if ('answer' in end) return 'right';
+        return end.error instanceof IdempotencyKeyReused ? 'wrong' : 'unknown';
+      },
+    });
+    return earlier;
+  }
+
+  async function find(call: Call, claim: Claim): Promise<EarlierAnswer | undefined> {
+    const earlier = await keys.find(claim, call.cancellation);
+    return earlier && (await confirmed(call, claim, earlier));
+  }
+
+  return (next) => async (request) => {
+    const call = callOf(request);
+    const header = call.headerValue(KEY_HEADER);
+    if (header === undefined) return await next(request);
+    const key = idempotencyKey(header);
+    if (key === undefined) throw new IdempotencyKeyInvalid();
+    if (holdsSecrets(call.method.output)) throw new IdempotencyKeyRefused();
+    if (call.contextValues.get(commandAttemptKey)?.dryRun) return await next(request);
+
+    const claim = claimOf(call, key);
+    const name = `${claim.principal}\0${claim.method}\0${claim.key}`;
+    const waiting = turns.isTaken(name) ? beginSpan('wait for the idempotency key') : undefined;
+    return await turns.take(name, async () => {
+      waiting?.end();
+      if (call.cancellation.reason) throw call.cancellation.reason;
+      const earlier = await find(call, claim);
+      if (earlier) return answerAgain(call, earlier);
+      const hashed = bringsSecret(call.method.input, call.request)
+        ? { secret: await hasher(call).hash(textOf(call), call.signal) }
+        : {};
+      call.contextValues.set(claimKey, { ...claim, ...hashed });
+      try {
+        return await next(request);
+      } catch (error) {
+        const claimed = error instanceof KeyClaimedMeanwhile;
+        const meanwhile = await find(call, claim).catch((refusal: unknown) => {
+          throw claimed || (refusal instanceof BusError && refusal.kind !== 'unavailable') ? refusal : error;
+        });
+        // It was there a moment ago, and its time is over.
+        if (!meanwhile) throw claimed ? new Conflict(error) : error;
+        return answerAgain(call, meanwhile);
+      }
+    });
+  };
+}
+
+/** Wrong guesses in a row at the secrets of one request that cost no wait. */
+const FREE_GUESSES = 5;
+
+/** The whole request, secrets included, as what is hashed of it. */
+const textOf = ({ method, request }: Call): string => Buffer.from(toBinary(method.input, request)).toString('base64');
+
+/**
+ * The key that a header means: the text itself, or what stands in quotes (a string of RFC 8941, 3.3.3, as the draft of the IETF has it).
+ * Undefined when it is no key.
+ */
+export function idempotencyKey(header: string): string | undefined {
+  const text = header.trim();
+  const [, quoted] = /^"((?:[\x20-\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"$/.exec(text) ?? [];
+  const key = quoted === undefined ? text : quoted.replace(/\\(["\\])/g, '$1');
+  // A quote in a bare key is what is left of a quoted one.
+  if (quoted === undefined && key.includes('"')) return undefined;
+  return /^[\x21-\x7e]{1,255}$/.test(key) ? key : undefined;
+}
+
+function answerAgain(call: Call, { commandId, response }: EarlierAnswer): ConnectResponse {
+  const answer = new Answer(call.method, fromBinary(call.method.output, response));
+  const attempt = call.contextValues.get(commandAttemptKey);
+  // Our own commit, of which the connection broke before it was confirmed.
+  if (commandId === call.id) {
+    if (attempt) attempt.isRecorded = true;
+    return toResponse(answer);
+  }
+  if (attempt) attempt.answeredBy = commandId;
+  answer.setHeader(REPLAYED_HEADER, 'true');
+  return toResponse(answer);
+}

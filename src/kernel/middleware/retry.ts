@@ -1,0 +1,28 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Interceptor } from '@connectrpc/connect';
+import { callOf } from '../bus/call.ts';
+import { attemptKey } from '../bus/context-keys.ts';
+import { Conflict } from '../bus/errors.ts';
+
+/** Attempts of one command in all. */
+const ATTEMPTS = 10;
+/** The first pause in milliseconds; it doubles with each attempt, up to the longest. */
+const FIRST_PAUSE = 2;
+const LONGEST_PAUSE = 100;
+
+/** Runs a command again that lost against another one (serialization failure, deadlock, stale version), each time from the start. */
+export function retry(random: () => number = Math.random): Interceptor {
+  return (next) => async (request) => {
+    const { cancellation, contextValues } = callOf(request);
+    for (let attempt = 1; ; attempt += 1) {
+      if (attempt > 1) contextValues.set(attemptKey, attempt);
+      try {
+        return await next(request);
+      } catch (error) {
+        if (!(error instanceof Conflict) || attempt === ATTEMPTS || cancellation.reason) throw error;
+        // Full jitter: colliding commands that pause alike collide again.
+        await sleep(random() * Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** attempt));
+      }
+    }
+  };
+}
