@@ -50,20 +50,32 @@ export class AnswerErased extends domainError(ReasonSchema, Reason.ANSWER_ERASED
 /** The primary key: what makes sure that a key is used once. */
 export const KEY_CONSTRAINT = 'idempotency_key_pkey';
 
-/** Stores a claim inside the statement that writes the aggregate; from parameter `first` on they are `claimParameters`. */
-export const storeClaim = (aggregateKey: string, first: number): string => `insert into cqrs.idempotency_key
-    (principal, method, key, fingerprint, secret, response, command_id, aggregate_id, created_at)
-  select $${first}, $${first + 1}, $${first + 2}, $${first + 3}::bytea, $${first + 4}, $${first + 5}::bytea, $3, written.${aggregateKey}, now()
-  from written`;
+/** What `STORE_CLAIM_BESIDE` takes as columns of `input`, each with its type; their values are `claimValues`. */
+export const CLAIM_INPUTS = {
+  claim_principal: 'text',
+  claim_method: 'text',
+  claim_key: 'text',
+  claim_fingerprint: 'bytea',
+  claim_secret: 'text',
+  claim_response: 'bytea',
+} as const;
 
-export const CLAIM_PARAMETERS = 6;
+const COLUMNS = 'principal, method, key, fingerprint, secret, response, command_id, aggregate_id, created_at';
 
-/** Stores a claim of a command that changed nothing: `claimParameters`, the id of the command and that of what it was about, or null. */
+/** Stores a claim in the statement that writes the aggregate. */
+export const STORE_CLAIM_BESIDE = `insert into cqrs.idempotency_key
+    (${COLUMNS})
+  select ${Object.keys(CLAIM_INPUTS)
+    .map((name) => `input.${name}`)
+    .join(', ')}, input.command_id, input.aggregate_id, now()
+  from written, input`;
+
+/** Stores a claim of a command that changed nothing: `claimValues`, the id of the command and that of what it was about, or null. */
 export const STORE_CLAIM = `insert into cqrs.idempotency_key
-    (principal, method, key, fingerprint, secret, response, command_id, aggregate_id, created_at)
+    (${COLUMNS})
   values ($1, $2, $3, $4, $5, $6, $7, $8, now())`;
 
-export const claimParameters = ({ principal, method, key, fingerprint, secret, response }: AnsweredClaim): readonly unknown[] => [
+export const claimValues = ({ principal, method, key, fingerprint, secret, response }: AnsweredClaim): readonly unknown[] => [
   principal,
   method,
   key,
