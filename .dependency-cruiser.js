@@ -30,9 +30,12 @@ export default {
     ),
     rule(
       'domain-is-pure',
-      'Business rules are tested without anything: the domain imports itself, the kernel and neverthrow.',
+      'Business rules are tested without anything: the domain imports itself, the reasons of its contract, the kernel and neverthrow.',
       { path: '^src/modules/[^/]+/domain' },
-      { pathNot: '^src/modules/$1/domain|^src/modules/[^/]+/domain|^src/kernel/bus/|^node_modules/neverthrow/' },
+      {
+        pathNot:
+          '^src/modules/$1/domain|^src/modules/[^/]+/domain|^gen/[^/]+/v\\d+/reasons_pb\\.|^src/kernel/bus/|^node_modules/neverthrow/',
+      },
     ),
     rule(
       'queries-do-not-decide',

@@ -1,5 +1,5 @@
 import cluster from 'node:cluster';
-import { join } from 'node:path';
+import { extname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { App } from '../app.ts';
@@ -82,7 +82,7 @@ export async function startWorkers(
       return worker;
     };
     onProgress(`starting ${config.workers} workers`);
-    cluster.setupPrimary({ exec: join(import.meta.dirname, 'worker.ts'), args: [] });
+    cluster.setupPrimary({ exec: join(import.meta.dirname, `worker${extname(import.meta.filename)}`), args: [] });
     const workers = Array.from({ length: config.workers }, fork);
     await Promise.all(workers.map(({ serving }) => serving));
     pages = await openMetrics(config, metrics);
