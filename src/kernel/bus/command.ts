@@ -1,6 +1,6 @@
 import type { DescMethod, DescMethodUnary } from '@bufbuild/protobuf';
 import type { UnaryHandle, UnaryHandler } from './handler.ts';
-import type { Module } from './module.ts';
+import type { ServiceHandlers } from './module.ts';
 import type { Principal } from './principal.ts';
 
 /**
@@ -47,7 +47,7 @@ export interface CommandOptions {
 export type DeclaredChanges = ReadonlyMap<DescMethod, readonly string[]>;
 
 /** What the commands of these modules declare. */
-export function declaredChanges(modules: readonly Module[]): DeclaredChanges {
+export function declaredChanges(modules: readonly { readonly services: readonly ServiceHandlers[] }[]): DeclaredChanges {
   const handlers = modules.flatMap(({ services }) => services.flatMap((service) => Object.values(service.handlers)));
   return new Map(handlers.flatMap(({ method, changes }) => (changes ? [[method, changes] as const] : [])));
 }

@@ -1,5 +1,5 @@
 import { toJsonString } from '@bufbuild/protobuf';
-import { type EntityMetadata, type EntityProperty, helper, ReferenceKind } from '@mikro-orm/core';
+import { type EntityMetadata, type EntityProperty, ReferenceKind } from '@mikro-orm/core';
 import { STORE_SUCCESS, SUCCESS_INPUTS } from '../../command-log/store-records.ts';
 import { AggregateTree, isTree } from './aggregate-tree.ts';
 import type { AggregateType, EventMessage, InlineProjection } from './aggregate-type.ts';
@@ -96,7 +96,9 @@ export class AggregateSql {
   readonly selectForUpdate: string;
   /** Keeps others from changing the row until the transaction ends, and tells nothing of it. */
   readonly lock: string;
-  /** Counts a write of the row, unless it has been written more often than the second parameter; answers how the row was, where that is read. */
+  /** The same, unless it has been written more often than the second parameter; answers how it is, where a projection reads that. */
+  readonly lockUnwritten: string;
+  /** The same again, and counts a write of the row. */
   readonly countWrite: string;
 
   constructor(type: AggregateType<object>, metadata: EntityMetadata) {
@@ -122,22 +124,17 @@ export class AggregateSql {
     this.select = `select ${[...this.#columns.values()].join(', ')} from ${this.#table} where ${this.#key} = $1`;
     this.selectForUpdate = `${this.select} for update`;
     this.lock = `select from ${this.#table} where ${this.#key} = $1 for update`;
-    const row = `update ${this.#table} set ${this.#writes} = ${this.#writes} + 1 where ${this.#key} = $1 and ${this.#writes} = $2`;
-    this.countWrite = this.readsBefore
-      ? `with before as (select * from ${this.#table} where ${this.#key} = $1) ${row} returning (select to_jsonb(before) from before) as before`
-      : `${row} returning null as before`;
+    const before = this.readsBefore ? 'to_jsonb(before)' : 'null';
+    const row = `select * from ${this.#table} where ${this.#key} = $1 and ${this.#writes} = $2 for update`;
+    this.lockUnwritten = `with before as (${row}) select ${before} as before from before`;
+    this.countWrite = `with before as (${row})
+  update ${this.#table} as row set ${this.#writes} = row.${this.#writes} + 1 from before where row.${this.#key} = before.${this.#key}
+  returning ${before} as before`;
   }
 
   /** How often the row had been written when the aggregate was loaded. */
   writesOf(aggregate: object): number {
     return (aggregate as Record<string, number>)[this.#writesProperty] ?? 0;
-  }
-
-  /** Has MikroORM know that `countWrite` has been run. */
-  noteWrite(aggregate: object): void {
-    const counted = { [this.#writesProperty]: this.writesOf(aggregate) + 1 };
-    Object.assign(aggregate, counted);
-    Object.assign(helper(aggregate).__originalEntityData ?? {}, counted);
   }
 
   /** The events as the projections see them, where one does. */

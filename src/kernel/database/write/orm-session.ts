@@ -74,7 +74,7 @@ const CHANGES: ReadonlySet<string> = new Set(['INSERT', 'UPDATE', 'DELETE', 'MER
  * commands that each add a part would meet at a constraint of the parts instead of at the version of the root.
  */
 export function updatesFirst(changes: UnitOfWork, entity: object): boolean {
-  const change = changes.getChangeSets().find((candidate) => candidate.entity === entity);
+  const change = changeOf(changes, entity);
   if (change?.type !== ChangeSetType.UPDATE) return false;
   const properties = change.meta.properties as Readonly<Record<string, EntityProperty>>;
   // A row that is referred to has to be there first.
@@ -82,5 +82,11 @@ export function updatesFirst(changes: UnitOfWork, entity: object): boolean {
   change.type = ChangeSetType.UPDATE_EARLY;
   return true;
 }
+
+/** Whether MikroORM will update the row of an entity. */
+export const isUpdated = (changes: UnitOfWork, entity: object): boolean =>
+  changeOf(changes, entity)?.type === ChangeSetType.UPDATE;
+
+const changeOf = (changes: UnitOfWork, entity: object) => changes.getChangeSets().find((change) => change.entity === entity);
 
 const REFERENCES: ReadonlySet<unknown> = new Set([ReferenceKind.MANY_TO_ONE, ReferenceKind.ONE_TO_ONE]);

@@ -16,7 +16,7 @@ import { type AggregateSql, type EventValues, type SideEffects, type Statement, 
 import type { AggregateTree } from './aggregate-tree.ts';
 import type { AggregateType, EventMessage } from './aggregate-type.ts';
 import { type AnsweredClaim, claimValues, KEY_CONSTRAINT, STORE_CLAIM } from './idempotency-keys.ts';
-import { OrmSession, updatesFirst } from './orm-session.ts';
+import { isUpdated, OrmSession, updatesFirst } from './orm-session.ts';
 import { type StoredEvent, toStoredEvent } from './stored-event.ts';
 import { WriteTransaction } from './write-transaction.ts';
 
@@ -361,7 +361,7 @@ export class UnitOfWork {
     let before: ReadonlyMap<object, unknown> = new Map();
     await session.flush(async (changes) => {
       this.#refuseChangesWithoutEvent(changed, changes, ending.attempt.method);
-      before = await this.#countWrites(changed, changes);
+      before = await this.#lockRoots(changed, changes);
     });
     if (changed.length === 0 && session.writtenByHandler !== undefined)
       throw new ChangeWithoutEvent({
@@ -379,20 +379,20 @@ export class UnitOfWork {
   }
 
   /**
-   * Counts a write of every root that the command changes, and so locks it, before anything is written of its parts: who is overtaken
-   * learns it there. They are always taken in the same order, so that commands do not wait for each other. Answers the rows as they were
-   * before, where projections read them.
+   * Locks every root that the command changes, before anything is written of its parts: who was overtaken learns it there. The order is
+   * always the same, so that commands do not wait for each other. MikroORM counts the write of a root that it updates; the others are
+   * counted here. Answers the rows as they were before, where projections read them.
    */
-  async #countWrites(changed: readonly Changed[], changes: OrmChanges): Promise<ReadonlyMap<object, unknown>> {
+  async #lockRoots(changed: readonly Changed[], changes: OrmChanges): Promise<ReadonlyMap<object, unknown>> {
     const kept = changed.flatMap(({ tracked }) => (tracked?.versionBefore === undefined ? [] : [tracked]));
     const before = new Map<object, unknown>();
     for (const { type, aggregate } of kept.toSorted(byIdentity)) {
       const sql = this.#sql(type);
       if (kept.length === 1 && !sql.readsBefore && updatesFirst(changes, aggregate)) continue;
-      const [written] = await this.query<{ before: unknown }>(sql.countWrite, [type.id(aggregate), sql.writesOf(aggregate)]);
-      if (!written) throw new Conflict();
-      sql.noteWrite(aggregate);
-      before.set(aggregate, written.before);
+      const lock = isUpdated(changes, aggregate) ? sql.lockUnwritten : sql.countWrite;
+      const [row] = await this.query<{ before: unknown }>(lock, [type.id(aggregate), sql.writesOf(aggregate)]);
+      if (!row) throw new Conflict();
+      before.set(aggregate, row.before);
     }
     return before;
   }
