@@ -1,5 +1,5 @@
 import cluster from 'node:cluster';
-import { join } from 'node:path';
+import { extname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { App } from '../app.ts';
@@ -7,7 +7,7 @@ import { openKeys } from '../kernel/auth/open-keys.ts';
 import type { Config } from '../kernel/config.ts';
 import { openMigratedDatabase } from '../kernel/database/open-database.ts';
 import { parseAddress } from '../kernel/doors/address.ts';
-import { openMetrics } from '../kernel/open-door.ts';
+import { openMetrics } from '../kernel/start/open-door.ts';
 import { counts, merged, type Snapshot } from '../kernel/telemetry/metrics/snapshot.ts';
 import { settlePorts } from './settle-ports.ts';
 import { forkWorker, IN_ORDER, type WorkerProcess, type WorkerSetup } from './worker-process.ts';
@@ -82,7 +82,7 @@ export async function startWorkers(
       return worker;
     };
     onProgress(`starting ${config.workers} workers`);
-    cluster.setupPrimary({ exec: join(import.meta.dirname, 'worker.ts'), args: [] });
+    cluster.setupPrimary({ exec: join(import.meta.dirname, `worker${extname(import.meta.filename)}`), args: [] });
     const workers = Array.from({ length: config.workers }, fork);
     await Promise.all(workers.map(({ serving }) => serving));
     pages = await openMetrics(config, metrics);

@@ -12,6 +12,8 @@ export interface ProjectCopy {
 }
 
 const COPIED = [
+  'bin',
+  'docs',
   'proto',
   'vendor-proto',
   'gen',
@@ -22,11 +24,16 @@ const COPIED = [
   'package.json',
   'package-lock.json',
   'tsconfig.json',
+  'tsconfig.build.json',
   'buf.yaml',
   'buf.gen.yaml',
   'jest.config.js',
   'biome.json',
   '.dependency-cruiser.js',
+  'README.md',
+  'CHANGELOG.md',
+  'SECURITY.md',
+  'LICENSE',
 ];
 
 export function copyProject(): ProjectCopy {
