@@ -5,7 +5,7 @@ import type { Outcome } from './outcome.ts';
 
 /** What came of a command is not what the test expects. Its stack begins at the `then` of the test. */
 export class ExpectationFailed extends Error {
-  constructor(message: string, caller: Caller) {
+  constructor(message: string, caller: Called) {
     super(message);
     this.name = 'ExpectationFailed';
     Error.captureStackTrace(this, caller);
@@ -13,7 +13,7 @@ export class ExpectationFailed extends Error {
 }
 
 /** The function whose callers are shown. */
-type Caller = (...values: never[]) => unknown;
+type Called = (...values: never[]) => unknown;
 
 /** Brings an expected event into the form that the recorded ones have; `recorded` is the one at its place. */
 export type ExpectedForm = (expected: object, recorded: unknown) => unknown;
@@ -22,7 +22,7 @@ export type ExpectedForm = (expected: object, recorded: unknown) => unknown;
 export function check(
   outcome: Outcome<unknown>,
   expected: readonly object[],
-  { form = (event) => event, caller }: { form?: ExpectedForm; caller: Caller },
+  { form = (event) => event, caller }: { form?: ExpectedForm; caller: Called },
 ): void {
   const expectations = expected.filter((item) => item instanceof Expectation);
   const events = expected.filter((item) => !(item instanceof Expectation));
@@ -56,7 +56,7 @@ export function check(
   if (state) compare('left another state than expected', named(outcome.state, state), matched(outcome.state, state));
 }
 
-function compareAs(what: string, actual: unknown, expected: unknown, caller: Caller): void {
+function compareAs(what: string, actual: unknown, expected: unknown, caller: Called): void {
   try {
     deepStrictEqual(actual, expected);
   } catch (error) {

@@ -1,41 +1,53 @@
-import { create, type DescMessage } from '@bufbuild/protobuf';
+import { create, type DescMessage, type DescMethod } from '@bufbuild/protobuf';
 import type { Result } from 'neverthrow';
 import { Answer } from '../kernel/bus/answer.ts';
 import { composed } from '../kernel/bus/bus.ts';
 import { Call, type Message } from '../kernel/bus/call.ts';
 import type { CommandContext } from '../kernel/bus/command.ts';
 import { principalKey } from '../kernel/bus/context-keys.ts';
-import { methodName } from '../kernel/bus/convention.ts';
+import { messageKind, methodName } from '../kernel/bus/convention.ts';
 import { DomainError } from '../kernel/bus/errors.ts';
 import type { AnyHandler } from '../kernel/bus/handler.ts';
 import type { AggregateType } from '../kernel/database/write/aggregate-type.ts';
 import { authorization } from '../kernel/middleware/authorization.ts';
 import { retry } from '../kernel/middleware/retry.ts';
 import { validation } from '../kernel/middleware/validation.ts';
+import type { Module } from '../kernel/module.ts';
+import { aggregateTypesOf } from '../kernel/start/modules.ts';
 import { principalBy } from './caller.ts';
 import { type KeptEvent, MemoryStore, plainOf, type Unique } from './memory/memory-store.ts';
 import { MemoryUnitOfWork } from './memory/memory-unit-of-work.ts';
 import { type Outcome, type PlainEvent, refusalBy } from './outcome.ts';
 import { expectedEvent, plain } from './plain.ts';
-import { Done, Scenario, type Sent } from './scenario.ts';
+import { Done, Scenario, type Sent, type Stage } from './scenario.ts';
 import { TEST_TIME, testId, uuid } from './test-ids.ts';
 
-/** What handlers need to run in memory. */
+/** What contexts of handlers in memory are made with. */
+export interface InMemoryTools {
+  readonly work: MemoryUnitOfWork;
+  readonly call: Call;
+}
+
+/** How a module runs in memory. */
 export interface InMemoryOptions<Context extends CommandContext> {
-  readonly aggregates: readonly AggregateType<never>[];
-  /** What is unique among them: see `unique`. */
+  /** What is unique among the aggregates: see `unique`. */
   readonly uniques?: readonly Unique[];
-  /** Makes what the handlers are given, for one try of a command. */
-  readonly commandContext: (base: CommandContext, parts: { readonly work: MemoryUnitOfWork; readonly call: Call }) => Context;
+  /** In the place of what the module's `start` makes. */
+  readonly parts?: object;
+  /**
+   * In the place of the module's own, where its repositories ask by SQL: what its command handlers ask for besides CommandContext, with
+   * repositories in memory.
+   */
+  readonly commandContext?: (base: CommandContext, tools: InMemoryTools) => Omit<Context, keyof CommandContext>;
 }
 
 /** Prepares what is no aggregate, by a unit of work that is committed afterwards. */
 export type Preparation = (work: MemoryUnitOfWork) => unknown;
 
 /** Tests of handlers in memory. */
-export interface InMemory<Context> {
+export interface InMemory {
   /** What is there before the command: aggregates, commands that were `done`, and what is prepared. Each call begins with an empty store. */
-  readonly given: (...given: readonly object[]) => Scenario<Context>;
+  readonly given: (...given: readonly object[]) => Scenario;
 }
 
 /**
@@ -44,24 +56,35 @@ export interface InMemory<Context> {
  * those of a service: test them over the wire.
  *
  * ```ts
- * const { given } = inMemory<OrdersContext>({
- *   aggregates: [OrderType],
- *   commandContext: (base, { work }) => ({ ...base, orders: orderRepository(work) }),
- * });
+ * const { given } = inMemory(orders);
  *
  * it('cancels an order', () =>
  *   given(order).when(cancelOrder, { orderId: order.id }).then({ type: 'OrderCancelled' }, answered({ order: { id: order.id } })));
  * ```
+ *
+ * A repository that asks by SQL has one in memory, which the tests of both hold to the same promises:
+ *
+ * ```ts
+ * const { given } = inMemory<OrdersContext>(orders, {
+ *   uniques: [unique(OrderType, 'order_number_key', ({ number }) => number)],
+ *   commandContext: (base, { work }) => ({ orders: memoryOrders(work) }),
+ * });
+ * ```
  */
-export function inMemory<Context extends CommandContext>(options: InMemoryOptions<Context>): InMemory<Context> {
-  return { given: (...given) => new Scenario(memoryStage(options, given), given) };
+export function inMemory<Context extends CommandContext>(module: Module, options: InMemoryOptions<Context> = {}): InMemory {
+  if (module.start && !options.parts && !options.commandContext)
+    throw new TypeError(
+      `the module ${module.name} has a \`start\`: give \`inMemory\` its \`parts\`, or a \`commandContext\` that needs none`,
+    );
+  return { given: (...given) => new Scenario(memoryStage(module, options as InMemoryOptions<never>, given), given) };
 }
 
-function memoryStage<Context extends CommandContext>(
-  { aggregates, uniques, commandContext }: InMemoryOptions<Context>,
+function memoryStage(
+  module: Module,
+  { uniques, parts, commandContext = module.commandContext as never }: InMemoryOptions<never>,
   given: readonly object[],
-): ConstructorParameters<typeof Scenario<Context>>[0] {
-  const types = aggregates as readonly AggregateType<object>[];
+): Stage {
+  const types = aggregateTypesOf([module]);
   const schemas = new Map<PlainEvent, DescMessage>();
   const store = new MemoryStore(uniques);
   let commands = 0;
@@ -70,8 +93,7 @@ function memoryStage<Context extends CommandContext>(
   /** Of several commands under test the first takes the ids `testId(1)` and so on. */
   async function run(sent: Sent, name: string): Promise<Outcome> {
     const { rpc, request, caller, at } = sent;
-    if (!('handle' in rpc)) throw new TypeError('in memory there is no service: name the handler instead of its rpc');
-    const handler = rpc as unknown as AnyHandler;
+    const handler = handlerOf(module, 'method' in rpc ? rpc.method : rpc);
     const call = callOf(handler, request as Record<string, unknown>, uuid(at, name));
     call.contextValues.set(principalKey, principalBy(caller));
     let work: MemoryUnitOfWork | undefined;
@@ -84,7 +106,8 @@ function memoryStage<Context extends CommandContext>(
         return testId(name === 'command 1' ? taken : `${name}, id ${taken}`);
       };
       const base = { principal: principalBy(caller), now: at, newId, signal: call.signal };
-      const answer = await answerOf(handler, call, commandContext(base, { work, call }));
+      const added = (commandContext as MakeContext | undefined)?.(base, { work, parts, call });
+      const answer = await answerOf(handler, call, { ...base, ...added });
       work.commit();
       return answer;
     });
@@ -160,8 +183,19 @@ async function answerOf(handler: AnyHandler, call: Call, context: unknown): Prom
   return new Answer(call.method, create(call.method.output, result.value));
 }
 
+type MakeContext = (base: CommandContext, tools: InMemoryTools & { readonly parts: unknown }) => object;
+
+function handlerOf({ name, services }: Module, method: DescMethod): AnyHandler {
+  const handlers = services.find(({ service }) => service === method.parent)?.handlers;
+  const handler = handlers?.[method.localName];
+  if (!handler) throw new TypeError(`${methodName(method)} is no rpc of the module ${name}`);
+  if (messageKind(method.parent) !== 'command')
+    throw new TypeError(`${methodName(method)} is a query, and reads a database: test it over the wire`);
+  return handler;
+}
+
 function typeOf(aggregate: object, types: readonly AggregateType<object>[]): AggregateType<object> {
   const type = types.find(({ mapping }) => aggregate instanceof (mapping.meta.class as unknown as new () => object));
-  if (!type) throw new TypeError(`${aggregate.constructor.name} is none of the aggregates of \`inMemory\``);
+  if (!type) throw new TypeError(`${aggregate.constructor.name} is none of the aggregates of the module`);
   return type;
 }

@@ -3,7 +3,7 @@ export { type Caller, nobody } from './caller.ts';
 export { ExpectationFailed } from './check.ts';
 export { answered, anything, type Expectation, nothing, refused, state } from './expectation.ts';
 export { given, type Recording } from './given.ts';
-export { type InMemory, type InMemoryOptions, inMemory } from './in-memory.ts';
+export { type InMemory, type InMemoryOptions, type InMemoryTools, inMemory, type Preparation } from './in-memory.ts';
 export { type Unique, unique } from './memory/memory-store.ts';
 export { type MemoryUnitOfWork, NoSqlInMemory } from './memory/memory-unit-of-work.ts';
 export type { Outcome, PlainEvent, Refusal } from './outcome.ts';

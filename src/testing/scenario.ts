@@ -49,7 +49,7 @@ export function done<M extends DescMethodUnary>(
 }
 
 /** What is given; `when` says what is sent, `as` by whom and `at` when. */
-export class Scenario<Context> {
+export class Scenario {
   readonly #stage: Stage;
   readonly #given: readonly object[];
   readonly #caller: Caller | undefined;
@@ -67,20 +67,17 @@ export class Scenario<Context> {
   }
 
   /** Who sends the command. Without it an operator does, who has every permission and owns nothing. */
-  as(caller: Caller): Scenario<Context> {
+  as(caller: Caller): Scenario {
     return new Scenario(this.#stage, this.#given, { caller, at: this.#at });
   }
 
   /** When the command is sent; else at TEST_TIME. */
-  at(time: Date): Scenario<Context> {
+  at(time: Date): Scenario {
     return new Scenario(this.#stage, this.#given, { caller: this.#caller, at: time });
   }
 
   /** What is sent: the handler of a command, or its rpc, with the request. */
-  when<M extends DescMethodUnary>(
-    rpc: M | { readonly method: M; readonly handle: (request: never, context: Context) => unknown },
-    request: MessageInitShape<M['input']>,
-  ): SentScenario {
+  when<M extends DescMethodUnary>(rpc: Rpc<M>, request: MessageInitShape<M['input']>): SentScenario {
     const sent = { rpc, request, caller: this.#caller, at: this.#at } as unknown as Sent;
     return new SentScenario(this.#stage, this.#given, sent);
   }

@@ -1,13 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
 import { err, ok, type Result } from 'neverthrow';
-import { DomainError } from '../../src/kernel/bus/errors.ts';
+import { Reason, ReasonSchema } from '#gen/users/v1/reasons_pb.js';
+import { domainError } from '../../src/kernel/bus/errors.ts';
 import { anything, ExpectationFailed, given, nothing, refused, state } from '../../src/testing/index.ts';
 
 type LampEvent = { type: 'LampMade'; colour: string } | { type: 'LampLit'; at: Date };
 
-class LampBroken extends DomainError {
-  readonly reason = 'LAMP_BROKEN';
-  readonly kind = 'precondition';
+class LampBroken extends domainError(ReasonSchema, Reason.USER_SUSPENDED) {
   override readonly metadata = { since: 'yesterday' };
 }
 
@@ -80,10 +79,10 @@ describe('given, when, then of an aggregate', () => {
   it('tells refusals by their reason, and by as much more as the test says', () => {
     given(broken)
       .when((it) => it.light(at))
-      .then(refused('LAMP_BROKEN'));
+      .then(refused('USER_SUSPENDED'));
     given(broken)
       .when((it) => it.light(at))
-      .then(refused('LAMP_BROKEN', { metadata: { since: 'yesterday' } }));
+      .then(refused('USER_SUSPENDED', { metadata: { since: 'yesterday' } }));
   });
 
   it('takes a planned error that is thrown for a refusal, and passes on any other', () => {
@@ -91,7 +90,7 @@ describe('given, when, then of an aggregate', () => {
       .when(() => {
         throw new LampBroken();
       })
-      .then(refused('LAMP_BROKEN'));
+      .then(refused('USER_SUSPENDED'));
     const defect = new TypeError('no such lamp');
     expect(() =>
       given(lamp)
@@ -160,14 +159,14 @@ describe('a test of an aggregate fails', () => {
         given(broken)
           .when((it) => it.light(at))
           .then(nothing),
-      'was refused: LAMP_BROKEN',
+      'was refused: USER_SUSPENDED',
     ],
     [
       'is not refused',
       () =>
         given(lamp)
           .when((it) => it.light(at))
-          .then(refused('LAMP_BROKEN')),
+          .then(refused('USER_SUSPENDED')),
       'succeeded and recorded { type',
     ],
     [
@@ -175,8 +174,8 @@ describe('a test of an aggregate fails', () => {
       () =>
         given(broken)
           .when((it) => it.light(at))
-          .then(refused('LAMP_LOST')),
-      'LAMP_LOST',
+          .then(refused('USER_DELETED')),
+      'USER_DELETED',
     ],
     [
       'leaves another state',
@@ -203,7 +202,7 @@ describe('a test of an aggregate fails', () => {
           it.light(at);
           return err(new LampBroken());
         })
-        .then(refused('LAMP_BROKEN'));
+        .then(refused('USER_SUSPENDED'));
     expect(failureOf(test)).toContain('was refused, and recorded all the same');
   });
 

@@ -1,11 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
+import { CommandService as AuditService } from '#gen/audit/v1/command_service_pb.js';
 import { CommandService } from '#gen/users/v1/command_service_pb.js';
+import { QueryService } from '#gen/users/v1/query_service_pb.js';
 import { changeName } from '../../src/modules/users/commands/change-name.ts';
 import type { UsersContext } from '../../src/modules/users/commands/context.ts';
 import { createUser } from '../../src/modules/users/commands/create-user.ts';
 import { deleteUser } from '../../src/modules/users/commands/delete-user.ts';
+import { users } from '../../src/modules/users/module.ts';
 import { userRepository } from '../../src/modules/users/persistence/user-repository.ts';
-import { UserType } from '../../src/modules/users/persistence/user-type.ts';
 import {
   answered,
   done,
@@ -83,14 +85,13 @@ describe('given, when, then of a handler in memory', () => {
     given(ada).when(changeName, rename).then({ type: 'users.v1.UserNameChanged', name: 'Augusta' }));
 
   it('passes on what is no refusal', async () => {
-    const { given: broken } = inMemory<UsersContext>({ aggregates: [UserType], commandContext: () => undefined as never });
+    const { given: broken } = inMemory<UsersContext>(users, { commandContext: () => undefined as never });
     await expect(broken(ada).when(changeName, rename).outcome()).rejects.toThrow(TypeError);
   });
 
   it('says what to do where a repository asks by SQL', async () => {
-    const { given: bySql } = inMemory<UsersContext>({
-      aggregates: [UserType],
-      commandContext: (base, { work }) => ({ ...base, users: userRepository(work as never) }) as UsersContext,
+    const { given: bySql } = inMemory<UsersContext>(users, {
+      commandContext: (_, { work }) => ({ users: userRepository(work as never) }) as UsersContext,
     });
     await bySql(ada).when(changeName, rename).then(renamed);
     const boss = person('Ada', (user) => user.grantRole('admin', { at: TEST_TIME }));
@@ -98,14 +99,21 @@ describe('given, when, then of a handler in memory', () => {
     await expect(asked).rejects.toThrow(NoSqlInMemory);
   });
 
-  it('names the aggregate that nobody declared', async () => {
-    const { given: without } = inMemory<UsersContext>({ aggregates: [], commandContext: () => undefined as never });
-    await expect(without(ada).when(changeName, rename).outcome()).rejects.toThrow('User is none of the aggregates');
+  it('names the aggregate that is none of the module', async () => {
+    await expect(given(new Date()).when(changeName, rename).outcome()).rejects.toThrow('Date is none of the aggregates');
   });
 
-  it('wants the handler, because an rpc alone is answered by nobody', async () => {
-    const scenario = given(ada).when(CommandService.method.changeName, rename);
-    await expect(scenario.outcome()).rejects.toThrow('name the handler instead of its rpc');
+  it('takes the rpc in the place of its handler', () => given(ada).when(CommandService.method.changeName, rename).then(renamed));
+
+  it('says so when a query is sent, or what is none of the module', async () => {
+    const { getUser } = QueryService.method;
+    await expect(given(ada).when(getUser, { userId: ada.id }).outcome()).rejects.toThrow('test it over the wire');
+    const { pruneCommands } = AuditService.method;
+    await expect(given(ada).when(pruneCommands, {}).outcome()).rejects.toThrow('no rpc of the module users');
+  });
+
+  it('says what it needs of a module that starts', () => {
+    expect(() => inMemory(users)).toThrow('give `inMemory` its `parts`');
   });
 
   it('can be awaited for what came', async () => {

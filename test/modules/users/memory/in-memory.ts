@@ -1,24 +1,22 @@
 import type { UsersContext } from '../../../../src/modules/users/commands/context.ts';
 import { RECENT_LOG_IN_SECONDS } from '../../../../src/modules/users/domain/session-errors.ts';
-import { UserType } from '../../../../src/modules/users/persistence/user-type.ts';
+import { users } from '../../../../src/modules/users/module.ts';
 import { type InMemory, inMemory } from '../../../../src/testing/index.ts';
 import { memoryPasswords, passwordPolicy } from './passwords.ts';
 import { memorySessions } from './sessions.ts';
 import { memoryUsers, userUniques } from './users.ts';
 
 /** The commands of users in memory, with the guesses that they forgot. */
-export interface UsersInMemory extends InMemory<UsersContext> {
+export interface UsersInMemory extends InMemory {
   /** `guesses of <id>`, `clients of <id>`. */
   readonly forgotten: readonly string[];
 }
 
 export function usersInMemory(): UsersInMemory {
   const forgotten: string[] = [];
-  const { given } = inMemory<UsersContext>({
-    aggregates: [UserType],
+  const { given } = inMemory<UsersContext>(users, {
     uniques: userUniques,
     commandContext: (base, { work }) => ({
-      ...base,
       users: memoryUsers(work),
       sessions: memorySessions(work),
       passwords: memoryPasswords,

@@ -1,5 +1,5 @@
-import type { SessionLifetime } from '../../../../src/kernel/auth/session-lifetime.ts';
 import type { RefreshToken, Session, Sessions } from '../../../../src/modules/users/domain/sessions.ts';
+import type { SessionLifetime } from '../../../../src/modules/users/sessions/session-lifetime.ts';
 import type { MemoryUnitOfWork } from '../../../../src/testing/index.ts';
 
 /** How long sessions last in memory: a week unused, thirty days in all. */
