@@ -14,7 +14,7 @@ export default {
       'kernel-stands-alone',
       'The kernel is what others install: it knows no module, no command line and no application.',
       { path: '^src/kernel' },
-      { path: '^src/(modules|cli|app|main|domain)' },
+      { path: '^src/(modules|cli|app|main)' },
     ),
     rule(
       'bus-has-no-infrastructure',
@@ -99,9 +99,9 @@ export default {
     ),
     rule(
       'composition-at-the-top',
-      'app.ts and domain.ts are the files that know every concrete part; only the command line starts them.',
+      'app.ts is the one file that knows every module; only the command line starts it.',
       { path: '^src/(?!main|cli|app)' },
-      { path: '^src/(app|domain)\\.ts' },
+      { path: '^src/app\\.ts' },
     ),
     rule(
       'spans-cost-nothing-unsent',
@@ -124,6 +124,18 @@ export default {
       'The same for packages: `npm ci --omit=dev` leaves out what is not in dependencies.',
       { path: '^(src|gen)/' },
       { dependencyTypes: ['npm-dev'], dependencyTypesNot: ['type-only'] },
+    ),
+    rule(
+      'testing-is-for-tests',
+      'The test kit is a product beside the program: nothing that serves needs it, and it knows no module.',
+      { path: '^src/(?!testing/)' },
+      { path: '^src/testing/' },
+    ),
+    rule(
+      'testing-knows-no-module',
+      'The test kit tests any module.',
+      { path: '^src/testing/' },
+      { path: '^src/(modules|cli|app|main|domain)' },
     ),
     rule(
       'generated-code-is-a-leaf',

@@ -6,7 +6,7 @@ import { type Bus, createBus } from '../../src/kernel/bus/bus.ts';
 import type { Call, Message } from '../../src/kernel/bus/call.ts';
 import { type CommandContext, command } from '../../src/kernel/bus/command.ts';
 import { type DomainError, domainError } from '../../src/kernel/bus/errors.ts';
-import { defineModule } from '../../src/kernel/bus/module.ts';
+import { busModule } from '../../src/kernel/bus/module.ts';
 import { ANONYMOUS } from '../../src/kernel/bus/principal.ts';
 import { type QueryContext, query, streamQuery } from '../../src/kernel/bus/query.ts';
 import { deadline } from '../../src/kernel/middleware/deadline.ts';
@@ -122,7 +122,7 @@ export function conformanceService(): Conformance {
     }
   });
 
-  const module = defineModule<CommandContext & Inside, QueryContext & Inside>({
+  const module = busModule<CommandContext & Inside, QueryContext & Inside>({
     name: 'conformance',
     services: [
       { service: CommandService, handlers: { echo } },

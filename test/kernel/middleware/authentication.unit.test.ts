@@ -39,16 +39,15 @@ describe('authentication', () => {
     token = (await createAccessTokenIssuer(key).issue(claims)).token;
   });
 
-  const revocations = {
-    isRevoked: (userId: string, epoch: number, session: string) =>
+  const sessions = {
+    hasEnded: (userId: string, epoch: number, session: string) =>
       userId === 'ada' && epoch < ended.epoch && session !== ended.kept,
   };
   const interceptor = () =>
     authentication(
       createAuthority({
         tokens: verifier,
-        revocations: { ...revocations, onEnded: () => () => {} },
-        accounts: { isOpen: () => true },
+        sessions: { ...sessions, onEnded: () => () => {}, isOpen: () => true },
         now: () => now,
       }),
     );
