@@ -4,9 +4,9 @@
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { CODES } from '../src/kernel/bus/error-codes.ts';
 import type { ErrorKind } from '../src/kernel/bus/errors.ts';
 import type { ErrorReason } from '../src/kernel/contracts/errors.ts';
-import { CODES } from '../src/kernel/middleware/error-codes.ts';
 import { codeName } from '../src/kernel/telemetry/code-name.ts';
 import { type ErrorClass, errorClasses, reasonStrings } from './error-classes.ts';
 

@@ -13,11 +13,14 @@ import { createTokenVerifier } from './kernel/auth/token-verifier.ts';
 import { stopWithin } from './kernel/background/stop-within.ts';
 import { startSweeps } from './kernel/background/sweeps.ts';
 import { type Bus, createBus, type Route } from './kernel/bus/bus.ts';
+import { CallGauge } from './kernel/bus/call-gauge.ts';
+import type { CallKind } from './kernel/bus/convention.ts';
 import { rateLimitOf } from './kernel/bus/limits.ts';
 import { createCommandRecorder } from './kernel/command-log/command-recorder.ts';
 import { startMonthsAhead } from './kernel/command-log/months-ahead.ts';
 import { ownerDigests, sweepOwners } from './kernel/command-log/personal-owner.ts';
 import { createRefusalTally } from './kernel/command-log/refusal-tally.ts';
+import { createRerun } from './kernel/command-log/rerun/rerun.ts';
 import { pruneLog } from './kernel/command-log/seals/prune.ts';
 import { startSealer } from './kernel/command-log/seals/sealer.ts';
 import { unsealedTail } from './kernel/command-log/seals/unsealed-tail.ts';
@@ -27,6 +30,7 @@ import { contractFolder } from './kernel/contracts/contract-folder.ts';
 import { version } from './kernel/contracts/version.ts';
 import { tooFewConnections } from './kernel/database/check-database.ts';
 import { Guesses, guessTargets } from './kernel/database/limits/guesses.ts';
+import { guessing } from './kernel/database/limits/guessing.ts';
 import { memoryRates, postgresRates } from './kernel/database/limits/rates.ts';
 import { openMigratedDatabase } from './kernel/database/open-database.ts';
 import { createPool, mostConnections, poolSizes } from './kernel/database/pool.ts';
@@ -48,12 +52,8 @@ import { createStandardServices } from './kernel/doors/standard/standard-service
 import { ServerTls, type TlsFiles, TlsFilesInvalid } from './kernel/doors/tls/server-tls.ts';
 import { watchTlsFiles } from './kernel/doors/tls/watch-tls-files.ts';
 import { authentication } from './kernel/middleware/authentication.ts';
-import { CallGauge } from './kernel/middleware/call-gauge.ts';
 import type { UnexpectedErrors } from './kernel/middleware/errors.ts';
-import { guessing } from './kernel/middleware/guessing.ts';
-import type { CallKind } from './kernel/middleware/load-shedding.ts';
 import { createPipelines } from './kernel/middleware/pipeline.ts';
-import { createReplay } from './kernel/middleware/replay.ts';
 import { validation } from './kernel/middleware/validation.ts';
 import { openDoor, openMetrics } from './kernel/open-door.ts';
 import { followCalls } from './kernel/telemetry/active-trace.ts';
@@ -211,7 +211,6 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     report: ({ error, errorId, method, traceId, hidden }) =>
       logger.error({ err: errorForm(error, hidden), error_id: errorId, method, trace_id: traceId }, 'unexpected error'),
   };
-  const rules = validation();
   const inFlight = {
     commands: new CallGauge(limits.commandsInFlight),
     queries: new CallGauge(limits.queriesInFlight),
@@ -274,7 +273,7 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
     primary: reads.primary,
     replay: {
       route: (method) => bus.get(method),
-      replay: createReplay({
+      replay: createRerun({
         report: (error, commandId) => logger.warn({ err: error, command_id: commandId }, 'a replayed command failed'),
       }),
     },
@@ -293,7 +292,7 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
       onShed,
       unexpected,
       authority,
-      validation: rules.interceptor,
+      validation: validation(),
       recorder,
       refusals,
       idempotency: {
@@ -313,7 +312,6 @@ async function assemble(config: Config, { logger, onProgress, stops, stopAll }: 
   );
   const routes = [...bus.values()];
   checkRateClasses(limits, routes);
-  rules.warmUp(routes.map(({ method }) => method));
   for (const { method } of routes) calls.expect(method);
 
   const overload = {

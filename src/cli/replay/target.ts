@@ -4,13 +4,13 @@ import { loadKeyRing } from '../../kernel/auth/key-files.ts';
 import { createBus } from '../../kernel/bus/bus.ts';
 import { createCommandRecorder } from '../../kernel/command-log/command-recorder.ts';
 import { ownerDigests } from '../../kernel/command-log/personal-owner.ts';
+import { createRerun } from '../../kernel/command-log/rerun/rerun.ts';
 import type { Config } from '../../kernel/config.ts';
 import { type Connection, connectionByUrl } from '../../kernel/database/connection.ts';
 import { DatabaseClient } from '../../kernel/database/database-client.ts';
 import { migrate } from '../../kernel/database/migrate.ts';
 import { createWriteSide } from '../../kernel/database/write/write-side.ts';
-import { replayPipeline } from '../../kernel/middleware/pipeline.ts';
-import { createReplay } from '../../kernel/middleware/replay.ts';
+import { rerunPipeline } from '../../kernel/middleware/pipeline.ts';
 import { validation } from '../../kernel/middleware/validation.ts';
 import { escapedText } from '../../kernel/telemetry/escaped-text.ts';
 import type { Recorded } from '../../modules/audit/replay/recorded.ts';
@@ -52,9 +52,9 @@ export async function openReplayTarget(
   const writes = await createWriteSide(connection, domain.aggregateTypes, { poolSize: 2, waitMs: PATIENCE, ownerDigest });
   const logger = pino({ level: 'error' }, process.stderr);
   const recorder = createCommandRecorder({ pool: writes.recordPool, logger, ownerDigest });
-  const pipeline = replayPipeline({ validation: validation().interceptor, writes });
-  const bus = createBus(domain.modules, { command: [], query: [], replay: pipeline });
-  const replay = createReplay({
+  const pipeline = rerunPipeline({ validation: validation(), writes });
+  const bus = createBus(domain.modules, { command: [], query: [], rerun: pipeline });
+  const replay = createRerun({
     recorder,
     report: (error, commandId) => process.stderr.write(escapedText(`${commandId} failed: ${explain(error)}\n`)),
   });

@@ -4,7 +4,7 @@ import { principalOf } from '../../kernel/bus/context-keys.ts';
 import { defineModule, type Module } from '../../kernel/bus/module.ts';
 import { networkOf } from '../../kernel/bus/network.ts';
 import type { PageTokens } from '../../kernel/bus/page-token.ts';
-import { replayKey } from '../../kernel/bus/replay.ts';
+import { rerunKey } from '../../kernel/bus/rerun.ts';
 import type { guessTargets } from '../../kernel/database/limits/guesses.ts';
 import { readerKey } from '../../kernel/database/read/reader.ts';
 import { unitOfWorkKey } from '../../kernel/database/write/unit-of-work.ts';
@@ -36,7 +36,7 @@ export function usersModule(parts: {
     commandContext: (call) => {
       const work = call.contextValues.get(unitOfWorkKey);
       if (!work) throw new Error('the pipeline has no unit of work');
-      const verdict = call.contextValues.get(replayKey);
+      const verdict = call.contextValues.get(rerunKey);
       const issuer = verdict ? noTokens : accessTokens;
       const sessions = sessionStore(work, sessionLifetime);
       return {

@@ -1,6 +1,6 @@
-import { accessRule } from '../bus/access.ts';
-import type { Call } from '../bus/call.ts';
-import { BusError, type FieldViolation } from '../bus/errors.ts';
+import { accessRule } from './access.ts';
+import type { Call } from './call.ts';
+import { BusError, type FieldViolation } from './errors.ts';
 
 /** In a request: try the command and change nothing. In an answer: it was only tried. */
 export const DRY_RUN_HEADER = 'cqrs-dry-run';

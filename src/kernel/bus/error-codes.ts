@@ -1,5 +1,5 @@
 import { Code, ConnectError } from '@connectrpc/connect';
-import { DomainError, type ErrorKind } from '../bus/errors.ts';
+import { DomainError, type ErrorKind } from './errors.ts';
 
 /** The code that each kind of error is answered with. */
 export const CODES: Readonly<Record<ErrorKind, Code>> = {
