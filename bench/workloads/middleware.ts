@@ -6,7 +6,7 @@ import { ok } from 'neverthrow';
 import { pino } from 'pino';
 import { CommandService } from '../../gen/users/v1/command_service_pb.js';
 import { QueryService } from '../../gen/users/v1/query_service_pb.js';
-import { createAuthority } from '../../src/kernel/auth/authority.ts';
+import { createAuthority, NO_SESSIONS } from '../../src/kernel/auth/authority.ts';
 import { loadOrCreateSigningKey } from '../../src/kernel/auth/key-files.ts';
 import { permissionsOf } from '../../src/kernel/auth/roles.ts';
 import { createTokenVerifier } from '../../src/kernel/auth/token-verifier.ts';
@@ -15,7 +15,7 @@ import { Call } from '../../src/kernel/bus/call.ts';
 import { CallGauge } from '../../src/kernel/bus/call-gauge.ts';
 import { principalKey } from '../../src/kernel/bus/context-keys.ts';
 import type { Middleware } from '../../src/kernel/bus/middleware.ts';
-import { defineModule } from '../../src/kernel/bus/module.ts';
+import { busModule } from '../../src/kernel/bus/module.ts';
 import { memoryRates } from '../../src/kernel/database/limits/rates.ts';
 import { createPipelines } from '../../src/kernel/middleware/pipeline.ts';
 import { validation } from '../../src/kernel/middleware/validation.ts';
@@ -104,8 +104,7 @@ async function pipeline(bench: Bench, service: DescService): Promise<readonly Mi
     unexpected: { newId: randomUUIDv7, report: ({ error }) => console.error(error) },
     authority: createAuthority({
       tokens: createTokenVerifier({ keys: [key], foreign: undefined, now: Date.now }),
-      revocations: { isRevoked: () => false, onEnded: () => () => {} },
-      accounts: { isOpen: () => true },
+      sessions: NO_SESSIONS,
       now: Date.now,
     }),
     validation: validation(),
@@ -123,7 +122,7 @@ async function pipeline(bench: Bench, service: DescService): Promise<readonly Mi
 
 function dispatchOf(method: DescMethodUnary, middleware: readonly Middleware[]): Route['dispatch'] {
   const handlers = method.parent.methods.map((each) => [each.localName, { method: each, handle: async () => ok({}) }]);
-  const module = defineModule<object, object>({
+  const module = busModule<object, object>({
     name: 'users',
     services: [{ service: method.parent, handlers: Object.fromEntries(handlers) }],
     commandContext: () => ({}),

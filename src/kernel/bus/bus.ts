@@ -10,7 +10,7 @@ import type { DomainError } from './errors.ts';
 import type { AnyHandler } from './handler.ts';
 import { limitProblems, rateClassProblems } from './limits.ts';
 import { type Middleware, middlewareOf } from './middleware.ts';
-import type { Module, ServiceHandlers } from './module.ts';
+import type { BusModule, ServiceHandlers } from './module.ts';
 
 /** An rpc with the one function that every door calls for it: the middleware and, innermost, the handler. */
 export interface Rpc {
@@ -53,7 +53,7 @@ export class RegistrationError extends Error {
  * streaming that is not served, a query that is not marked free of side effects, limits that cannot be kept, and an rpc registered
  * twice.
  */
-export function createBus(modules: readonly Module[], pipelines: Pipelines): Bus {
+export function createBus(modules: readonly BusModule[], pipelines: Pipelines): Bus {
   const problems: string[] = [];
   const served = new Map<string, Served>();
   for (const module of modules) {
@@ -78,7 +78,7 @@ export function createBus(modules: readonly Module[], pipelines: Pipelines): Bus
 interface Served {
   readonly method: DescMethod;
   readonly handler: AnyHandler;
-  readonly module: Module;
+  readonly module: BusModule;
 }
 
 function toRoute({ method, handler, module }: Served, pipelines: Pipelines): Route {
@@ -99,7 +99,7 @@ function toRoute({ method, handler, module }: Served, pipelines: Pipelines): Rou
 const aroundsOf = (passed: ReturnType<typeof middlewareOf>) => passed.map(({ around }) => around);
 
 /** Calls the handler with what its module gives it. */
-function innermost({ method, handle }: AnyHandler, { context }: Module): Next {
+function innermost({ method, handle }: AnyHandler, { context }: BusModule): Next {
   const { output } = method;
   if (method.methodKind !== 'unary') {
     return async (call) => {

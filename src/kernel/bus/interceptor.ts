@@ -152,7 +152,7 @@ class Passage {
   }
 
   #toShow(error: unknown): unknown {
-    const shown = error instanceof DomainError ? typedError(error, this.#method) : error;
+    const shown = error instanceof DomainError ? typedError(error) : error;
     this.#shown.set(shown, error);
     return shown;
   }

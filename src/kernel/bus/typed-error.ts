@@ -8,7 +8,6 @@ import {
   ResourceInfoSchema,
   RetryInfoSchema,
 } from '#gen/google/rpc/error_details_pb.js';
-import { CODES } from './error-codes.ts';
 import type { DomainError } from './errors.ts';
 
 type Detail = NonNullable<ConstructorParameters<typeof ConnectError>[3]>[number];
@@ -40,14 +39,13 @@ function errorInfo(info: { reason: string; domain: string; metadata?: Readonly<R
   return { desc: ErrorInfoSchema, value: { ...info, metadata: Object.fromEntries(metadata) } };
 }
 
-/** A planned outcome as callers see it. `method` is undefined when the call never came as far as an rpc. */
-export function typedError(error: DomainError, method?: DescMethod): ConnectError {
-  const { reason, metadata, resource, retryAfterMs } = error;
-  const domain = error.domain ?? method?.parent.file.proto.package ?? 'cqrs.v1';
+/** A planned outcome as callers see it. */
+export function typedError(error: DomainError): ConnectError {
+  const { reason, domain, metadata, resource, retryAfterMs } = error;
   const message = bounded(error.message, MAX_TEXT);
   const details = [errorInfo({ reason, domain, metadata })];
-  if (error.kind === 'invalid' && error.violations.length > 0) details.push(badRequest(error));
-  if (error.kind === 'precondition') {
+  if (error.code === Code.InvalidArgument && error.violations.length > 0) details.push(badRequest(error));
+  if (error.code === Code.FailedPrecondition) {
     const subject = resource ? `${resource.type}/${resource.name}` : '';
     const violations = [{ type: reason, subject, description: message }];
     details.push({ desc: PreconditionFailureSchema, value: { violations } });
@@ -60,7 +58,7 @@ export function typedError(error: DomainError, method?: DescMethod): ConnectErro
     const retryDelay = { seconds: BigInt(Math.floor(retryAfterMs / 1000)), nanos: Math.round((retryAfterMs % 1000) * 1e6) };
     details.push({ desc: RetryInfoSchema, value: { retryDelay } });
   }
-  return new ConnectError(message, CODES[error.kind], undefined, details, error);
+  return new ConnectError(message, error.code, undefined, details, error);
 }
 
 /**

@@ -1,10 +1,11 @@
 import type { DescMethod } from '@bufbuild/protobuf';
 import { ConnectError } from '@connectrpc/connect';
+import { Reason, ReasonSchema } from '#gen/cqrs/v1/reasons_pb.js';
 import type { Answer } from '../bus/answer.ts';
 import type { Call, Message } from '../bus/call.ts';
 import { traceKey } from '../bus/context-keys.ts';
 import { methodName } from '../bus/convention.ts';
-import { BusError, DomainError } from '../bus/errors.ts';
+import { DomainError, domainError } from '../bus/errors.ts';
 import { addedMetadata } from '../bus/interceptor.ts';
 import { busMiddleware, type Middleware } from '../bus/middleware.ts';
 import { hiddenTexts } from '../bus/redaction.ts';
@@ -67,10 +68,7 @@ function hiddenIn(call: Call): readonly string[] {
   return [...hiddenTexts(call.method.input, call.request), ...[token, key].filter((text) => text !== undefined)];
 }
 
-/** Something went wrong that nobody planned for. The service's log holds the rest under the `error_id`: pass that on to its operator. */
-class Unexpected extends BusError {
-  readonly reason = 'INTERNAL';
-  readonly kind = 'internal';
+class Unexpected extends domainError(ReasonSchema, Reason.INTERNAL) {
   override readonly metadata: Readonly<Record<string, string>>;
   constructor(errorId: string, cause: unknown) {
     super('internal error', { cause });
@@ -78,13 +76,7 @@ class Unexpected extends BusError {
   }
 }
 
-/**
- * The database said that what it holds, or its own server, is damaged. Nobody mends that by sending the call again; the service's log
- * holds the rest under the `error_id`: pass that on to its operator. Other data may still be read and written.
- */
-class DatabaseDamaged extends BusError {
-  readonly reason = 'DATABASE_DAMAGED';
-  readonly kind = 'data-loss';
+class DatabaseDamaged extends domainError(ReasonSchema, Reason.DATABASE_DAMAGED) {
   override readonly metadata: Readonly<Record<string, string>>;
   constructor(errorId: string, cause: unknown) {
     super('the database is damaged', { cause });
@@ -104,10 +96,10 @@ export function toConnectError(
   call?: Call,
 ): ConnectError {
   if (error instanceof ConnectError && hasErrorInfo(error)) return error;
-  if (error instanceof DomainError) return typedError(error, method);
+  if (error instanceof DomainError) return typedError(error);
   const errorId = unexpected.newId();
   const traceId = call?.contextValues.get(traceKey)?.traceId;
   unexpected.report({ error, errorId, method: method && methodName(method), traceId, hidden: call ? hiddenIn(call) : [] });
   const isDamage = meaningOf(error) === 'damaged';
-  return typedError(isDamage ? new DatabaseDamaged(errorId, error) : new Unexpected(errorId, error), method);
+  return typedError(isDamage ? new DatabaseDamaged(errorId, error) : new Unexpected(errorId, error));
 }

@@ -1,10 +1,12 @@
 import { createHmac } from 'node:crypto';
 import { clone, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { Code } from '@connectrpc/connect';
+import { Reason, ReasonSchema } from '#gen/cqrs/v1/reasons_pb.js';
 import { Answer } from '../bus/answer.ts';
 import type { Call } from '../bus/call.ts';
 import { principalOf } from '../bus/context-keys.ts';
 import { methodName } from '../bus/convention.ts';
-import { BusError, Conflict, type FieldViolation } from '../bus/errors.ts';
+import { Conflict, DomainError, domainError, type FieldViolation } from '../bus/errors.ts';
 import { type Around, busMiddleware, type Middleware, type Need } from '../bus/middleware.ts';
 import { networkOf } from '../bus/network.ts';
 import { bringsSecret, clearSecrets, holdsSecrets } from '../bus/redaction.ts';
@@ -32,23 +34,14 @@ const NEEDS: readonly Need[] = [
 
 const RULE = `the header ${KEY_HEADER} has to be 1 to 255 visible ASCII characters, bare or as a quoted string`;
 
-/**
- * The header `idempotency-key` has to be 1 to 255 visible ASCII characters, such as a UUID, bare or as the quoted string of
- * draft-ietf-httpapi-idempotency-key-header. Nothing was done.
- */
-export class IdempotencyKeyInvalid extends BusError {
-  readonly reason = 'IDEMPOTENCY_KEY_INVALID';
-  readonly kind = 'invalid';
+export class IdempotencyKeyInvalid extends domainError(ReasonSchema, Reason.IDEMPOTENCY_KEY_INVALID) {
   override readonly violations: readonly FieldViolation[] = [{ field: '', description: RULE }];
   constructor() {
     super(RULE);
   }
 }
 
-/** The rpc answers a secret, which is never stored, so its answer could not be given again. Send the command without a key. */
-export class IdempotencyKeyRefused extends BusError {
-  readonly reason = 'IDEMPOTENCY_KEY_REFUSED';
-  readonly kind = 'invalid';
+export class IdempotencyKeyRefused extends domainError(ReasonSchema, Reason.IDEMPOTENCY_KEY_REFUSED) {
   override readonly violations: readonly FieldViolation[] = [
     { field: '', description: `this rpc answers a secret and takes no ${KEY_HEADER}` },
   ];
@@ -170,7 +163,7 @@ export function idempotency({
         } catch (error) {
           const claimed = error instanceof KeyClaimedMeanwhile;
           const meanwhile = await find(call, claim).catch((refusal: unknown) => {
-            throw claimed || (refusal instanceof BusError && refusal.kind !== 'unavailable') ? refusal : error;
+            throw claimed || (refusal instanceof DomainError && refusal.code !== Code.Unavailable) ? refusal : error;
           });
           // It was there a moment ago, and its time is over.
           if (!meanwhile) throw claimed ? new Conflict(error) : error;

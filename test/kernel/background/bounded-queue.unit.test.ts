@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { Overloaded } from '../../../../src/kernel/bus/errors.ts';
-import { boundedQueue } from '../../../../src/modules/users/persistence/bounded-queue.ts';
+import { boundedQueue } from '../../../src/kernel/background/bounded-queue.ts';
+import { Overloaded } from '../../../src/kernel/bus/errors.ts';
 
 /** Work that ends when it is told to. */
 function job() {

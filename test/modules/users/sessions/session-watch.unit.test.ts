@@ -3,19 +3,19 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import {
   type ClosedSession,
   type EndedSessions,
+  type EndedSessionWatch,
   REMEMBERED_MS,
-  type RevocationWatch,
-  startRevocationWatch,
-} from '../../../src/kernel/auth/revocations.ts';
+  startEndedSessionWatch,
+} from '../../../../src/modules/users/sessions/session-watch.ts';
 
-describe('revocation watch', () => {
+describe('ended session watch', () => {
   let journal: EndedSessions[];
   let closed: ClosedSession[];
   let asked: (string | undefined)[];
   let broken: boolean;
   let logged: string[];
   let now: number;
-  let watch: RevocationWatch;
+  let watch: EndedSessionWatch;
 
   beforeEach(() => {
     journal = [];
@@ -28,9 +28,9 @@ describe('revocation watch', () => {
   afterEach(() => watch.stop());
 
   /** The journal stands for the table: the mark is how much of it was read. */
-  function start(intervalMs = 60_000): RevocationWatch {
+  function start(intervalMs = 60_000): EndedSessionWatch {
     const log = (_: unknown, message?: string) => void logged.push(message ?? String(_));
-    watch = startRevocationWatch({
+    watch = startEndedSessionWatch({
       intervalMs,
       logger: { warn: log, info: log },
       now: () => now,
@@ -47,32 +47,32 @@ describe('revocation watch', () => {
     journal.push({ userId: 'ada', epoch: 2, keptSession: null });
     await start().refresh();
 
-    expect(watch.isRevoked('ada', 1, 's1')).toBe(true);
-    expect(watch.isRevoked('ada', 2, 's2')).toBe(false);
-    expect(watch.isRevoked('bob', 1, 's3')).toBe(false);
+    expect(watch.hasEnded('ada', 1, 's1')).toBe(true);
+    expect(watch.hasEnded('ada', 2, 's2')).toBe(false);
+    expect(watch.hasEnded('bob', 1, 's3')).toBe(false);
   });
 
   it('spares the session that is kept', async () => {
     journal.push({ userId: 'ada', epoch: 2, keptSession: 's1' });
     await start().refresh();
 
-    expect(watch.isRevoked('ada', 1, 's1')).toBe(false);
-    expect(watch.isRevoked('ada', 1, 's2')).toBe(true);
-    expect(watch.isRevoked('ada', 1, '')).toBe(true);
+    expect(watch.hasEnded('ada', 1, 's1')).toBe(false);
+    expect(watch.hasEnded('ada', 1, 's2')).toBe(true);
+    expect(watch.hasEnded('ada', 1, '')).toBe(true);
   });
 
   it('ends the kept session with the next end of sessions, in whatever order they are read', async () => {
     journal.push({ userId: 'ada', epoch: 3, keptSession: null }, { userId: 'ada', epoch: 2, keptSession: 's1' });
     await start().refresh();
-    expect(watch.isRevoked('ada', 1, 's1')).toBe(true);
+    expect(watch.hasEnded('ada', 1, 's1')).toBe(true);
   });
 
   it('ends one session and leaves the others of its user', async () => {
     closed.push({ userId: 'ada', session: 's1' });
     await start().refresh();
-    expect(watch.isRevoked('ada', 1, 's1')).toBe(true);
-    expect(watch.isRevoked('ada', 1, 's2')).toBe(false);
-    expect(watch.isRevoked('ada', 1, '')).toBe(false);
+    expect(watch.hasEnded('ada', 1, 's1')).toBe(true);
+    expect(watch.hasEnded('ada', 1, 's2')).toBe(false);
+    expect(watch.hasEnded('ada', 1, '')).toBe(false);
   });
 
   it('tells who listens of each end once, and of nobody else', async () => {
@@ -101,8 +101,8 @@ describe('revocation watch', () => {
     await watch.refresh();
 
     expect(asked).toEqual([undefined, '1', '1']);
-    expect(watch.isRevoked('ada', 1, 's1')).toBe(true);
-    expect(watch.isRevoked('bob', 0, 's2')).toBe(true);
+    expect(watch.hasEnded('ada', 1, 's1')).toBe(true);
+    expect(watch.hasEnded('bob', 0, 's2')).toBe(true);
   });
 
   it('forgets an entry when no token from before it can live, and no sooner', async () => {
@@ -111,17 +111,17 @@ describe('revocation watch', () => {
 
     now = REMEMBERED_MS;
     await watch.refresh();
-    expect(watch.isRevoked('ada', 1, 's1')).toBe(true);
+    expect(watch.hasEnded('ada', 1, 's1')).toBe(true);
 
     now = REMEMBERED_MS + 1;
     await watch.refresh();
-    expect(watch.isRevoked('ada', 1, 's1')).toBe(false);
+    expect(watch.hasEnded('ada', 1, 's1')).toBe(false);
   });
 
   it('sees what was ended by itself within its interval', async () => {
     start(5);
     journal.push({ userId: 'ada', epoch: 2, keptSession: null });
-    await until(() => watch.isRevoked('ada', 1, 's1'));
+    await until(() => watch.hasEnded('ada', 1, 's1'));
   });
 
   it('survives an outage, logs it once and keeps what it knows', async () => {
@@ -131,12 +131,12 @@ describe('revocation watch', () => {
     await expect(watch.refresh()).rejects.toThrow('the database is away');
     const before = asked.length;
     await until(() => asked.length > before + 3);
-    expect(watch.isRevoked('ada', 1, 's1')).toBe(true);
+    expect(watch.hasEnded('ada', 1, 's1')).toBe(true);
     expect(logged).toEqual(['ended sessions cannot be read; trying again']);
 
     broken = false;
     journal.push({ userId: 'bob', epoch: 1, keptSession: null });
-    await until(() => watch.isRevoked('bob', 0, 's2'));
+    await until(() => watch.hasEnded('bob', 0, 's2'));
     await until(() => logged.length === 2);
     expect(logged[1]).toBe('ended sessions can be read again');
   });

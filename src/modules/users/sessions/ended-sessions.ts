@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { type ClosedSession, type EndedRead, type EndedSessions, REMEMBERED_MS } from './revocations.ts';
+import { type ClosedSession, type EndedRead, type EndedSessions, REMEMBERED_MS } from './session-watch.ts';
 
 /** What was read, and where: on which history of the database, and up to which of its transactions. */
 interface Reading {
@@ -30,7 +30,7 @@ const BY_TRANSACTION = readingOf('transaction_id >= $1::xid8');
 const PATIENCE = 2_000;
 
 /**
- * Reads read.ended_session and read.closed_session for the revocation watch.
+ * Reads read.ended_session and read.closed_session for the watch over ended sessions.
  *
  * The mark is the oldest transaction still under way at the read before (`pg_snapshot_xmin`): whatever was not visible then has that
  * id or a later one, so a slow commit is not missed. It holds for one history of the database only. On another one, or when the ids

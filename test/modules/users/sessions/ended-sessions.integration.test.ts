@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
-import { readEndedSessions } from '../../../src/kernel/auth/ended-sessions.ts';
-import { startRevocationWatch } from '../../../src/kernel/auth/revocations.ts';
-import type { Connection } from '../../../src/kernel/database/connection.ts';
-import { ask, startForTest, until } from '../../embedded-postgres/cluster-harness.ts';
-import { createTemplate, createTestDatabase, type TestDatabase } from '../../support/database.ts';
-import { eventually } from '../../support/eventually.ts';
-import { temporaryDataDir } from '../../support/temporary-data-dir.ts';
+import type { Connection } from '../../../../src/kernel/database/connection.ts';
+import { readEndedSessions } from '../../../../src/modules/users/sessions/ended-sessions.ts';
+import { startEndedSessionWatch } from '../../../../src/modules/users/sessions/session-watch.ts';
+import { ask, startForTest, until } from '../../../embedded-postgres/cluster-harness.ts';
+import { createTemplate, createTestDatabase, type TestDatabase } from '../../../support/database.ts';
+import { eventually } from '../../../support/eventually.ts';
+import { temporaryDataDir } from '../../../support/temporary-data-dir.ts';
 
 /** Ends a user's sessions as a command does, and returns the user. */
 const END = `insert into read.ended_session (user_id, epoch, ended_at, transaction_id)
@@ -101,7 +101,7 @@ it('after a failover that lost transactions, the watch learns of what was ended 
   if (!replica) throw new Error('there is no replica');
 
   let current = pool(database.connections.reader);
-  const watch = startRevocationWatch({
+  const watch = startEndedSessionWatch({
     read: (mark) => readEndedSessions(current)(mark),
     intervalMs: 10,
     logger: { warn: () => {}, info: () => {} },
@@ -122,7 +122,7 @@ it('after a failover that lost transactions, the watch learns of what was ended 
       const [row] = await ask<{ id: string }>(here(owner) as never, END);
       lost.push(row?.id ?? '');
     }
-    await eventually(() => expect(watch.isRevoked(lost.at(-1) ?? '', 1, '')).toBe(true));
+    await eventually(() => expect(watch.hasEnded(lost.at(-1) ?? '', 1, '')).toBe(true));
 
     await onReplica.query('select pg_promote()');
     await Promise.all([onPrimary.end(), onReplica.end()]);
@@ -130,9 +130,9 @@ it('after a failover that lost transactions, the watch learns of what was ended 
     const [ended] = await ask<{ id: string }>(promoted as never, END);
     await current.end();
     current = pool({ ...replica, database: name });
-    await eventually(() => expect(watch.isRevoked(ended?.id ?? '', 1, '')).toBe(true));
+    await eventually(() => expect(watch.hasEnded(ended?.id ?? '', 1, '')).toBe(true));
     // What was acknowledged once is not taken back.
-    expect(watch.isRevoked(lost[0] ?? '', 1, '')).toBe(true);
+    expect(watch.hasEnded(lost[0] ?? '', 1, '')).toBe(true);
   } finally {
     await watch.stop();
     await current.end();

@@ -1,4 +1,4 @@
-import { Overloaded } from '../../../kernel/bus/errors.ts';
+import { Overloaded } from '../bus/errors.ts';
 
 /** Whose work it is, and what ends its wait. */
 export interface Turn {

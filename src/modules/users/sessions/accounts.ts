@@ -1,8 +1,8 @@
 import { LRUCache } from 'lru-cache';
 import type pg from 'pg';
-import { translateSqlError } from '../database/sql-errors.ts';
-import { TOKEN_LIFETIME_MS } from './access-token.ts';
-import type { Revocations } from './revocations.ts';
+import { TOKEN_LIFETIME_MS } from '../../../kernel/auth/access-token.ts';
+import { translateSqlError } from '../../../kernel/database/sql-errors.ts';
+import type { EndedSessionWatch } from './session-watch.ts';
 
 /** The accounts of this service that tokens of another issuer can name. */
 export interface Accounts {
@@ -25,12 +25,12 @@ const PATIENCE = 2_000;
 /** Asks the primary: a replica may not know of a suspension yet. */
 export function createAccounts({
   primary,
-  revocations,
+  sessions,
   now,
   maxCached = 10_000,
 }: {
   primary: Pick<pg.Pool, 'query'>;
-  revocations: Pick<Revocations, 'isRevoked'>;
+  sessions: Pick<EndedSessionWatch, 'hasEnded'>;
   /** Milliseconds since the epoch. */
   now: () => number;
   maxCached?: number;
@@ -55,7 +55,7 @@ export function createAccounts({
       const id = subject.toLowerCase();
       if (!UUID.test(id)) return true;
       const known = open.get(id);
-      if (known && now() < known.until && !revocations.isRevoked(id, known.epoch, '')) return true;
+      if (known && now() < known.until && !sessions.hasEnded(id, known.epoch, '')) return true;
       return lookUp(id);
     },
   };

@@ -1,7 +1,7 @@
-import { type Config, ConfigError } from './config.ts';
-import type { Door } from './doors/door.ts';
-import { createMetricsServer } from './doors/metrics-server.ts';
-import type { Snapshot } from './telemetry/metrics/snapshot.ts';
+import { type Config, ConfigError } from '../config.ts';
+import type { Door } from '../doors/door.ts';
+import { createMetricsServer } from '../doors/metrics-server.ts';
+import type { Snapshot } from '../telemetry/metrics/snapshot.ts';
 
 /** Opens a door at the address that a variable names, and answers the port. Throws ConfigError. */
 export async function openDoor(door: Pick<Door, 'listen'>, variable: string, address: string): Promise<number> {

@@ -1,13 +1,6 @@
 import type { Logger } from 'pino';
-import { LONGEST_TOKEN_LIFETIME_MS } from './access-token.ts';
-
-/** Which sessions have ended before their tokens do. */
-export interface Revocations {
-  /** True when the user's sessions were ended after the token was made, unless this session was the one kept. */
-  readonly isRevoked: (userId: string, epoch: number, session: string) => boolean;
-  /** Calls the listener each time that sessions of the user have ended. Returns the function that takes it back. */
-  readonly onEnded: (userId: string, listener: () => void) => () => void;
-}
+import { LONGEST_TOKEN_LIFETIME_MS } from '../../../kernel/auth/access-token.ts';
+import type { Sessions } from '../../../kernel/auth/authority.ts';
 
 /** A user's sessions ended: tokens of earlier epochs no longer count. */
 export interface EndedSessions {
@@ -32,14 +25,15 @@ export interface EndedRead {
   readonly mark: string;
 }
 
-export interface RevocationWatch extends Revocations {
+/** Knows which sessions have ended before their tokens do. */
+export interface EndedSessionWatch extends Pick<Sessions, 'hasEnded' | 'onEnded'> {
   /** Reads what was ended up to now. Rejects when the read fails. Await it before the doors open. */
   readonly refresh: () => Promise<void>;
   /** Ends the reading; resolves when none is under way. */
   readonly stop: () => Promise<void>;
 }
 
-export interface RevocationWatchOptions {
+export interface EndedSessionWatchOptions {
   /**
    * Reads the sessions that ended since the mark of the read before. Undefined asks for all that can still matter: those ended within
    * the longest lifetime of a token. Reading one twice does no harm, missing one does.
@@ -59,7 +53,7 @@ export const REMEMBERED_MS = LONGEST_TOKEN_LIFETIME_MS + 60_000;
  * Keeps the ended sessions in memory, so that a call asks no database. A failing read is tried again at the interval and
  * logged once an outage; what is known by then stays in force.
  */
-export function startRevocationWatch({ read, intervalMs = 250, logger, now }: RevocationWatchOptions): RevocationWatch {
+export function startEndedSessionWatch({ read, intervalMs = 250, logger, now }: EndedSessionWatchOptions): EndedSessionWatch {
   const known = new KnownEnds();
   const listeners = new Map<string, Set<() => void>>();
   let mark: string | undefined;
@@ -107,7 +101,7 @@ export function startRevocationWatch({ read, intervalMs = 250, logger, now }: Re
   void poll();
 
   return {
-    isRevoked: (userId, epoch, session) => known.isRevoked(userId, epoch, session),
+    hasEnded: (userId, epoch, session) => known.hasEnded(userId, epoch, session),
     onEnded,
     refresh,
     async stop() {
@@ -124,7 +118,7 @@ class KnownEnds {
   readonly #byUser = new Map<string, { readonly epoch: number; readonly keptSession: string | null; readonly at: number }>();
   readonly #bySession = new Map<string, { readonly at: number }>();
 
-  isRevoked(userId: string, epoch: number, session: string): boolean {
+  hasEnded(userId: string, epoch: number, session: string): boolean {
     if (this.#bySession.size > 0 && this.#bySession.has(session)) return true;
     const entry = this.#byUser.get(userId);
     if (entry === undefined || entry.epoch <= epoch) return false;
