@@ -3,15 +3,15 @@ import { Code, createContextKey } from '@connectrpc/connect';
 import type { Call } from '../bus/call.ts';
 import { attemptKey, principalOf, traceKey } from '../bus/context-keys.ts';
 import { methodName } from '../bus/convention.ts';
+import { codeOf } from '../bus/error-code.ts';
 import { DomainError } from '../bus/errors.ts';
 import { networkOf } from '../bus/network.ts';
 import { ownersOf, type RedactedMessage, redact } from '../bus/redaction.ts';
-import { isStandInEmail } from '../bus/replay.ts';
-import type { Attempt, CommandRecord, Outcome, Target } from '../command-log/command-record.ts';
-import type { Refusal } from '../command-log/refusal-tally.ts';
+import { isStandInEmail } from '../bus/rerun.ts';
 import { unitOfWorkKey } from '../database/write/unit-of-work.ts';
 import { codeName } from '../telemetry/code-name.ts';
-import { codeOf } from './error-code.ts';
+import type { Attempt, CommandRecord, Outcome, Target } from './command-record.ts';
+import type { Refusal } from './refusal-tally.ts';
 
 /** Names the record of a command, in its answer and in its error. */
 export const COMMAND_ID_HEADER = 'cqrs-command-id';

@@ -1,12 +1,6 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { KNOWN_DAYS } from '../database/limits/guesses.ts';
 
-/**
- * In an answer: a token by which the service knows the caller's device again. In a request: that token. It lets nobody in; guesses that
- * come with it are counted apart from those of strangers.
- */
-export const DEVICE_HEADER = 'cqrs-device';
-
 const ID_BYTES = 16;
 const EXPIRY_BYTES = 6;
 const MAC_BYTES = 32;

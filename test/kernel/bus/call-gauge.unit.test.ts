@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it } from '@jest/globals';
-import { CallGauge } from '../../../src/kernel/middleware/call-gauge.ts';
+import { CallGauge } from '../../../src/kernel/bus/call-gauge.ts';
 
 describe('CallGauge', () => {
   it('lets as many calls in as the limit says, and the next when one has left', () => {

@@ -1,7 +1,7 @@
 import { Reason, ReasonSchema } from '#gen/cqrs/v1/reasons_pb.js';
-import { accessRule } from '../bus/access.ts';
-import type { Call } from '../bus/call.ts';
-import { domainError, type FieldViolation } from '../bus/errors.ts';
+import { accessRule } from './access.ts';
+import type { Call } from './call.ts';
+import { domainError, type FieldViolation } from './errors.ts';
 
 /** In a request: try the command and change nothing. In an answer: it was only tried. */
 export const DRY_RUN_HEADER = 'cqrs-dry-run';

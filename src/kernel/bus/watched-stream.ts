@@ -1,4 +1,5 @@
-import type { Message } from '../bus/call.ts';
+import type { Answer } from './answer.ts';
+import type { Message } from './call.ts';
 
 /** How a stream ended: its messages were all read, it failed, or its reader left before the end. */
 export type StreamEnd = { readonly kind: 'complete' | 'left' } | { readonly kind: 'failed'; readonly error: unknown };
@@ -13,6 +14,11 @@ export function watchedStream(
   onFirst: () => void = () => {},
 ): AsyncIterable<Message> {
   return { [Symbol.asyncIterator]: () => watchedIterator(messages[Symbol.asyncIterator](), report, onFirst) };
+}
+
+/** The same for the answer to a streaming rpc. */
+export function watchedAnswer(answer: Answer, report: (end: StreamEnd, count: number) => void): Answer {
+  return answer.withMessage(watchedStream(answer.message as AsyncIterable<Message>, report));
 }
 
 function watchedIterator(

@@ -3,9 +3,9 @@ import { createConnectTransport, createGrpcTransport } from '@connectrpc/connect
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { CommandService } from '../../../gen/users/v1/command_service_pb.js';
 import { QueryService } from '../../../gen/users/v1/query_service_pb.js';
+import { REQUEST_HEADERS } from '../../../src/kernel/bus/bus-headers.ts';
 import { BUS_METADATA } from '../../../src/kernel/contracts/bus-metadata.ts';
 import { inProcessTransport } from '../../../src/kernel/doors/in-process.ts';
-import { REQUEST_HEADERS } from '../../../src/kernel/middleware/bus-headers.ts';
 import { refusalOf } from '../../support/errors.ts';
 import { logIn, signUp } from '../../support/people.ts';
 import { startTestApp, type TestApp } from '../../support/test-app.ts';

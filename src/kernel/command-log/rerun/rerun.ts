@@ -1,14 +1,14 @@
 import { Code } from '@connectrpc/connect';
-import { permissionsOf } from '../auth/roles.ts';
-import { Call } from '../bus/call.ts';
-import { principalKey } from '../bus/context-keys.ts';
-import { methodName } from '../bus/convention.ts';
-import { Conflict, DomainError } from '../bus/errors.ts';
-import { replayKey } from '../bus/replay.ts';
-import type { CommandRecorder } from '../command-log/command-recorder.ts';
-import type { CommandToReplay, Replay, ReplayedCommand } from '../command-log/replay.ts';
-import { unitOfWorkKey } from '../database/write/unit-of-work.ts';
-import { CommandAttempt, commandAttemptKey } from './command-attempt.ts';
+import { permissionsOf } from '../../auth/roles.ts';
+import { Call } from '../../bus/call.ts';
+import { principalKey } from '../../bus/context-keys.ts';
+import { methodName } from '../../bus/convention.ts';
+import { Conflict, DomainError } from '../../bus/errors.ts';
+import { rerunKey } from '../../bus/rerun.ts';
+import { unitOfWorkKey } from '../../database/write/unit-of-work.ts';
+import { CommandAttempt, commandAttemptKey } from '../command-attempt.ts';
+import type { CommandRecorder } from '../command-recorder.ts';
+import type { CommandToRerun, Rerun, RerunCommand } from './command-to-rerun.ts';
 
 /** They tell of the circumstances and not of the command. */
 const CIRCUMSTANCES: ReadonlySet<Code> = new Set([
@@ -19,17 +19,17 @@ const CIRCUMSTANCES: ReadonlySet<Code> = new Set([
 ]);
 
 /**
- * Runs recorded commands again through the `replay` pipeline. Each is rolled back, unless there is a recorder: then what it does is kept,
+ * Runs recorded commands again through the `rerun` pipeline. Each is rolled back, unless there is a recorder: then what it does is kept,
  * and so is its record, however it ends.
  */
-export function createReplay({
+export function createRerun({
   recorder,
   report,
 }: {
   recorder?: Pick<CommandRecorder, 'record'>;
   /** Told of the errors that nobody planned; each is the outcome `failed` of its command. */
   report: (error: unknown, commandId: string) => void;
-}): Replay {
+}): Rerun {
   return async (command, signal) => {
     const call = callFor(command);
     const attempt = new CommandAttempt(call);
@@ -48,7 +48,7 @@ export function createReplay({
   };
 }
 
-function callFor({ route, id, request, principal, verdict, peer, userAgent }: CommandToReplay): Call {
+function callFor({ route, id, request, principal, verdict, peer, userAgent }: CommandToRerun): Call {
   const call = new Call({
     method: route.method,
     request,
@@ -58,17 +58,17 @@ function callFor({ route, id, request, principal, verdict, peer, userAgent }: Co
     readHeader: (name) => (name === 'user-agent' ? userAgent : undefined),
   });
   call.contextValues.set(principalKey, { ...principal, permissions: permissionsOf(principal.roles) });
-  call.contextValues.set(replayKey, verdict);
+  call.contextValues.set(rerunKey, verdict);
   return call;
 }
 
-async function errorOf({ route }: CommandToReplay, call: Call, signal: AbortSignal): Promise<unknown> {
-  if (!route.replay) throw new Error(`${methodName(route.method)} cannot be run again`);
+async function errorOf({ route }: CommandToRerun, call: Call, signal: AbortSignal): Promise<unknown> {
+  if (!route.rerun) throw new Error(`${methodName(route.method)} cannot be run again`);
   const cancel = (): void => call.cancellation.cancel(signal.reason);
   if (signal.aborted) cancel();
   signal.addEventListener('abort', cancel);
   try {
-    await route.replay(call);
+    await route.rerun(call);
     return undefined;
   } catch (error) {
     return error ?? new Error('thrown without an error');
@@ -77,7 +77,7 @@ async function errorOf({ route }: CommandToReplay, call: Call, signal: AbortSign
   }
 }
 
-function changesOf(call: Call): Pick<ReplayedCommand, 'target' | 'events' | 'state'> {
+function changesOf(call: Call): Pick<RerunCommand, 'target' | 'events' | 'state'> {
   const work = call.contextValues.get(unitOfWorkKey);
   const target = work?.target;
   const aggregateVersion = target?.versionAfter ?? 0;

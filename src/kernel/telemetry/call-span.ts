@@ -1,14 +1,14 @@
 import { ConnectError } from '@connectrpc/connect';
 import { type Span, SpanStatusCode } from '@opentelemetry/api';
 import type { Call } from '../bus/call.ts';
+import { type CallEnd, endCode, endReason } from '../bus/call-end.ts';
 import { attemptKey } from '../bus/context-keys.ts';
 import { methodName } from '../bus/convention.ts';
+import { commandAttemptKey, outcomeOf } from '../command-log/command-attempt.ts';
 import type { Target } from '../command-log/command-record.ts';
 import { readerKey } from '../database/read/reader.ts';
-import { ATTRIBUTE, type SpanAttributes } from '../telemetry/attributes.ts';
-import { codeName, isFault } from '../telemetry/code-name.ts';
-import { type CallEnd, endCode, endReason } from './call-end.ts';
-import { commandAttemptKey, outcomeOf } from './command-attempt.ts';
+import { ATTRIBUTE, type SpanAttributes } from './attributes.ts';
+import { codeName, isFault } from './code-name.ts';
 
 /** What the sampler is told of a call. */
 export function sampledBy(call: Call): SpanAttributes {

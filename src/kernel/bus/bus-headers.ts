@@ -1,10 +1,15 @@
 import { Reason, ReasonSchema } from '#gen/cqrs/v1/reasons_pb.js';
-import type { Call } from '../bus/call.ts';
-import { domainError, type FieldViolation } from '../bus/errors.ts';
-import { DEVICE_HEADER } from './device.ts';
+import type { Call } from './call.ts';
 import { DRY_RUN_HEADER } from './dry-run.ts';
+import { domainError, type FieldViolation } from './errors.ts';
 
 export const CONSISTENCY_HEADER = 'cqrs-consistency';
+
+/**
+ * In an answer: a token by which the service knows the caller's device again. In a request: that token. It lets nobody in; guesses that
+ * come with it are counted apart from those of strangers.
+ */
+export const DEVICE_HEADER = 'cqrs-device';
 
 /** What callers send of the bus's own. */
 export const REQUEST_HEADERS: ReadonlySet<string> = new Set([CONSISTENCY_HEADER, DRY_RUN_HEADER, DEVICE_HEADER]);

@@ -1,8 +1,8 @@
 import { Code, ConnectError } from '@connectrpc/connect';
-import { type ErrorInfo, ErrorInfoSchema } from '#gen/google/rpc/error_details_pb.js';
-import { answerOf, type ConnectResponse, toResponse } from '../bus/answer.ts';
-import type { Call, Message } from '../bus/call.ts';
-import { DeadlinePassed } from '../bus/errors.ts';
+import type { Answer } from './answer.ts';
+import type { Call, Message } from './call.ts';
+import { DeadlinePassed } from './errors.ts';
+import { reasonIn } from './typed-error.ts';
 import { type StreamEnd, watchedStream } from './watched-stream.ts';
 
 /** How a call ended, as its caller sees it. */
@@ -19,19 +19,18 @@ export interface CallEnd {
  */
 export function untilItsEnd(
   call: Call,
-  make: () => Promise<ConnectResponse>,
+  make: () => Promise<Answer>,
   report: (end: CallEnd) => void,
   onFirstMessage?: () => void,
-): Promise<ConnectResponse> {
+): Promise<Answer> {
   return make().then(
-    (response) => {
+    (answer) => {
       if (!call.stream) {
         report(ANSWERED);
-        return response;
+        return answer;
       }
-      const answer = answerOf(response);
       const ended = (end: StreamEnd, messages: number): void => report({ error: errorOf(end, call), messages });
-      return toResponse(answer.withMessage(watchedStream(answer.message as AsyncIterable<Message>, ended, onFirstMessage)));
+      return answer.withMessage(watchedStream(answer.message as AsyncIterable<Message>, ended, onFirstMessage));
     },
     (error: unknown) => {
       report({ error });
@@ -60,9 +59,5 @@ export function endCode({ error }: CallEnd): Code | undefined {
 
 /** The `reason` of the error's google.rpc.ErrorInfo (AIP-193). */
 export function endReason({ error }: CallEnd): string | undefined {
-  if (!(error instanceof ConnectError)) return undefined;
-  for (const detail of error.details) {
-    if ('desc' in detail && detail.desc.typeName === ErrorInfoSchema.typeName) return (detail.value as Partial<ErrorInfo>).reason;
-  }
-  return undefined;
+  return error instanceof ConnectError ? reasonIn(error) : undefined;
 }

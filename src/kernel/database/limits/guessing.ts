@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Call } from '../bus/call.ts';
-import { GuessesExhausted, GuessesThrottled } from '../bus/errors.ts';
-import type { Admission, Count, Guesses } from '../database/limits/guesses.ts';
-import { translateSqlError } from '../database/sql-errors.ts';
-import { Turns } from './turns.ts';
+import type { Call } from '../../bus/call.ts';
+import { GuessesExhausted, GuessesThrottled } from '../../bus/errors.ts';
+import { Turns } from '../../bus/turns.ts';
+import { translateSqlError } from '../sql-errors.ts';
+import type { Admission, Count, Guesses } from './guesses.ts';
 
 /** How long a guess is held at most, and how often it looks whether it may go on, in milliseconds. */
 const LONGEST_HOLD = 10_000;

@@ -12,7 +12,7 @@ export interface RecordedVerdict {
 }
 
 /** Set while a recorded command is run again. */
-export const replayKey = createContextKey<RecordedVerdict | undefined>(undefined, { description: 'replay' });
+export const rerunKey = createContextKey<RecordedVerdict | undefined>(undefined, { description: 'rerun' });
 
 /** Marks what stands in the place of a text that is not on record any more; no two commands have the same. */
 export const standInText = (commandId: string): string => `stand-in ${commandId}`;
