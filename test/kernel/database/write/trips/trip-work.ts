@@ -1,10 +1,10 @@
 import { CommandService } from '#gen/users/v1/command_service_pb.js';
 import type { Call } from '../../../../../src/kernel/bus/call.ts';
+import { CommandAttempt } from '../../../../../src/kernel/command-log/command-attempt.ts';
 import { NamedStatementClient } from '../../../../../src/kernel/database/named-statement-client.ts';
 import type { AggregateType } from '../../../../../src/kernel/database/write/aggregate-type.ts';
 import type { UnitOfWork } from '../../../../../src/kernel/database/write/unit-of-work.ts';
 import { createWriteSide, type WriteSide } from '../../../../../src/kernel/database/write/write-side.ts';
-import { CommandAttempt } from '../../../../../src/kernel/middleware/command-attempt.ts';
 import { createTestDatabase, type TestDatabase } from '../../../../support/database.ts';
 import { callTo } from '../../../middleware/test-call.ts';
 import { createTripTables, LabelMapping, Traveller, TravellerType, Trip, TripType } from './trip.ts';
