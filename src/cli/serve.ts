@@ -25,7 +25,8 @@ export async function serve(
   { database, onServing = (text) => void process.stderr.write(text) }: ServeOptions = {},
 ): Promise<void> {
   process.stderr.on('error', () => {});
-  const read = readConfig(environment);
+  const { application } = await import('../app.ts');
+  const read = readConfig(environment, application.modules);
   const config = database ? { ...read, database } : read;
   const isAlone = config.workers === 1;
   const logger = await createLogger({

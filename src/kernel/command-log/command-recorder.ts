@@ -6,8 +6,9 @@ import { DatabaseUnavailable, Overloaded } from '../bus/errors.ts';
 import { errorCode } from '../database/sql-errors.ts';
 import { ATTRIBUTE } from '../telemetry/attributes.ts';
 import { inOwnTrace } from '../telemetry/spans.ts';
-import { type CommandRecord, recordsParameter, STORE_RECORDS } from './command-record.ts';
+import type { CommandRecord } from './command-record.ts';
 import { type OwnerDigest, ownersParameter, withOwners } from './personal-owner.ts';
+import { recordsParameter, STORE_RECORDS } from './store-records.ts';
 
 const STORE_OWNED_RECORDS = withOwners(STORE_RECORDS);
 

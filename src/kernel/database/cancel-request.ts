@@ -1,24 +1,9 @@
-import { type EventEmitter, once } from 'node:events';
-import pg from 'pg';
+import { once } from 'node:events';
+import type pg from 'pg';
+import { bareConnection, sessionOf } from './pg-internals.ts';
 
 /** How long the server may take, in milliseconds. */
 const PATIENCE = 2_000;
-
-/** What `pg` has and its types leave out. */
-interface Session {
-  readonly host: string;
-  readonly port: number;
-  readonly ssl: object | boolean;
-  readonly sslNegotiation: string;
-  readonly processID: number;
-  readonly secretKey: number;
-}
-interface Wire extends EventEmitter {
-  readonly stream: { destroy(): void };
-  connect(portOrPath: number | string, host?: string): void;
-  requestSsl(): void;
-  cancel(processId: number, secretKey: number): void;
-}
 
 /**
  * Asks the server to stop the statement that a connection runs (CancelRequest, PostgreSQL manual 54.2.9), if `isWanted` still says so
@@ -27,8 +12,9 @@ interface Wire extends EventEmitter {
  * It begins no session: it needs no rights, works through a pooler, and when the server takes no more connections.
  */
 export async function requestCancel(client: pg.PoolClient, isWanted: () => boolean): Promise<void> {
-  const { host, port, ssl, sslNegotiation, processID, secretKey } = client as unknown as Session;
-  const wire = new pg.Connection({ ssl, sslNegotiation } as pg.ConnectionConfig) as unknown as Wire;
+  const session = sessionOf(client);
+  const { host, port, ssl, sslNegotiation, processID, secretKey } = session;
+  const wire = bareConnection(session);
   const ask = (): void => {
     if (isWanted()) wire.cancel(processID, secretKey);
     else wire.stream.destroy();

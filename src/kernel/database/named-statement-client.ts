@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import type pg from 'pg';
 import { recordedSpan } from '../telemetry/spans.ts';
 import { DatabaseClient } from './database-client.ts';
+import { applicationName } from './pg-internals.ts';
 import { beginStatement, endStatement } from './statement-span.ts';
 import { knownSummary } from './statement-summary.ts';
 
@@ -38,13 +38,13 @@ export class NamedStatementClient extends DatabaseClient {
   meter: StatementMeter | undefined;
 
   override query(...parameters: never[]): never {
-    NamedStatementClient.listener?.(textOf(parameters), purposeOf(this));
+    NamedStatementClient.listener?.(textOf(parameters), applicationName(this));
     return this.meter || recordedSpan() ? this.#watched(parameters) : this.#send(parameters);
   }
 
   #watched(parameters: never[]): never {
     const text = textOf(parameters);
-    const begun = recordedSpan() && beginStatement(text, { purpose: purposeOf(this), client: this });
+    const begun = recordedSpan() && beginStatement(text, { purpose: applicationName(this), client: this });
     const { meter } = this;
     const started = performance.now();
     const end = (error?: unknown): void => {
@@ -78,9 +78,4 @@ export class NamedStatementClient extends DatabaseClient {
 
 function textOf([statement]: readonly unknown[]): string {
   return typeof statement === 'string' ? statement : String((statement as { text?: string } | undefined)?.text);
-}
-
-function purposeOf(client: pg.Client): string {
-  const { connectionParameters } = client as unknown as { connectionParameters: { application_name?: string } };
-  return connectionParameters.application_name ?? '';
 }

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { CommandService } from '../../../gen/users/v1/command_service_pb.js';
 import { QueryService } from '../../../gen/users/v1/query_service_pb.js';
 import { Call } from '../../../src/kernel/bus/call.ts';
-import { STORE_RECORDS } from '../../../src/kernel/command-log/command-record.ts';
+import { STORE_RECORDS } from '../../../src/kernel/command-log/store-records.ts';
 import { NamedStatementClient } from '../../../src/kernel/database/named-statement-client.ts';
 import { refusalOf } from '../../support/errors.ts';
 import { logIn, signUp } from '../../support/people.ts';

@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import type { Cancellation } from '../../bus/cancellation.ts';
 import { requestCancel } from '../cancel-request.ts';
+import { streamOf } from '../pg-internals.ts';
 import type { ConnectionPool } from '../pool.ts';
 import { errorCode, isConnectionLost, leavesConnectionUsable } from '../sql-errors.ts';
 
@@ -153,8 +154,7 @@ class Lane {
   #cork(client: pg.PoolClient): void {
     if (this.#isCorked) return;
     this.#isCorked = true;
-    const { stream } = (client as unknown as { connection: { stream: NodeJS.WritableStream & { cork(): void; uncork(): void } } })
-      .connection;
+    const stream = streamOf(client);
     stream.cork();
     setImmediate(() => {
       this.#isCorked = false;

@@ -1,7 +1,7 @@
 import type { EntityMetadata } from '@mikro-orm/core';
-import { SUCCESS_PARAMETERS, storeSuccess } from '../../command-log/command-record.ts';
+import { STORE_SUCCESS, SUCCESS_INPUTS } from '../../command-log/store-records.ts';
 import type { AggregateType, InlineProjection } from './aggregate-type.ts';
-import { CLAIM_PARAMETERS, storeClaim } from './idempotency-keys.ts';
+import { CLAIM_INPUTS, STORE_CLAIM_BESIDE } from './idempotency-keys.ts';
 
 /** A statement with its parameters. */
 export interface Statement {
@@ -9,9 +9,24 @@ export interface Statement {
   readonly values: readonly unknown[];
 }
 
-/** The events: parameters 1 to 9 of every write, in this order. */
-export type EventParameters = readonly [
+/** What the events take as columns of `input`, each with its type; their values are `EventValues`. */
+export const EVENT_INPUTS = {
+  aggregate_type: 'text',
+  aggregate_id: 'uuid',
+  aggregate_version: 'integer',
+  command_id: 'uuid',
+  traceparent: 'text',
+  occurred_at: 'timestamptz',
+  event_ids: 'uuid[]',
+  event_types: 'text[]',
+  event_payloads: 'bytea[]',
+  event_personal: 'bytea[]',
+} as const;
+
+/** In the order of EVENT_INPUTS. */
+export type EventValues = readonly [
   aggregateType: string,
+  aggregateId: string,
   aggregateVersion: number,
   commandId: string,
   traceparent: string,
@@ -21,17 +36,18 @@ export type EventParameters = readonly [
   payloads: readonly Buffer[],
   personal: readonly (Buffer | null)[],
 ];
-const FIRST_OF_RECORD = 10;
-const FIRST_OF_TEXTS = FIRST_OF_RECORD + SUCCESS_PARAMETERS;
 
-/** What is stored beside the row. */
+/** Of an update: how often the row had been written when the aggregate was loaded. */
+const UPDATE_INPUTS = { writes: 'integer' } as const;
+
+/** What is stored beside the row: for each part the values of its inputs, in their order. */
 export interface SideEffects {
-  readonly events: EventParameters;
-  /** Of the command's record: `successParameters`. */
+  readonly events: EventValues;
+  /** Of the command's record: `successValues`. */
   readonly record: readonly unknown[];
   /** Of its inline read models: `textsOf`. */
   readonly texts: readonly (readonly string[])[];
-  /** Of its idempotency key, if it has one: `claimParameters`. */
+  /** Of its idempotency key, if it has one: `claimValues`. */
   readonly claim: readonly unknown[] | undefined;
 }
 
@@ -39,7 +55,11 @@ export interface SideEffects {
  * The statements that keep one kind of aggregate, made from its mapping.
  *
  * A write is one statement: the row, its events, its inline read models, the command's record and its idempotency key. It fails with
- * serialization_failure when the row was written by somebody else since it was read.
+ * serialization_failure when the row was written by somebody else since it was read. docs/statement.md shows one.
+ *
+ * Its first part, `input`, gives the parameters their names, so that no other part knows their numbers. PostgreSQL puts it in where it
+ * is read (`not materialized`), so that the plan is the same as with the numbers. The values of the row are the only ones that stand where they are
+ * used: their types are those of their columns.
  */
 export class AggregateSql {
   readonly #table: string;
@@ -51,8 +71,8 @@ export class AggregateSql {
   readonly #writes: string;
   readonly #writesProperty: string;
   readonly #sideEffects: string;
+  readonly #inputs: Inputs;
   readonly #projectionsWithTexts: readonly InlineProjection<object>[];
-  readonly #firstOfClaim: number;
   /** A text is the same for the same columns, so that it is prepared once a connection. */
   readonly #texts = new Map<string, string>();
   /** Finds a row by its id, the only parameter. */
@@ -68,13 +88,12 @@ export class AggregateSql {
     this.#writesProperty = metadata.versionProperty ?? '';
     this.#writes = this.#column(this.#writesProperty);
     this.#projectionsWithTexts = type.projections.filter(({ texts }) => texts);
-    this.#firstOfClaim = FIRST_OF_TEXTS + this.#projectionsWithTexts.length;
-    const texts = (projection: InlineProjection<object>): string =>
-      `$${FIRST_OF_TEXTS + this.#projectionsWithTexts.indexOf(projection)}::text[]`;
+    const texts = this.#projectionsWithTexts.map(({ name }) => [name, 'text[]'] as const);
+    this.#inputs = together(EVENT_INPUTS, SUCCESS_INPUTS, Object.fromEntries(texts));
     this.#sideEffects = [
-      `event as (${storeEvents(this.#key)})`,
-      `record as (${storeSuccess(this.#key, FIRST_OF_RECORD)})`,
-      ...type.projections.map((projection) => `${projection.name} as (${projection.statement(texts(projection))})`),
+      `event as (${STORE_EVENTS})`,
+      `record as (${STORE_SUCCESS})`,
+      ...type.projections.map(({ name, statement }) => `${name} as (${statement})`),
     ].join(',\n');
     this.select = `select ${[...this.#columns.values()].join(', ')} from ${this.#table} where ${this.#key} = $1`;
     this.selectForUpdate = `${this.select} for update`;
@@ -95,36 +114,47 @@ export class AggregateSql {
       const values = columns.map((_, index) => `$${first + index}`).join(', ');
       return `insert into ${this.#table} (${columns.join(', ')}) values (${values}) returning *`;
     });
-    return { text, values: [...parametersOf(beside), ...Object.values(properties).map(toParameter)] };
+    return { text, values: [...valuesOf(beside), ...Object.values(properties).map(toParameter)] };
   }
 
   /** Sets these properties, unless the row has been written since it had been written `writes` times. */
   update(
-    { id, writes, properties }: { id: string; writes: number; properties: Readonly<Record<string, unknown>> },
+    { writes, properties }: { writes: number; properties: Readonly<Record<string, unknown>> },
     beside: SideEffects,
   ): Statement {
-    const text = this.#text({ verb: 'update', properties, beside }, (columns, first) => {
+    const text = this.#text({ verb: 'update', properties, beside, inputs: UPDATE_INPUTS }, (columns, first) => {
       const changes = columns.map((column, index) => `${column} = $${first + index}`);
-      const set = [...changes, `${this.#writes} = ${this.#writes} + 1`].join(', ');
-      const next = first + columns.length;
-      return `update ${this.#table} set ${set} where ${this.#key} = $${next} and ${this.#writes} = $${next + 1} returning *`;
+      const set = [...changes, `${this.#writes} = row.${this.#writes} + 1`].join(', ');
+      return `update ${this.#table} as row set ${set} from input
+  where row.${this.#key} = input.aggregate_id and row.${this.#writes} = input.writes returning row.*`;
     });
-    return { text, values: [...parametersOf(beside), ...Object.values(properties).map(toParameter), id, writes] };
+    return { text, values: [...valuesOf(beside), writes, ...Object.values(properties).map(toParameter)] };
   }
 
   /** `write` gets the columns and the number of the first one's parameter. */
   #text(
-    { verb, properties, beside }: { verb: string; properties: Readonly<Record<string, unknown>>; beside: SideEffects },
+    {
+      verb,
+      properties,
+      beside,
+      inputs = {},
+    }: { verb: string; properties: Readonly<Record<string, unknown>>; beside: SideEffects; inputs?: Inputs },
     write: (columns: readonly string[], first: number) => string,
   ): string {
     const names = Object.keys(properties);
     const key = `${verb} ${beside.claim ? 'claimed ' : ''}${names.join()}`;
     let text = this.#texts.get(key);
     if (text === undefined) {
-      const first = this.#firstOfClaim + (beside.claim ? CLAIM_PARAMETERS : 0);
+      const all = together(this.#inputs, beside.claim ? CLAIM_INPUTS : {}, inputs);
       const columns = names.map((name) => this.#column(name));
-      const claim = beside.claim ? `,\nclaim as (${storeClaim(this.#key, this.#firstOfClaim)})` : '';
-      text = `with written as (${write(columns, first)}),\n${this.#sideEffects}${claim}\nselect case when exists (select from written) then 1 else cqrs.overtaken() end`;
+      const first = Object.keys(all).length + 1;
+      text = [
+        `with input as not materialized (select ${named(all)})`,
+        `written as (${write(columns, first)})`,
+        this.#sideEffects,
+        ...(beside.claim ? [`claim as (${STORE_CLAIM_BESIDE})`] : []),
+      ].join(',\n');
+      text += '\nselect case when exists (select from written) then 1 else cqrs.overtaken() end';
       this.#texts.set(key, text);
     }
     return text;
@@ -137,17 +167,35 @@ export class AggregateSql {
   }
 }
 
-const storeEvents = (key: string): string => `insert into cqrs.event
-    (id, type, payload, personal, aggregate_type, aggregate_id, aggregate_version, command_id, traceparent, occurred_at)
-  select event.id, event.type, event.payload, event.personal, $1, written.${key}, $2, $3, $4, $5
-  from written, unnest($6::uuid[], $7::text[], $8::bytea[], $9::bytea[]) as event (id, type, payload, personal)`;
+/** Parameters of a statement by their names, with their types, in their order. */
+type Inputs = Readonly<Record<string, string>>;
 
-const parametersOf = ({ events, record, texts, claim = [] }: SideEffects): readonly unknown[] => [
+function together(...parts: readonly Inputs[]): Inputs {
+  const all = Object.assign({}, ...parts) as Inputs;
+  const count = parts.reduce((sum, part) => sum + Object.keys(part).length, 0);
+  if (Object.keys(all).length < count) throw new Error('two parameters of a statement have the same name');
+  return all;
+}
+
+const named = (inputs: Inputs): string =>
+  Object.entries(inputs)
+    .map(([name, type], index) => `$${index + 1}::${type} as ${name}`)
+    .join(', ');
+
+/** The values of all inputs of side effects, in their order. */
+const valuesOf = ({ events, record, texts, claim = [] }: SideEffects): readonly unknown[] => [
   ...events,
   ...record,
   ...texts,
   ...claim,
 ];
+
+const STORE_EVENTS = `insert into cqrs.event
+    (id, type, payload, personal, aggregate_type, aggregate_id, aggregate_version, command_id, traceparent, occurred_at)
+  select event.id, event.type, event.payload, event.personal,
+    input.aggregate_type, input.aggregate_id, input.aggregate_version, input.command_id, input.traceparent, input.occurred_at
+  from written, input, unnest(input.event_ids, input.event_types, input.event_payloads, input.event_personal)
+    as event (id, type, payload, personal)`;
 
 const quoted = (name: string): string => `"${name}"`;
 

@@ -14,8 +14,8 @@ export interface InlineProjection<A extends object> {
   readonly name: string;
   /** What it stores and the database cannot make of the row. */
   texts?(aggregate: A): readonly string[];
-  /** A data-modifying statement that reads `written`: the aggregate's row as it now is, or no row. `texts` is the array of its texts in SQL. */
-  statement(texts: string): string;
+  /** A data-modifying statement that reads `written`, the aggregate's row as it now is, or no row; and its texts as `input.<its name>`, an array. */
+  readonly statement: string;
 }
 
 /** How the unit of work keeps one kind of aggregate: what it needs to know and the domain must not. */

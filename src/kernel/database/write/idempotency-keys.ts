@@ -1,6 +1,7 @@
 import type pg from 'pg';
+import { Reason, ReasonSchema } from '#gen/cqrs/v1/reasons_pb.js';
 import type { Cancellation } from '../../bus/cancellation.ts';
-import { BusError } from '../../bus/errors.ts';
+import { domainError } from '../../bus/errors.ts';
 import { readRows } from '../cancellable-query.ts';
 import { translateSqlError } from '../sql-errors.ts';
 
@@ -32,19 +33,13 @@ export interface EarlierAnswer {
   readonly secret: string | undefined;
 }
 
-/** The key was used for another request before. Use a new key for a new command. */
-export class IdempotencyKeyReused extends BusError {
-  readonly reason = 'IDEMPOTENCY_KEY_REUSED';
-  readonly kind = 'already-exists';
+export class IdempotencyKeyReused extends domainError(ReasonSchema, Reason.IDEMPOTENCY_KEY_REUSED) {
   constructor() {
     super('this idempotency key was used for another request; use a new key for a new command');
   }
 }
 
-/** The command was done before under this key, and its answer was erased since, with the personal data in it. It is not done again. */
-export class AnswerErased extends BusError {
-  readonly reason = 'ANSWER_ERASED';
-  readonly kind = 'precondition';
+export class AnswerErased extends domainError(ReasonSchema, Reason.ANSWER_ERASED) {
   override readonly metadata: Readonly<Record<string, string>>;
   constructor(commandId: string) {
     super('the command was done before; its answer was erased together with the personal data in it');
@@ -55,20 +50,32 @@ export class AnswerErased extends BusError {
 /** The primary key: what makes sure that a key is used once. */
 export const KEY_CONSTRAINT = 'idempotency_key_pkey';
 
-/** Stores a claim inside the statement that writes the aggregate; from parameter `first` on they are `claimParameters`. */
-export const storeClaim = (aggregateKey: string, first: number): string => `insert into cqrs.idempotency_key
-    (principal, method, key, fingerprint, secret, response, command_id, aggregate_id, created_at)
-  select $${first}, $${first + 1}, $${first + 2}, $${first + 3}::bytea, $${first + 4}, $${first + 5}::bytea, $3, written.${aggregateKey}, now()
-  from written`;
+/** What `STORE_CLAIM_BESIDE` takes as columns of `input`, each with its type; their values are `claimValues`. */
+export const CLAIM_INPUTS = {
+  claim_principal: 'text',
+  claim_method: 'text',
+  claim_key: 'text',
+  claim_fingerprint: 'bytea',
+  claim_secret: 'text',
+  claim_response: 'bytea',
+} as const;
 
-export const CLAIM_PARAMETERS = 6;
+const COLUMNS = 'principal, method, key, fingerprint, secret, response, command_id, aggregate_id, created_at';
 
-/** Stores a claim of a command that changed nothing: `claimParameters`, the id of the command and that of what it was about, or null. */
+/** Stores a claim in the statement that writes the aggregate. */
+export const STORE_CLAIM_BESIDE = `insert into cqrs.idempotency_key
+    (${COLUMNS})
+  select ${Object.keys(CLAIM_INPUTS)
+    .map((name) => `input.${name}`)
+    .join(', ')}, input.command_id, input.aggregate_id, now()
+  from written, input`;
+
+/** Stores a claim of a command that changed nothing: `claimValues`, the id of the command and that of what it was about, or null. */
 export const STORE_CLAIM = `insert into cqrs.idempotency_key
-    (principal, method, key, fingerprint, secret, response, command_id, aggregate_id, created_at)
+    (${COLUMNS})
   values ($1, $2, $3, $4, $5, $6, $7, $8, now())`;
 
-export const claimParameters = ({ principal, method, key, fingerprint, secret, response }: AnsweredClaim): readonly unknown[] => [
+export const claimValues = ({ principal, method, key, fingerprint, secret, response }: AnsweredClaim): readonly unknown[] => [
   principal,
   method,
   key,

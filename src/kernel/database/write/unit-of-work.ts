@@ -4,18 +4,13 @@ import { createContextKey } from '@connectrpc/connect';
 import { ChangeSetType, type EntityManager } from '@mikro-orm/core';
 import type pg from 'pg';
 import type { Cancellation } from '../../bus/cancellation.ts';
-import {
-  type Attempt,
-  recordsParameter,
-  STORE_RECORDS,
-  successParameters,
-  type Target,
-} from '../../command-log/command-record.ts';
+import type { Attempt, Target } from '../../command-log/command-record.ts';
 import { ERASE_OWNED, type OwnerDigest, RENAME_OWNER } from '../../command-log/personal-owner.ts';
+import { recordsParameter, STORE_RECORDS, successValues } from '../../command-log/store-records.ts';
 import { readRows } from '../cancellable-query.ts';
-import type { AggregateSql, EventParameters, Statement } from './aggregate-sql.ts';
+import type { AggregateSql, EventValues, Statement } from './aggregate-sql.ts';
 import type { AggregateType } from './aggregate-type.ts';
-import { type AnsweredClaim, claimParameters, KEY_CONSTRAINT, STORE_CLAIM } from './idempotency-keys.ts';
+import { type AnsweredClaim, claimValues, KEY_CONSTRAINT, STORE_CLAIM } from './idempotency-keys.ts';
 import { type StoredEvent, toStoredEvent } from './stored-event.ts';
 import { WriteTransaction } from './write-transaction.ts';
 
@@ -290,42 +285,39 @@ export class UnitOfWork {
     const { target } = this;
     const record = { text: STORE_RECORDS, values: [recordsParameter([{ ...attempt, ...ended, target, owners: NO_NAMES }])] };
     if (!claim) return [record];
-    return [
-      record,
-      { text: STORE_CLAIM, values: [...claimParameters(claim), this.#origin.commandId, target?.aggregateId ?? null] },
-    ];
+    return [record, { text: STORE_CLAIM, values: [...claimValues(claim), this.#origin.commandId, target?.aggregateId ?? null] }];
   }
 
   #statement(changed: Changed, { attempt, claim }: CommandEnding, ids: RowIds): Statement {
     const { type, aggregate, versionBefore } = changed;
     const sql = this.#sql(type);
-    const beside = {
-      events: this.#eventParameters(changed, ids),
-      record: successParameters(attempt, versionBefore),
-      texts: sql.textsOf(aggregate),
-      claim: claim && claimParameters(claim),
-    };
     const change = this.#manager
       .getUnitOfWork()
       .getChangeSets()
       .find(({ entity }) => entity === aggregate);
+    const isNew = change?.type === ChangeSetType.CREATE;
+    const id = isNew ? ids.ofNewAggregate(type.id(aggregate)) : type.id(aggregate);
+    const beside = {
+      events: this.#eventValues(changed, id, ids),
+      record: successValues(attempt, versionBefore),
+      texts: sql.textsOf(aggregate),
+      claim: claim && claimValues(claim),
+    };
     const properties = (change?.payload ?? {}) as Record<string, unknown>;
-    if (change?.type === ChangeSetType.CREATE) {
-      const key = { [sql.keyProperty]: ids.ofNewAggregate(type.id(aggregate)) };
-      return sql.insert({ ...properties, ...key }, beside);
-    }
-    return sql.update({ id: type.id(aggregate), writes: sql.writesOf(aggregate), properties }, beside);
+    if (isNew) return sql.insert({ ...properties, [sql.keyProperty]: id }, beside);
+    return sql.update({ writes: sql.writesOf(aggregate), properties }, beside);
   }
 
-  #eventParameters({ type, aggregate, events }: Changed, ids: RowIds): EventParameters {
+  #eventValues({ type, aggregate, events }: Changed, id: string, ids: RowIds): EventValues {
     const { traceparent, occurredAt } = this.#origin;
     return [
       type.name,
+      id,
       type.version(aggregate),
       ids.commandId,
       traceparent,
       occurredAt.toISOString(),
-      events.map(({ id }) => ids.ofEvent(id)),
+      events.map((event) => ids.ofEvent(event.id)),
       events.map(({ event }) => event.type),
       events.map(({ event }) => event.payload),
       events.map(({ event }) => event.personal),

@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import type { Cancellation } from '../../bus/cancellation.ts';
 import { cancellableQuery } from '../cancellable-query.ts';
+import { streamOf } from '../pg-internals.ts';
 import { leavesConnectionUsable } from '../sql-errors.ts';
 
 /** The one transaction of a command, on a connection of its own until it ends. */
@@ -45,10 +46,6 @@ export class WriteTransaction {
     this.#end(commit);
   }
 
-  async commit(): Promise<void> {
-    this.#end(await this.#client.query('commit').catch((error: unknown) => error));
-  }
-
   #send<Row extends pg.QueryResultRow>(text: string, values: readonly unknown[]): Promise<pg.QueryResult<Row>> {
     this.#begun ??= this.#client.query('begin');
     return cancellableQuery<Row>(this.#client, { text, values }, this.#cancellation).catch((error: unknown) => {
@@ -59,7 +56,7 @@ export class WriteTransaction {
 
   /** What is sent inside goes out in one write. */
   #together<const T extends readonly unknown[]>(send: () => T): Promise<{ -readonly [Index in keyof T]: Awaited<T[Index]> }> {
-    const { stream } = (this.#client as unknown as { connection: { stream: { cork(): void; uncork(): void } } }).connection;
+    const stream = streamOf(this.#client);
     stream.cork();
     try {
       return Promise.all(send());

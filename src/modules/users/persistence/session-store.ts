@@ -1,8 +1,8 @@
 import { hash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type pg from 'pg';
-import type { SessionLifetime } from '../../../kernel/auth/session-lifetime.ts';
 import type { UnitOfWork } from '../../../kernel/database/write/unit-of-work.ts';
 import type { FoundSession, RefreshToken, Session, Sessions } from '../domain/sessions.ts';
+import type { SessionLifetime } from '../sessions/session-lifetime.ts';
 
 /**
  * A refresh token: the id of its session, a part that stays for the whole session, and one that changes with each use. Both parts are 256

@@ -7,10 +7,11 @@ export const userDirectory: InlineProjection<User> = {
   name: 'user_directory',
   // No text that is searched for holds a line feed: what is found lies within the name or within the address.
   texts: ({ name, email }) => [sortedText(name), `${foldedText(name)}\n${foldedText(email)}`],
-  statement: (texts) => `insert into read.user_directory
+  statement: `insert into read.user_directory
       (id, email, name, status, roles, created_at, updated_at, last_login_at, version, name_key, search_text)
-    select id, coalesce(email, ''), name, status, roles, created_at, updated_at, last_login_at, version, (${texts})[1], (${texts})[2]
-    from written
+    select id, coalesce(email, ''), name, status, written.roles, created_at, updated_at, last_login_at, version,
+      input.user_directory[1], input.user_directory[2]
+    from written, input
     on conflict (id) do update set
       email = excluded.email, name = excluded.name, status = excluded.status, roles = excluded.roles,
       updated_at = excluded.updated_at, last_login_at = excluded.last_login_at, version = excluded.version,
@@ -20,7 +21,7 @@ export const userDirectory: InlineProjection<User> = {
 /** What every instance watches to refuse the tokens of sessions that have ended. */
 export const endedSessions: InlineProjection<User> = {
   name: 'ended_session',
-  statement: () => `insert into read.ended_session (user_id, epoch, kept_session, ended_at, transaction_id)
+  statement: `insert into read.ended_session (user_id, epoch, kept_session, ended_at, transaction_id)
     select id, session_epoch, kept_session, now(), pg_current_xact_id()
     from written
     where session_epoch > 1

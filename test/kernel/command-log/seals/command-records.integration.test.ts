@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { CommandService } from '../../../../gen/users/v1/command_service_pb.js';
 import { timeOf } from '../../../../src/kernel/bus/call.ts';
-import { STORE_RECORDS } from '../../../../src/kernel/command-log/command-record.ts';
+import { STORE_RECORDS } from '../../../../src/kernel/command-log/store-records.ts';
 import { NamedStatementClient } from '../../../../src/kernel/database/named-statement-client.ts';
 import { commandIdOf } from '../../../support/command-id.ts';
 import { eventually } from '../../../support/eventually.ts';

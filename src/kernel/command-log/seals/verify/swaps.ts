@@ -1,7 +1,8 @@
-import { placeOf, recordDigest, SEALED_FORM, type SealedColumnName, type SealedValues } from '../canonical-record.ts';
+import type { RecordColumnName } from '../../record-columns.ts';
+import { placeOf, recordDigest, SEALED_FORM, type SealedValues } from '../canonical-record.ts';
 
 /** What may be exchanged by itself: the id, the time and the place of a record. All the rest counts as one. */
-const PARTS = (['command_id', 'received_at', 'position', 'transaction_id'] satisfies SealedColumnName[]).map(placeOf);
+const PARTS = (['command_id', 'received_at', 'position', 'transaction_id'] satisfies RecordColumnName[]).map(placeOf);
 const REST = 1 << PARTS.length;
 
 /**
