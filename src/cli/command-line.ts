@@ -6,6 +6,7 @@ import { addLogCommands } from './audit/log-commands.ts';
 import { addSealCommands } from './audit/seal-commands.ts';
 import { explain } from './explain.ts';
 import { addKeyCommands } from './keys/key-commands.ts';
+import { addNewCommands } from './new/new-commands.ts';
 import type { ReplayOptions } from './replay/replay.ts';
 import { withTrustOptions } from './service-options.ts';
 import type { TopOptions } from './top/top.ts';
@@ -102,6 +103,8 @@ export async function runCommandLine(argv: readonly string[], environment: Envir
   )
     .addHelpText('after', '\nReads the log of a running service at GRPC_ADDRESS, and changes nothing there.')
     .action(async (options: ReplayOptions) => (await import('./replay/replay.ts')).replayLog(environment, options));
+
+  addNewCommands(program);
 
   let traced: Sdk | undefined;
   program.hook('preAction', async (_, command) => {
