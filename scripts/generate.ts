@@ -70,7 +70,7 @@ const differs = (path: string, fresh: string): boolean => read(path) !== read(jo
 
 const read = (path: string): string | undefined => (existsSync(path) ? readFileSync(path, 'utf8') : undefined);
 
-if (process.argv.includes('--check')) {
+async function check(): Promise<void> {
   // Below the project, so that the generated code finds node_modules.
   const fresh = mkdtempSync(join(existsSync('node_modules') ? 'node_modules' : tmpdir(), '.generate-'));
   try {
@@ -91,6 +91,12 @@ if (process.argv.includes('--check')) {
   } finally {
     rmSync(fresh, { recursive: true });
   }
-} else {
-  await generate('.');
+}
+
+try {
+  await (process.argv.includes('--check') ? check() : generate('.'));
+} catch (error) {
+  // A program that was run, such as buf, has said what is wrong.
+  if (!(Error.isError(error) && 'status' in error)) throw error;
+  process.exitCode = 1;
 }
