@@ -67,14 +67,19 @@ async function writePages(root: string): Promise<void> {
   for (const [name, page] of referencePages({ errors, roles: ROLES })) writeFileSync(join(folder, name), page);
 }
 
-if (process.argv.includes('--check')) {
+async function check(): Promise<void> {
   const stale = await staleFiles('.', generate);
-  if (stale.length > 0) {
-    console.error(
-      `Not what is generated from the contracts and the dashboards; run \`npm run generate\`:\n  ${stale.join('\n  ')}`,
-    );
-    process.exitCode = 1;
-  }
-} else {
-  await generate('.');
+  if (stale.length === 0) return;
+  console.error(
+    `Not what is generated from the contracts and the dashboards; run \`npm run generate\`:\n  ${stale.join('\n  ')}`,
+  );
+  process.exitCode = 1;
+}
+
+try {
+  await (process.argv.includes('--check') ? check() : generate('.'));
+} catch (error) {
+  // A program that was run, such as buf, has said what is wrong.
+  if (!(Error.isError(error) && 'status' in error)) throw error;
+  process.exitCode = 1;
 }

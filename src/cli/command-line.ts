@@ -30,6 +30,16 @@ export async function runCommandLine(argv: readonly string[], environment: Envir
     .action(async () => (await import('./serve.ts')).serve(environment));
 
   program
+    .command('dev')
+    .description('Run the service, and start it again when one of its files changes.')
+    .option('--inspect [address]', 'let a debugger attach to it, by default at 127.0.0.1:9229')
+    .addHelpText('after', '\nThe embedded PostgreSQL stays up meanwhile. A contract that changes is generated from first.')
+    .action(async (options: { inspect?: string | true }) => (await import('./dev/dev.ts')).dev(environment, options));
+  program
+    .command('dev-service', { hidden: true })
+    .action(async () => (await import('./dev/dev-service.ts')).devService(environment));
+
+  program
     .command('migrate')
     .description('Bring the database schema up to date, and stop.')
     .option('--json', 'print the names of the migrations that were run as JSON')
