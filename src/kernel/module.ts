@@ -11,7 +11,7 @@ import type { AnyHandler } from './bus/handler.ts';
 import type { ServiceHandlers } from './bus/module.ts';
 import type { PageTokens } from './bus/page-token.ts';
 import type { QueryContext } from './bus/query.ts';
-import type { Replay } from './command-log/replay.ts';
+import type { Rerun } from './command-log/rerun/command-to-rerun.ts';
 import type { NotSealed, Pruned, Query } from './command-log/seals/prune.ts';
 import type { Verify } from './command-log/seals/verify/verifications.ts';
 import type { ConnectionPool } from './database/pool.ts';
@@ -51,7 +51,7 @@ export interface CommandLog {
   readonly prune: (query: Query, range: { before: Date; now: Date }) => Promise<Pruned | NotSealed>;
   /** The rpc with that name. Asked when it is called: the bus is made after its modules. */
   readonly route: (method: string) => Route | undefined;
-  readonly replay: Replay;
+  readonly replay: Rerun;
 }
 
 /** What the kernel gives a module that starts. */

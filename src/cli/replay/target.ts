@@ -5,6 +5,7 @@ import { createSecretHasher } from '../../kernel/auth/secret-hasher.ts';
 import { type Bus, createBus } from '../../kernel/bus/bus.ts';
 import { createCommandRecorder } from '../../kernel/command-log/command-recorder.ts';
 import { ownerDigests } from '../../kernel/command-log/personal-owner.ts';
+import { createRerun } from '../../kernel/command-log/rerun/rerun.ts';
 import type { Config } from '../../kernel/config.ts';
 import { type Connection, connectionByUrl } from '../../kernel/database/connection.ts';
 import { DatabaseClient } from '../../kernel/database/database-client.ts';
@@ -12,8 +13,7 @@ import { migrate } from '../../kernel/database/migrate.ts';
 import { createReadSide } from '../../kernel/database/read/read-side.ts';
 import type { AggregateType } from '../../kernel/database/write/aggregate-type.ts';
 import { createWriteSide } from '../../kernel/database/write/write-side.ts';
-import { replayPipeline } from '../../kernel/middleware/pipeline.ts';
-import { createReplay } from '../../kernel/middleware/replay.ts';
+import { rerunPipeline } from '../../kernel/middleware/pipeline.ts';
 import { validation } from '../../kernel/middleware/validation.ts';
 import { moduleHost } from '../../kernel/start/host.ts';
 import { aggregateTypesOf, eventTypesOf, startModules } from '../../kernel/start/modules.ts';
@@ -90,9 +90,9 @@ async function openTarget(
     stops: stopsOf(stack, logger),
   });
   const started = await startModules(modules, { host, settings });
-  const pipeline = replayPipeline({ validation: validation().interceptor, writes });
-  const bus: Bus = createBus(started.modules, { command: [], query: [], replay: pipeline });
-  const replay = createReplay({
+  const pipeline = rerunPipeline({ validation: validation(), writes });
+  const bus: Bus = createBus(started.modules, { command: [], query: [], rerun: pipeline });
+  const replay = createRerun({
     recorder,
     report: (error, commandId) => process.stderr.write(escapedText(`${commandId} failed: ${explain(error)}\n`)),
   });
