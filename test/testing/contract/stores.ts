@@ -1,9 +1,9 @@
 import { fromBinary } from '@bufbuild/protobuf';
 import { CommandService } from '#gen/users/v1/command_service_pb.js';
+import { CommandAttempt } from '../../../src/kernel/command-log/command-attempt.ts';
 import { translateSqlError } from '../../../src/kernel/database/sql-errors.ts';
 import type { UnitOfWork } from '../../../src/kernel/database/write/unit-of-work.ts';
 import { createWriteSide } from '../../../src/kernel/database/write/write-side.ts';
-import { CommandAttempt } from '../../../src/kernel/middleware/command-attempt.ts';
 import { eventTypesOf } from '../../../src/kernel/start/modules.ts';
 import type { Sessions } from '../../../src/modules/users/domain/sessions.ts';
 import type { Users } from '../../../src/modules/users/domain/users.ts';
