@@ -119,6 +119,11 @@ export async function runCommandLine(
     .addHelpText('after', '\nReads the log of a running service at GRPC_ADDRESS, and changes nothing there.')
     .action(async (options: ReplayOptions) => (await import('./replay/replay.ts')).replayLog(service, { environment, options }));
 
+  program
+    .command('generate')
+    .description('Make what follows from the contracts of a service: code in gen/, and the list of handlers of each module.')
+    .option('--check', 'change nothing; exit with 1 when something is not as it is generated')
+    .action(async (options: { check?: true }) => (await import('./generate/generate.ts')).generate(options));
   addNewCommands(program);
 
   let traced: Sdk | undefined;

@@ -2,6 +2,7 @@ import { pino } from 'pino';
 import { loadKeyRing } from '../../kernel/auth/key-files.ts';
 import { createSecretHasher } from '../../kernel/auth/secret-hasher.ts';
 import { type Bus, createBus } from '../../kernel/bus/bus.ts';
+import { declaredChanges } from '../../kernel/bus/command.ts';
 import { createCommandRecorder } from '../../kernel/command-log/command-recorder.ts';
 import { ownerDigests } from '../../kernel/command-log/personal-owner.ts';
 import { createRerun } from '../../kernel/command-log/rerun/rerun.ts';
@@ -71,7 +72,13 @@ async function openTarget(
 
   const logger = pino({ level: 'error' }, process.stderr);
   const ownerDigest = ownerDigests(ring.current.deriveKey('personal owners'));
-  const writes = await createWriteSide(connection, aggregateTypesOf(modules), { poolSize: 2, waitMs: PATIENCE, ownerDigest });
+  const writes = await createWriteSide(connection, aggregateTypesOf(modules), {
+    poolSize: 2,
+    waitMs: PATIENCE,
+    ownerDigest,
+    entities: modules.flatMap(({ entities = [] }) => entities),
+    declared: declaredChanges(modules),
+  });
   stack.defer(writes.close);
   const sizes = { calls: 1, lookUps: 1 };
   const reads = await createReadSide({ primary: connection, replicas: [], sizes, onChange: () => {} });
