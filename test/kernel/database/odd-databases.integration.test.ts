@@ -104,7 +104,7 @@ describe('a database', () => {
     const read = app.client(QueryService, { roles: ['auditor'] });
     await read.getUser({ userId }, { onHeader: (header) => (servedBy = header.get('cqrs-served-by')) });
     expect(servedBy).toBe('primary');
-    await until('it is said', () => /"database":"replica-1","err":.*permission denied.*database is away/.test(app.log()));
+    await until('it is said', () => /"database":"replica-1","err":.*permission denied.*database is unavailable/.test(app.log()));
   });
 
   it.each([
