@@ -52,7 +52,7 @@ export async function serve(
   logger.info({ signal }, 'stopping');
   await app.stop();
   logger.info('stopped');
-  // A request to a collector that is away would keep the program for seconds.
+  // A request to a collector that is unavailable would keep the program for seconds.
   if (config.tracing.on) process.exit();
 }
 
