@@ -214,7 +214,12 @@ describe.each(WAYS)('an interceptor, $name', (subject) => {
     const cache: Interceptor = () => async (req) => {
       const head = { service: req.service, header: new Headers({ 'x-cache': 'hit' }), trailer: new Headers() };
       if (req.stream) return { ...head, stream: true, method: req.method, message: kept() };
-      return { ...head, stream: false, method: req.method, message: create(req.method.output, { text: 'kept' } as Record<string, unknown>) };
+      return {
+        ...head,
+        stream: false,
+        method: req.method,
+        message: create(req.method.output, { text: 'kept' } as Record<string, unknown>),
+      };
     };
     async function* kept() {
       yield create(CountResponseSchema, { value: 7 });

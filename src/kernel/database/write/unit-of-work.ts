@@ -84,7 +84,7 @@ const ERASE_PERSONAL_DATA = `with event as (
   update cqrs.idempotency_key set secret = null, response = case when command_id = $2 then response end where aggregate_id = $1`;
 
 /**
- * One attempt of a command: one transaction, begun when a repository first needs it. MikroORM makes aggregates of rows and finds what
+ * One try of a command: one transaction, begun when a repository first needs it. MikroORM makes aggregates of rows and finds what
  * changed in them; `commit` writes that, the events, the inline read models and the command's record in one statement.
  *
  * At most one aggregate may change, because that is what optimistic locking protects.
@@ -95,7 +95,7 @@ export class UnitOfWork {
   readonly #sql: (type: AggregateType<object>) => AggregateSql;
   readonly #origin: EventOrigin;
   readonly #cancellation: Cancellation;
-  readonly #attempt: number;
+  readonly #tryNumber: number;
   readonly #ownerDigest: OwnerDigest;
   readonly #tracked: Tracked[] = [];
   /** What the handler changed; undefined until it is done and somebody asks. */
@@ -108,7 +108,7 @@ export class UnitOfWork {
     sql: (type: AggregateType<object>) => AggregateSql;
     origin: EventOrigin;
     cancellation: Cancellation;
-    attempt: number;
+    tryNumber: number;
     ownerDigest: OwnerDigest;
   }) {
     this.#pool = parts.pool;
@@ -116,7 +116,7 @@ export class UnitOfWork {
     this.#sql = parts.sql;
     this.#origin = parts.origin;
     this.#cancellation = parts.cancellation;
-    this.#attempt = parts.attempt;
+    this.#tryNumber = parts.tryNumber;
     this.#ownerDigest = parts.ownerDigest;
   }
 
@@ -124,7 +124,7 @@ export class UnitOfWork {
   async find<A extends object>(type: AggregateType<A>, id: string): Promise<A | undefined> {
     const { select, selectForUpdate } = this.#sql(type);
     // Whoever lost once takes the row's lock before it decides again, and cannot lose the row a second time.
-    const [row] = await this.query(this.#attempt === 1 ? select : selectForUpdate, [id]);
+    const [row] = await this.query(this.#tryNumber === 1 ? select : selectForUpdate, [id]);
     if (!row) return undefined;
     const aggregate = this.#manager.map(type.mapping, row) as A;
     this.#tracked.push({

@@ -19,8 +19,8 @@ export interface WriteSide {
   readonly recordPool: pg.Pool;
   /** Both. */
   readonly pools: readonly ConnectionPool[];
-  /** A unit of work for one attempt of the command. */
-  readonly unitOfWork: (call: Call, attempt: number) => UnitOfWork;
+  /** A unit of work for one try of the command, from 1. */
+  readonly unitOfWork: (call: Call, tryNumber: number) => UnitOfWork;
   /** Opens the connections anew, those in use when they are free. */
   readonly renew: () => void;
   readonly close: () => Promise<void>;
@@ -79,12 +79,12 @@ export async function createWriteSide(
     pool,
     recordPool,
     pools: [pool, recordPool],
-    unitOfWork: (call, attempt) =>
+    unitOfWork: (call, tryNumber) =>
       new UnitOfWork({
         pool,
         manager: orm.em.fork(),
         sql,
-        attempt,
+        tryNumber,
         ownerDigest,
         cancellation: call.cancellation,
         origin: {
