@@ -1,4 +1,5 @@
 import type { DescFile, Registry } from '@bufbuild/protobuf';
+import type { EntitySchema } from '@mikro-orm/core';
 import type { Logger } from 'pino';
 import type { Sessions } from './auth/authority.ts';
 import type { KeyRing } from './auth/key-ring.ts';
@@ -112,6 +113,8 @@ export interface ModuleDefinition<Services extends ModuleServices, Settings, Par
   readonly services: Services;
   /** How the unit of work keeps its aggregates. */
   readonly aggregates?: readonly AggregateType<never>[];
+  /** What its scripts work on by MikroORM's EntityManager, beside its aggregates and what these refer to: see `UnitOfWork.manager`. */
+  readonly entities?: readonly EntitySchema[];
   /** The files with the messages of its events. */
   readonly events?: readonly DescFile[];
   /** What it reads of the environment, once, before anything is started. What is wrong is told together with everything else. */

@@ -85,6 +85,11 @@ export class Call {
     this.#idsGiven = 0;
   }
 
+  /** The ids that the attempt has given out so far. */
+  givenIds(): readonly string[] {
+    return Array.from({ length: this.#idsGiven }, (_, index) => derivedId(this.id, index + 1));
+  }
+
   get stream(): boolean {
     return this.method.methodKind !== 'unary';
   }

@@ -7,13 +7,14 @@ import type { Middleware, Next } from '../../../src/kernel/bus/middleware.ts';
 /** A call as a door makes it. */
 export function callTo(
   method: DescMethod,
-  { request = {}, header = {} }: { request?: Record<string, unknown>; header?: Record<string, string> } = {},
+  { request = {}, header = {}, id }: { request?: Record<string, unknown>; header?: Record<string, string>; id?: string } = {},
 ): Call {
   return new Call({
     method,
     request: create(method.input, request),
     origin: { door: 'grpc', peer: '192.0.2.1:4711', deadline: undefined, requestMethod: 'POST' },
     header: () => new Headers(header),
+    ...(id !== undefined && { id }),
   });
 }
 

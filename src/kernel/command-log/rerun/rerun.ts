@@ -80,8 +80,6 @@ async function endOf({ route }: CommandToRerun, call: Call, signal: AbortSignal)
 
 function changesOf(call: Call): Pick<RerunCommand, 'target' | 'events' | 'state'> {
   const work = call.contextValues.get(unitOfWorkKey);
-  const target = work?.target;
-  const aggregateVersion = target?.versionAfter ?? 0;
-  const events = work?.events.map(({ id, event }) => ({ ...event, id, aggregateVersion })) ?? [];
-  return { target, events, state: work?.state };
+  const events = work?.events.map(({ event, ...rest }) => ({ ...event, ...rest })) ?? [];
+  return { target: work?.target, events, state: work?.state };
 }
