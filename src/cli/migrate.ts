@@ -1,3 +1,4 @@
+import { application } from '../app.ts';
 import { type Environment, readDatabaseConfig } from '../kernel/config.ts';
 import { migrate } from '../kernel/database/migrate.ts';
 import { openDatabase } from '../kernel/database/open-database.ts';
@@ -9,7 +10,7 @@ export async function migrateDatabase(environment: Environment, { json = false }
   const onProgress = createConsoleProgress();
   const opened = await openDatabase(database, { onProgress });
   try {
-    const names = await migrate(opened.connections.owner, { onProgress });
+    const names = await migrate(opened.connections.owner, application.modules, { onProgress });
     if (json) process.stdout.write(`${JSON.stringify({ migrations: names })}\n`);
     else if (names.length === 0) process.stdout.write('The schema is up to date.\n');
     else

@@ -2,7 +2,7 @@ import cluster from 'node:cluster';
 import { extname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import type { App } from '../app.ts';
+import { type App, application } from '../app.ts';
 import { openKeys } from '../kernel/auth/open-keys.ts';
 import type { Config } from '../kernel/config.ts';
 import { openMigratedDatabase } from '../kernel/database/open-database.ts';
@@ -30,7 +30,7 @@ export async function startWorkers(
   config: Config,
   { logger, onProgress }: { logger: Logger; onProgress: (step: string) => void },
 ): Promise<Omit<App, 'bus'>> {
-  const database = await openMigratedDatabase(config.database, { onProgress, logger });
+  const database = await openMigratedDatabase(config.database, application.modules, { onProgress, logger });
   const stopping = new AbortController();
   const running = new Set<WorkerProcess>();
   /** What workers had counted that are no more. */

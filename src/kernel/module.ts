@@ -17,6 +17,7 @@ import type { Verify } from './command-log/seals/verify/verifications.ts';
 import type { ConnectionPool } from './database/pool.ts';
 import type { ReadPool } from './database/read/read-side.ts';
 import type { Reader } from './database/read/reader.ts';
+import type { NamedMigration } from './database/schema.ts';
 import type { AggregateType } from './database/write/aggregate-type.ts';
 import type { UnitOfWork } from './database/write/unit-of-work.ts';
 import type { SettingsReader } from './settings.ts';
@@ -114,6 +115,8 @@ export interface ModuleDefinition<Services extends ModuleServices, Settings, Par
   readonly aggregates?: readonly AggregateType<never>[];
   /** The files with the messages of its events. */
   readonly events?: readonly DescFile[];
+  /** The changes of its schema, oldest first. They are never edited once they have shipped. */
+  readonly migrations?: readonly NamedMigration[];
   /** What it reads of the environment, once, before anything is started. What is wrong is told together with everything else. */
   readonly settings?: (environment: SettingsReader) => Settings;
   /** Makes what it needs at run time. Called once, when the databases are open. */

@@ -1,3 +1,4 @@
+import { application } from '../../app.ts';
 import { forgetKey } from '../../kernel/auth/known-keys.ts';
 import { type Environment, readConfig } from '../../kernel/config.ts';
 import { migrate } from '../../kernel/database/migrate.ts';
@@ -16,7 +17,7 @@ class KeyUnknown extends Error {
 export async function forget(environment: Environment, keyId: string): Promise<void> {
   const opened = await openDatabase(readConfig(environment).database, { onProgress: createConsoleProgress() });
   try {
-    await migrate(opened.connections.owner);
+    await migrate(opened.connections.owner, application.modules);
     if (!(await forgetKey(opened.connections.owner, keyId))) throw new KeyUnknown(keyId);
     process.stdout.write(`${keyId} is given up: the service starts without it, and \`audit verify\` names what it sealed.\n`);
   } finally {
