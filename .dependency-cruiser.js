@@ -126,6 +126,18 @@ export default {
       { dependencyTypes: ['npm-dev'], dependencyTypesNot: ['type-only'] },
     ),
     rule(
+      'testing-is-for-tests',
+      'The test kit is a product beside the program: nothing that serves needs it, and it knows no module.',
+      { path: '^src/(?!testing/)' },
+      { path: '^src/testing/' },
+    ),
+    rule(
+      'testing-knows-no-module',
+      'The test kit tests any module.',
+      { path: '^src/testing/' },
+      { path: '^src/(modules|cli|app|main|domain)' },
+    ),
+    rule(
       'generated-code-is-a-leaf',
       'What is generated from the contracts imports nothing of ours.',
       { path: '^gen/' },

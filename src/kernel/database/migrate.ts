@@ -26,7 +26,7 @@ export class DatabaseNewer extends Error {
     const newest = unknown.at(-1);
     const which = unknown.length === 1 ? `the migration ${newest}` : `${unknown.length} migrations up to ${newest}`;
     super(
-      `The database is of a newer version than this program, which does not know ${which}. Start a program of that version or later, or one that has the module whose migration it is: there is no way back but the backup of before, see docs/database.md.`,
+      `The database belongs to a newer version of this program, or has a module that this one lacks: it does not know ${which}. Start that version or a later one, or add the module to the service. The only way back is a backup from before the upgrade: see docs/database.md.`,
     );
     this.name = 'DatabaseNewer';
   }
@@ -165,7 +165,7 @@ const literal = (names: readonly string[]): string =>
 const LET_PASS = 2_000;
 
 const TABLES_IN_USE =
-  'The schema was not changed, because a transaction has been using its tables for minutes, such as that of a backup. When it has ended, start again; `select pid, application_name, xact_start from pg_stat_activity order by xact_start` shows it.';
+  'The schema was not changed: a transaction, such as that of a backup, has been using its tables for minutes. Start again when it has ended; `select pid, application_name, xact_start from pg_stat_activity order by xact_start` shows it.';
 
 async function migrateLocked(orm: MikroORM, { schema, onProgress, lockTries }: Running): Promise<void> {
   const connection = orm.em.getConnection();

@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import type { Authority } from '../auth/authority.ts';
 import type { KeyRing } from '../auth/key-ring.ts';
 import type { Bus } from '../bus/bus.ts';
+import type { CallKind } from '../bus/convention.ts';
 import type { Config } from '../config.ts';
 import { contractFolder } from '../contracts/contract-folder.ts';
 import type { ReadSide } from '../database/read/read-side.ts';
@@ -21,7 +22,7 @@ import { createStandardServices } from '../doors/standard/standard-services.ts';
 import type { ServerTls } from '../doors/tls/server-tls.ts';
 import { authentication } from '../middleware/authentication.ts';
 import type { UnexpectedErrors } from '../middleware/errors.ts';
-import type { CallGauges, CallKind } from '../middleware/load-shedding.ts';
+import type { CallGauges } from '../middleware/load-shedding.ts';
 import type { Snapshot } from '../telemetry/metrics/snapshot.ts';
 import { openDoor, openMetrics } from './open-door.ts';
 
@@ -75,7 +76,7 @@ export async function openDoors(parts: {
     limits: affordableLimits(limits.edge, logger),
     unfinished: new UnfinishedRequests(limits.edge.unfinishedBytes),
     report: (turnedAway: number) =>
-      logger.warn({ turnedAway }, 'connections turned away: LIMIT_CONNECTIONS or LIMIT_CONNECTIONS_PER_ADDRESS is reached'),
+      logger.warn({ turnedAway }, 'connections are refused: LIMIT_CONNECTIONS or LIMIT_CONNECTIONS_PER_ADDRESS is reached'),
   };
   const readiness = new Readiness({
     services,

@@ -116,7 +116,7 @@ describe('a new module', () => {
   it('is missed by a program without it', async () => {
     const database = keep(await createTestDatabase());
     await migrate(database.connections.owner, [...modules, notes(createNotes)]);
-    await expect(migrate(database.connections.owner, modules)).rejects.toThrow('one that has the module whose migration it is');
+    await expect(migrate(database.connections.owner, modules)).rejects.toThrow('has a module that this one lacks');
   });
 });
 

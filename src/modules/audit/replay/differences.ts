@@ -2,14 +2,14 @@ import { fromJson, type JsonObject, type JsonValue, type MessageInitShape, type 
 import { Outcome, type RecordedEvent } from '#gen/audit/v1/command_record_pb.js';
 import type { DifferenceSchema } from '#gen/audit/v1/command_service_pb.js';
 import { redact } from '../../../kernel/bus/redaction.ts';
-import type { ReplayedCommand } from '../../../kernel/command-log/replay.ts';
+import type { RerunCommand } from '../../../kernel/command-log/rerun/command-to-rerun.ts';
 import { outcomeName } from '../read-model/command-log.ts';
 import type { Recorded } from './recorded.ts';
 
 export type Difference = Omit<MessageInitShape<typeof DifferenceSchema>, '$typeName'>;
 
 /** A command that was run again, with its events as they are shown. */
-export type Replayed = Pick<ReplayedCommand, 'outcome' | 'reason' | 'target'> & { readonly events: readonly RecordedEvent[] };
+export type Replayed = Pick<RerunCommand, 'outcome' | 'reason' | 'target'> & { readonly events: readonly RecordedEvent[] };
 
 /**
  * Where a replay went another way than the record, aspect by aspect. What came from a stand-in, and what was erased since, is not

@@ -1,9 +1,10 @@
 import { create, fromJson, type JsonObject, type MessageInitShape, type Registry } from '@bufbuild/protobuf';
 import { type RecordedEvent, RecordedEventSchema } from '#gen/audit/v1/command_record_pb.js';
 import type { ReplayCommandResponseSchema } from '#gen/audit/v1/command_service_pb.js';
+import { Reason } from '#gen/cqrs/v1/reasons_pb.js';
 import type { Route } from '../../../kernel/bus/bus.ts';
 import type { Message } from '../../../kernel/bus/call.ts';
-import type { CommandToReplay, Replay, ReplayedCommand } from '../../../kernel/command-log/replay.ts';
+import type { CommandToRerun, Rerun, RerunCommand } from '../../../kernel/command-log/rerun/command-to-rerun.ts';
 import { outcomeOf } from '../read-model/command-log.ts';
 import { toRecordedEvent } from '../read-model/recorded-event.ts';
 import { type Difference, differencesOf } from './differences.ts';
@@ -21,12 +22,12 @@ export type ReplayReport = Omit<MessageInitShape<typeof ReplayCommandResponseSch
 export interface ReplayParts {
   /** The rpc with that name. */
   readonly route: (method: string) => Route | undefined;
-  readonly replay: Replay;
+  readonly replay: Rerun;
   /** The types of all events that modules store. */
   readonly eventTypes: Registry;
 }
 
-/** Runs a command that is on record again and compares. Rejects as `Replay` does. */
+/** Runs a command that is on record again and compares. Rejects as `Rerun` does. */
 export async function replayRecorded(
   recorded: Recorded,
   { route: routeOf, replay, eventTypes }: ReplayParts,
@@ -36,9 +37,9 @@ export async function replayRecorded(
   const obstacle = obstacleOf(command);
   if (obstacle) return { obstacle };
   const route = routeOf(command.method);
-  if (!route?.replay) return { obstacle: 'METHOD_UNKNOWN' };
+  if (!route?.rerun) return { obstacle: 'METHOD_UNKNOWN' };
   const { commandId, personalErased, reason } = command;
-  const gaps = { commandId, personalErased, invalid: reason === 'INVALID_REQUEST' };
+  const gaps = { commandId, personalErased, invalid: reason === Reason[Reason.INVALID_REQUEST] };
   const { request: json, standIns, texts } = withStandIns(route.method.input, command.request ?? {}, gaps);
   const request = messageOf(route, json);
   if (!request) return { obstacle: 'REQUEST_OUTDATED' };
@@ -67,7 +68,7 @@ function messageOf({ method }: Route, json: JsonObject): Message | undefined {
   }
 }
 
-function toReplay({ command }: Recorded, route: Route, request: Message): CommandToReplay {
+function toReplay({ command }: Recorded, route: Route, request: Message): CommandToRerun {
   const { commandId, principal, roles, session, issuer, reason, aggregateId, dryRun, peer, userAgent } = command;
   return {
     route,
@@ -81,6 +82,6 @@ function toReplay({ command }: Recorded, route: Route, request: Message): Comman
   };
 }
 
-function shown({ aggregateVersion, ...event }: ReplayedCommand['events'][number], eventTypes: Registry): RecordedEvent {
+function shown({ aggregateVersion, ...event }: RerunCommand['events'][number], eventTypes: Registry): RecordedEvent {
   return create(RecordedEventSchema, toRecordedEvent({ ...event, aggregate_version: aggregateVersion }, eventTypes));
 }

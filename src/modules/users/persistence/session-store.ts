@@ -1,5 +1,6 @@
 import { hash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type pg from 'pg';
+import { Reason } from '#gen/users/v1/reasons_pb.js';
 import type { UnitOfWork } from '../../../kernel/database/write/unit-of-work.ts';
 import type { FoundSession, RefreshToken, Session, Sessions } from '../domain/sessions.ts';
 import type { SessionLifetime } from '../sessions/session-lifetime.ts';
@@ -91,7 +92,7 @@ export function replayedSessions(store: Sessions, { reason, aggregateId }: { rea
   return {
     begin: ({ authenticatedAt }) => none(authenticatedAt),
     async find(presented, now): Promise<FoundSession | { problem: 'UNKNOWN' }> {
-      const wasRefused = reason === 'REFRESH_TOKEN_INVALID';
+      const wasRefused = reason === Reason[Reason.REFRESH_TOKEN_INVALID];
       if (wasRefused && aggregateId === '') return { problem: 'UNKNOWN' };
       const epoch = wasRefused ? 0 : Number.MAX_SAFE_INTEGER;
       return { id: '', userId: aggregateId, epoch, authenticatedAt: now, presented };
