@@ -1,8 +1,8 @@
-import { application } from '../../app.ts';
 import { forgetKey } from '../../kernel/auth/known-keys.ts';
 import { type Environment, readConfig } from '../../kernel/config.ts';
 import { migrate } from '../../kernel/database/migrate.ts';
 import { openDatabase } from '../../kernel/database/open-database.ts';
+import type { ServiceProgram } from '../program.ts';
 import { createConsoleProgress } from '../progress.ts';
 
 /** The database was not used with the key. */
@@ -14,7 +14,11 @@ class KeyUnknown extends Error {
 }
 
 /** `bicameral keys forget` */
-export async function forget(environment: Environment, keyId: string): Promise<void> {
+export async function forget(
+  program: ServiceProgram,
+  { environment, keyId }: { environment: Environment; keyId: string },
+): Promise<void> {
+  const { application } = await program.load();
   const opened = await openDatabase(readConfig(environment).database, { onProgress: createConsoleProgress() });
   try {
     await migrate(opened.connections.owner, application.modules);
