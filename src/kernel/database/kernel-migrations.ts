@@ -6,7 +6,7 @@ import { Migration20261125130000LeastRights } from './migrations/20261125130000-
 import { Migration20261125130100MonthsAhead } from './migrations/20261125130100-months-ahead.ts';
 import { Migration20261125130200PruneMarks } from './migrations/20261125130200-prune-marks.ts';
 import { Migration20261130000000ReadModels } from './migrations/20261130000000-read-models.ts';
-import type { NamedMigration } from './schema.ts';
+import type { NamedMigration } from './named-migration.ts';
 
 /** The changes of the kernel's own schema, oldest first. */
 export const KERNEL_MIGRATIONS: readonly NamedMigration[] = [

@@ -1,13 +1,6 @@
-import type { Migration } from '@mikro-orm/migrations';
 import type { EntitySchema } from '@mikro-orm/postgresql';
 import { KERNEL_MIGRATIONS } from './kernel-migrations.ts';
-
-/** A change of the schema. One that has shipped is never edited. */
-export interface NamedMigration {
-  /** A time and what it is about: `20261201093000-orders`. Migrations of all modules run in the order of their names. */
-  readonly name: string;
-  readonly class: new (...parts: ConstructorParameters<typeof Migration>) => Migration;
-}
+import type { NamedMigration } from './named-migration.ts';
 
 /** What is asked of a module to migrate its part of the schema. */
 export interface ModuleSchema {

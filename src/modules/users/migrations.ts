@@ -1,4 +1,4 @@
-import type { NamedMigration } from '../../kernel/database/schema.ts';
+import type { NamedMigration } from '../../kernel/database/named-migration.ts';
 import { Migration20261123000000Users } from './migrations/20261123000000-users.ts';
 import { Migration20261125100000Sessions } from './migrations/20261125100000-sessions.ts';
 import { Migration20261125140000ComparedText } from './migrations/20261125140000-compared-text.ts';
