@@ -7,16 +7,29 @@ import { addSealCommands } from './audit/seal-commands.ts';
 import { explain } from './explain.ts';
 import { addKeyCommands } from './keys/key-commands.ts';
 import { addNewCommands } from './new/new-commands.ts';
+import type { ServiceProgram } from './program.ts';
 import type { ReplayOptions } from './replay/replay.ts';
 import { withTrustOptions } from './service-options.ts';
 import type { TopOptions } from './top/top.ts';
 import { endTraced, traceCallsOf } from './traced-calls.ts';
 import type { TrustFiles } from './trust.ts';
 
-/** Parses the command line and runs the subcommand; each is loaded only when it is called. Exits with 1 when it fails. */
-export async function runCommandLine(argv: readonly string[], environment: Environment): Promise<void> {
-  const program = new Command('bicameral')
-    .description('A CQRS gRPC service on PostgreSQL.')
+/**
+ * The command line of a service, under its own name: `serve`, `dev`, `migrate`, `token`, `status` and the others. Parses the arguments and runs
+ * the subcommand; each is loaded only when it is called. Exits with 1 when it fails.
+ *
+ * ```ts
+ * // src/main.ts; src/app.ts exports the application
+ * await runCommandLine({ name: 'shop', load: () => import('./app.ts') });
+ * ```
+ */
+export async function runCommandLine(
+  service: ServiceProgram,
+  argv: readonly string[] = process.argv,
+  environment: Environment = process.env,
+): Promise<void> {
+  const program = new Command(service.name)
+    .description(service.description ?? 'A CQRS gRPC service on PostgreSQL.')
     .showHelpAfterError()
     .addHelpText('after', '\nSettings come from the environment; docs/configuration.md lists them all.');
 
@@ -27,7 +40,7 @@ export async function runCommandLine(argv: readonly string[], environment: Envir
       'after',
       '\nWithout DATABASE_URL it runs a PostgreSQL primary and replica of its own, under DATA_DIR (default .data).',
     )
-    .action(async () => (await import('./serve.ts')).serve(environment));
+    .action(async () => (await import('./serve.ts')).serve(service, environment));
 
   program
     .command('dev')
@@ -37,7 +50,9 @@ export async function runCommandLine(argv: readonly string[], environment: Envir
     .action(async (options: { inspect?: string | true }) => (await import('./dev/dev.ts')).dev(environment, options));
   program
     .command('dev-service', { hidden: true })
-    .action(async () => (await import('./dev/dev-service.ts')).devService(environment));
+    .action(async () => (await import('./dev/dev-service.ts')).devService(service, environment));
+
+  program.command('worker', { hidden: true }).action(async () => (await import('./worker.ts')).runWorker(service, environment));
 
   program
     .command('migrate')
@@ -102,7 +117,7 @@ export async function runCommandLine(argv: readonly string[], environment: Envir
       .option('--json', 'print JSON'),
   )
     .addHelpText('after', '\nReads the log of a running service at GRPC_ADDRESS, and changes nothing there.')
-    .action(async (options: ReplayOptions) => (await import('./replay/replay.ts')).replayLog(environment, options));
+    .action(async (options: ReplayOptions) => (await import('./replay/replay.ts')).replayLog(service, { environment, options }));
 
   program
     .command('generate')
