@@ -3,29 +3,41 @@
  * deploy/grafana/dashboards/ from the code beside it. Needs no network. With --check it generates aside and fails, naming the files, when the committed ones differ.
  */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DASHBOARDS } from '../deploy/grafana/src/dashboards.ts';
 import { servicesIn } from '../src/cli/generate/contract-files.ts';
 import { writeHandlerRegistries } from '../src/cli/generate/handler-registry.ts';
+import { type Generated, staleFiles } from '../src/cli/generate/stale-files.ts';
 import { writeContractDescriptors } from './contract-descriptors.ts';
 
 const ERRORS_PAGE = 'docs/errors.md';
 const REFERENCE = 'docs/reference';
 const DASHBOARD_FOLDER = 'deploy/grafana/dashboards';
 
-async function generate(root: string): Promise<void> {
+async function generate(root: string): Promise<Generated> {
   for (const template of ['buf.gen.yaml', 'test/buf.gen.yaml', 'templates/buf.gen.yaml']) {
     execFileSync('buf', ['generate', '--template', template, '--output', root], { stdio: 'inherit' });
   }
-  const registries = (folder: string, from: { target: string; handlersOf: string }): void =>
-    writeHandlerRegistries(servicesIn(folder, { root: '.' }), { ...from, target: join(root, from.target) });
-  registries('proto', { target: 'src/modules', handlersOf: '../../kernel/bus/handler.ts' });
-  registries('templates/service/proto', { target: 'templates/service/src/modules', handlersOf: 'bicameral' });
+  const registries = [
+    ...writeRegistries('proto', { root, target: 'src/modules', handlersOf: '../../kernel/bus/handler.ts' }),
+    ...writeRegistries('templates/service/proto', { root, target: 'templates/service/src/modules', handlersOf: 'bicameral' }),
+  ];
   writeContractDescriptors(join(root, 'gen/contracts.binpb'));
   await writePages(root);
   writeDashboards(root);
+  return {
+    folders: ['gen', 'test/gen', 'templates/service/gen', REFERENCE, DASHBOARD_FOLDER],
+    files: [ERRORS_PAGE, ...registries],
+  };
+}
+
+function writeRegistries(
+  contracts: string,
+  { root, target, handlersOf }: { root: string; target: string; handlersOf: string },
+): string[] {
+  const written = writeHandlerRegistries(servicesIn(contracts, { root: '.' }), { target: join(root, target), handlersOf });
+  return written.map((path) => join(target, path));
 }
 
 function writeDashboards(root: string): void {
@@ -55,42 +67,13 @@ async function writePages(root: string): Promise<void> {
   for (const [name, page] of referencePages({ errors, roles: ROLES })) writeFileSync(join(folder, name), page);
 }
 
-function filesBelow(folder: string): string[] {
-  if (!existsSync(folder)) return [];
-  const entries = readdirSync(folder, { recursive: true, withFileTypes: true });
-  return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1));
-}
-
-function differences(folder: string, fresh: string): string[] {
-  const paths = new Set([...filesBelow(folder), ...filesBelow(join(fresh, folder))]);
-  return [...paths].map((path) => join(folder, path)).filter((path) => differs(path, fresh));
-}
-
-const differs = (path: string, fresh: string): boolean => read(path) !== read(join(fresh, path));
-
-const read = (path: string): string | undefined => (existsSync(path) ? readFileSync(path, 'utf8') : undefined);
-
 async function check(): Promise<void> {
-  // Below the project, so that the generated code finds node_modules.
-  const fresh = mkdtempSync(join(existsSync('node_modules') ? 'node_modules' : tmpdir(), '.generate-'));
-  try {
-    await generate(fresh);
-    const stale = ['gen', 'test/gen', 'templates/service/gen', REFERENCE, DASHBOARD_FOLDER].flatMap((folder) =>
-      differences(folder, fresh),
-    );
-    const registries = ['src', 'templates/service/src'].flatMap((folder) =>
-      filesBelow(join(fresh, folder)).map((path) => join(folder, path)),
-    );
-    stale.push(...[ERRORS_PAGE, ...registries].filter((path) => differs(path, fresh)));
-    if (stale.length > 0) {
-      console.error(
-        `Not what is generated from the contracts and the dashboards; run \`npm run generate\`:\n  ${stale.join('\n  ')}`,
-      );
-      process.exitCode = 1;
-    }
-  } finally {
-    rmSync(fresh, { recursive: true });
-  }
+  const stale = await staleFiles('.', generate);
+  if (stale.length === 0) return;
+  console.error(
+    `Not what is generated from the contracts and the dashboards; run \`npm run generate\`:\n  ${stale.join('\n  ')}`,
+  );
+  process.exitCode = 1;
 }
 
 try {

@@ -9,20 +9,21 @@ import { join } from 'node:path';
 import type { DescService } from '@bufbuild/protobuf';
 import { handlerPath, messageKind } from '../../kernel/bus/convention.ts';
 
-/** `handlersOf` is from where a list imports the type that it is checked against. */
+/** Returns the paths of what it wrote, below `target`. `handlersOf` is from where a list imports the type that it is checked against. */
 export function writeHandlerRegistries(
   services: readonly DescService[],
   { target, handlersOf }: { target: string; handlersOf: string },
-): void {
+): string[] {
   const byModule = Map.groupBy(
     services.filter((service) => messageKind(service) !== undefined),
     (service) => service.file.proto.package.split('.')[0] ?? '',
   );
-  for (const [module, ofModule] of byModule) {
-    const folder = join(target, module);
-    mkdirSync(folder, { recursive: true });
-    writeFileSync(join(folder, 'services.ts'), registrySource(ofModule, handlersOf));
-  }
+  return [...byModule].map(([module, ofModule]) => {
+    mkdirSync(join(target, module), { recursive: true });
+    const path = join(module, 'services.ts');
+    writeFileSync(join(target, path), registrySource(ofModule, handlersOf));
+    return path;
+  });
 }
 
 function registrySource(services: readonly DescService[], handlersOf: string): string {
