@@ -24,7 +24,7 @@ const themselves = (id: string): Caller => ({ id, session: SESSION });
 export function randomCommands(users: number, tag: string): fc.Arbitrary<readonly RandomCommand[]> {
   const drawn = fc.record({
     about: fc.nat(users - 1),
-    email: fc.constantFrom('one', 'two', 'three').map((name) => `${name}-${tag}@example.org`),
+    email: fc.constantFrom('user-1', 'user-2', 'another').map((name) => `${name}-${tag}@example.org`),
     name: fc.constantFrom('Ada', 'Augusta', 'Grace'),
     password: fc.constantFrom(PASSWORD, 'five blue camels sing'),
     newPassword: fc.constantFrom(PASSWORD, 'five blue camels sing'),
@@ -80,4 +80,31 @@ export function randomCommands(users: number, tag: string): fc.Arbitrary<readonl
     command(1, method.deleteUser, (_, userId) => ({ userId })),
   ];
   return fc.array(fc.oneof(...commands), { minLength: 1, maxLength: 25 });
+}
+
+/** Commands about the first of two users that are all done, and record every event there is. */
+export function everyEvent(tag: string): readonly RandomCommand[] {
+  const command = <M extends DescMethodUnary>(
+    rpc: M,
+    request: (userId: string) => MessageInitShape<M['input']>,
+    as?: RandomCommand['as'],
+  ): RandomCommand => ({ method: rpc, about: 0, request: (userId) => request(userId) as object, as });
+  return [
+    command(method.logIn, () => ({ email: `user-1-${tag}@example.org`, password: PASSWORD })),
+    command(method.logOut, () => ({}), themselves),
+    command(method.changeEmail, (userId) => ({ userId, email: `another-${tag}@example.org` })),
+    command(method.changeName, (userId) => ({ userId, name: 'Augusta' })),
+    command(method.grantRole, (userId) => ({ userId, role: 'operator' })),
+    command(method.grantRole, (userId) => ({ userId, role: 'auditor' })),
+    command(method.revokeRole, (userId) => ({ userId, role: 'operator' })),
+    command(
+      method.changePassword,
+      (userId) => ({ userId, currentPassword: PASSWORD, newPassword: 'five blue camels sing' }),
+      themselves,
+    ),
+    command(method.endSessions, (userId) => ({ userId, keepCurrent: true }), themselves),
+    command(method.suspendUser, (userId) => ({ userId, reason: 'spam' })),
+    command(method.reactivateUser, (userId) => ({ userId, reason: 'a mistake' })),
+    command(method.deleteUser, (userId) => ({ userId })),
+  ];
 }
