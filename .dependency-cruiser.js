@@ -14,7 +14,7 @@ export default {
       'kernel-stands-alone',
       'The kernel is what others install: it knows no module, no command line and no application.',
       { path: '^src/kernel' },
-      { path: '^src/(modules|cli|app|main|domain)' },
+      { path: '^src/(modules|cli|app|main)' },
     ),
     rule(
       'bus-has-no-infrastructure',
@@ -30,9 +30,12 @@ export default {
     ),
     rule(
       'domain-is-pure',
-      'Business rules are tested without anything: the domain imports itself, the kernel and neverthrow.',
+      'Business rules are tested without anything: the domain imports itself, the reasons of its contract, the kernel and neverthrow.',
       { path: '^src/modules/[^/]+/domain' },
-      { pathNot: '^src/modules/$1/domain|^src/modules/[^/]+/domain|^src/kernel/bus/|^node_modules/neverthrow/' },
+      {
+        pathNot:
+          '^src/modules/$1/domain|^src/modules/[^/]+/domain|^gen/[^/]+/v\\d+/reasons_pb\\.|^src/kernel/bus/|^node_modules/neverthrow/',
+      },
     ),
     rule(
       'queries-do-not-decide',
@@ -96,9 +99,9 @@ export default {
     ),
     rule(
       'composition-at-the-top',
-      'app.ts and domain.ts are the files that know every concrete part; only the command line starts them.',
+      'app.ts is the one file that knows every module; only the command line starts it.',
       { path: '^src/(?!main|cli|app)' },
-      { path: '^src/(app|domain)\\.ts' },
+      { path: '^src/app\\.ts' },
     ),
     rule(
       'spans-cost-nothing-unsent',
@@ -121,6 +124,18 @@ export default {
       'The same for packages: `npm ci --omit=dev` leaves out what is not in dependencies.',
       { path: '^(src|gen)/' },
       { dependencyTypes: ['npm-dev'], dependencyTypesNot: ['type-only'] },
+    ),
+    rule(
+      'testing-is-for-tests',
+      'The test kit is a product beside the program: nothing that serves needs it, and it knows no module.',
+      { path: '^src/(?!testing/)' },
+      { path: '^src/testing/' },
+    ),
+    rule(
+      'testing-knows-no-module',
+      'The test kit tests any module.',
+      { path: '^src/testing/' },
+      { path: '^src/(modules|cli|app|main|domain)' },
     ),
     rule(
       'generated-code-is-a-leaf',

@@ -1,7 +1,6 @@
 /**
- * `npm run generate`: makes gen/, test/gen/ and docs/reference/ from the contracts, docs/errors.md from the reasons in src/, and
- * deploy/grafana/dashboards/ from the code beside it. Needs no network. With --errors it makes only what follows from the reasons. With
- * --check it generates aside and fails, naming the files, when the committed ones differ.
+ * `npm run generate`: makes gen/, test/gen/, docs/reference/ and docs/errors.md from the contracts, and deploy/grafana/dashboards/ from
+ * the code beside it. Needs no network. With --check it generates aside and fails, naming the files, when the committed ones differ.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -10,9 +9,7 @@ import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { DescFile } from '@bufbuild/protobuf';
 import { DASHBOARDS } from '../deploy/grafana/src/dashboards.ts';
-import { errorsPage } from '../src/kernel/contracts/errors-page.ts';
 import { writeContractDescriptors } from './contract-descriptors.ts';
-import { readErrorReasons } from './error-reasons.ts';
 import { writeHandlerRegistries } from './handler-registry.ts';
 
 const ERRORS_PAGE = 'docs/errors.md';
@@ -25,8 +22,7 @@ async function generate(root: string): Promise<void> {
   }
   writeHandlerRegistries(await descriptors('gen', root), join(root, 'src/modules'));
   writeContractDescriptors(join(root, 'gen/contracts.binpb'));
-  writeErrorsPage(root);
-  await writeReference(root);
+  await writePages(root);
   writeDashboards(root);
 }
 
@@ -37,22 +33,24 @@ function writeDashboards(root: string): void {
   for (const { name, json } of DASHBOARDS) writeFileSync(join(folder, `${name}.json`), json);
 }
 
-function writeErrorsPage(root: string): void {
-  const reasons = readErrorReasons();
-  mkdirSync(join(root, 'docs'), { recursive: true });
-  writeFileSync(join(root, ERRORS_PAGE), errorsPage(reasons));
-  writeFileSync(join(root, 'gen/errors.json'), `${JSON.stringify(reasons, null, 2)}\n`);
-}
-
-/** Loaded only now, because it stands on what was just generated. */
-async function writeReference(root: string): Promise<void> {
+/** What it imports stands on what was just generated. */
+async function writePages(root: string): Promise<void> {
+  const { contractServices } = await import('../src/kernel/contracts/descriptors.ts');
+  const { errorReasons } = await import('../src/kernel/contracts/errors.ts');
+  const { errorsPage } = await import('../src/kernel/contracts/errors-page.ts');
+  const { reasonProblems } = await import('../src/kernel/contracts/reasons.ts');
   const { referencePages } = await import('../src/kernel/contracts/reference.ts');
   const { ROLES } = await import('../src/kernel/auth/roles.ts');
+  const errors = errorReasons();
+  const problems = reasonProblems(contractServices(), errors);
+  if (problems.length > 0) throw new Error(`The reasons of the contracts do not agree:\n  ${problems.join('\n  ')}`);
+
+  mkdirSync(join(root, 'docs'), { recursive: true });
+  writeFileSync(join(root, ERRORS_PAGE), errorsPage(errors));
   const folder = join(root, REFERENCE);
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
-  for (const [name, page] of referencePages({ errors: readErrorReasons(), roles: ROLES }))
-    writeFileSync(join(folder, name), page);
+  for (const [name, page] of referencePages({ errors, roles: ROLES })) writeFileSync(join(folder, name), page);
 }
 
 /** The file descriptors of our own contracts, read from the code just generated. */
@@ -93,16 +91,13 @@ if (process.argv.includes('--check')) {
     stale.push(...[ERRORS_PAGE, ...registries].filter((path) => differs(path, fresh)));
     if (stale.length > 0) {
       console.error(
-        `Not what is generated from the contracts, the reasons and the dashboards; run \`npm run generate\`:\n  ${stale.join('\n  ')}`,
+        `Not what is generated from the contracts and the dashboards; run \`npm run generate\`:\n  ${stale.join('\n  ')}`,
       );
       process.exitCode = 1;
     }
   } finally {
     rmSync(fresh, { recursive: true });
   }
-} else if (process.argv.includes('--errors')) {
-  writeErrorsPage('.');
-  await writeReference('.');
 } else {
   await generate('.');
 }

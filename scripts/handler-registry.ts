@@ -36,7 +36,9 @@ function registrySource(services: readonly DescService[]): string {
       '',
     ]),
     'export const services = [',
-    ...services.map((service) => `  { service: ${service.name}, handlers: ${lowerFirst(service.name)} },`),
+    ...services.map(
+      (service) => `  { kind: '${messageKind(service)}', service: ${service.name}, handlers: ${lowerFirst(service.name)} },`,
+    ),
     '] as const;',
     '',
   ].join('\n');

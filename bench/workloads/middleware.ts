@@ -6,14 +6,14 @@ import { ok } from 'neverthrow';
 import { pino } from 'pino';
 import { CommandService } from '../../gen/users/v1/command_service_pb.js';
 import { QueryService } from '../../gen/users/v1/query_service_pb.js';
-import { createAuthority } from '../../src/kernel/auth/authority.ts';
+import { createAuthority, NO_SESSIONS } from '../../src/kernel/auth/authority.ts';
 import { loadOrCreateSigningKey } from '../../src/kernel/auth/key-files.ts';
 import { permissionsOf } from '../../src/kernel/auth/roles.ts';
 import { createTokenVerifier } from '../../src/kernel/auth/token-verifier.ts';
 import { createBus, type Route } from '../../src/kernel/bus/bus.ts';
 import { Call } from '../../src/kernel/bus/call.ts';
 import { principalKey } from '../../src/kernel/bus/context-keys.ts';
-import { defineModule } from '../../src/kernel/bus/module.ts';
+import { busModule } from '../../src/kernel/bus/module.ts';
 import { memoryRates } from '../../src/kernel/database/limits/rates.ts';
 import { CallGauge } from '../../src/kernel/middleware/call-gauge.ts';
 import { createPipelines } from '../../src/kernel/middleware/pipeline.ts';
@@ -110,8 +110,7 @@ async function pipeline(bench: Bench, service: DescService): Promise<readonly In
     unexpected: { newId: randomUUIDv7, report: ({ error }) => console.error(error) },
     authority: createAuthority({
       tokens: createTokenVerifier({ keys: [key], foreign: undefined, now: Date.now }),
-      revocations: { isRevoked: () => false, onEnded: () => () => {} },
-      accounts: { isOpen: () => true },
+      sessions: NO_SESSIONS,
       now: Date.now,
     }),
     validation: validation().interceptor,
@@ -129,7 +128,7 @@ async function pipeline(bench: Bench, service: DescService): Promise<readonly In
 
 function dispatchOf(method: DescMethodUnary, interceptors: readonly Interceptor[]): Route['dispatch'] {
   const handlers = method.parent.methods.map((each) => [each.localName, { method: each, handle: async () => ok({}) }]);
-  const module = defineModule<object, object>({
+  const module = busModule<object, object>({
     name: 'users',
     services: [{ service: method.parent, handlers: Object.fromEntries(handlers) }],
     commandContext: () => ({}),

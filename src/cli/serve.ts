@@ -14,7 +14,8 @@ import { welcome } from './welcome.ts';
  */
 export async function serve(environment: Environment): Promise<void> {
   process.stderr.on('error', () => {});
-  const config = readConfig(environment);
+  const { application } = await import('../app.ts');
+  const config = readConfig(environment, application.modules);
   const isAlone = config.workers === 1;
   const logger = await createLogger({
     level: config.logLevels.level,

@@ -1,6 +1,7 @@
 import type { DescService } from '@bufbuild/protobuf';
 import { type Client, Code, ConnectError, createClient, type Interceptor, type Transport } from '@connectrpc/connect';
 import { createGrpcTransport, Http2SessionManager } from '@connectrpc/connect-node';
+import { Reason } from '#gen/cqrs/v1/reasons_pb.js';
 import { ErrorInfoSchema } from '#gen/google/rpc/error_details_pb.js';
 import type { AccessToken } from '../kernel/auth/access-token.ts';
 import type { Role } from '../kernel/auth/roles.ts';
@@ -77,7 +78,9 @@ function namesUnknownKey(address: string): Interceptor {
 }
 
 const isUntrusted = (error: ConnectError): boolean =>
-  error.findDetails(ErrorInfoSchema).some(({ reason, metadata }) => reason === 'TOKEN_INVALID' && metadata.cause === 'UNTRUSTED');
+  error
+    .findDetails(ErrorInfoSchema)
+    .some(({ reason, metadata }) => reason === Reason[Reason.TOKEN_INVALID] && metadata.cause === 'UNTRUSTED');
 
 /** The service says itself why it refuses; what the network says does not tell a person where to look. */
 function namesWhoIsAway(address: string): Interceptor {

@@ -7,7 +7,7 @@ import { openKeys } from '../kernel/auth/open-keys.ts';
 import type { Config } from '../kernel/config.ts';
 import { openMigratedDatabase } from '../kernel/database/open-database.ts';
 import { parseAddress } from '../kernel/doors/address.ts';
-import { openMetrics } from '../kernel/open-door.ts';
+import { openMetrics } from '../kernel/start/open-door.ts';
 import { counts, merged, type Snapshot } from '../kernel/telemetry/metrics/snapshot.ts';
 import { settlePorts } from './settle-ports.ts';
 import { forkWorker, IN_ORDER, type WorkerProcess, type WorkerSetup } from './worker-process.ts';

@@ -1,6 +1,6 @@
 /** One of the processes that serve when WORKERS is above 1. Started by `startWorkers`; when that process is gone, it ends at once. */
 import { on } from 'node:events';
-import { type App, startApp } from '../app.ts';
+import { type App, application, startApp } from '../app.ts';
 import { readConfig } from '../kernel/config.ts';
 import { createLogger } from '../kernel/telemetry/logger.ts';
 import { explain } from './explain.ts';
@@ -28,7 +28,7 @@ const stopped = (async () => {
   }
 })();
 try {
-  const config = { ...readConfig(process.env), ...setup };
+  const config = { ...readConfig(process.env, application.modules), ...setup };
   const logger = await createLogger({ level: config.logLevels.level, pretty: process.stdout.isTTY, pid: process.pid });
   app = await startApp(config, { logger });
   await report('serving');

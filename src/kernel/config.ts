@@ -1,7 +1,6 @@
 import { accessSync, constants } from 'node:fs';
 import { resolve } from 'node:path';
 import type { KeySource } from './auth/key-files.ts';
-import type { SessionLifetime } from './auth/session-lifetime.ts';
 import { type Connection, connectionByUrl, filesIn } from './database/connection.ts';
 import { parseRates, type RateOverrides } from './database/limits/rates.ts';
 import type { DatabaseConfig } from './database/open-database.ts';
@@ -12,6 +11,8 @@ import { EDGE_LIMITS, type EdgeLimits } from './doors/edge/edge-limits.ts';
 import type { ForwardedHeader } from './doors/proxies/forwarded.ts';
 import { type ProxySettings, parseNetworks } from './doors/proxies/trusted-proxies.ts';
 import type { ReflectionAccess } from './doors/standard/standard-services.ts';
+import type { Module } from './module.ts';
+import { type Environment, type SettingsReader, settingsReader } from './settings.ts';
 import { DEFAULT_LOG_LEVELS, LOG_LEVELS, type LogLevels, parseLogLevels } from './telemetry/log-levels.ts';
 
 /** Everything the program is told by its environment. */
@@ -44,8 +45,6 @@ export interface Config {
   readonly idempotencyHours: number;
   /** How long calls in flight get to finish when the program stops, in milliseconds. */
   readonly shutdownGraceMs: number;
-  /** How long a log-in can be gone on with by refresh tokens, at most and unused. */
-  readonly sessionLifetime: SessionLifetime;
   readonly limits: Limits;
   /** Who may read the contracts by reflection. */
   readonly reflection: ReflectionAccess;
@@ -55,8 +54,8 @@ export interface Config {
   readonly tracing: Tracing;
   /** Whether metrics are sent to a collector besides, as the variables of OpenTelemetry say. */
   readonly pushesMetrics: boolean;
-  /** Words that whoever guesses at passwords here knows: of the operator, of the other issuer. In lower case. */
-  readonly passwordWords: readonly string[];
+  /** What modules read, by their names. */
+  readonly settings: Readonly<Record<string, unknown>>;
 }
 
 /** What becomes of spans. All else is said by the variables of OpenTelemetry, which its SDK reads itself. */
@@ -82,6 +81,8 @@ export interface Limits {
   readonly edge: EdgeLimits;
 }
 
+export type { Environment } from './settings.ts';
+
 export const DEFAULT_LIMITS: Limits = {
   commandsInFlight: 128,
   queriesInFlight: 80,
@@ -100,8 +101,6 @@ export class ConfigError extends Error {
   }
 }
 
-export type Environment = Readonly<Record<string, string | undefined>>;
-
 /** More would leave each too few connections to PostgreSQL: see `poolSizes`. */
 const MOST_WORKERS = 16;
 const REFLECTION: readonly string[] = ['on', 'off', 'authenticated'] satisfies ReflectionAccess[];
@@ -109,43 +108,26 @@ const MEGABYTE = 1024 * 1024;
 
 /** Where the database is, for what needs to know nothing else: a migration needs no key. Throws ConfigError. */
 export function readDatabaseConfig(environment: Environment): DatabaseConfig {
-  const problems: string[] = [];
-  const text = (name: string): string | undefined => environment[name] || undefined;
-  const database = readDatabase({ text, problems, dataDir: dataDirOf(text) });
+  const { reader, problems } = settingsReader(environment);
+  const database = readDatabase({ ...reader, dataDir: dataDirOf(reader.text) });
   if (problems.length > 0) throw new ConfigError(problems);
   return database;
 }
 
-/** Reads the environment. An empty variable counts as unset. Throws ConfigError. */
-export function readConfig(environment: Environment): Config {
-  const problems: string[] = [];
-  const text = (name: string): string | undefined => environment[name] || undefined;
-  const checked = (name: string, fallback: string, isGood: (value: string) => boolean, wanted: string): string => {
-    const value = text(name) ?? fallback;
-    if (!isGood(value)) problems.push(`${name} is ${JSON.stringify(value)}, but ${wanted}`);
-    return value;
-  };
+/** Reads the environment, for the kernel and for these modules. An empty variable counts as unset. Throws ConfigError. */
+export function readConfig(environment: Environment, modules: readonly Pick<Module, 'name' | 'settings'>[] = []): Config {
+  const { reader, problems } = settingsReader(environment);
+  const { text, checked, listed, problem } = reader;
   const address = (name: string, fallback: string): string =>
     checked(name, fallback, isAddress, 'has to be host:port, e.g. 127.0.0.1:50051');
 
-  const listed: Listed = (name, parse, wanted) => {
-    const value = text(name);
-    const list = value === undefined ? undefined : parse(value);
-    if (value !== undefined && list === undefined)
-      problems.push(`${name} is ${JSON.stringify(value)}, but has to list ${wanted}`);
-    return list;
-  };
-
   const dataDir = dataDirOf(text);
-  const database = readDatabase({ text, problems, dataDir });
-  const hours = (name: string, fallback: string): number =>
-    3_600_000 *
-    Number(checked(name, fallback, (value) => /^[1-9]\d{0,4}$/.test(value), 'has to be a whole number of hours from 1 on'));
+  const database = readDatabase({ text, problem, dataDir });
   const tokenType = checked('AUTH_TOKEN_TYPE', 'at+jwt', isTokenType, 'has to be a media type, e.g. at+jwt or JWT');
   const tokenMinutes = checked('AUTH_TOKEN_MINUTES', '60', isMinutes, 'has to be a whole number of minutes from 1 to 44640');
   const maxAgeMs = Number(tokenMinutes) * 60_000;
   for (const name of ['AUTH_TOKEN_TYPE', 'AUTH_TOKEN_MINUTES']) {
-    if (text(name) && !text('AUTH_ISSUER')) problems.push(`${name} is set, but AUTH_ISSUER is not`);
+    if (text(name) && !text('AUTH_ISSUER')) problem(`${name} is set, but AUTH_ISSUER is not`);
   }
   const config: Config = {
     grpcAddress: address('GRPC_ADDRESS', '127.0.0.1:50051'),
@@ -153,19 +135,19 @@ export function readConfig(environment: Environment): Config {
     healthAddress: text('HEALTH_ADDRESS') === undefined ? undefined : address('HEALTH_ADDRESS', ''),
     metricsAddress: text('METRICS_ADDRESS') === 'off' ? undefined : address('METRICS_ADDRESS', '127.0.0.1:9464'),
     allowedHosts: listed('ALLOWED_HOSTS', parseAllowedHosts, 'names like api.example.org,*.example.org without ports, or *'),
-    proxies: readProxies({ text, listed, checked, problems }),
+    proxies: readProxies(reader),
     corsOrigins: listed('CORS_ORIGINS', parseOrigins, 'origins like https://app.example.org without a path; * is none') ?? [],
     database,
-    signingKeys: readKeySource({ text, problems, dataDir, database }),
+    signingKeys: readKeySource({ text, problem, dataDir, database }),
     foreignIssuer: together(
-      { text, problems, names: ['AUTH_JWKS_URL', 'AUTH_ISSUER', 'AUTH_AUDIENCE'] },
+      { text, problem, names: ['AUTH_JWKS_URL', 'AUTH_ISSUER', 'AUTH_AUDIENCE'] },
       ([jwksUrl, issuer, audience]) => {
-        if (!isKeySource(jwksUrl)) problems.push('AUTH_JWKS_URL has to be an https URL; http only on this machine');
-        if (issuer === 'bicameral') problems.push('AUTH_ISSUER cannot be bicameral: that is this service itself');
+        if (!isKeySource(jwksUrl)) problem('AUTH_JWKS_URL has to be an https URL; http only on this machine');
+        if (issuer === 'bicameral') problem('AUTH_ISSUER cannot be bicameral: that is this service itself');
         return { jwksUrl: URL.parse(jwksUrl) ?? new URL('https://invalid'), issuer, audience, tokenType, maxAgeMs };
       },
     ),
-    tls: together({ text, problems, names: ['TLS_CERT_FILE', 'TLS_KEY_FILE'] }, ([certFile, keyFile]) => ({
+    tls: together({ text, problem, names: ['TLS_CERT_FILE', 'TLS_KEY_FILE'] }, ([certFile, keyFile]) => ({
       certFile: resolve(certFile),
       keyFile: resolve(keyFile),
       clientCaFile: text('TLS_CLIENT_CA_FILE'),
@@ -180,11 +162,10 @@ export function readConfig(environment: Environment): Config {
           'has to be a whole number of seconds, e.g. 25',
         ),
       ),
-    sessionLifetime: { maxMs: hours('SESSION_HOURS', '720'), idleMs: hours('SESSION_IDLE_HOURS', '168') },
     idempotencyHours: Number(
       checked('IDEMPOTENCY_HOURS', '24', (value) => /^[1-9]\d{0,4}$/.test(value), 'has to be a whole number of hours from 1 on'),
     ),
-    limits: readLimits({ text, checked, problems }),
+    limits: readLimits(reader),
     reflection: checked(
       'REFLECTION',
       'on',
@@ -192,7 +173,7 @@ export function readConfig(environment: Environment): Config {
       `has to be one of ${REFLECTION.join(', ')}`,
     ) as ReflectionAccess,
     workers: Number(checked('WORKERS', '1', isWorkerCount, `has to be a number from 1 to ${MOST_WORKERS}`)),
-    passwordWords: passwordWords([text('PASSWORD_WORDS'), text('AUTH_ISSUER'), text('AUTH_AUDIENCE')]),
+    settings: Object.fromEntries(modules.map(({ name, settings }) => [name, settings?.(reader)])),
     pushesMetrics: sendsMetrics(environment),
     tracing: {
       on: sendsTraces(environment),
@@ -210,8 +191,7 @@ export function readConfig(environment: Environment): Config {
         ),
       ) ?? DEFAULT_LOG_LEVELS,
   };
-  if (!config.tls && text('TLS_CLIENT_CA_FILE'))
-    problems.push('TLS_CLIENT_CA_FILE is set, but TLS_CERT_FILE and TLS_KEY_FILE are not');
+  if (!config.tls && text('TLS_CLIENT_CA_FILE')) problem('TLS_CLIENT_CA_FILE is set, but TLS_CERT_FILE and TLS_KEY_FILE are not');
   if (problems.length > 0) throw new ConfigError(problems);
   return Object.freeze(config);
 }
@@ -236,18 +216,9 @@ function sendsMetrics({ OTEL_EXPORTER_OTLP_METRICS_ENDPOINT, OTEL_METRICS_EXPORT
   return Boolean(OTEL_EXPORTER_OTLP_METRICS_ENDPOINT);
 }
 
-type Checked = (name: string, fallback: string, isGood: (value: string) => boolean, wanted: string) => string;
-
-type Listed = <T>(name: string, parse: (value: string) => T | undefined, wanted: string) => T | undefined;
-
 const FORWARDED_HEADERS: readonly string[] = ['x-forwarded-for', 'forwarded'] satisfies ForwardedHeader[];
 
-function readProxies({
-  text,
-  listed,
-  checked,
-  problems,
-}: Source & { listed: Listed; checked: Checked }): ProxySettings | undefined {
+function readProxies({ text, listed, checked, problem }: SettingsReader): ProxySettings | undefined {
   const networks = listed(
     'TRUSTED_PROXIES',
     (value) => {
@@ -266,19 +237,16 @@ function readProxies({
   const protocol = checked('PROXY_PROTOCOL', 'off', isOneOf(['on', 'off']), 'has to be on or off');
   if (!networks) {
     for (const name of ['FORWARDED_HEADER', 'PROXY_PROTOCOL']) {
-      if (text(name) && !text('TRUSTED_PROXIES')) problems.push(`${name} is set, but TRUSTED_PROXIES is not`);
+      if (text(name) && !text('TRUSTED_PROXIES')) problem(`${name} is set, but TRUSTED_PROXIES is not`);
     }
     return undefined;
   }
   return { networks, header: header as ForwardedHeader, proxyProtocol: protocol === 'on' };
 }
 
-function readLimits({ text, checked, problems }: Source & { checked: Checked }): Limits {
-  const count = (name: string, fallback: number): number =>
-    Number(checked(name, String(fallback), (value) => /^[1-9]\d{0,6}$/.test(value), 'has to be a whole number from 1'));
+function readLimits({ text, checked, count, problem }: SettingsReader): Limits {
   const rates = parseRates(text('RATE_LIMITS') ?? '');
-  if (!rates)
-    problems.push('RATE_LIMITS has to be like sign-up=10/60s,write=off: a class, and calls in a period of seconds or off');
+  if (!rates) problem('RATE_LIMITS has to be like sign-up=10/60s,write=off: a class, and calls in a period of seconds or off');
   const stores = ['memory', 'postgres'];
   const store = checked(
     'RATE_LIMIT_STORE',
@@ -313,23 +281,20 @@ function readEdgeLimits(count: (name: string, fallback: number) => number): Edge
   };
 }
 
-interface Source {
-  readonly text: (name: string) => string | undefined;
-  readonly problems: string[];
-}
+type Source = Pick<SettingsReader, 'text' | 'problem'>;
 
 const dataDirOf = (text: Source['text']): string => resolve(text('DATA_DIR') ?? '.data');
 
-function readDatabase({ text, problems, dataDir }: Source & { dataDir: string }): DatabaseConfig {
+function readDatabase({ text, problem, dataDir }: Source & { dataDir: string }): DatabaseConfig {
   const connection = (name: string, url: string): Connection => {
     const known = connectionByUrl(url);
     // The value may hold a password: it is not repeated.
-    if (!known) problems.push(`${name} has to be a URL, e.g. postgresql://user@host:5432/database`);
+    if (!known) problem(`${name} has to be a URL, e.g. postgresql://user@host:5432/database`);
     for (const [parameter, file] of known ? filesIn(known) : []) {
       try {
         accessSync(file, constants.R_OK);
       } catch (error) {
-        problems.push(`${name}: ${parameter} cannot be read: ${Error.isError(error) ? error.message : error}`);
+        problem(`${name}: ${parameter} cannot be read: ${Error.isError(error) ? error.message : error}`);
       }
     }
     return known ?? {};
@@ -338,7 +303,7 @@ function readDatabase({ text, problems, dataDir }: Source & { dataDir: string })
   const replicaUrls = (text('DATABASE_REPLICA_URLS') ?? '').split(',').filter((replica) => replica.trim() !== '');
   if (url === undefined) {
     for (const name of ['DATABASE_REPLICA_URLS', 'DATABASE_OWNER_URL']) {
-      if (text(name)) problems.push(`${name} is set, but DATABASE_URL is not`);
+      if (text(name)) problem(`${name} is set, but DATABASE_URL is not`);
     }
     return { kind: 'embedded', dataDir };
   }
@@ -350,15 +315,15 @@ function readDatabase({ text, problems, dataDir }: Source & { dataDir: string })
   };
 }
 
-function readKeySource({ text, problems, dataDir, database }: Source & { dataDir: string; database: DatabaseConfig }): KeySource {
+function readKeySource({ text, problem, dataDir, database }: Source & { dataDir: string; database: DatabaseConfig }): KeySource {
   const folder = text('AUTH_SIGNING_KEYS');
   const file = text('AUTH_SIGNING_KEY_FILE');
   if (folder !== undefined && file !== undefined)
-    problems.push('AUTH_SIGNING_KEYS and AUTH_SIGNING_KEY_FILE are both set: the folder has to hold all keys');
+    problem('AUTH_SIGNING_KEYS and AUTH_SIGNING_KEY_FILE are both set: the folder has to hold all keys');
   if (folder !== undefined) return { kind: 'folder', folder: resolve(folder), create: false };
   if (file !== undefined) return { kind: 'file', file: resolve(file) };
   if (database.kind === 'external')
-    problems.push(
+    problem(
       'AUTH_SIGNING_KEYS is not set; with DATABASE_URL it has to name a folder with the keys that all instances share, or AUTH_SIGNING_KEY_FILE one Ed25519 key (PKCS#8 PEM)',
     );
   return { kind: 'folder', folder: dataDir, create: true };
@@ -366,29 +331,18 @@ function readKeySource({ text, problems, dataDir, database }: Source & { dataDir
 
 /** Variables that mean something only together: undefined when none is set, a problem when some are. */
 function together<const Names extends readonly string[], T>(
-  { text, problems, names }: Source & { names: Names },
+  { text, problem, names }: Source & { names: Names },
   read: (values: { [Index in keyof Names]: string }) => T,
 ): T | undefined {
   const missing = names.filter((name) => text(name) === undefined);
   if (missing.length === 0) return read(names.map((name) => text(name)) as never);
   if (missing.length < names.length) {
     const set = names.filter((name) => text(name) !== undefined);
-    problems.push(
+    problem(
       `${missing.join(' and ')} ${missing.length > 1 ? 'are' : 'is'} not set, but ${set.join(' and ')} ${set.length > 1 ? 'are' : 'is'}`,
     );
   }
   return undefined;
-}
-
-/** Words of at least four letters or digits, without those that every address has. */
-function passwordWords(texts: readonly (string | undefined)[]): string[] {
-  const words = texts.flatMap((text = '') =>
-    text
-      .normalize('NFKC')
-      .toLowerCase()
-      .split(/[^\p{L}\p{M}\p{N}]+/u),
-  );
-  return [...new Set(words.filter((word) => word.length >= 4 && word !== 'http' && word !== 'https'))];
 }
 
 function isAddress(value: string): boolean {

@@ -2,12 +2,14 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Code } from '@connectrpc/connect';
 import { describe, expect, it } from '@jest/globals';
-import { findErrorReasons, readErrorReasons } from '../../scripts/error-reasons.ts';
+import { contractServices } from '../../src/kernel/contracts/descriptors.ts';
+import { errorReasons } from '../../src/kernel/contracts/errors.ts';
 import { errorsPage } from '../../src/kernel/contracts/errors-page.ts';
 import { namedReasons } from '../../src/kernel/contracts/named-reasons.ts';
+import { reasonProblems } from '../../src/kernel/contracts/reasons.ts';
 import { codeName } from '../../src/kernel/telemetry/code-name.ts';
 
-const reasons = readErrorReasons();
+const reasons = errorReasons();
 const codes: ReadonlySet<string> = new Set(
   Object.values(Code)
     .filter((code) => typeof code === 'number')
@@ -29,26 +31,18 @@ describe('docs/errors.md', () => {
       return [...section.matchAll(/^\| ([A-Z_]+) +\| ([A-Z_]+) /gm)].map(([, reason, code]) => `${domain} ${reason} ${code}`);
     });
 
-  it('lists every reason of the code, and no other, each with its code', () => {
+  it('lists every reason of the contracts, and no other, each with its code', () => {
     expect(listed).toEqual(reasons.map(({ domain, reason, code }) => `${domain} ${reason} ${code}`));
-  });
-
-  it('lists whatever the source calls a reason', () => {
-    const sources = filesBelow('src', '.ts').map((file) => readFileSync(file, 'utf8'));
-    const written = sources.flatMap((source) =>
-      [...source.matchAll(/\breason\b\W{1,4}'([A-Z_]+)'/g)].map(([, reason]) => reason),
-    );
-    expect(written.length).toBeGreaterThan(20);
-    for (const reason of written) expect(page).toContain(`\n| ${reason} `);
   });
 });
 
 describe('the contracts', () => {
   /** Words in capitals that comments use and that are neither reasons nor codes: variables of the environment. */
-  const others = new Set(['RATE_LIMITS']);
+  const others = new Set(['ALLOWED_HOSTS', 'RATE_LIMITS', 'REQUEST_SECONDS']);
 
   for (const file of filesBelow('proto', '.proto')) {
-    const proto = readFileSync(file, 'utf8');
+    // A word in backticks is a value of a field.
+    const proto = readFileSync(file, 'utf8').replaceAll(/`[^`\n]*`/g, '');
     const domain = /^package (\S+);/m.exec(proto)?.[1];
     const known = reasons.filter((reason) => reason.domain === domain || reason.domain === 'cqrs.v1' || domain === 'cqrs.v1');
 
@@ -59,19 +53,6 @@ describe('the contracts', () => {
         ({ reason, code }) => !known.some((one) => one.reason === reason && (code ?? one.code) === one.code),
       );
       expect(wrong).toEqual([]);
-    });
-
-    it(`${file} gives every reason of its lists a code`, () => {
-      const lists = [...proto.matchAll(/^ *\/\/ Reasons: (?:.*\n *\/\/ )*.*/gm)].map(([list]) => `${list}\n`);
-      const bare = lists.flatMap((list) => namedReasons(list, codes)).filter(({ code }) => code === undefined);
-      expect(bare).toEqual([]);
-    });
-
-    it(`${file} counts guesses by reasons that exist`, () => {
-      const counted = [...proto.matchAll(/\breasons: \[?((?:\s*"[A-Z_]+",?)+)/g)].flatMap(
-        ([, list]) => list?.match(/[A-Z_]+/g) ?? [],
-      );
-      for (const reason of counted) expect(known.map((one) => one.reason)).toContain(reason);
     });
   }
 
@@ -87,75 +68,36 @@ describe('the contracts', () => {
   });
 });
 
-describe('findErrorReasons', () => {
-  const root = 'export abstract class DomainError extends Error { abstract readonly reason: string; readonly metadata = {}; }';
-  const bus = "abstract class BusError extends DomainError { override readonly domain = 'cqrs.v1'; }";
-  const find = (source: string, file = 'src/modules/shop/errors.ts') =>
-    findErrorReasons(
-      new Map([
-        ['src/kernel/bus/errors.ts', `${root}\n${bus}`],
-        [file, source],
-      ]),
-    );
+describe('reasonProblems', () => {
+  const commands = contractServices().filter(({ typeName }) => typeName === 'users.v1.CommandService');
 
-  it('takes the meaning from the docstring, and what a class inherits from those above it', () => {
-    const found = find(`
-      abstract class Refused extends DomainError { readonly kind = 'invalid'; readonly violations: FieldViolation[]; }
-      /**
-       * It costs too much:
-       * ask for less.
-       */
-      export class TooDear extends Refused {
-        readonly reason = 'TOO_DEAR';
-        constructor(price: number) { super(); this.metadata = { price, ...(price > 9 && { 'at-most': 9 }) }; }
-      }`);
-    expect(found).toEqual([
-      {
-        domain: 'shop.v1',
-        reason: 'TOO_DEAR',
-        code: 'INVALID_ARGUMENT',
-        meaning: 'It costs too much: ask for less.',
-        metadata: ['price', 'at-most'],
-        details: ['BadRequest'],
-      },
+  it('finds none in the contracts', () => {
+    expect(reasonProblems(contractServices(), reasons)).toEqual([]);
+  });
+
+  it('names the rpcs that list or count a reason that is missing', () => {
+    const problems = reasonProblems(commands, without('CREDENTIALS_INVALID'));
+    expect(problems).toEqual([
+      'users.v1.CommandService/LogIn: its comment lists the reason CREDENTIALS_INVALID, which is missing in enum Reason of users.v1 and of cqrs.v1',
+      'users.v1.CommandService/LogIn: its guess limit names CREDENTIALS_INVALID, which is missing in enum Reason of users.v1 and of cqrs.v1',
     ]);
   });
 
-  it('names the details that go with a kind, a resource and a delay', () => {
-    const found = find(`
-      /** Closed. */
-      class Closed extends BusError {
-        readonly reason = 'CLOSED'; readonly kind = 'precondition'; readonly resource = { type: 'a', name: 'b' }; readonly retryAfterMs = 5;
-      }`);
-    expect(found[0]).toMatchObject({ domain: 'cqrs.v1', details: ['PreconditionFailure', 'ResourceInfo', 'RetryInfo'] });
+  it('names the rpcs that list a reason with another code', () => {
+    const changed = reasons.map((one) => (one.reason === 'SESSION_UNKNOWN' ? { ...one, code: 'NOT_FOUND' } : one));
+    expect(reasonProblems(commands, changed)).toEqual([
+      'users.v1.CommandService/LogOut: its comment lists the reason SESSION_UNKNOWN with FAILED_PRECONDITION; the code is NOT_FOUND',
+    ]);
   });
 
-  it.each([
-    [
-      'a reason that is made',
-      "/** A. */ class A extends BusError { readonly reason = `A`; readonly kind = 'invalid'; }",
-      'A has no `reason`',
-    ],
-    ['no reason', "/** A. */ class A extends BusError { readonly kind = 'invalid'; }", 'A has no `reason`'],
-    ['no kind', "/** A. */ class A extends BusError { readonly reason = 'A'; }", 'A has no `kind`'],
-    [
-      'an unknown kind',
-      "/** A. */ class A extends BusError { readonly reason = 'A'; readonly kind = 'odd'; }",
-      'unknown kind odd',
-    ],
-    ['no docstring', "class A extends BusError { readonly reason = 'A'; readonly kind = 'invalid'; }", 'A has no docstring'],
-    ['a class of another line', "class A extends Error { readonly reason = 'A_B'; }", 'reason A_B is not that of a class'],
-    ['an object', "const info = { reason: 'A_B' };", 'reason A_B is not that of a class'],
-    ['a choice', "const info = { reason: odd ? 'A_B' : undefined };", 'reason A_B is not that of a class'],
-    ['an assignment', "info.reason = 'A_B';", 'reason A_B is not that of a class'],
-  ])('does not pass over %s', (_, source, message) => {
-    expect(() => find(source)).toThrow(message);
+  it('names a reason without a comment', () => {
+    const silent = reasons.map((one) => (one.reason === 'EMAIL_TAKEN' ? { ...one, meaning: '' } : one));
+    expect(reasonProblems(commands, silent)).toEqual([
+      'users.v1.Reason: REASON_EMAIL_TAKEN has no comment that tells callers what to do',
+    ]);
   });
 
-  it('does not guess the domain of what is in no module', () => {
-    const source = "/** A. */ class A extends DomainError { readonly reason = 'A'; readonly kind = 'invalid'; }";
-    expect(() => find(source, 'src/kernel/auth/errors.ts')).toThrow('A has no `domain`');
-  });
+  const without = (reason: string) => reasons.filter((one) => one.reason !== reason);
 });
 
 describe('errorsPage', () => {

@@ -9,7 +9,7 @@ import { loadOrCreateSigningKey } from '../../src/kernel/auth/key-files.ts';
 import type { SigningKey } from '../../src/kernel/auth/signing-key.ts';
 import { createBus } from '../../src/kernel/bus/bus.ts';
 import type { AnyHandler } from '../../src/kernel/bus/handler.ts';
-import { defineModule } from '../../src/kernel/bus/module.ts';
+import { busModule } from '../../src/kernel/bus/module.ts';
 import { createPageTokens } from '../../src/kernel/bus/page-token.ts';
 import { ANONYMOUS } from '../../src/kernel/bus/principal.ts';
 import { pruneLog } from '../../src/kernel/command-log/seals/prune.ts';
@@ -66,7 +66,7 @@ export async function startAuditService({ connections }: TestDatabase): Promise<
   const verify = createVerifications({ primary: reads.primary.pool, keys: ringOf(key) });
   const pageTokens = createPageTokens(key.deriveKey('page tokens'));
   const feeds = new LogFeeds({ pollMs: 250 });
-  const module = defineModule<AuditCommandContext, AuditQueryContext>({
+  const module = busModule<AuditCommandContext, AuditQueryContext>({
     name: 'audit',
     services: [
       { service: CommandService, handlers: { ...unserved(CommandService), pruneCommands } },

@@ -1,32 +1,53 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Interceptor } from '@connectrpc/connect';
+import { Code, type Interceptor } from '@connectrpc/connect';
 import { err, ok } from 'neverthrow';
 import { type Answer, answerOf, toResponse } from '../../src/kernel/bus/answer.ts';
 import { type Bus, createBus } from '../../src/kernel/bus/bus.ts';
 import type { Call, Message } from '../../src/kernel/bus/call.ts';
 import { type CommandContext, command } from '../../src/kernel/bus/command.ts';
-import { DomainError, type ErrorKind } from '../../src/kernel/bus/errors.ts';
-import { defineModule } from '../../src/kernel/bus/module.ts';
+import { type DomainError, domainError } from '../../src/kernel/bus/errors.ts';
+import { busModule } from '../../src/kernel/bus/module.ts';
 import { ANONYMOUS } from '../../src/kernel/bus/principal.ts';
 import { type QueryContext, query, streamQuery } from '../../src/kernel/bus/query.ts';
 import { deadline } from '../../src/kernel/middleware/deadline.ts';
 import { errors, type UnexpectedErrors } from '../../src/kernel/middleware/errors.ts';
-import { CommandService, QueryService } from '../gen/conformance/v1/conformance_pb.js';
+import { CommandService, QueryService, Reason, ReasonSchema } from '../gen/conformance/v1/conformance_pb.js';
+
+/** What `fail_with` can ask for, with the code of the error. */
+const FAILURES = {
+  invalid: Code.InvalidArgument,
+  unauthenticated: Code.Unauthenticated,
+  denied: Code.PermissionDenied,
+  'not-found': Code.NotFound,
+  'already-exists': Code.AlreadyExists,
+  precondition: Code.FailedPrecondition,
+  conflict: Code.Aborted,
+  overloaded: Code.ResourceExhausted,
+  unavailable: Code.Unavailable,
+  deadline: Code.DeadlineExceeded,
+  canceled: Code.Canceled,
+};
+
+export type FailureKind = keyof typeof FAILURES;
 
 /** The error that `fail_with: <kind>` asks for, with everything an error can say. */
-export class Failure extends DomainError {
-  readonly reason = 'FAILURE';
-  readonly kind: ErrorKind;
+export class Failure extends domainError(ReasonSchema, Reason.FAILURE) {
+  readonly #code: Code;
   override readonly metadata: Readonly<Record<string, string>> = { flavour: 'sour' };
   override readonly violations = [{ field: 'text', description: 'must be sweet', rule: 'string.sweet' }];
   override readonly resource: DomainError['resource'];
   override readonly retryAfterMs: number | undefined;
 
-  constructor(kind: ErrorKind) {
+  constructor(kind: FailureKind) {
     super(`failed: ${kind}`);
-    this.kind = kind;
+    this.#code = FAILURES[kind];
     this.resource = kind === 'not-found' || kind === 'already-exists' ? { type: 'fruit', name: 'lemon' } : undefined;
     this.retryAfterMs = kind === 'overloaded' || kind === 'unavailable' ? 1500 : undefined;
+  }
+
+  /** The contract gives the reason one code; here it has the code that was asked for. */
+  override get code(): Code {
+    return this.#code;
   }
 }
 
@@ -74,7 +95,7 @@ export function conformanceService(): Conformance {
       noteAbort(signal);
     }
     if (request.failWith === 'bug') throw new Error('secret: the password is 123');
-    if (request.failWith) return err(new Failure(request.failWith as ErrorKind));
+    if (request.failWith) return err(new Failure(request.failWith as FailureKind));
     const { deadline: until } = call.origin;
     const timeoutMs = BigInt(until === undefined ? 0 : Math.round(until - Date.now()));
     return ok({ text: request.text, payload: request.payload, timeoutMs, metadata: Object.fromEntries(call.header) });
@@ -83,7 +104,7 @@ export function conformanceService(): Conformance {
   const ask = query(QueryService.method.ask, async (request, { call, signal }: QueryContext & Inside) => {
     calls.push(call);
     await wait(request.delayMs, signal);
-    if (request.failWith) return err(new Failure(request.failWith as ErrorKind));
+    if (request.failWith) return err(new Failure(request.failWith as FailureKind));
     return ok({ text: request.text });
   });
 
@@ -101,7 +122,7 @@ export function conformanceService(): Conformance {
     }
   });
 
-  const module = defineModule<CommandContext & Inside, QueryContext & Inside>({
+  const module = busModule<CommandContext & Inside, QueryContext & Inside>({
     name: 'conformance',
     services: [
       { service: CommandService, handlers: { echo } },

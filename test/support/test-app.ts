@@ -11,6 +11,7 @@ import { type Config, DEFAULT_LIMITS, type Limits } from '../../src/kernel/confi
 import { inProcessTransport } from '../../src/kernel/doors/in-process.ts';
 import { DEFAULT_LOG_LEVELS } from '../../src/kernel/telemetry/log-levels.ts';
 import { FORM } from '../../src/kernel/telemetry/logger.ts';
+import { DEFAULT_SETTINGS } from '../../src/modules/users/settings.ts';
 import { createTestDatabase, type TestDatabase } from './database.ts';
 
 /** The whole program in this process, on a database of its own. */
@@ -64,14 +65,13 @@ export async function startTestApp({
     tls: undefined,
     idempotencyHours: 24,
     shutdownGraceMs: 10_000,
-    sessionLifetime: { maxMs: 30 * 24 * 3_600_000, idleMs: 7 * 24 * 3_600_000 },
+    settings: { users: DEFAULT_SETTINGS },
     limits: { ...DEFAULT_LIMITS, ...limits },
     reflection: 'on',
     workers: 1,
     tracing,
     pushesMetrics,
     logLevels: DEFAULT_LOG_LEVELS,
-    passwordWords: [],
   };
   const lines: string[] = [];
   const logger = pino({ ...FORM, level: config.logLevels.level }, { write: (line: string) => lines.push(line) });

@@ -12,20 +12,20 @@ import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 export declare const file_audit_v1_command_record: GenFile;
 
 /**
- * One attempted command: who, what, when, from where, and how it ended.
+ * One attempted command: who sent what, when and from where, and how it ended.
  *
  * @generated from message audit.v1.CommandRecord
  */
 export declare type CommandRecord = Message<"audit.v1.CommandRecord"> & {
   /**
-   * UUIDv7; the `cqrs-command-id` of the answer.
+   * UUIDv7. The answer has it as the header `cqrs-command-id`.
    *
    * @generated from field: string command_id = 1;
    */
   commandId: string;
 
   /**
-   * Place in the log, from 1, without gaps. Unset until the record is sealed, a moment after it was made.
+   * The place in the log, from 1, without gaps. Unset until the record is sealed, a moment after it was made.
    *
    * @generated from field: optional int64 sequence = 2;
    */
@@ -51,16 +51,16 @@ export declare type CommandRecord = Message<"audit.v1.CommandRecord"> & {
   roles: string[];
 
   /**
-   * The request in the JSON form of protobuf, without secrets. What was personal in it is missing once it was erased. Where one record stands
-   * for many refused commands, their number is in `@refused`, and the time that they came in in `@from` and `@until`.
+   * The request in the JSON form of protobuf, without secrets. Its personal data is missing once it was erased. If one record stands for
+   * many refused commands, `@refused` holds their number, and `@from` and `@until` hold the times between which they arrived.
    *
    * @generated from field: google.protobuf.Struct request = 6;
    */
   request?: JsonObject | undefined;
 
   /**
-   * What was personal in the request was erased together with the person's data, or was never kept: of a dry run, and of a request that no
-   * handler looked at or that broke a rule.
+   * Whether the personal data of the request is missing: it was erased together with the person's data, or was never kept. It is never kept
+   * for a dry run, for a request that no handler looked at, and for a request that broke a rule.
    *
    * @generated from field: bool personal_erased = 7;
    */
@@ -72,21 +72,21 @@ export declare type CommandRecord = Message<"audit.v1.CommandRecord"> & {
   outcome: Outcome;
 
   /**
-   * gRPC code, e.g. `NOT_FOUND`; `OK`.
+   * The gRPC code, e.g. `OK` or `NOT_FOUND`.
    *
    * @generated from field: string code = 9;
    */
   code: string;
 
   /**
-   * Reason of the error, empty when there was none.
+   * The reason of the error. Empty when the command succeeded.
    *
    * @generated from field: string reason = 10;
    */
   reason: string;
 
   /**
-   * Rolled back on the caller's wish: `cqrs-dry-run`.
+   * Whether the caller asked for a dry run (`cqrs-dry-run`), which is rolled back.
    *
    * @generated from field: bool dry_run = 11;
    */
@@ -100,7 +100,7 @@ export declare type CommandRecord = Message<"audit.v1.CommandRecord"> & {
   answeredBy: string;
 
   /**
-   * What was changed, e.g. `users.v1.User`; empty when nothing was.
+   * The type of the changed aggregate, e.g. `users.v1.User`. Empty when nothing was changed.
    *
    * @generated from field: string aggregate_type = 13;
    */
@@ -129,7 +129,7 @@ export declare type CommandRecord = Message<"audit.v1.CommandRecord"> & {
   eventIds: string[];
 
   /**
-   * How often it was tried, because other commands changed the same data at the same time.
+   * How often the command was tried. A command is tried again when other commands change the same data at the same time.
    *
    * @generated from field: int32 attempts = 18;
    */
@@ -141,7 +141,7 @@ export declare type CommandRecord = Message<"audit.v1.CommandRecord"> & {
   receivedAt?: Timestamp | undefined;
 
   /**
-   * From its arrival to the writing of this record.
+   * From the arrival of the command to the writing of this record.
    *
    * @generated from field: google.protobuf.Duration duration = 20;
    */
@@ -167,15 +167,15 @@ export declare type CommandRecord = Message<"audit.v1.CommandRecord"> & {
   userAgent: string;
 
   /**
-   * The log-in (`jti`) that the caller's token came from; empty where there is none.
+   * The log-in (`jti`) of the caller's token. Empty when there is none.
    *
    * @generated from field: string session = 24;
    */
   session: string;
 
   /**
-   * Who vouched for the principal: the `iss` of the token, `bicameral` for this service itself. Empty for an anonymous caller, and in
-   * records from before it was kept.
+   * The issuer that vouched for the principal: the `iss` of the token, `bicameral` for this service itself. Empty for an anonymous caller,
+   * and in records from before the issuer was recorded.
    *
    * @generated from field: string issuer = 25;
    */
@@ -212,7 +212,7 @@ export declare type RecordedEvent = Message<"audit.v1.RecordedEvent"> & {
   aggregateVersion: bigint;
 
   /**
-   * The event in the JSON form of protobuf; without what was personal once that was erased.
+   * The event in the JSON form of protobuf. Its personal data is missing once it was erased.
    *
    * @generated from field: google.protobuf.Struct payload = 4;
    */
@@ -242,21 +242,21 @@ export enum Outcome {
   UNSPECIFIED = 0,
 
   /**
-   * Done, and its changes committed together with this record.
+   * The command was done. Its changes were committed together with this record.
    *
    * @generated from enum value: OUTCOME_SUCCEEDED = 1;
    */
   SUCCEEDED = 1,
 
   /**
-   * A rule, or the state of things, stood against it: NOT_FOUND, ALREADY_EXISTS, FAILED_PRECONDITION, ABORTED.
+   * A rule or the present state did not allow the command: NOT_FOUND, ALREADY_EXISTS, FAILED_PRECONDITION, ABORTED.
    *
    * @generated from enum value: OUTCOME_REJECTED = 2;
    */
   REJECTED = 2,
 
   /**
-   * The caller may not do this.
+   * The caller may not call this.
    *
    * @generated from enum value: OUTCOME_DENIED = 3;
    */
@@ -277,28 +277,28 @@ export enum Outcome {
   INVALID = 5,
 
   /**
-   * The deadline passed, or the caller gave up.
+   * The deadline passed, or the caller canceled the call.
    *
    * @generated from enum value: OUTCOME_TIMED_OUT = 6;
    */
   TIMED_OUT = 6,
 
   /**
-   * Something unplanned: INTERNAL, or the database was away.
+   * Something unexpected failed: INTERNAL, or the database was unavailable.
    *
    * @generated from enum value: OUTCOME_FAILED = 7;
    */
   FAILED = 7,
 
   /**
-   * Refused by a limit.
+   * A limit refused the command.
    *
    * @generated from enum value: OUTCOME_THROTTLED = 8;
    */
   THROTTLED = 8,
 
   /**
-   * Not done again: the answer given before for the same idempotency key was given again.
+   * The command was not done again. The first answer for its idempotency key was given again.
    *
    * @generated from enum value: OUTCOME_REPLAYED = 9;
    */

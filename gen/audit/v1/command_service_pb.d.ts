@@ -33,7 +33,7 @@ export declare const ReplayCommandRequestSchema: GenMessage<ReplayCommandRequest
  */
 export declare type ReplayCommandResponse = Message<"audit.v1.ReplayCommandResponse"> & {
   /**
-   * The outcome, the reason, the events and the version are those of the record.
+   * Whether outcome, reason, events and version are the same as on the record.
    *
    * @generated from field: bool same = 1;
    */
@@ -45,7 +45,8 @@ export declare type ReplayCommandResponse = Message<"audit.v1.ReplayCommandRespo
   differences: Difference[];
 
   /**
-   * Fields of the request that were secret or erased, by path, and had a stand-in. The verdict on a secret is the recorded one.
+   * The paths of the fields of the request that were secret or erased. A stand-in took the place of each. The verdict on a secret is the
+   * recorded one.
    *
    * @generated from field: repeated string stand_ins = 3;
    */
@@ -72,7 +73,7 @@ export declare type ReplayCommandResponse = Message<"audit.v1.ReplayCommandRespo
   events: RecordedEvent[];
 
   /**
-   * The aggregate as it would be now, without password hashes; unset when nothing would be changed.
+   * The aggregate as the rerun would leave it, without password hashes. Unset when nothing would change.
    *
    * @generated from field: google.protobuf.Struct state = 8;
    */
@@ -86,7 +87,7 @@ export declare type ReplayCommandResponse = Message<"audit.v1.ReplayCommandRespo
 export declare const ReplayCommandResponseSchema: GenMessage<ReplayCommandResponse>;
 
 /**
- * One way in which a replay went another way than the record.
+ * One difference between the rerun and the record.
  *
  * @generated from message audit.v1.Difference
  */
@@ -157,9 +158,9 @@ export declare type PruneCommandsResponse = Message<"audit.v1.PruneCommandsRespo
 export declare const PruneCommandsResponseSchema: GenMessage<PruneCommandsResponse>;
 
 /**
- * What can be done about the log of commands.
+ * Commands about the log of commands.
  *
- * Besides the reasons listed at each rpc, every call can answer MALFORMED_REQUEST and INVALID_REQUEST (INVALID_ARGUMENT),
+ * Besides the reasons listed at each rpc, every call can fail with MALFORMED_REQUEST and INVALID_REQUEST (INVALID_ARGUMENT),
  * TOKEN_MISSING or TOKEN_INVALID (UNAUTHENTICATED), PERMISSION_MISSING (PERMISSION_DENIED), OVERLOADED (RESOURCE_EXHAUSTED),
  * DATABASE_UNAVAILABLE and ISSUER_UNAVAILABLE (UNAVAILABLE), DEADLINE_PASSED (DEADLINE_EXCEEDED) and CONFLICT (ABORTED).
  *
@@ -167,9 +168,10 @@ export declare const PruneCommandsResponseSchema: GenMessage<PruneCommandsRespon
  */
 export declare const CommandService: GenService<{
   /**
-   * Runs a recorded command again, with its recorded caller, time and ids, against the state of now, and rolls it back.
-   * Answers how it ends and what differs from the record. Nothing is changed.
-   * Reasons: COMMAND_NOT_FOUND (NOT_FOUND), COMMAND_NOT_REPLAYABLE (FAILED_PRECONDITION) when the record does not hold what is needed.
+   * Runs a recorded command again, with its recorded caller, time and ids, against the present state, and rolls it back. Returns how the
+   * command ends and what differs from the record. Nothing changes.
+   * Reasons: COMMAND_NOT_FOUND (NOT_FOUND), COMMAND_NOT_REPLAYABLE (FAILED_PRECONDITION) when the record does not hold what the rerun
+   * needs.
    *
    * @generated from rpc audit.v1.CommandService.ReplayCommand
    */
@@ -179,7 +181,7 @@ export declare const CommandService: GenService<{
     output: typeof ReplayCommandResponseSchema;
   },
   /**
-   * Removes the records of whole months, the months that end at or before a time. Refused while one of them is not sealed.
+   * Removes the records of all months that end at or before a time. Refused while one of the records is not sealed.
    * Reasons: RANGE_NOT_SEALED (FAILED_PRECONDITION).
    *
    * @generated from rpc audit.v1.CommandService.PruneCommands

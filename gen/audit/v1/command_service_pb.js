@@ -50,9 +50,9 @@ export const PruneCommandsResponseSchema = /*@__PURE__*/
   messageDesc(file_audit_v1_command_service, 4);
 
 /**
- * What can be done about the log of commands.
+ * Commands about the log of commands.
  *
- * Besides the reasons listed at each rpc, every call can answer MALFORMED_REQUEST and INVALID_REQUEST (INVALID_ARGUMENT),
+ * Besides the reasons listed at each rpc, every call can fail with MALFORMED_REQUEST and INVALID_REQUEST (INVALID_ARGUMENT),
  * TOKEN_MISSING or TOKEN_INVALID (UNAUTHENTICATED), PERMISSION_MISSING (PERMISSION_DENIED), OVERLOADED (RESOURCE_EXHAUSTED),
  * DATABASE_UNAVAILABLE and ISSUER_UNAVAILABLE (UNAVAILABLE), DEADLINE_PASSED (DEADLINE_EXCEEDED) and CONFLICT (ABORTED).
  *

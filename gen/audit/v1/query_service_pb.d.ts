@@ -24,7 +24,7 @@ export declare type ListCommandsRequest = Message<"audit.v1.ListCommandsRequest"
   pageSize: number;
 
   /**
-   * `next_page_token` of the page before. The filter must be that of that page.
+   * The `next_page_token` of the page before. The filter must be the same as for that page.
    *
    * @generated from field: string page_token = 2;
    */
@@ -45,7 +45,7 @@ export declare type ListCommandsRequest = Message<"audit.v1.ListCommandsRequest"
   method: string;
 
   /**
-   * The id of the aggregate that was changed.
+   * The id of the changed aggregate.
    *
    * @generated from field: string target = 5;
    */
@@ -144,7 +144,7 @@ export declare const GetCommandResponseSchema: GenMessage<GetCommandResponse>;
  */
 export declare type WatchCommandsRequest = Message<"audit.v1.WatchCommandsRequest"> & {
   /**
-   * Records behind this place in the log; 0: from the beginning. Absent: only what comes from now on.
+   * Send the records behind this place in the log. 0: from the beginning. Absent: only records from now on.
    *
    * @generated from field: optional int64 after_sequence = 1;
    */
@@ -172,7 +172,7 @@ export declare type WatchCommandsResponse = Message<"audit.v1.WatchCommandsRespo
     case: "command";
   } | {
     /**
-     * All that is sealed was sent; sent once, and again as a sign of life when nothing comes for a while.
+     * All sealed records were sent. This comes once, and again as a sign of life when no record comes for a while.
      *
      * @generated from field: audit.v1.CaughtUp caught_up = 2;
      */
@@ -188,7 +188,7 @@ export declare type WatchCommandsResponse = Message<"audit.v1.WatchCommandsRespo
 export declare const WatchCommandsResponseSchema: GenMessage<WatchCommandsResponse>;
 
 /**
- * Nothing is behind this place yet.
+ * The log has no sealed record behind this place yet.
  *
  * @generated from message audit.v1.CaughtUp
  */
@@ -210,7 +210,7 @@ export declare const CaughtUpSchema: GenMessage<CaughtUp>;
  */
 export declare type VerifyIntegrityRequest = Message<"audit.v1.VerifyIntegrityRequest"> & {
   /**
-   * A head from before, to be compared with the log.
+   * An earlier head, to be compared with the log.
    *
    * @generated from field: audit.v1.Head expected_head = 1;
    */
@@ -224,7 +224,7 @@ export declare type VerifyIntegrityRequest = Message<"audit.v1.VerifyIntegrityRe
 export declare const VerifyIntegrityRequestSchema: GenMessage<VerifyIntegrityRequest>;
 
 /**
- * The state of the whole log in one hash: of the newest sealed batch, which holds the hash of the batch before it, and so on.
+ * The state of the whole log in one hash. It is the hash of the newest sealed batch, which holds the hash of the batch before it, and so on.
  *
  * @generated from message audit.v1.Head
  */
@@ -247,14 +247,14 @@ export declare type Head = Message<"audit.v1.Head"> & {
   hash: Uint8Array;
 
   /**
-   * Ed25519 (RFC 8032) over the hash, by the service's signing key of that time.
+   * Ed25519 (RFC 8032) over the hash, made with the service's signing key of that time.
    *
    * @generated from field: bytes signature = 4;
    */
   signature: Uint8Array;
 
   /**
-   * RFC 7638 thumbprint of the key, as in /.well-known/jwks.json for as long as its tokens are accepted.
+   * RFC 7638 thumbprint of the key. /.well-known/jwks.json lists the key as long as its tokens are accepted.
    *
    * @generated from field: string key_id = 5;
    */
@@ -339,7 +339,7 @@ export declare type Finding = Message<"audit.v1.Finding"> & {
   kind: FindingKind;
 
   /**
-   * The record, where it is one.
+   * The damaged record, if a record is damaged.
    *
    * @generated from field: string command_id = 2;
    */
@@ -400,7 +400,7 @@ export declare type VerifyResult = Message<"audit.v1.VerifyResult"> & {
   head?: Head | undefined;
 
   /**
-   * Which key sealed what, in the order in which they began to.
+   * What each key sealed, in the order of their first batches.
    *
    * @generated from field: repeated audit.v1.SealingKey keys = 5;
    */
@@ -414,7 +414,7 @@ export declare type VerifyResult = Message<"audit.v1.VerifyResult"> & {
 export declare const VerifyResultSchema: GenMessage<VerifyResult>;
 
 /**
- * What one key of the service has sealed. While keys rotate, the batches of two can take turns.
+ * What one key of the service has sealed. While keys rotate, the batches of two keys can alternate.
  *
  * @generated from message audit.v1.SealingKey
  */
@@ -442,7 +442,7 @@ export declare type SealingKey = Message<"audit.v1.SealingKey"> & {
   batches: bigint;
 
   /**
-   * The service holds it. Otherwise its seals prove nothing, and a finding says so.
+   * Whether the service holds the key. If not, its seals prove nothing, and a finding says so.
    *
    * @generated from field: bool held = 5;
    */
@@ -495,28 +495,28 @@ export enum FindingKind {
   UNSPECIFIED = 0,
 
   /**
-   * A field of the record is not what was sealed.
+   * A field of the record differs from what was sealed.
    *
    * @generated from enum value: FINDING_KIND_CHANGED = 1;
    */
   CHANGED = 1,
 
   /**
-   * The record is gone, and was not pruned.
+   * The record is gone, although it was not pruned.
    *
    * @generated from enum value: FINDING_KIND_REMOVED = 2;
    */
   REMOVED = 2,
 
   /**
-   * The record was added to what had been sealed.
+   * The record was added to a sealed batch.
    *
    * @generated from enum value: FINDING_KIND_INSERTED = 3;
    */
   INSERTED = 3,
 
   /**
-   * The record has the place or the content of another.
+   * The record has the place or the content of another record.
    *
    * @generated from enum value: FINDING_KIND_SWAPPED = 4;
    */
@@ -530,14 +530,14 @@ export enum FindingKind {
   TRUNCATED = 5,
 
   /**
-   * The seals of a batch do not make its hash, or the batch does not hold the hash of the one before.
+   * The seals of a batch do not add up to its hash, or the batch does not hold the hash of the batch before.
    *
    * @generated from enum value: FINDING_KIND_BATCH_BROKEN = 6;
    */
   BATCH_BROKEN = 6,
 
   /**
-   * A batch, a prune mark or a head does not bear the signature of a key that the service holds.
+   * A batch, a prune mark or a head has no signature of a key that the service holds.
    *
    * @generated from enum value: FINDING_KIND_SIGNATURE_INVALID = 7;
    */
@@ -550,9 +550,9 @@ export enum FindingKind {
 export declare const FindingKindSchema: GenEnum<FindingKind>;
 
 /**
- * Who did what, when, from where, and how it ended: every command ever attempted.
+ * The log of all attempted commands: who sent what, when and from where, and how it ended.
  *
- * Besides the reasons listed at each rpc, every call can answer MALFORMED_REQUEST and INVALID_REQUEST (INVALID_ARGUMENT),
+ * Besides the reasons listed at each rpc, every call can fail with MALFORMED_REQUEST and INVALID_REQUEST (INVALID_ARGUMENT),
  * TOKEN_MISSING or TOKEN_INVALID (UNAUTHENTICATED), PERMISSION_MISSING (PERMISSION_DENIED), OVERLOADED (RESOURCE_EXHAUSTED),
  * DATABASE_UNAVAILABLE and ISSUER_UNAVAILABLE (UNAVAILABLE) and DEADLINE_PASSED (DEADLINE_EXCEEDED).
  *
@@ -560,8 +560,8 @@ export declare const FindingKindSchema: GenEnum<FindingKind>;
  */
 export declare const QueryService: GenService<{
   /**
-   * Answers records page by page, the newest first.
-   * Reasons: PAGE_TOKEN_INVALID (INVALID_ARGUMENT), also when the filter differs from the first page's.
+   * Returns records page by page, the newest first.
+   * Reasons: PAGE_TOKEN_INVALID (INVALID_ARGUMENT), also when the filter differs from that of the first page.
    *
    * @generated from rpc audit.v1.QueryService.ListCommands
    */
@@ -571,7 +571,7 @@ export declare const QueryService: GenService<{
     output: typeof ListCommandsResponseSchema;
   },
   /**
-   * Answers one record, with the events that the command stored.
+   * Returns one record, with the events that the command stored.
    * Reasons: COMMAND_NOT_FOUND (NOT_FOUND).
    *
    * @generated from rpc audit.v1.QueryService.GetCommand
@@ -582,7 +582,7 @@ export declare const QueryService: GenService<{
     output: typeof GetCommandResponseSchema;
   },
   /**
-   * Sends records in the order of the log, from a place on, and goes on with new ones as they are sealed.
+   * Sends records in the order of the log, from a place on, and then new records as they are sealed.
    *
    * @generated from rpc audit.v1.QueryService.WatchCommands
    */
@@ -592,8 +592,8 @@ export declare const QueryService: GenService<{
     output: typeof WatchCommandsResponseSchema;
   },
   /**
-   * Checks every sealed record against its seal, and the seals against each other and against a head that was kept elsewhere.
-   * Sends how far it is, each damage as it is found, and the head at the end. Findings past 1,000 are counted only.
+   * Checks every sealed record against its seal, and the seals against each other and against a head that was kept elsewhere. Sends its
+   * progress, each damage as it is found, and the head at the end. It sends the first 1,000 findings and counts the rest.
    *
    * @generated from rpc audit.v1.QueryService.VerifyIntegrity
    */
@@ -603,7 +603,7 @@ export declare const QueryService: GenService<{
     output: typeof VerifyIntegrityResponseSchema;
   },
   /**
-   * Answers the head of the log. Kept outside of the database, it proves later that no end was cut off.
+   * Returns the head of the log. Keep it outside the database: it proves later that nobody cut off the end of the log.
    *
    * @generated from rpc audit.v1.QueryService.GetHead
    */

@@ -140,9 +140,9 @@ export const FindingKind = /*@__PURE__*/
   tsEnum(FindingKindSchema);
 
 /**
- * Who did what, when, from where, and how it ended: every command ever attempted.
+ * The log of all attempted commands: who sent what, when and from where, and how it ended.
  *
- * Besides the reasons listed at each rpc, every call can answer MALFORMED_REQUEST and INVALID_REQUEST (INVALID_ARGUMENT),
+ * Besides the reasons listed at each rpc, every call can fail with MALFORMED_REQUEST and INVALID_REQUEST (INVALID_ARGUMENT),
  * TOKEN_MISSING or TOKEN_INVALID (UNAUTHENTICATED), PERMISSION_MISSING (PERMISSION_DENIED), OVERLOADED (RESOURCE_EXHAUSTED),
  * DATABASE_UNAVAILABLE and ISSUER_UNAVAILABLE (UNAVAILABLE) and DEADLINE_PASSED (DEADLINE_EXCEEDED).
  *

@@ -12,8 +12,8 @@ import type { MethodOptions } from "@bufbuild/protobuf/wkt";
 export declare const file_cqrs_v1_access: GenFile;
 
 /**
- * Who may call an rpc. A call passes when any one of the set conditions holds.
- * An rpc without this option stops the program at its start: access is denied by default.
+ * Who may call an rpc. A call is allowed when any one of the set conditions holds.
+ * The program does not start when an rpc has no such option: access is denied by default.
  *
  * @generated from message cqrs.v1.Access
  */
@@ -33,7 +33,7 @@ export declare type Access = Message<"cqrs.v1.Access"> & {
   permission: string;
 
   /**
-   * The caller whose id equals the value of this string field of the request, e.g. `user_id`.
+   * The caller whose id is the value of this string field of the request, e.g. `user_id`.
    *
    * @generated from field: string self = 3;
    */
@@ -54,7 +54,7 @@ export declare type Access = Message<"cqrs.v1.Access"> & {
 export declare const AccessSchema: GenMessage<Access>;
 
 /**
- * Access rule of the rpc.
+ * The access rule of the rpc.
  *
  * @generated from extension: cqrs.v1.Access access = 50001;
  */

@@ -19,7 +19,7 @@ export const AccessSchema = /*@__PURE__*/
   messageDesc(file_cqrs_v1_access, 0);
 
 /**
- * Access rule of the rpc.
+ * The access rule of the rpc.
  *
  * @generated from extension: cqrs.v1.Access access = 50001;
  */

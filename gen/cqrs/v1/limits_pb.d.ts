@@ -12,28 +12,28 @@ import type { MethodOptions } from "@bufbuild/protobuf/wkt";
 export declare const file_cqrs_v1_limits: GenFile;
 
 /**
- * How often one caller may call: a signed-in one is counted by its id, an anonymous one by its address.
- * Methods of one class are counted together.
+ * How often one caller may call. A signed-in caller is counted by its id, an anonymous caller by its address.
+ * The calls of all rpcs of one class are counted together.
  *
  * @generated from message cqrs.v1.RateLimit
  */
 export declare type RateLimit = Message<"cqrs.v1.RateLimit"> & {
   /**
-   * E.g. `sign-up`. RATE_LIMITS can set other numbers for it.
+   * E.g. `sign-up`. RATE_LIMITS can set other numbers for a class.
    *
    * @generated from field: string class = 1;
    */
   class: string;
 
   /**
-   * Calls that are let through in each period.
+   * How many calls are allowed in each period.
    *
    * @generated from field: uint32 calls = 2;
    */
   calls: number;
 
   /**
-   * Length of the period.
+   * The length of the period.
    *
    * @generated from field: uint32 seconds = 3;
    */
@@ -47,15 +47,15 @@ export declare type RateLimit = Message<"cqrs.v1.RateLimit"> & {
 export declare const RateLimitSchema: GenMessage<RateLimit>;
 
 /**
- * The rpc tells callers whether a guess at a secret is right. Wrong guesses are counted by what is guessed at, whether it exists
- * or not; from the sixth in a row on each makes the next wait, twice as long each time and 15 minutes at most. A hundred in a row
- * close the way until an operator opens it. Where anybody may call, each client has a count of its own.
+ * The rpc tells callers whether a guess at a secret is right. Wrong guesses are counted by their target, whether it exists or not. From
+ * the sixth in a row on, each wrong guess makes the next one wait, twice as long each time and 15 minutes at most. After a hundred in a
+ * row, guesses are refused until an operator unlocks the target. If anybody may call the rpc, each client has its own count.
  *
  * @generated from message cqrs.v1.GuessLimit
  */
 export declare type GuessLimit = Message<"cqrs.v1.GuessLimit"> & {
   /**
-   * The string field of the request that names what the secret belongs to, e.g. `email`. Compared without regard to case.
+   * The string field of the request that names the owner of the secret, e.g. `email`. Case is ignored.
    *
    * @generated from field: string target = 1;
    */
@@ -69,7 +69,8 @@ export declare type GuessLimit = Message<"cqrs.v1.GuessLimit"> & {
   reasons: string[];
 
   /**
-   * Rpcs that name the same secret, e.g. `password`, are counted together when their targets are the same. Empty: counted by itself.
+   * Rpcs that name the same secret, e.g. `password`, are counted together when their targets are the same. Empty: the rpc has its own
+   * count.
    *
    * @generated from field: string secret = 3;
    */

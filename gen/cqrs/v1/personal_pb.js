@@ -12,8 +12,8 @@ export const file_cqrs_v1_personal = /*@__PURE__*/
   fileDesc("ChZjcXJzL3YxL3BlcnNvbmFsLnByb3RvEgdjcXJzLnYxOjsKCHBlcnNvbmFsEh0uZ29vZ2xlLnByb3RvYnVmLkZpZWxkT3B0aW9ucxjShgMgASgIUghwZXJzb25hbDo1CgVvd25lchIdLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE9wdGlvbnMY1YYDIAEoCFIFb3duZXJiBnByb3RvMw", [file_google_protobuf_descriptor]);
 
 /**
- * The field of an event holds personal data. It is stored apart from the rest of the event, so that erasing a person
- * leaves the fact and its order in place.
+ * The field of an event holds personal data. It is stored apart from the rest of the event, so that the fact and its order remain when
+ * a person is erased.
  *
  * @generated from extension: bool personal = 50002;
  */
@@ -21,8 +21,8 @@ export const personal = /*@__PURE__*/
   extDesc(file_cqrs_v1_personal, 0);
 
 /**
- * The string field names the person whose personal data the request holds, e.g. an e-mail address. A command that comes to no aggregate
- * leaves a record that is found by this name when the person is erased. Personal data of nobody who is named so are not recorded.
+ * The string field names the person whose personal data the request holds, e.g. an e-mail address. When a command reaches no aggregate,
+ * its record is found by this name if the person is erased. If no field names the person, the record has no personal data.
  *
  * @generated from extension: bool owner = 50005;
  */

@@ -12,8 +12,9 @@ import type { StringRules } from "@bufbuild/protovalidate/gen/buf/validate/valid
 export declare const file_cqrs_v1_text: GenFile;
 
 /**
- * What kind of text a string field holds, and so the form that it is brought into before any rule looks at it and before it is stored,
- * compared or counted: a text that people see as the same is the same, however a keyboard or a clipboard composed it.
+ * The kind of text that a string field holds. It decides the form of the text. The text is brought into this form before any rule checks
+ * it and before it is stored, compared or counted. So two texts that look the same are the same, however a keyboard or a clipboard
+ * composed them.
  *
  * @generated from enum cqrs.v1.Text
  */
@@ -26,21 +27,21 @@ export enum Text {
   UNSPECIFIED = 0,
 
   /**
-   * Text on one line, such as a name: Normalization Form C (UAX 15), without white space at its ends.
+   * Text on one line, such as a name: Normalization Form C (UAX 15), without white space at the ends.
    *
    * @generated from enum value: TEXT_LINE = 1;
    */
   LINE = 1,
 
   /**
-   * Part of such a text, to be found: the same form.
+   * A part of such a text, to search for: the same form.
    *
    * @generated from enum value: TEXT_SEARCH = 2;
    */
   SEARCH = 2,
 
   /**
-   * An e-mail address: without white space at its ends.
+   * An e-mail address: without white space at the ends.
    *
    * @generated from enum value: TEXT_EMAIL = 3;
    */
@@ -54,7 +55,7 @@ export enum Text {
   PASSWORD = 4,
 
   /**
-   * Terms of a small language, such as `order_by`: one blank where there is white space, and none at the ends (AIP-132).
+   * Terms of a small language, such as `order_by`: each white space becomes one blank, and there is none at the ends (AIP-132).
    *
    * @generated from enum value: TEXT_TERMS = 5;
    */
@@ -72,17 +73,17 @@ export declare const TextSchema: GenEnum<Text>;
 export declare const text: GenExtension<FieldOptions, Text>;
 
 /**
- * Holds nothing that is not seen, or that changes how other text is seen: no controls, line and paragraph separators, marks, embeddings,
- * overrides and isolates of direction, fillers, private use characters and noncharacters (RFC 8264, 4.3; UTS 39). What words and emoji are
- * written with stays, in its place: joiners behind a letter or the like (RFC 5892, A.1 and A.2; RFC 8266), one variation selector behind
- * what is varied, and tags behind a flag (UTS 51).
+ * The text has no invisible characters and none that change how other text looks: no controls, line and paragraph separators, marks,
+ * embeddings, overrides and isolates of direction, fillers, private use characters and noncharacters (RFC 8264, 4.3; UTS 39). Characters
+ * that words and emoji need are allowed in their place: joiners behind a letter or the like (RFC 5892, A.1 and A.2; RFC 8266), one
+ * variation selector behind the character that it varies, and tags behind a flag (UTS 51).
  *
  * @generated from extension: optional bool plain = 1050001;
  */
 export declare const plain: GenExtension<StringRules, boolean>;
 
 /**
- * Holds a letter, a number, a punctuation mark or a symbol.
+ * The text has a letter, a number, a punctuation mark or a symbol.
  *
  * @generated from extension: optional bool visible = 1050002;
  */

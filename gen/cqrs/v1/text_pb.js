@@ -19,8 +19,9 @@ export const TextSchema = /*@__PURE__*/
   enumDesc(file_cqrs_v1_text, 0);
 
 /**
- * What kind of text a string field holds, and so the form that it is brought into before any rule looks at it and before it is stored,
- * compared or counted: a text that people see as the same is the same, however a keyboard or a clipboard composed it.
+ * The kind of text that a string field holds. It decides the form of the text. The text is brought into this form before any rule checks
+ * it and before it is stored, compared or counted. So two texts that look the same are the same, however a keyboard or a clipboard
+ * composed them.
  *
  * @generated from enum cqrs.v1.Text
  */
@@ -34,10 +35,10 @@ export const text = /*@__PURE__*/
   extDesc(file_cqrs_v1_text, 0);
 
 /**
- * Holds nothing that is not seen, or that changes how other text is seen: no controls, line and paragraph separators, marks, embeddings,
- * overrides and isolates of direction, fillers, private use characters and noncharacters (RFC 8264, 4.3; UTS 39). What words and emoji are
- * written with stays, in its place: joiners behind a letter or the like (RFC 5892, A.1 and A.2; RFC 8266), one variation selector behind
- * what is varied, and tags behind a flag (UTS 51).
+ * The text has no invisible characters and none that change how other text looks: no controls, line and paragraph separators, marks,
+ * embeddings, overrides and isolates of direction, fillers, private use characters and noncharacters (RFC 8264, 4.3; UTS 39). Characters
+ * that words and emoji need are allowed in their place: joiners behind a letter or the like (RFC 5892, A.1 and A.2; RFC 8266), one
+ * variation selector behind the character that it varies, and tags behind a flag (UTS 51).
  *
  * @generated from extension: optional bool plain = 1050001;
  */
@@ -45,7 +46,7 @@ export const plain = /*@__PURE__*/
   extDesc(file_cqrs_v1_text, 1);
 
 /**
- * Holds a letter, a number, a punctuation mark or a symbol.
+ * The text has a letter, a number, a punctuation mark or a symbol.
  *
  * @generated from extension: optional bool visible = 1050002;
  */

@@ -17,8 +17,8 @@ export declare const file_users_v1_command_service: GenFile;
  */
 export declare type CreateUserRequest = Message<"users.v1.CreateUserRequest"> & {
   /**
-   * At most 254 characters (RFC 5321 4.5.3.1.3, less the angle brackets), in ASCII; an internationalized domain in its A-labels
-   * (`xn--…`, RFC 5890). White space at the ends does not count, nor does case.
+   * At most 254 characters (RFC 5321 4.5.3.1.3, less the angle brackets), in ASCII. An internationalized domain is written in its
+   * A-labels (`xn--…`, RFC 5890). White space at the ends and case are ignored.
    *
    * @generated from field: string email = 1;
    */
@@ -30,7 +30,7 @@ export declare type CreateUserRequest = Message<"users.v1.CreateUserRequest"> & 
   name: string;
 
   /**
-   * 15 to 128 characters of Unicode after NFKC; no rule of composition (NIST SP 800-63B-4, 3.1.1.2).
+   * 15 to 128 characters of Unicode after NFKC. No rule asks for kinds of characters (NIST SP 800-63B-4, 3.1.1.2).
    *
    * @generated from field: string password = 3;
    */
@@ -85,7 +85,7 @@ export declare const LogInRequestSchema: GenMessage<LogInRequest>;
  */
 export declare type LogInResponse = Message<"users.v1.LogInResponse"> & {
   /**
-   * A JWT, to be sent as `authorization: Bearer <access_token>`.
+   * A JWT. Send it as `authorization: Bearer <access_token>`.
    *
    * @generated from field: string access_token = 1;
    */
@@ -102,14 +102,14 @@ export declare type LogInResponse = Message<"users.v1.LogInResponse"> & {
   user?: User | undefined;
 
   /**
-   * Counts once, for the next access token: see RefreshSession. Keep it where no other program can read it.
+   * Can be used once, for the next access token: see RefreshSession. Keep it where no other program can read it.
    *
    * @generated from field: string refresh_token = 4;
    */
   refreshToken: string;
 
   /**
-   * When the session is over, unless it is refreshed before.
+   * When the session ends, unless it is refreshed before.
    *
    * @generated from field: google.protobuf.Timestamp refresh_expires_at = 5;
    */
@@ -160,7 +160,7 @@ export declare type RefreshSessionResponse = Message<"users.v1.RefreshSessionRes
   user?: User | undefined;
 
   /**
-   * Takes the place of the one that was sent.
+   * Replaces the token that was sent.
    *
    * @generated from field: string refresh_token = 4;
    */
@@ -212,7 +212,7 @@ export declare type EndSessionsRequest = Message<"users.v1.EndSessionsRequest"> 
   userId: string;
 
   /**
-   * The session that this is called in goes on. Only for one's own account.
+   * The session of this call goes on. Only for the caller's own account.
    *
    * @generated from field: bool keep_current = 2;
    */
@@ -256,15 +256,15 @@ export declare type ChangeEmailRequest = Message<"users.v1.ChangeEmailRequest"> 
   email: string;
 
   /**
-   * Refused with VERSION_MISMATCH unless the user is at this version. Absent: any version. 0 is a version that no user has.
+   * The command is refused with VERSION_MISMATCH unless the user is at this version. Absent: any version. No user has version 0.
    *
    * @generated from field: optional int64 expected_version = 3;
    */
   expectedVersion?: bigint | undefined;
 
   /**
-   * The caller's own password. Needed when the account is the caller's and the log-in of this session is more than five minutes ago
-   * (OWASP ASVS 5, 7.5.1). When it is sent, it has to be right. Not looked at for callers with the permission.
+   * The caller's own password. It is needed when the account is the caller's own and the log-in of this session is more than five minutes
+   * old (OWASP ASVS 5, 7.5.1). When it is sent, it must be right. For callers with the permission it is ignored.
    *
    * @generated from field: optional string current_password = 4;
    */
@@ -617,8 +617,8 @@ export declare type DeleteUserRequest = Message<"users.v1.DeleteUserRequest"> & 
   expectedVersion?: bigint | undefined;
 
   /**
-   * The caller's own password. Needed when the account is the caller's and the log-in of this session is more than five minutes ago
-   * (OWASP ASVS 5, 7.5.1). When it is sent, it has to be right. Not looked at for callers with the permission.
+   * The caller's own password. It is needed when the account is the caller's own and the log-in of this session is more than five minutes
+   * old (OWASP ASVS 5, 7.5.1). When it is sent, it must be right. For callers with the permission it is ignored.
    *
    * @generated from field: optional string current_password = 3;
    */
@@ -636,7 +636,7 @@ export declare const DeleteUserRequestSchema: GenMessage<DeleteUserRequest>;
  */
 export declare type DeleteUserResponse = Message<"users.v1.DeleteUserResponse"> & {
   /**
-   * What remains: the id, the times and the status.
+   * The id, the times and the status remain.
    *
    * @generated from field: users.v1.User user = 1;
    */
@@ -650,9 +650,9 @@ export declare type DeleteUserResponse = Message<"users.v1.DeleteUserResponse"> 
 export declare const DeleteUserResponseSchema: GenMessage<DeleteUserResponse>;
 
 /**
- * Intentions to change user accounts. One call is one transaction.
+ * Commands that change user accounts. One call is one transaction.
  *
- * Besides the reasons listed at each rpc, every call can answer MALFORMED_REQUEST and INVALID_REQUEST (INVALID_ARGUMENT),
+ * Besides the reasons listed at each rpc, every call can fail with MALFORMED_REQUEST and INVALID_REQUEST (INVALID_ARGUMENT),
  * TOKEN_MISSING or TOKEN_INVALID (UNAUTHENTICATED), PERMISSION_MISSING (PERMISSION_DENIED), OVERLOADED and RATE_LIMITED
  * (RESOURCE_EXHAUSTED), DATABASE_UNAVAILABLE and ISSUER_UNAVAILABLE (UNAVAILABLE), DEADLINE_PASSED (DEADLINE_EXCEEDED) and CONFLICT
  * (ABORTED).
@@ -663,7 +663,7 @@ export declare const CommandService: GenService<{
   /**
    * Opens an account.
    * Reasons: EMAIL_TAKEN (ALREADY_EXISTS), PASSWORD_COMMON, PASSWORD_PERSONAL, PASSWORD_TOO_SHORT and PASSWORD_TOO_LONG
-   * (INVALID_ARGUMENT; the length counts after NFKC).
+   * (INVALID_ARGUMENT; the length is counted after NFKC).
    *
    * @generated from rpc users.v1.CommandService.CreateUser
    */
@@ -675,9 +675,10 @@ export declare const CommandService: GenService<{
   /**
    * Exchanges an e-mail and a password for an access token, and begins a session: its refresh token gets further access tokens.
    * Reasons: CREDENTIALS_INVALID (UNAUTHENTICATED), the same for an unknown e-mail and a wrong password;
-   * USER_SUSPENDED (FAILED_PRECONDITION); GUESSES_THROTTLED (RESOURCE_EXHAUSTED) for a while after six wrong attempts in a row of one
-   * client at an e-mail, known or unknown; GUESSES_EXHAUSTED (FAILED_PRECONDITION) after a hundred of all clients that never logged in
-   * before. The answer's `cqrs-device`, sent with the next log-in, has the client known wherever it is.
+   * USER_SUSPENDED (FAILED_PRECONDITION); GUESSES_THROTTLED (RESOURCE_EXHAUSTED) for a while, after one client was wrong six times in a
+   * row about an e-mail, known or unknown; GUESSES_EXHAUSTED (FAILED_PRECONDITION) after a hundred wrong attempts by all clients that
+   * never logged in before. The answer has the header `cqrs-device`. A client that sends it with its next log-in is recognized wherever
+   * it is.
    *
    * @generated from rpc users.v1.CommandService.LogIn
    */
@@ -687,8 +688,9 @@ export declare const CommandService: GenService<{
     output: typeof LogInResponseSchema;
   },
   /**
-   * Exchanges a refresh token for an access token and the next refresh token (RFC 9700, 4.14). Each counts once: one that was used
-   * before ends its session, because two hold it then. So an answer that got lost costs a log-in. Send one at a time for a session.
+   * Exchanges a refresh token for an access token and the next refresh token (RFC 9700, 4.14). Each refresh token can be used once. A
+   * second use ends the session, because two clients hold the token then. So a lost answer costs a log-in. Refresh a session with one
+   * call at a time.
    * Reasons: REFRESH_TOKEN_INVALID (UNAUTHENTICATED): log in again.
    *
    * @generated from rpc users.v1.CommandService.RefreshSession
@@ -699,7 +701,7 @@ export declare const CommandService: GenService<{
     output: typeof RefreshSessionResponseSchema;
   },
   /**
-   * Ends the session that the caller's token belongs to: its access tokens within a second, its refresh token at once.
+   * Ends the session of the caller's token: its access tokens within a second, its refresh token at once.
    * Reasons: SESSION_UNKNOWN (FAILED_PRECONDITION) for a token of another issuer or of an operator.
    *
    * @generated from rpc users.v1.CommandService.LogOut
@@ -721,7 +723,7 @@ export declare const CommandService: GenService<{
     output: typeof EndSessionsResponseSchema;
   },
   /**
-   * Moves a user to another e-mail address. Who does so with their own account shows the password, or a log-in of the last minutes.
+   * Moves a user to another e-mail address. Users who move their own account send the password, or must have logged in minutes ago.
    * Reasons: USER_NOT_FOUND (NOT_FOUND), EMAIL_TAKEN (ALREADY_EXISTS), USER_DELETED (FAILED_PRECONDITION),
    * VERSION_MISMATCH (ABORTED), REAUTHENTICATION_NEEDED and CURRENT_PASSWORD_WRONG (FAILED_PRECONDITION), GUESSES_THROTTLED
    * (RESOURCE_EXHAUSTED) and GUESSES_EXHAUSTED (FAILED_PRECONDITION) as at ChangePassword.
@@ -745,11 +747,11 @@ export declare const CommandService: GenService<{
     output: typeof ChangeNameResponseSchema;
   },
   /**
-   * Replaces the caller's own password and ends every other session of theirs.
+   * Replaces the caller's own password and ends all other sessions of the caller.
    * Reasons: USER_NOT_FOUND (NOT_FOUND), CURRENT_PASSWORD_WRONG (FAILED_PRECONDITION), USER_DELETED and USER_SUSPENDED (FAILED_PRECONDITION),
    * PASSWORD_COMMON, PASSWORD_PERSONAL, PASSWORD_TOO_SHORT and PASSWORD_TOO_LONG (INVALID_ARGUMENT),
    * GUESSES_THROTTLED (RESOURCE_EXHAUSTED) for a while after six wrong current passwords in a row, GUESSES_EXHAUSTED
-   * (FAILED_PRECONDITION) after a hundred. A new password ends both, at LogIn too.
+   * (FAILED_PRECONDITION) after a hundred. A new password ends both, also for LogIn.
    *
    * @generated from rpc users.v1.CommandService.ChangePassword
    */
@@ -759,8 +761,8 @@ export declare const CommandService: GenService<{
     output: typeof ChangePasswordResponseSchema;
   },
   /**
-   * Forgets the wrong guesses at a user's password, so that the right one counts again after a hundred wrong ones in a row
-   * (GUESSES_EXHAUSTED). Make sure first, by another way, that it is the user who asks.
+   * Forgets the wrong guesses at a user's password. After a hundred wrong guesses in a row (GUESSES_EXHAUSTED), the right password works
+   * again. Before you call it, make sure in another way that the user is the one who asks.
    * Reasons: USER_NOT_FOUND (NOT_FOUND), USER_DELETED (FAILED_PRECONDITION).
    *
    * @generated from rpc users.v1.CommandService.UnlockPassword
@@ -771,7 +773,7 @@ export declare const CommandService: GenService<{
     output: typeof UnlockPasswordResponseSchema;
   },
   /**
-   * Bars a user from logging in and ends their sessions. Suspending a suspended user changes nothing.
+   * Bars a user from logging in and ends their sessions. For a suspended user it changes nothing.
    * Reasons: USER_NOT_FOUND (NOT_FOUND), LAST_ADMIN and USER_DELETED (FAILED_PRECONDITION), VERSION_MISMATCH (ABORTED).
    *
    * @generated from rpc users.v1.CommandService.SuspendUser
@@ -782,7 +784,7 @@ export declare const CommandService: GenService<{
     output: typeof SuspendUserResponseSchema;
   },
   /**
-   * Lets a suspended user log in again. Reactivating an active user changes nothing.
+   * Lets a suspended user log in again. For an active user it changes nothing.
    * Reasons: USER_NOT_FOUND (NOT_FOUND), USER_DELETED (FAILED_PRECONDITION), VERSION_MISMATCH (ABORTED).
    *
    * @generated from rpc users.v1.CommandService.ReactivateUser
@@ -793,7 +795,7 @@ export declare const CommandService: GenService<{
     output: typeof ReactivateUserResponseSchema;
   },
   /**
-   * Gives a user a role, from the next log-in on. Granting a role that is held changes nothing.
+   * Gives a user a role, which counts from the next log-in on. If the user has the role, nothing changes.
    * Reasons: USER_NOT_FOUND (NOT_FOUND), USER_DELETED (FAILED_PRECONDITION), VERSION_MISMATCH (ABORTED).
    *
    * @generated from rpc users.v1.CommandService.GrantRole
@@ -804,7 +806,7 @@ export declare const CommandService: GenService<{
     output: typeof GrantRoleResponseSchema;
   },
   /**
-   * Takes a role from a user and ends their sessions. Revoking a role that is not held changes nothing.
+   * Takes a role from a user and ends their sessions. If the user does not have the role, nothing changes.
    * Reasons: USER_NOT_FOUND (NOT_FOUND), LAST_ADMIN and USER_DELETED (FAILED_PRECONDITION), VERSION_MISMATCH (ABORTED).
    *
    * @generated from rpc users.v1.CommandService.RevokeRole
@@ -815,8 +817,8 @@ export declare const CommandService: GenService<{
     output: typeof RevokeRoleResponseSchema;
   },
   /**
-   * Closes an account: erases the personal data, keeps the fact, ends the sessions. Who does so with their own account shows the
-   * password, or a log-in of the last minutes.
+   * Closes an account: erases the personal data, keeps the fact, ends the sessions. Users who close their own account send the password,
+   * or must have logged in minutes ago.
    * Reasons: USER_NOT_FOUND (NOT_FOUND), LAST_ADMIN and USER_DELETED (FAILED_PRECONDITION), VERSION_MISMATCH (ABORTED),
    * REAUTHENTICATION_NEEDED and CURRENT_PASSWORD_WRONG (FAILED_PRECONDITION), GUESSES_THROTTLED (RESOURCE_EXHAUSTED) and
    * GUESSES_EXHAUSTED (FAILED_PRECONDITION) as at ChangePassword.

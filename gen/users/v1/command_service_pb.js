@@ -214,9 +214,9 @@ export const DeleteUserResponseSchema = /*@__PURE__*/
   messageDesc(file_users_v1_command_service, 27);
 
 /**
- * Intentions to change user accounts. One call is one transaction.
+ * Commands that change user accounts. One call is one transaction.
  *
- * Besides the reasons listed at each rpc, every call can answer MALFORMED_REQUEST and INVALID_REQUEST (INVALID_ARGUMENT),
+ * Besides the reasons listed at each rpc, every call can fail with MALFORMED_REQUEST and INVALID_REQUEST (INVALID_ARGUMENT),
  * TOKEN_MISSING or TOKEN_INVALID (UNAUTHENTICATED), PERMISSION_MISSING (PERMISSION_DENIED), OVERLOADED and RATE_LIMITED
  * (RESOURCE_EXHAUSTED), DATABASE_UNAVAILABLE and ISSUER_UNAVAILABLE (UNAVAILABLE), DEADLINE_PASSED (DEADLINE_EXCEEDED) and CONFLICT
  * (ABORTED).

@@ -49,7 +49,7 @@ export declare type UserLoggedIn = Message<"users.v1.UserLoggedIn"> & {
 export declare const UserLoggedInSchema: GenMessage<UserLoggedIn>;
 
 /**
- * One session ended on its user's wish.
+ * The user ended one session.
  *
  * @generated from message users.v1.UserLoggedOut
  */
@@ -67,7 +67,7 @@ export declare type UserLoggedOut = Message<"users.v1.UserLoggedOut"> & {
 export declare const UserLoggedOutSchema: GenMessage<UserLoggedOut>;
 
 /**
- * All sessions ended, but for one that may have been kept.
+ * All sessions ended, except one that may have been kept.
  *
  * @generated from message users.v1.UserSessionsEnded
  */

@@ -87,14 +87,14 @@ export declare type ListUsersRequest = Message<"users.v1.ListUsersRequest"> & {
   pageSize: number;
 
   /**
-   * `next_page_token` of the page before. Filter and order must be those of that page.
+   * The `next_page_token` of the page before. Filter and order must be the same as for that page.
    *
    * @generated from field: string page_token = 2;
    */
   pageToken: string;
 
   /**
-   * Page number from 1, for people; a token is exact under change and costs the same on every page.
+   * The number of the page from 1, for people. A token stays exact while rows change, and costs the same on every page.
    *
    * @generated from field: int32 page = 3;
    */
@@ -108,24 +108,24 @@ export declare type ListUsersRequest = Message<"users.v1.ListUsersRequest"> & {
   status: UserStatus;
 
   /**
-   * Part of the name or of the e-mail address, compared without regard to case and composition (`ΝΙΚΟΣ` finds Νικος, `strasse` Straße).
-   * White space at its ends does not count; empty: any.
+   * A part of the name or of the e-mail address. Case and composition are ignored (`ΝΙΚΟΣ` finds Νικος, `strasse` finds Straße), and so is
+   * white space at the ends. Empty: any.
    *
    * @generated from field: string search = 5;
    */
   search: string;
 
   /**
-   * `created_at` (the default), `email` or `name`, each may be followed by ` asc` or ` desc`; blanks do not matter (AIP-132). Names are in the
-   * order of their letters without regard to case and accents, `Émile` between `Elvis` and `Zoe`, and scripts in the order of Unicode: the
-   * same on every database. Ids break ties.
+   * `created_at` (the default), `email` or `name`. Each may be followed by ` asc` or ` desc`; blanks do not matter (AIP-132). Names are sorted by
+   * their letters, without case and accents (`Émile` between `Elvis` and `Zoe`), and scripts in the order of Unicode: the same on every
+   * database. Ids break ties.
    *
    * @generated from field: string order_by = 6;
    */
   orderBy: string;
 
   /**
-   * Also count all users that match. The count costs time in proportion to their number.
+   * Also count all users that match. The count takes time in proportion to their number.
    *
    * @generated from field: bool include_total = 7;
    */
@@ -169,9 +169,9 @@ export declare type ListUsersResponse = Message<"users.v1.ListUsersResponse"> & 
 export declare const ListUsersResponseSchema: GenMessage<ListUsersResponse>;
 
 /**
- * Requests for data about user accounts. They never change anything.
+ * Queries about user accounts. They change nothing.
  *
- * Besides the reasons listed at each rpc, every call can answer MALFORMED_REQUEST and INVALID_REQUEST (INVALID_ARGUMENT),
+ * Besides the reasons listed at each rpc, every call can fail with MALFORMED_REQUEST and INVALID_REQUEST (INVALID_ARGUMENT),
  * TOKEN_MISSING or TOKEN_INVALID (UNAUTHENTICATED), PERMISSION_MISSING (PERMISSION_DENIED), OVERLOADED (RESOURCE_EXHAUSTED),
  * DATABASE_UNAVAILABLE and ISSUER_UNAVAILABLE (UNAVAILABLE) and DEADLINE_PASSED (DEADLINE_EXCEEDED).
  *
@@ -179,7 +179,7 @@ export declare const ListUsersResponseSchema: GenMessage<ListUsersResponse>;
  */
 export declare const QueryService: GenService<{
   /**
-   * Answers one user by id, deleted ones included.
+   * Returns one user by id, deleted users included.
    * Reasons: USER_NOT_FOUND (NOT_FOUND).
    *
    * @generated from rpc users.v1.QueryService.GetUser
@@ -190,7 +190,7 @@ export declare const QueryService: GenService<{
     output: typeof GetUserResponseSchema;
   },
   /**
-   * Answers the one user with an e-mail address, compared without regard to case.
+   * Returns the user with an e-mail address. Case is ignored.
    * Reasons: USER_NOT_FOUND (NOT_FOUND).
    *
    * @generated from rpc users.v1.QueryService.FindUserByEmail
@@ -201,8 +201,8 @@ export declare const QueryService: GenService<{
     output: typeof FindUserByEmailResponseSchema;
   },
   /**
-   * Answers users page by page. A row that nobody touches is neither missed nor repeated while pages are read by token.
-   * Reasons: PAGE_TOKEN_INVALID (INVALID_ARGUMENT), also when the filter or the order differs from the first page's.
+   * Returns users page by page. While a client reads pages by token, it neither misses nor repeats a row that nobody changes.
+   * Reasons: PAGE_TOKEN_INVALID (INVALID_ARGUMENT), also when the filter or the order differs from that of the first page.
    *
    * @generated from rpc users.v1.QueryService.ListUsers
    */

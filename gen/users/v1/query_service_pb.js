@@ -57,9 +57,9 @@ export const ListUsersResponseSchema = /*@__PURE__*/
   messageDesc(file_users_v1_query_service, 5);
 
 /**
- * Requests for data about user accounts. They never change anything.
+ * Queries about user accounts. They change nothing.
  *
- * Besides the reasons listed at each rpc, every call can answer MALFORMED_REQUEST and INVALID_REQUEST (INVALID_ARGUMENT),
+ * Besides the reasons listed at each rpc, every call can fail with MALFORMED_REQUEST and INVALID_REQUEST (INVALID_ARGUMENT),
  * TOKEN_MISSING or TOKEN_INVALID (UNAUTHENTICATED), PERMISSION_MISSING (PERMISSION_DENIED), OVERLOADED (RESOURCE_EXHAUSTED),
  * DATABASE_UNAVAILABLE and ISSUER_UNAVAILABLE (UNAVAILABLE) and DEADLINE_PASSED (DEADLINE_EXCEEDED).
  *

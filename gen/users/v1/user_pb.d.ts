@@ -12,7 +12,7 @@ import type { Timestamp } from "@bufbuild/protobuf/wkt";
 export declare const file_users_v1_user: GenFile;
 
 /**
- * A person's account, as queries and commands answer it.
+ * A person's account, as queries and commands return it.
  *
  * @generated from message users.v1.User
  */
@@ -25,7 +25,7 @@ export declare type User = Message<"users.v1.User"> & {
   id: string;
 
   /**
-   * As given, without white space at the ends; compared without regard to case. Empty once the user is deleted.
+   * As given, without white space at the ends. Comparisons ignore case. Empty once the user is deleted.
    *
    * @generated from field: string email = 2;
    */
@@ -44,7 +44,7 @@ export declare type User = Message<"users.v1.User"> & {
   status: UserStatus;
 
   /**
-   * Names of the roles held: `admin`, `auditor`, `operator`.
+   * The names of the user's roles: `admin`, `auditor`, `operator`.
    *
    * @generated from field: repeated string roles = 5;
    */
@@ -68,7 +68,7 @@ export declare type User = Message<"users.v1.User"> & {
   lastLoginAt?: Timestamp | undefined;
 
   /**
-   * Rises by one with each command that changes the user; a log-in does not. Send it back as `expected_version`.
+   * Rises by one with each command that changes the user. A log-in does not raise it. Send it back as `expected_version`.
    *
    * @generated from field: int64 version = 9;
    */
@@ -82,7 +82,7 @@ export declare type User = Message<"users.v1.User"> & {
 export declare const UserSchema: GenMessage<User>;
 
 /**
- * Where an account stands.
+ * The state of an account.
  *
  * @generated from enum users.v1.UserStatus
  */
@@ -98,14 +98,14 @@ export enum UserStatus {
   ACTIVE = 1,
 
   /**
-   * Cannot log in until reactivated.
+   * The user cannot log in until somebody reactivates them.
    *
    * @generated from enum value: USER_STATUS_SUSPENDED = 2;
    */
   SUSPENDED = 2,
 
   /**
-   * Personal data is erased; only the id and the times remain.
+   * The personal data is erased. Only the id and the times remain.
    *
    * @generated from enum value: USER_STATUS_DELETED = 3;
    */

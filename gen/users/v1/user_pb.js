@@ -25,7 +25,7 @@ export const UserStatusSchema = /*@__PURE__*/
   enumDesc(file_users_v1_user, 0);
 
 /**
- * Where an account stands.
+ * The state of an account.
  *
  * @generated from enum users.v1.UserStatus
  */

@@ -3,6 +3,7 @@ import { toJsonString } from '@bufbuild/protobuf';
 import { Code, ConnectError } from '@connectrpc/connect';
 import { type CommandRecord, CommandRecordSchema } from '#gen/audit/v1/command_record_pb.js';
 import { QueryService } from '#gen/audit/v1/query_service_pb.js';
+import { Reason } from '#gen/cqrs/v1/reasons_pb.js';
 import { ErrorInfoSchema } from '#gen/google/rpc/error_details_pb.js';
 import type { Environment } from '../../kernel/config.ts';
 import { alignedRows } from '../aligned-rows.ts';
@@ -58,4 +59,6 @@ export async function watchCommands(environment: Environment, options: WatchOpti
 
 /** A stream ends with its token; the next attempt has a new one. */
 const hasExpired = (error: ConnectError): boolean =>
-  error.findDetails(ErrorInfoSchema).some(({ reason, metadata }) => reason === 'TOKEN_INVALID' && metadata.cause === 'EXPIRED');
+  error
+    .findDetails(ErrorInfoSchema)
+    .some(({ reason, metadata }) => reason === Reason[Reason.TOKEN_INVALID] && metadata.cause === 'EXPIRED');

@@ -1,3 +1,4 @@
+import { application } from '../../app.ts';
 import { type Environment, readConfig } from '../../kernel/config.ts';
 import { escapedText } from '../../kernel/telemetry/escaped-text.ts';
 import { createProgressBar } from '../progress-bar.ts';
@@ -21,7 +22,7 @@ export async function replayLog(environment: Environment, options: ReplayOptions
   const range = readRange(options);
   const service = await serviceClient(environment, { ...options, roles: ['auditor'] });
   try {
-    const target = await openReplayTarget(readConfig(environment), options.into);
+    const target = await openReplayTarget(readConfig(environment, application.modules), options.into);
     const divergence = await replayed(service, range, target).finally(target.close);
     process.stdout.write(escapedText(options.json ? divergence.json() : divergence.table()));
     if (!divergence.isNone) process.exitCode = 1;

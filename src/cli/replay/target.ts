@@ -1,17 +1,23 @@
 import { pino } from 'pino';
-import { createDomain, type Domain } from '../../domain.ts';
+import { application } from '../../app.ts';
 import { loadKeyRing } from '../../kernel/auth/key-files.ts';
-import { createBus } from '../../kernel/bus/bus.ts';
+import { createSecretHasher } from '../../kernel/auth/secret-hasher.ts';
+import { type Bus, createBus } from '../../kernel/bus/bus.ts';
 import { createCommandRecorder } from '../../kernel/command-log/command-recorder.ts';
 import { ownerDigests } from '../../kernel/command-log/personal-owner.ts';
 import type { Config } from '../../kernel/config.ts';
 import { type Connection, connectionByUrl } from '../../kernel/database/connection.ts';
 import { DatabaseClient } from '../../kernel/database/database-client.ts';
 import { migrate } from '../../kernel/database/migrate.ts';
+import { createReadSide } from '../../kernel/database/read/read-side.ts';
+import type { AggregateType } from '../../kernel/database/write/aggregate-type.ts';
 import { createWriteSide } from '../../kernel/database/write/write-side.ts';
 import { replayPipeline } from '../../kernel/middleware/pipeline.ts';
 import { createReplay } from '../../kernel/middleware/replay.ts';
 import { validation } from '../../kernel/middleware/validation.ts';
+import { moduleHost } from '../../kernel/start/host.ts';
+import { aggregateTypesOf, eventTypesOf, startModules } from '../../kernel/start/modules.ts';
+import { stopsOf } from '../../kernel/start/stops.ts';
 import { escapedText } from '../../kernel/telemetry/escaped-text.ts';
 import type { Recorded } from '../../modules/audit/replay/recorded.ts';
 import { replayRecorded } from '../../modules/audit/replay/replay-recorded.ts';
@@ -36,40 +42,66 @@ export interface ReplayTarget {
 }
 
 /** Brings the schema of an empty database up to date. Throws TargetUnusable when it is not empty, or cannot be reached. */
-export async function openReplayTarget(
-  { signingKeys, sessionLifetime }: Pick<Config, 'signingKeys' | 'sessionLifetime'>,
+export async function openReplayTarget(config: Pick<Config, 'signingKeys' | 'settings'>, url: string): Promise<ReplayTarget> {
+  const stack = new AsyncDisposableStack();
+  try {
+    const replay = await openTarget(config, url, stack);
+    const opened = stack.move();
+    return { replay, close: () => opened.disposeAsync() };
+  } finally {
+    await stack.disposeAsync();
+  }
+}
+
+async function openTarget(
+  { signingKeys, settings }: Pick<Config, 'signingKeys' | 'settings'>,
   url: string,
-): Promise<ReplayTarget> {
+  stack: AsyncDisposableStack,
+): Promise<ReplayTarget['replay']> {
   const connection = connectionByUrl(url);
   if (!connection) throw new TargetUnusable('has to be a URL, e.g. postgresql://user@host:5432/database.');
   const ring = await loadKeyRing(signingKeys);
-  // Nobody guesses there, so it does not matter what guesses would be counted by.
-  const domain = await createDomain({ ring, digestKey: ring.current.deriveKey }, { processes: 1, sessionLifetime });
-  await assertEmpty(connection, domain);
+  // What commands can be run again has aggregates.
+  const modules = application.modules.filter(({ aggregates = [] }) => aggregates.length > 0);
+  await assertEmpty(connection, aggregateTypesOf(modules));
   await migrate(connection);
 
-  const ownerDigest = ownerDigests(ring.current.deriveKey('personal owners'));
-  const writes = await createWriteSide(connection, domain.aggregateTypes, { poolSize: 2, waitMs: PATIENCE, ownerDigest });
   const logger = pino({ level: 'error' }, process.stderr);
+  const ownerDigest = ownerDigests(ring.current.deriveKey('personal owners'));
+  const writes = await createWriteSide(connection, aggregateTypesOf(modules), { poolSize: 2, waitMs: PATIENCE, ownerDigest });
+  stack.defer(writes.close);
+  const sizes = { calls: 1, lookUps: 1 };
+  const reads = await createReadSide({ primary: connection, replicas: [], sizes, onChange: () => {} });
+  stack.defer(reads.close);
   const recorder = createCommandRecorder({ pool: writes.recordPool, logger, ownerDigest });
+  stack.defer(recorder.close);
+  const eventTypes = eventTypesOf(modules);
+  const { host } = moduleHost({
+    service: application.name,
+    logger,
+    // Nobody guesses there, so it does not matter what guesses would be counted by.
+    keys: { ring, digestKey: ring.current.deriveKey },
+    secrets: createSecretHasher(),
+    reads,
+    writePool: writes.pool,
+    eventTypes,
+    bus: () => bus,
+    onDamage: () => {},
+    stops: stopsOf(stack, logger),
+  });
+  const started = await startModules(modules, { host, settings });
   const pipeline = replayPipeline({ validation: validation().interceptor, writes });
-  const bus = createBus(domain.modules, { command: [], query: [], replay: pipeline });
+  const bus: Bus = createBus(started.modules, { command: [], query: [], replay: pipeline });
   const replay = createReplay({
     recorder,
     report: (error, commandId) => process.stderr.write(escapedText(`${commandId} failed: ${explain(error)}\n`)),
   });
-  const parts = { route: (method: string) => bus.get(method), replay, eventTypes: domain.eventTypes };
+  const parts = { route: (method: string) => bus.get(method), replay, eventTypes };
   const { signal } = new AbortController();
-  return {
-    replay: (recorded) => replayRecorded(recorded, parts, signal),
-    close: async () => {
-      await recorder.close();
-      await writes.close();
-    },
-  };
+  return (recorded) => replayRecorded(recorded, parts, signal);
 }
 
-async function assertEmpty(connection: Connection, { aggregateTypes }: Domain): Promise<void> {
+async function assertEmpty(connection: Connection, aggregateTypes: readonly AggregateType<object>[]): Promise<void> {
   const kept = aggregateTypes.map(({ mapping: { meta } }) => `${meta.schema}."${meta.tableName}"`);
   const client = new DatabaseClient({
     ...connection,

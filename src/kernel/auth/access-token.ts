@@ -17,7 +17,7 @@ export const LONGEST_TOKEN_LIFETIME_MS = 24 * 60 * 60 * 1000;
 export interface AccessTokenClaims {
   readonly subject: string;
   readonly roles: readonly string[];
-  /** How often the user's sessions had been ended when this one began, see `Revocations`. */
+  /** How often the user's sessions had been ended when this one began, see `Sessions`. */
   readonly sessionEpoch: number;
   readonly now: Date;
   /** `jti`: names the token. */

@@ -1,6 +1,4 @@
-import type { Accounts } from './accounts.ts';
 import { TokenInvalid } from './errors.ts';
-import type { Revocations } from './revocations.ts';
 import type { TokenVerifier, VerifiedToken } from './token-verifier.ts';
 
 /** Who may act by a token, and for how long. */
@@ -17,6 +15,22 @@ export interface Authority {
   readonly onEnd: (admitted: VerifiedToken, listener: (reason: Error) => void) => () => void;
 }
 
+/** What the module that keeps accounts knows of them and of their sessions. */
+export interface Sessions {
+  /** True when the user's sessions were ended after the token was made, unless this session was the one kept. */
+  readonly hasEnded: (userId: string, epoch: number, session: string) => boolean;
+  /** Calls the listener each time that sessions of the user have ended. Returns the function that takes it back. */
+  readonly onEnded: (userId: string, listener: () => void) => () => void;
+  /**
+   * Whether nothing stands against a caller of this name: false for the id of an account that is suspended or deleted. Rejects with
+   * DatabaseUnavailable.
+   */
+  readonly isOpen: (subject: string) => boolean | Promise<boolean>;
+}
+
+/** Without a module that keeps accounts: tokens count until their time is over. */
+export const NO_SESSIONS: Sessions = { hasEnded: () => false, onEnded: () => () => {}, isOpen: () => true };
+
 /** The longest delay that setTimeout keeps. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
@@ -26,23 +40,21 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
  */
 export function createAuthority({
   tokens,
-  revocations,
-  accounts,
+  sessions,
   now,
 }: {
   tokens: TokenVerifier;
-  revocations: Revocations;
-  accounts: Accounts;
+  sessions: Sessions;
   /** Milliseconds since the epoch. */
   now: () => number;
 }): Authority {
   function inForce(verified: VerifiedToken): VerifiedToken | Promise<VerifiedToken> {
     const { principal, epoch } = verified;
     if (epoch !== undefined) {
-      if (revocations.isRevoked(principal.id, epoch, principal.session)) throw new TokenInvalid('REVOKED');
+      if (sessions.hasEnded(principal.id, epoch, principal.session)) throw new TokenInvalid('REVOKED');
       return verified;
     }
-    const open = accounts.isOpen(principal.id);
+    const open = sessions.isOpen(principal.id);
     if (open === true) return verified;
     return Promise.resolve(open).then((isOpen) => {
       if (!isOpen) throw new TokenInvalid('SUSPENDED');
@@ -74,7 +86,7 @@ export function createAuthority({
         if (left <= 0) end(new TokenInvalid('EXPIRED'));
         else timer = setTimeout(wait, Math.min(left, LONGEST_TIMER_MS)).unref();
       };
-      const unsubscribe = revocations.onEnded(admitted.principal.id.toLowerCase(), () => {
+      const unsubscribe = sessions.onEnded(admitted.principal.id.toLowerCase(), () => {
         // What is not known to be good any more is not gone on with.
         new Promise((resolve) => resolve(inForce(admitted))).catch(end);
       });

@@ -1,9 +1,7 @@
-import { BusError } from '../bus/errors.ts';
+import { Reason, ReasonSchema } from '#gen/cqrs/v1/reasons_pb.js';
+import { domainError } from '../bus/errors.ts';
 
-/** The rpc is not for anonymous callers, and the call carries no token: log in and send it as `authorization: Bearer <token>`. */
-export class TokenMissing extends BusError {
-  readonly reason = 'TOKEN_MISSING';
-  readonly kind = 'unauthenticated';
+export class TokenMissing extends domainError(ReasonSchema, Reason.TOKEN_MISSING) {
   constructor() {
     super('this call needs a token: send `authorization: Bearer <access token>`');
   }
@@ -23,14 +21,7 @@ const explanations: Readonly<Record<TokenProblem, string>> = {
   UNTRUSTED: 'the token was not made for this service by an issuer it trusts',
 };
 
-/**
- * The token is refused, or a stream ends because its token no longer counts. `cause` says why: `MALFORMED` (no JWT), `EXPIRED` or
- * `REVOKED` (refresh the session or log in again), `SUSPENDED` (the account that a token of another issuer names is suspended or deleted
- * here), `UNTRUSTED` (not made for this service, or by nobody it trusts).
- */
-export class TokenInvalid extends BusError {
-  readonly reason = 'TOKEN_INVALID';
-  readonly kind = 'unauthenticated';
+export class TokenInvalid extends domainError(ReasonSchema, Reason.TOKEN_INVALID) {
   override readonly metadata: { readonly cause: TokenProblem };
   constructor(problem: TokenProblem) {
     super(explanations[problem]);
@@ -38,23 +29,14 @@ export class TokenInvalid extends BusError {
   }
 }
 
-/** The keys of the foreign issuer that made the token cannot be had, so it is neither good nor bad: send it again after the delay. */
-export class IssuerUnavailable extends BusError {
-  readonly reason = 'ISSUER_UNAVAILABLE';
-  readonly kind = 'unavailable';
+export class IssuerUnavailable extends domainError(ReasonSchema, Reason.ISSUER_UNAVAILABLE) {
   override readonly retryAfterMs = 1000;
   constructor(cause?: unknown) {
     super("the keys of the token's issuer are not available", { cause });
   }
 }
 
-/**
- * The caller is known and may not do this. The metadata names what would have sufficed: the `permission`, or the field of the request
- * (`self`) that would have to hold the caller's own id.
- */
-export class PermissionMissing extends BusError {
-  readonly reason = 'PERMISSION_MISSING';
-  readonly kind = 'denied';
+export class PermissionMissing extends domainError(ReasonSchema, Reason.PERMISSION_MISSING) {
   override readonly metadata: Readonly<Record<string, string>>;
   constructor(rule: { readonly permission: string; readonly self: string } | undefined) {
     const { permission = '', self = '' } = rule ?? {};

@@ -22,7 +22,7 @@ export interface VerifiedToken {
   /** Milliseconds since the epoch. */
   readonly expiresAt: number;
   readonly issuer: 'own' | 'foreign';
-  /** Session epoch of the user when the token was made, see `Revocations`; foreign tokens have none. */
+  /** Session epoch of the user when the token was made, see `Sessions`; foreign tokens have none. */
   readonly epoch: number | undefined;
 }
 

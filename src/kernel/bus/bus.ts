@@ -9,7 +9,7 @@ import { handlerPath, type MessageKind, messageKind, methodName } from './conven
 import type { DomainError } from './errors.ts';
 import type { AnyHandler } from './handler.ts';
 import { limitProblems, rateClassProblems } from './limits.ts';
-import type { Module, ServiceHandlers } from './module.ts';
+import type { BusModule, ServiceHandlers } from './module.ts';
 
 /** An rpc with the one function that every door calls for it: the middleware and, innermost, the handler. */
 export interface Rpc {
@@ -50,7 +50,7 @@ export class RegistrationError extends Error {
  * streaming that is not served, a query that is not marked free of side effects, limits that cannot be kept, and an rpc registered
  * twice.
  */
-export function createBus(modules: readonly Module[], pipelines: Pipelines): Bus {
+export function createBus(modules: readonly BusModule[], pipelines: Pipelines): Bus {
   const problems: string[] = [];
   const routes = new Map<string, Route>();
   for (const module of modules) {
@@ -76,7 +76,7 @@ export function createBus(modules: readonly Module[], pipelines: Pipelines): Bus
   return routes;
 }
 
-function compose(handler: AnyHandler, module: Module, interceptors: readonly Interceptor[]): Rpc['dispatch'] {
+function compose(handler: AnyHandler, module: BusModule, interceptors: readonly Interceptor[]): Rpc['dispatch'] {
   const answer = (handler.method.methodKind === 'unary' ? answerUnary : answerStream) as (
     handler: AnyHandler,
     call: Call,

@@ -1,21 +1,7 @@
-/** What went wrong, in words free of any transport; `middleware/errors.ts` is the one place that maps them to codes. */
-export type ErrorKind =
-  | 'invalid'
-  | 'unauthenticated'
-  | 'denied'
-  | 'not-found'
-  | 'already-exists'
-  | 'precondition'
-  | 'conflict'
-  | 'too-large'
-  | 'overloaded'
-  | 'unavailable'
-  | 'deadline'
-  | 'canceled'
-  | 'unimplemented'
-  | 'data-loss'
-  | 'internal'
-  | 'unknown';
+import type { GenEnum } from '@bufbuild/protobuf/codegenv2';
+import type { Code } from '@connectrpc/connect';
+import { Reason, ReasonSchema } from '#gen/cqrs/v1/reasons_pb.js';
+import { type StatedReason, statedReason } from './reason.ts';
 
 /** One broken rule about one field of the request, named by its path in the message. */
 export interface FieldViolation {
@@ -28,36 +14,68 @@ export interface FieldViolation {
 /**
  * An outcome that is planned for and that the caller can act on. Handlers return it in an `Err`; middleware throws it.
  *
- * `reason` is stable for ever (AIP-193). Every part of the message that varies is also in `metadata`; neither may hold a secret.
- * The docstring of the class tells callers what the reason means and what they can do: docs/errors.md is made of it.
+ * The contract says how it reaches the caller and what the caller can do: see `domainError`. Every part of the message that varies is
+ * also in `metadata` (AIP-193); neither may hold a secret.
  */
-export abstract class DomainError extends Error {
-  abstract readonly reason: string;
-  abstract readonly kind: ErrorKind;
-  /** The proto package the reason belongs to; undefined is the package of the rpc that was called. */
-  readonly domain: string | undefined = undefined;
+export abstract class DomainError<R extends number = number> extends Error {
+  /** What the contract says of it. */
+  readonly stated: StatedReason<R>;
   readonly metadata: Readonly<Record<string, string>> = {};
-  /** Kind `invalid`: what is wrong with which field. */
+  /** INVALID_ARGUMENT: what is wrong with which field. */
   readonly violations: readonly FieldViolation[] = [];
-  /** Kinds `not-found` and `already-exists`: what was looked for. */
+  /** NOT_FOUND and ALREADY_EXISTS: what the call asked for, or what exists already. */
   readonly resource: { readonly type: string; readonly name: string } | undefined = undefined;
-  /** Kinds `overloaded` and `unavailable`: when to come back. */
+  /** RESOURCE_EXHAUSTED and UNAVAILABLE: when to come back. */
   readonly retryAfterMs: number | undefined = undefined;
+
+  constructor(stated: StatedReason<R>, message?: string, options?: ErrorOptions) {
+    super(message, options);
+    this.stated = stated;
+  }
+
+  /** Stable for ever (AIP-193), e.g. `EMAIL_TAKEN`. */
+  get reason(): string {
+    return this.stated.reason;
+  }
+
+  /** The proto package that the reason belongs to. */
+  get domain(): string {
+    return this.stated.domain;
+  }
+
+  get code(): Code {
+    return this.stated.code;
+  }
 
   override get name(): string {
     return this.constructor.name;
   }
 }
 
-/** A reason of the bus itself and not of one module. */
-export abstract class BusError extends DomainError {
-  override readonly domain = 'cqrs.v1';
+/**
+ * What an error extends: a DomainError with a reason of a contract, which gives it its code and its domain.
+ *
+ * ```ts
+ * export class EmailTaken extends domainError(ReasonSchema, Reason.EMAIL_TAKEN) {}
+ * ```
+ */
+export function domainError<E extends number, const R extends E>(
+  reasons: GenEnum<E>,
+  value: R,
+): abstract new (
+  message?: string,
+  options?: ErrorOptions,
+) => DomainError<R> {
+  const stated = statedReason(reasons.value[value], value);
+  abstract class StatedError extends DomainError<R> {
+    constructor(message?: string, options?: ErrorOptions) {
+      super(stated, message, options);
+    }
+  }
+  return StatedError;
 }
 
-/** The request breaks rules of its contract. All of them are listed, each with its field: correct these. */
-export class InvalidRequest extends BusError {
-  readonly reason = 'INVALID_REQUEST';
-  readonly kind = 'invalid';
+export class InvalidRequest extends domainError(ReasonSchema, Reason.INVALID_REQUEST) {
   override readonly violations: readonly FieldViolation[];
   constructor(violations: readonly FieldViolation[]) {
     super(violations.map(({ field, description }) => (field ? `${field}: ${description}` : description)).join('; '));
@@ -65,40 +83,25 @@ export class InvalidRequest extends BusError {
   }
 }
 
-/** What was received is no message of the rpc's request type: broken bytes, or JSON with a wrong type or an unknown field. */
-export class MalformedRequest extends BusError {
-  readonly reason = 'MALFORMED_REQUEST';
-  readonly kind = 'invalid';
+export class MalformedRequest extends domainError(ReasonSchema, Reason.MALFORMED_REQUEST) {
   constructor(cause?: unknown, message = 'the request is not a valid message of its type') {
     super(message, { cause });
   }
 }
 
-/**
- * The caller's deadline passed before the call was done. A command is rolled back, except when its commit was under way: read before
- * sending it again.
- */
-export class DeadlinePassed extends BusError {
-  readonly reason = 'DEADLINE_PASSED';
-  readonly kind = 'deadline';
+export class DeadlinePassed extends domainError(ReasonSchema, Reason.DEADLINE_PASSED) {
   constructor() {
     super('the deadline passed before the call was done');
   }
 }
 
-/** The caller canceled the call. A command is rolled back, except when its commit was under way. */
-export class CallCanceled extends BusError {
-  readonly reason = 'CALL_CANCELED';
-  readonly kind = 'canceled';
+export class CallCanceled extends domainError(ReasonSchema, Reason.CALL_CANCELED) {
   constructor() {
     super('the caller canceled the call');
   }
 }
 
-/** Too many calls are waiting for the `resource` already. Nothing was done: send it again after the delay. */
-export class Overloaded extends BusError {
-  readonly reason = 'OVERLOADED';
-  readonly kind = 'overloaded';
+export class Overloaded extends domainError(ReasonSchema, Reason.OVERLOADED) {
   override readonly retryAfterMs: number;
   override readonly metadata: Readonly<Record<string, string>>;
   constructor(resource: string, retryAfterMs = spread(1000)) {
@@ -111,10 +114,7 @@ export class Overloaded extends BusError {
 /** A time around this one: callers that were refused together should not come back together. */
 const spread = (ms: number): number => Math.round(ms * (0.5 + Math.random()));
 
-/** The caller called more often than the class of the rpc allows in a period. */
-export class RateLimited extends BusError {
-  readonly reason = 'RATE_LIMITED';
-  readonly kind = 'overloaded';
+export class RateLimited extends domainError(ReasonSchema, Reason.RATE_LIMITED) {
   override readonly retryAfterMs: number;
   override readonly metadata: Readonly<Record<string, string>>;
   constructor(rateClass: string, retryAfterMs: number) {
@@ -124,12 +124,7 @@ export class RateLimited extends BusError {
   }
 }
 
-/**
- * Too many guesses in a row were wrong, of this client or of clients like it; the service did not look at this one. Wait before the next.
- */
-export class GuessesThrottled extends BusError {
-  readonly reason = 'GUESSES_THROTTLED';
-  readonly kind = 'overloaded';
+export class GuessesThrottled extends domainError(ReasonSchema, Reason.GUESSES_THROTTLED) {
   override readonly retryAfterMs: number;
   constructor(retryAfterMs: number) {
     super('too many wrong attempts in a row; wait before the next');
@@ -137,35 +132,20 @@ export class GuessesThrottled extends BusError {
   }
 }
 
-/**
- * A hundred guesses in a row were wrong, and the service looks at no more of them, right or wrong. A device or a network that was right
- * before still comes in. Everybody else needs an operator: `UnlockPassword`.
- */
-export class GuessesExhausted extends BusError {
-  readonly reason = 'GUESSES_EXHAUSTED';
-  readonly kind = 'precondition';
+export class GuessesExhausted extends domainError(ReasonSchema, Reason.GUESSES_EXHAUSTED) {
   constructor() {
     super('a hundred attempts in a row were wrong; an operator has to unlock the password');
   }
 }
 
-/**
- * The database cannot be reached, is starting or stopping, has no room left, or took too long. A query can be sent again after the
- * delay; so can a command, but it may have been done when the connection broke during its commit.
- */
-export class DatabaseUnavailable extends BusError {
-  readonly reason = 'DATABASE_UNAVAILABLE';
-  readonly kind = 'unavailable';
+export class DatabaseUnavailable extends domainError(ReasonSchema, Reason.DATABASE_UNAVAILABLE) {
   override readonly retryAfterMs = 1000;
   constructor(cause?: unknown) {
     super('the database is not available', { cause });
   }
 }
 
-/** Other commands on the same data kept winning. Nothing was done: send it again. */
-export class Conflict extends BusError {
-  readonly reason = 'CONFLICT';
-  readonly kind = 'conflict';
+export class Conflict extends domainError(ReasonSchema, Reason.CONFLICT) {
   constructor(cause?: unknown) {
     super('other commands changed the same data at the same time; try again', { cause });
   }

@@ -1,13 +1,11 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
-import { BusError, type FieldViolation } from './errors.ts';
+import { Reason, ReasonSchema } from '#gen/cqrs/v1/reasons_pb.js';
+import { domainError, type FieldViolation } from './errors.ts';
 
 const NONCE = 12;
 const TAG = 16;
 
-/** The page token is no token, of another service, or of a list with another filter or order: begin again without it. */
-export class PageTokenInvalid extends BusError {
-  readonly reason = 'PAGE_TOKEN_INVALID';
-  readonly kind = 'invalid';
+export class PageTokenInvalid extends domainError(ReasonSchema, Reason.PAGE_TOKEN_INVALID) {
   override readonly violations: readonly FieldViolation[] = [
     { field: 'page_token', description: 'is not a token of this list with this filter and this order; start again without it' },
   ];

@@ -18,6 +18,9 @@ export function commentOf(desc: Commented): string {
   return leading.replaceAll(/^ /gm, '').trim();
 }
 
+/** Line breaks of a comment say nothing; its paragraphs do. */
+export const unwrapped = (comment: string): string => comment.replaceAll(/(?<!\n)\n(?!\n)/g, ' ');
+
 const locations = new WeakMap<DescFile, ReadonlyMap<string, SourceCodeInfo_Location>>();
 
 function locationsOf(file: DescFile): ReadonlyMap<string, SourceCodeInfo_Location> {

@@ -1,5 +1,5 @@
 import { descriptorSet } from './descriptors.ts';
-import { readErrors } from './errors.ts';
+import { errorReasons } from './errors.ts';
 import { errorsPage } from './errors-page.ts';
 import { openApi } from './open-api.ts';
 import { protoFiles } from './proto-files.ts';
@@ -18,17 +18,17 @@ export interface FolderFile {
 
 /** The whole folder: see readme.ts. What is made from the descriptors is made when it is asked for. */
 export function contractFolder({ roles }: { readonly roles: RolePermissions }): readonly FolderFile[] {
-  const reference = once(() => referencePages({ errors: readErrors(), roles }));
+  const reference = once(() => referencePages({ errors: errorReasons(), roles }));
   return [
     { path: 'README.md', content: readme },
     { path: 'buf.yaml', content: () => BUF_YAML },
     ...protoFiles().map(({ path, content }) => ({ path: `proto/${path}`, content })),
     { path: 'contracts.binpb', content: descriptorSet },
-    { path: 'openapi.json', content: () => json(openApi({ errors: readErrors(), roles, version: version() })) },
+    { path: 'openapi.json', content: () => json(openApi({ errors: errorReasons(), roles, version: version() })) },
     { path: 'service-config.json', content: () => json(serviceConfig({ everyCommandHasKey: false })) },
     { path: 'service-config-with-keys.json', content: () => json(serviceConfig({ everyCommandHasKey: true })) },
-    { path: 'errors.json', content: () => json(readErrors()) },
-    { path: 'errors.md', content: () => errorsPage(readErrors()) },
+    { path: 'errors.json', content: () => json(errorReasons()) },
+    { path: 'errors.md', content: () => errorsPage(errorReasons()) },
     ...[...reference().keys()].map((page) => ({ path: `reference/${page}`, content: () => reference().get(page) ?? '' })),
   ];
 }

@@ -4,27 +4,29 @@ import { table } from './markdown-table.ts';
 const INTRODUCTION = `# Errors
 
 Every call that fails has a gRPC code and, as a detail, \`google.rpc.ErrorInfo\`. The same error looks the same over gRPC, gRPC-Web and
-Connect. Compare \`ErrorInfo.domain\` and \`ErrorInfo.reason\`: these never change. The message is for people and may change.
+Connect. Compare \`ErrorInfo.domain\` and \`ErrorInfo.reason\`: these never change. The message is for people and may change. Each reason is a
+value of the \`enum Reason\` of its package, so your language has it as a constant: \`REASON_EMAIL_TAKEN\` of \`users.v1\` is the reason
+\`EMAIL_TAKEN\` of the domain \`users.v1\`.
 
 | detail | what it holds |
 | --- | --- |
-| \`ErrorInfo\` | domain, reason, and what varies in the message by key, as listed below |
-| \`BadRequest\` | every field that is wrong, by its path, and what is wrong with it |
-| \`PreconditionFailure\` | the reason again, with what it is about |
-| \`ResourceInfo\` | what was looked for or is taken, by type and name |
-| \`RetryInfo\` | how long to wait before the call is sent again; a unary call in Connect is told by the header \`retry-after\` too, in whole seconds |
+| \`ErrorInfo\` | domain, reason, and the varying parts of the message by key, as listed below |
+| \`BadRequest\` | every wrong field by its path, and what is wrong with it |
+| \`PreconditionFailure\` | the reason again, with its subject |
+| \`ResourceInfo\` | the resource that was not found or exists already, by type and name |
+| \`RetryInfo\` | how long to wait before the call is sent again; a unary call in Connect also gets the header \`retry-after\`, in whole seconds |
 
 | code | what a client does |
 | --- | --- |
-| INVALID_ARGUMENT, NOT_FOUND, ALREADY_EXISTS, FAILED_PRECONDITION, PERMISSION_DENIED | tells its user; the same call fails again until something else changes |
+| INVALID_ARGUMENT, NOT_FOUND, ALREADY_EXISTS, FAILED_PRECONDITION, PERMISSION_DENIED | tells its user; the same call fails again until something changes |
 | UNAUTHENTICATED | logs in, and sends the call again with the new token |
 | ABORTED | reads again, decides again, and sends the command again |
-| RESOURCE_EXHAUSTED, UNAVAILABLE | sends the call again after the delay in \`RetryInfo\`, a longer one each time; without \`RetryInfo\` it does not help to |
+| RESOURCE_EXHAUSTED, UNAVAILABLE | sends the call again after the delay in \`RetryInfo\`, and waits longer each time; without \`RetryInfo\`, sending it again does not help |
 | DEADLINE_EXCEEDED, CANCELLED | reads before it sends a command again: it may have been done |
-| UNIMPLEMENTED, INTERNAL, DATA_LOSS, UNKNOWN | reports it; nothing it sends makes that better |
+| UNIMPLEMENTED, INTERNAL, DATA_LOSS, UNKNOWN | reports the error; no other request helps |
 
-Reasons of \`cqrs.v1\` can come from any rpc; those of another domain come from its own rpcs, and the page of its
-package in [reference/](reference) lists them by rpc.
+Any rpc can fail with a reason of \`cqrs.v1\`. Reasons of another domain come from the rpcs of that domain; the page of its package in
+[reference/](reference) lists them by rpc.
 `;
 
 /** docs/errors.md: every reason, for those who write clients. */

@@ -43,4 +43,17 @@ Java, C#, Rust and others: give their plugin \`proto\` as the source folder.
 | Python | \`from users.v1 import command_service_pb2\`: Python follows the path and has no option for it |
 | TypeScript | \`users/v1/command_service_pb.ts\` |
 | Rust | \`pub mod users { pub mod v1 { tonic::include_proto!("users.v1"); } }\` |
+
+## Compare reasons
+
+\`ErrorInfo.reason\` is the name of a value of \`enum Reason\` without \`REASON_\`, and \`ErrorInfo.domain\` is the package of the enum.
+
+| language | whether \`info\` says \`EMAIL_TAKEN\` |
+| --- | --- |
+| Go | \`usersv1.Reason_value["REASON_"+info.Reason] == int32(usersv1.Reason_REASON_EMAIL_TAKEN)\` |
+| Java, Kotlin | \`("REASON_" + info.getReason()).equals(Reason.REASON_EMAIL_TAKEN.name())\` |
+| C# | \`"REASON_" + info.Reason == ReasonsReflection.Descriptor.FindTypeByName<EnumDescriptor>("Reason").FindValueByNumber((int) Reason.EmailTaken).Name\` |
+| Python | \`reasons_pb2.Reason.Name(reasons_pb2.REASON_EMAIL_TAKEN) == "REASON_" + info.reason\` |
+| TypeScript | \`info.reason === Reason[Reason.EMAIL_TAKEN]\` |
+| Rust | \`Reason::from_str_name(&format!("REASON_{}", info.reason)) == Some(Reason::EmailTaken)\` |
 `;

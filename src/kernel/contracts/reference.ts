@@ -1,7 +1,7 @@
 import type { DescEnum, DescField, DescMessage, DescMethod, DescService } from '@bufbuild/protobuf';
 import { messageKind, methodName } from '../bus/convention.ts';
 import { BUS_METADATA } from './bus-metadata.ts';
-import { commentOf } from './comments.ts';
+import { commentOf, unwrapped } from './comments.ts';
 import { contractServices } from './descriptors.ts';
 import type { ErrorReason } from './errors.ts';
 import { messageRulesOf, rulesOf } from './field-rules.ts';
@@ -159,8 +159,6 @@ function typeSection(type: DescMessage | DescEnum): readonly string[] {
   return [...title, table(['value', 'number', 'meaning'], values)];
 }
 
-/** Line breaks of a comment say nothing; its paragraphs do. */
-const unwrapped = (comment: string): string => comment.replaceAll(/(?<!\n)\n(?!\n)/g, ' ');
 const firstSentence = (comment: string): string =>
   /^.*?[.:](?=\s|$)/s.exec(unwrapped(comment))?.[0].replace(/:$/, '.') ?? unwrapped(comment);
 

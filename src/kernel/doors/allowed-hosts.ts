@@ -1,10 +1,8 @@
 import { isIP } from 'node:net';
-import { BusError } from '../bus/errors.ts';
+import { Reason, ReasonSchema } from '#gen/cqrs/v1/reasons_pb.js';
+import { domainError } from '../bus/errors.ts';
 
-/** The service does not answer under this name (`host`): call it by its own. Its operator lists the names in ALLOWED_HOSTS. */
-export class HostNotAllowed extends BusError {
-  readonly reason = 'HOST_NOT_ALLOWED';
-  readonly kind = 'denied';
+export class HostNotAllowed extends domainError(ReasonSchema, Reason.HOST_NOT_ALLOWED) {
   override readonly metadata: Readonly<Record<string, string>>;
   constructor(host: string) {
     super('the service does not answer under this host name: see ALLOWED_HOSTS');

@@ -1,10 +1,8 @@
+import { Reason, ReasonSchema } from '#gen/cqrs/v1/reasons_pb.js';
 import type { Call } from '../bus/call.ts';
-import { BusError } from '../bus/errors.ts';
+import { domainError } from '../bus/errors.ts';
 
-/** The server stops, and the call took longer than the time that was left. It can be sent again, to another instance. */
-export class ShuttingDown extends BusError {
-  readonly reason = 'SHUTTING_DOWN';
-  readonly kind = 'unavailable';
+export class ShuttingDown extends domainError(ReasonSchema, Reason.SHUTTING_DOWN) {
   override readonly retryAfterMs = 1000;
   constructor() {
     super('the server is shutting down');

@@ -1,5 +1,6 @@
 import { Code, type ConnectError } from '@connectrpc/connect';
-import { BusError, DeadlinePassed, MalformedRequest } from '../bus/errors.ts';
+import { Reason, ReasonSchema } from '#gen/cqrs/v1/reasons_pb.js';
+import { DeadlinePassed, domainError, MalformedRequest } from '../bus/errors.ts';
 import { toConnectError, typedError, type UnexpectedErrors } from '../middleware/errors.ts';
 
 /** How a protocol library answered a call that it did not pass to the bus. */
@@ -46,10 +47,7 @@ function byCode(error: LibraryError, maxMessageBytes: number, unexpected: Unexpe
   }
 }
 
-/** The request message is larger than `max_bytes`, the most that the contract of its rpc allows. */
-class MessageTooLarge extends BusError {
-  readonly reason = 'MESSAGE_TOO_LARGE';
-  readonly kind = 'too-large';
+class MessageTooLarge extends domainError(ReasonSchema, Reason.MESSAGE_TOO_LARGE) {
   override readonly metadata: Readonly<Record<string, string>>;
   constructor(maxBytes: number) {
     super(`the request message is larger than ${maxBytes} bytes`);
@@ -57,37 +55,21 @@ class MessageTooLarge extends BusError {
   }
 }
 
-/** The request did not come in whole in the time that there is for it (`REQUEST_SECONDS`). Nothing was done: send it again. */
-class RequestTimedOut extends BusError {
-  readonly reason = 'REQUEST_TIMED_OUT';
-  readonly kind = 'deadline';
+class RequestTimedOut extends domainError(ReasonSchema, Reason.REQUEST_TIMED_OUT) {
   constructor() {
     super('the request did not come in whole in time');
   }
 }
 
-/**
- * The call uses a part of the protocol that is not served, such as a compression that is not known here, or another number of request
- * messages than one.
- */
-class NotImplemented extends BusError {
-  readonly reason = 'NOT_IMPLEMENTED';
-  readonly kind = 'unimplemented';
-}
+class NotImplemented extends domainError(ReasonSchema, Reason.NOT_IMPLEMENTED) {}
 
-/** A message is flagged as compressed, but the call names no compression (gRPC's compression.md has it INTERNAL). */
-class CompressionUndeclared extends BusError {
-  readonly reason = 'COMPRESSION_UNDECLARED';
-  readonly kind = 'internal';
+class CompressionUndeclared extends domainError(ReasonSchema, Reason.COMPRESSION_UNDECLARED) {
   constructor() {
     super('a message is flagged as compressed, but the call names no compression');
   }
 }
 
-/** An rpc or a page was called by an HTTP verb that it cannot be called by; `allow` names those that it can (HTTP status 405). */
-class HttpVerbUnsupported extends BusError {
-  readonly reason = 'HTTP_VERB_UNSUPPORTED';
-  readonly kind = 'unknown';
+class HttpVerbUnsupported extends domainError(ReasonSchema, Reason.HTTP_VERB_UNSUPPORTED) {
   override readonly metadata: Readonly<Record<string, string>>;
   constructor(allow: string) {
     super(`this is not called by this verb, but by ${allow}`);
@@ -95,10 +77,7 @@ class HttpVerbUnsupported extends BusError {
   }
 }
 
-/** The content type is of no protocol or format that is served here; `accept` names those that are (HTTP status 415). */
-class ContentTypeUnsupported extends BusError {
-  readonly reason = 'CONTENT_TYPE_UNSUPPORTED';
-  readonly kind = 'unknown';
+class ContentTypeUnsupported extends domainError(ReasonSchema, Reason.CONTENT_TYPE_UNSUPPORTED) {
   override readonly metadata: Readonly<Record<string, string>>;
   constructor(accept: string) {
     super(`the content type is not served, but ${accept}`);
@@ -106,10 +85,7 @@ class ContentTypeUnsupported extends BusError {
   }
 }
 
-/** No rpc has this name: it is misspelled, or of another version of the service. */
-class MethodUnknown extends BusError {
-  readonly reason = 'METHOD_UNKNOWN';
-  readonly kind = 'unimplemented';
+class MethodUnknown extends domainError(ReasonSchema, Reason.METHOD_UNKNOWN) {
   override readonly metadata: Readonly<Record<string, string>>;
   constructor(method: string) {
     super(`no such rpc: ${method}`);
@@ -117,10 +93,7 @@ class MethodUnknown extends BusError {
   }
 }
 
-/** No page has this address: the message says where the pages are (HTTP status 404). */
-class PageUnknown extends BusError {
-  readonly reason = 'PAGE_UNKNOWN';
-  readonly kind = 'not-found';
+class PageUnknown extends domainError(ReasonSchema, Reason.PAGE_UNKNOWN) {
   constructor(whereElse: string) {
     super(`no such page: ${whereElse}`);
   }

@@ -1,5 +1,6 @@
+import { Reason, ReasonSchema } from '#gen/cqrs/v1/reasons_pb.js';
 import type { Call } from '../bus/call.ts';
-import { BusError, type FieldViolation } from '../bus/errors.ts';
+import { domainError, type FieldViolation } from '../bus/errors.ts';
 import { DEVICE_HEADER } from './device.ts';
 import { DRY_RUN_HEADER } from './dry-run.ts';
 
@@ -8,13 +9,7 @@ export const CONSISTENCY_HEADER = 'cqrs-consistency';
 /** What callers send of the bus's own. */
 export const REQUEST_HEADERS: ReadonlySet<string> = new Set([CONSISTENCY_HEADER, DRY_RUN_HEADER, DEVICE_HEADER]);
 
-/**
- * The header `cqrs-consistency` says something other than `strong`, or a command came with a header `cqrs-…` that the bus does not know,
- * such as a misspelled one. What its sender counts on would not be kept, so nothing was done.
- */
-export class HeaderInvalid extends BusError {
-  readonly reason = 'HEADER_INVALID';
-  readonly kind = 'invalid';
+export class HeaderInvalid extends domainError(ReasonSchema, Reason.HEADER_INVALID) {
   override readonly violations: readonly FieldViolation[];
   constructor(problem: string) {
     super(problem);

@@ -1,9 +1,9 @@
 import { hash, randomUUID } from 'node:crypto';
-import { createContextKey } from '@connectrpc/connect';
+import { Code, createContextKey } from '@connectrpc/connect';
 import type { Call } from '../bus/call.ts';
 import { attemptKey, principalOf, traceKey } from '../bus/context-keys.ts';
 import { methodName } from '../bus/convention.ts';
-import { DomainError, type ErrorKind } from '../bus/errors.ts';
+import { DomainError } from '../bus/errors.ts';
 import { networkOf } from '../bus/network.ts';
 import { ownersOf, type RedactedMessage, redact } from '../bus/redaction.ts';
 import { isStandInEmail } from '../bus/replay.ts';
@@ -11,7 +11,7 @@ import type { Attempt, CommandRecord, Outcome, Target } from '../command-log/com
 import type { Refusal } from '../command-log/refusal-tally.ts';
 import { unitOfWorkKey } from '../database/write/unit-of-work.ts';
 import { codeName } from '../telemetry/code-name.ts';
-import { codeOf } from './error-codes.ts';
+import { codeOf } from './error-code.ts';
 
 /** Names the record of a command, in its answer and in its error. */
 export const COMMAND_ID_HEADER = 'cqrs-command-id';
@@ -23,29 +23,29 @@ const MAX_REFUSED_REQUEST = 16_384;
 /** Of what callers write about themselves. */
 const MAX_HEADER = 300;
 
-const OUTCOMES: Readonly<Record<ErrorKind, Outcome>> = {
-  invalid: 'invalid',
-  unauthenticated: 'unauthenticated',
-  denied: 'denied',
-  'not-found': 'rejected',
-  'already-exists': 'rejected',
-  precondition: 'rejected',
-  conflict: 'rejected',
-  'too-large': 'invalid',
-  overloaded: 'throttled',
-  unavailable: 'failed',
-  deadline: 'timed_out',
-  canceled: 'timed_out',
-  unimplemented: 'failed',
-  'data-loss': 'failed',
-  internal: 'failed',
-  unknown: 'failed',
+const OUTCOMES: Readonly<Record<Code, Outcome>> = {
+  [Code.InvalidArgument]: 'invalid',
+  [Code.OutOfRange]: 'invalid',
+  [Code.Unauthenticated]: 'unauthenticated',
+  [Code.PermissionDenied]: 'denied',
+  [Code.NotFound]: 'rejected',
+  [Code.AlreadyExists]: 'rejected',
+  [Code.FailedPrecondition]: 'rejected',
+  [Code.Aborted]: 'rejected',
+  [Code.ResourceExhausted]: 'throttled',
+  [Code.Unavailable]: 'failed',
+  [Code.DeadlineExceeded]: 'timed_out',
+  [Code.Canceled]: 'timed_out',
+  [Code.Unimplemented]: 'failed',
+  [Code.DataLoss]: 'failed',
+  [Code.Internal]: 'failed',
+  [Code.Unknown]: 'failed',
 };
 
 /** How a call ended, in the words of the log of commands. */
 export function outcomeOf(error: unknown): Outcome {
   if (error === undefined) return 'succeeded';
-  return error instanceof DomainError ? OUTCOMES[error.kind] : 'failed';
+  return error instanceof DomainError ? OUTCOMES[error.code] : 'failed';
 }
 
 /** Outcomes that a handler decides on. */

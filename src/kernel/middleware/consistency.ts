@@ -1,4 +1,4 @@
-import type { Interceptor } from '@connectrpc/connect';
+import { Code, type Interceptor } from '@connectrpc/connect';
 import type { OutageLog } from '../background/outage-log.ts';
 import { type Answer, answerOf, toResponse } from '../bus/answer.ts';
 import { callOf, type Message } from '../bus/call.ts';
@@ -100,7 +100,7 @@ function worthAsking(
   { source, others, reads }: { source: ReadPool; others: readonly ReadPool[]; reads: Pick<ReadSide, 'monitor'> },
 ): readonly ReadPool[] {
   // Another replica may be as far behind; the primary knows.
-  if (error instanceof DomainError) return error.kind === 'not-found' ? others.slice(-1) : [];
+  if (error instanceof DomainError) return error.code === Code.NotFound ? others.slice(-1) : [];
   const meaning = meaningOf(error);
   if (speaksAgainst(error)) reads.monitor.reportFailure(source.name, error);
   // Also after a defect: a replica may not have the tables yet that a migration has just made. What is no error of a database is a

@@ -1,14 +1,12 @@
+import { Reason, ReasonSchema } from '#gen/cqrs/v1/reasons_pb.js';
 import { accessRule } from '../bus/access.ts';
 import type { Call } from '../bus/call.ts';
-import { BusError, type FieldViolation } from '../bus/errors.ts';
+import { domainError, type FieldViolation } from '../bus/errors.ts';
 
 /** In a request: try the command and change nothing. In an answer: it was only tried. */
 export const DRY_RUN_HEADER = 'cqrs-dry-run';
 
-/** The header `cqrs-dry-run` says neither `true` nor `false`. Whoever sends it may mean either, so nothing was done. */
-export class DryRunInvalid extends BusError {
-  readonly reason = 'DRY_RUN_INVALID';
-  readonly kind = 'invalid';
+export class DryRunInvalid extends domainError(ReasonSchema, Reason.DRY_RUN_INVALID) {
   override readonly violations: readonly FieldViolation[] = [
     { field: '', description: `the header ${DRY_RUN_HEADER} has to be true or false` },
   ];
@@ -17,13 +15,7 @@ export class DryRunInvalid extends BusError {
   }
 }
 
-/**
- * Anybody may call the rpc, and its dry run would tell strangers what there is, such as who has an account, without leaving a trace in the
- * data. Nothing was done: send the command without the header.
- */
-export class DryRunRefused extends BusError {
-  readonly reason = 'DRY_RUN_REFUSED';
-  readonly kind = 'invalid';
+export class DryRunRefused extends domainError(ReasonSchema, Reason.DRY_RUN_REFUSED) {
   override readonly violations: readonly FieldViolation[] = [
     { field: '', description: `this rpc can be called by anybody and takes no ${DRY_RUN_HEADER}` },
   ];

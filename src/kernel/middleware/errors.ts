@@ -1,5 +1,6 @@
 import type { DescMethod } from '@bufbuild/protobuf';
-import { ConnectError, type Interceptor } from '@connectrpc/connect';
+import { Code, ConnectError, type Interceptor } from '@connectrpc/connect';
+import { Reason, ReasonSchema } from '#gen/cqrs/v1/reasons_pb.js';
 import {
   BadRequestSchema,
   ErrorInfoSchema,
@@ -11,11 +12,10 @@ import { type Answer, answerOf, toResponse } from '../bus/answer.ts';
 import { type Call, callOf, type Message } from '../bus/call.ts';
 import { traceKey } from '../bus/context-keys.ts';
 import { methodName } from '../bus/convention.ts';
-import { BusError, DomainError } from '../bus/errors.ts';
+import { DomainError, domainError } from '../bus/errors.ts';
 import { hiddenTexts } from '../bus/redaction.ts';
 import { meaningOf } from '../database/sql-errors.ts';
 import { COMMAND_ID_HEADER, commandAttemptKey } from './command-attempt.ts';
-import { CODES } from './error-codes.ts';
 
 type Detail = NonNullable<ConstructorParameters<typeof ConnectError>[3]>[number];
 
@@ -72,10 +72,7 @@ function hiddenIn(call: Call): readonly string[] {
   return [...hiddenTexts(call.method.input, call.request), ...[token, key].filter((text) => text !== undefined)];
 }
 
-/** Something went wrong that nobody planned for. The service's log holds the rest under the `error_id`: pass that on to its operator. */
-class Unexpected extends BusError {
-  readonly reason = 'INTERNAL';
-  readonly kind = 'internal';
+class Unexpected extends domainError(ReasonSchema, Reason.INTERNAL) {
   override readonly metadata: Readonly<Record<string, string>>;
   constructor(errorId: string, cause: unknown) {
     super('internal error', { cause });
@@ -83,13 +80,7 @@ class Unexpected extends BusError {
   }
 }
 
-/**
- * The database said that what it holds, or its own server, is damaged. Nobody mends that by sending the call again; the service's log
- * holds the rest under the `error_id`: pass that on to its operator. Other data may still be read and written.
- */
-class DatabaseDamaged extends BusError {
-  readonly reason = 'DATABASE_DAMAGED';
-  readonly kind = 'data-loss';
+class DatabaseDamaged extends domainError(ReasonSchema, Reason.DATABASE_DAMAGED) {
   override readonly metadata: Readonly<Record<string, string>>;
   constructor(errorId: string, cause: unknown) {
     super('the database is damaged', { cause });
@@ -109,12 +100,12 @@ export function toConnectError(
   call?: Call,
 ): ConnectError {
   if (error instanceof ConnectError && hasErrorInfo(error)) return error;
-  if (error instanceof DomainError) return typedError(error, method);
+  if (error instanceof DomainError) return typedError(error);
   const errorId = unexpected.newId();
   const traceId = call?.contextValues.get(traceKey)?.traceId;
   unexpected.report({ error, errorId, method: method && methodName(method), traceId, hidden: call ? hiddenIn(call) : [] });
   const isDamage = meaningOf(error) === 'damaged';
-  return typedError(isDamage ? new DatabaseDamaged(errorId, error) : new Unexpected(errorId, error), method);
+  return typedError(isDamage ? new DatabaseDamaged(errorId, error) : new Unexpected(errorId, error));
 }
 
 export function hasErrorInfo(error: ConnectError): boolean {
@@ -126,14 +117,13 @@ function errorInfo(info: { reason: string; domain: string; metadata?: Readonly<R
   return { desc: ErrorInfoSchema, value: { ...info, metadata: Object.fromEntries(metadata) } };
 }
 
-/** A planned outcome as callers see it. `method` is undefined when the call never came as far as an rpc. */
-export function typedError(error: DomainError, method?: DescMethod): ConnectError {
-  const { reason, metadata, resource, retryAfterMs } = error;
-  const domain = error.domain ?? method?.parent.file.proto.package ?? 'cqrs.v1';
+/** A planned outcome as callers see it. */
+export function typedError(error: DomainError): ConnectError {
+  const { reason, domain, metadata, resource, retryAfterMs } = error;
   const message = bounded(error.message, MAX_TEXT);
   const details = [errorInfo({ reason, domain, metadata })];
-  if (error.kind === 'invalid' && error.violations.length > 0) details.push(badRequest(error));
-  if (error.kind === 'precondition') {
+  if (error.code === Code.InvalidArgument && error.violations.length > 0) details.push(badRequest(error));
+  if (error.code === Code.FailedPrecondition) {
     const subject = resource ? `${resource.type}/${resource.name}` : '';
     const violations = [{ type: reason, subject, description: message }];
     details.push({ desc: PreconditionFailureSchema, value: { violations } });
@@ -146,7 +136,7 @@ export function typedError(error: DomainError, method?: DescMethod): ConnectErro
     const retryDelay = { seconds: BigInt(Math.floor(retryAfterMs / 1000)), nanos: Math.round((retryAfterMs % 1000) * 1e6) };
     details.push({ desc: RetryInfoSchema, value: { retryDelay } });
   }
-  return new ConnectError(message, CODES[error.kind], undefined, details, error);
+  return new ConnectError(message, error.code, undefined, details, error);
 }
 
 /**

@@ -1,11 +1,12 @@
 import { createHmac } from 'node:crypto';
 import { clone, fromBinary, toBinary } from '@bufbuild/protobuf';
-import type { Interceptor } from '@connectrpc/connect';
+import { Code, type Interceptor } from '@connectrpc/connect';
+import { Reason, ReasonSchema } from '#gen/cqrs/v1/reasons_pb.js';
 import { Answer, type ConnectResponse, toResponse } from '../bus/answer.ts';
 import { type Call, callOf } from '../bus/call.ts';
 import { principalOf } from '../bus/context-keys.ts';
 import { methodName } from '../bus/convention.ts';
-import { BusError, Conflict, type FieldViolation } from '../bus/errors.ts';
+import { Conflict, DomainError, domainError, type FieldViolation } from '../bus/errors.ts';
 import { networkOf } from '../bus/network.ts';
 import { bringsSecret, clearSecrets, holdsSecrets } from '../bus/redaction.ts';
 import type { guessTargets } from '../database/limits/guesses.ts';
@@ -27,23 +28,14 @@ export const REPLAYED_HEADER = 'cqrs-replayed';
 
 const RULE = `the header ${KEY_HEADER} has to be 1 to 255 visible ASCII characters, bare or as a quoted string`;
 
-/**
- * The header `idempotency-key` has to be 1 to 255 visible ASCII characters, such as a UUID, bare or as the quoted string of
- * draft-ietf-httpapi-idempotency-key-header. Nothing was done.
- */
-export class IdempotencyKeyInvalid extends BusError {
-  readonly reason = 'IDEMPOTENCY_KEY_INVALID';
-  readonly kind = 'invalid';
+export class IdempotencyKeyInvalid extends domainError(ReasonSchema, Reason.IDEMPOTENCY_KEY_INVALID) {
   override readonly violations: readonly FieldViolation[] = [{ field: '', description: RULE }];
   constructor() {
     super(RULE);
   }
 }
 
-/** The rpc answers a secret, which is never stored, so its answer could not be given again. Send the command without a key. */
-export class IdempotencyKeyRefused extends BusError {
-  readonly reason = 'IDEMPOTENCY_KEY_REFUSED';
-  readonly kind = 'invalid';
+export class IdempotencyKeyRefused extends domainError(ReasonSchema, Reason.IDEMPOTENCY_KEY_REFUSED) {
   override readonly violations: readonly FieldViolation[] = [
     { field: '', description: `this rpc answers a secret and takes no ${KEY_HEADER}` },
   ];
@@ -163,7 +155,7 @@ export function idempotency({
       } catch (error) {
         const claimed = error instanceof KeyClaimedMeanwhile;
         const meanwhile = await find(call, claim).catch((refusal: unknown) => {
-          throw claimed || (refusal instanceof BusError && refusal.kind !== 'unavailable') ? refusal : error;
+          throw claimed || (refusal instanceof DomainError && refusal.code !== Code.Unavailable) ? refusal : error;
         });
         // It was there a moment ago, and its time is over.
         if (!meanwhile) throw claimed ? new Conflict(error) : error;

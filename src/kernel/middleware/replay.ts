@@ -1,8 +1,9 @@
+import { Code } from '@connectrpc/connect';
 import { permissionsOf } from '../auth/roles.ts';
 import { Call } from '../bus/call.ts';
 import { principalKey } from '../bus/context-keys.ts';
 import { methodName } from '../bus/convention.ts';
-import { Conflict, DomainError, type ErrorKind } from '../bus/errors.ts';
+import { Conflict, DomainError } from '../bus/errors.ts';
 import { replayKey } from '../bus/replay.ts';
 import type { CommandRecorder } from '../command-log/command-recorder.ts';
 import type { CommandToReplay, Replay, ReplayedCommand } from '../command-log/replay.ts';
@@ -10,7 +11,12 @@ import { unitOfWorkKey } from '../database/write/unit-of-work.ts';
 import { CommandAttempt, commandAttemptKey } from './command-attempt.ts';
 
 /** They tell of the circumstances and not of the command. */
-const CIRCUMSTANCES: ReadonlySet<ErrorKind> = new Set(['unavailable', 'overloaded', 'deadline', 'canceled']);
+const CIRCUMSTANCES: ReadonlySet<Code> = new Set([
+  Code.Unavailable,
+  Code.ResourceExhausted,
+  Code.DeadlineExceeded,
+  Code.Canceled,
+]);
 
 /**
  * Runs recorded commands again through the `replay` pipeline. Each is rolled back, unless there is a recorder: then what it does is kept,
@@ -31,7 +37,7 @@ export function createReplay({
     call.contextValues.set(commandAttemptKey, attempt);
 
     const error = await errorOf(command, call, signal);
-    if (error instanceof Conflict || (error instanceof DomainError && CIRCUMSTANCES.has(error.kind))) throw error;
+    if (error instanceof Conflict || (error instanceof DomainError && CIRCUMSTANCES.has(error.code))) throw error;
     if (error !== undefined && !(error instanceof DomainError)) report(error, command.id);
     const record = attempt.record(error);
     if (recorder && !attempt.isRecorded) await recorder.record(record);

@@ -1,3 +1,4 @@
+import { Code } from '@connectrpc/connect';
 import {
   type Context,
   context,
@@ -87,18 +88,17 @@ async function ending<T>(begun: BegunSpan, work: (span: Span) => Promise<T>): Pr
 }
 
 /** What a caller has to correct is no failure of the part that says so. */
-const REFUSALS: ReadonlySet<string> = new Set([
-  'invalid',
-  'unauthenticated',
-  'denied',
-  'not-found',
-  'already-exists',
-  'precondition',
-  'too-large',
-  'canceled',
-] satisfies DomainError['kind'][]);
+const REFUSALS: ReadonlySet<Code> = new Set([
+  Code.InvalidArgument,
+  Code.Unauthenticated,
+  Code.PermissionDenied,
+  Code.NotFound,
+  Code.AlreadyExists,
+  Code.FailedPrecondition,
+  Code.Canceled,
+]);
 
-const isRefusal = (error: unknown): boolean => error instanceof DomainError && REFUSALS.has(error.kind);
+const isRefusal = (error: unknown): boolean => error instanceof DomainError && REFUSALS.has(error.code);
 
 /** SQLSTATEs and the codes of Node.js. */
 const CODE = /^[0-9A-Z_]{5,40}$/;

@@ -1,9 +1,7 @@
-import { DomainError } from '../../kernel/bus/errors.ts';
+import { Reason, ReasonSchema } from '#gen/audit/v1/reasons_pb.js';
+import { domainError } from '../../kernel/bus/errors.ts';
 
-/** The log has no record of the command. */
-export class CommandNotFound extends DomainError {
-  readonly reason = 'COMMAND_NOT_FOUND';
-  readonly kind = 'not-found';
+export class CommandNotFound extends domainError(ReasonSchema, Reason.COMMAND_NOT_FOUND) {
   override readonly resource: { readonly type: string; readonly name: string };
   constructor(commandId: string) {
     super('there is no such command');

@@ -1,85 +1,71 @@
-import type { AccessTokenIssuer } from '../../kernel/auth/access-token.ts';
-import type { SessionLifetime } from '../../kernel/auth/session-lifetime.ts';
-import { principalOf } from '../../kernel/bus/context-keys.ts';
-import { defineModule, type Module } from '../../kernel/bus/module.ts';
+import { dictionary } from '@zxcvbn-ts/language-common';
+import { file_users_v1_events } from '#gen/users/v1/events_pb.js';
+import { type AccessTokenIssuer, createAccessTokenIssuer } from '../../kernel/auth/access-token.ts';
 import { networkOf } from '../../kernel/bus/network.ts';
-import type { PageTokens } from '../../kernel/bus/page-token.ts';
 import { replayKey } from '../../kernel/bus/replay.ts';
-import type { guessTargets } from '../../kernel/database/limits/guesses.ts';
-import { readerKey } from '../../kernel/database/read/reader.ts';
-import { unitOfWorkKey } from '../../kernel/database/write/unit-of-work.ts';
-import type { UsersContext } from './commands/context.ts';
-import type { PasswordPolicy } from './domain/password-policy.ts';
+import { defineModule } from '../../kernel/module.ts';
+import { createGuessEstimate } from './domain/common-passwords.ts';
+import { createPasswordPolicy } from './domain/password-policy.ts';
 import { recordedVerdicts } from './domain/recorded-verdicts.ts';
 import { RECENT_LOG_IN_SECONDS } from './domain/session-errors.ts';
 import { passwordGuesses } from './persistence/password-guesses.ts';
-import type { PasswordHasher } from './persistence/password-hasher.ts';
+import { createPasswordHasher } from './persistence/password-hasher.ts';
 import { replayedUsers } from './persistence/replayed-users.ts';
-import { replayedSessions, sessionStore } from './persistence/session-store.ts';
+import { replayedSessions, sessionStore, sweepSessions } from './persistence/session-store.ts';
 import { userRepository } from './persistence/user-repository.ts';
-import type { UsersQueryContext } from './queries/context.ts';
+import { UserType } from './persistence/user-type.ts';
 import { services } from './services.ts';
+import { createAccounts } from './sessions/accounts.ts';
+import { readEndedSessions } from './sessions/ended-sessions.ts';
+import { REMEMBERED_MS, startEndedSessionWatch } from './sessions/session-watch.ts';
+import { usersSettings } from './settings.ts';
 
 /** User accounts: people sign up, log in and keep their data; operators look after them. */
-export function usersModule(parts: {
-  passwords: PasswordHasher;
-  passwordPolicy: PasswordPolicy;
-  guessTarget: ReturnType<typeof guessTargets>;
-  accessTokens: AccessTokenIssuer;
-  pageTokens: PageTokens;
-  sessionLifetime: SessionLifetime;
-}): Module {
-  const { passwords, passwordPolicy, guessTarget, accessTokens, pageTokens, sessionLifetime } = parts;
-  return defineModule<UsersContext, UsersQueryContext>({
-    name: 'users',
-    services,
-    commandContext: (call) => {
-      const work = call.contextValues.get(unitOfWorkKey);
-      if (!work) throw new Error('the pipeline has no unit of work');
-      const verdict = call.contextValues.get(replayKey);
-      const issuer = verdict ? noTokens : accessTokens;
-      const sessions = sessionStore(work, sessionLifetime);
-      return {
-        principal: principalOf(call),
-        now: call.receivedAt,
-        newId: call.newId,
-        get signal() {
-          return call.signal;
-        },
-        sessions: verdict ? replayedSessions(sessions, verdict) : sessions,
-        users: verdict ? replayedUsers(work, verdict) : userRepository(work),
-        ...(verdict
-          ? recordedVerdicts(verdict.reason)
-          : {
-              passwords: passwords.forCaller(networkOf(call.origin.peer)),
-              passwordPolicy,
-              guesses: passwordGuesses(work, guessTarget),
-              authenticatedRecently: isRecent(principalOf(call).authenticatedAt, call.receivedAt),
-            }),
-        issueToken: (user, token) =>
-          issuer.issue({
-            subject: user.id,
-            roles: user.roles,
-            sessionEpoch: user.sessionEpoch,
-            now: call.receivedAt,
-            ...token,
+export const users = defineModule({
+  name: 'users',
+  services,
+  aggregates: [UserType],
+  events: [file_users_v1_events],
+  settings: usersSettings,
+  start: async (host, { passwordWords, sessionLifetime }) => {
+    const { logger, now, databases, keys } = host;
+    const ended = startEndedSessionWatch({ read: readEndedSessions(databases.watching), logger, now });
+    host.onStop('ended session watch', ended.stop);
+    await ended.refresh();
+    host.sweep('sessions', (pool) => sweepSessions(pool, { ...sessionLifetime, rememberedMs: REMEMBERED_MS }));
+    const common = createGuessEstimate(dictionary['passwords-common'], [host.service, ...passwordWords]);
+    return {
+      sessions: { ...ended, ...createAccounts({ primary: databases.watching, sessions: ended, now }) },
+      passwords: await createPasswordHasher(host.secrets),
+      passwordPolicy: createPasswordPolicy(common),
+      guessTarget: host.guessTarget,
+      accessTokens: createAccessTokenIssuer(keys.ring.current),
+      pageTokens: keys.pageTokens,
+      sessionLifetime,
+    };
+  },
+  sessions: ({ sessions }) => sessions,
+  commandContext: (base, { work, call, parts }) => {
+    const verdict = call.contextValues.get(replayKey);
+    const issuer = verdict ? noTokens : parts.accessTokens;
+    const sessions = sessionStore(work, parts.sessionLifetime);
+    return {
+      sessions: verdict ? replayedSessions(sessions, verdict) : sessions,
+      users: verdict ? replayedUsers(work, verdict) : userRepository(work),
+      ...(verdict
+        ? recordedVerdicts(verdict.reason)
+        : {
+            passwords: parts.passwords.forCaller(networkOf(call.origin.peer)),
+            passwordPolicy: parts.passwordPolicy,
+            guesses: passwordGuesses(work, parts.guessTarget),
+            authenticatedRecently: isRecent(base.principal.authenticatedAt, base.now),
           }),
-      };
-    },
-    queryContext: (call) => {
-      const read = call.contextValues.get(readerKey);
-      if (!read) throw new Error('the pipeline chose no database');
-      return {
-        principal: principalOf(call),
-        get signal() {
-          return call.signal;
-        },
-        read,
-        pageTokens,
-      };
-    },
-  });
-}
+      issueToken: (user, token) =>
+        issuer.issue({ subject: user.id, roles: user.roles, sessionEpoch: user.sessionEpoch, now: base.now, ...token }),
+    };
+  },
+  queryContext: (_, { read, parts: { pageTokens } }) => ({ read, pageTokens }),
+});
 
 /** A time to come, by the clock of another instance, is recent; one that is far off is none of ours. */
 function isRecent(authenticatedAt: Date | undefined, now: Date): boolean {

@@ -44,6 +44,6 @@ const queryService = {
 } satisfies HandlersOf<typeof QueryService>;
 
 export const services = [
-  { service: CommandService, handlers: commandService },
-  { service: QueryService, handlers: queryService },
+  { kind: 'command', service: CommandService, handlers: commandService },
+  { kind: 'query', service: QueryService, handlers: queryService },
 ] as const;

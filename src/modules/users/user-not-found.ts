@@ -1,9 +1,7 @@
-import { DomainError } from '../../kernel/bus/errors.ts';
+import { Reason, ReasonSchema } from '#gen/users/v1/reasons_pb.js';
+import { domainError } from '../../kernel/bus/errors.ts';
 
-/** No user has the id or the e-mail that was asked for. */
-export class UserNotFound extends DomainError {
-  readonly reason = 'USER_NOT_FOUND';
-  readonly kind = 'not-found';
+export class UserNotFound extends domainError(ReasonSchema, Reason.USER_NOT_FOUND) {
   override readonly resource: { readonly type: string; readonly name: string };
   /** `name` is the id or the e-mail that was asked for. */
   constructor(name: string) {

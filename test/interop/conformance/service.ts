@@ -15,7 +15,7 @@ import { answerOf } from '../../../src/kernel/bus/answer.ts';
 import { type Bus, createBus } from '../../../src/kernel/bus/bus.ts';
 import { type Call, callOf } from '../../../src/kernel/bus/call.ts';
 import { type CommandContext, command } from '../../../src/kernel/bus/command.ts';
-import { defineModule } from '../../../src/kernel/bus/module.ts';
+import { busModule } from '../../../src/kernel/bus/module.ts';
 import { ANONYMOUS } from '../../../src/kernel/bus/principal.ts';
 import { type QueryContext, query, streamQuery } from '../../../src/kernel/bus/query.ts';
 import { deadline } from '../../../src/kernel/middleware/deadline.ts';
@@ -118,7 +118,7 @@ export function conformanceBus(contracts: FileRegistry, unexpected: UnexpectedEr
   const unaryCommand = commands.method('Unary') as DescMethodUnary;
   const unaryQuery = queries.method('IdempotentUnary') as DescMethodUnary;
   const streamed = queries.method('ServerStream') as DescMethodServerStreaming;
-  const module = defineModule<CommandContext & Inside, QueryContext & Inside>({
+  const module = busModule<CommandContext & Inside, QueryContext & Inside>({
     name: 'conformance',
     services: [
       { service: commands.service, handlers: { unary: command<DescMethodUnary, CommandContext & Inside>(unaryCommand, unary) } },

@@ -5,7 +5,7 @@ import { ErrorInfoSchema } from '#gen/google/rpc/error_details_pb.js';
 import { answerOf } from '../../../src/kernel/bus/answer.ts';
 import { type Bus, createBus } from '../../../src/kernel/bus/bus.ts';
 import { type CommandContext, command } from '../../../src/kernel/bus/command.ts';
-import { defineModule } from '../../../src/kernel/bus/module.ts';
+import { busModule } from '../../../src/kernel/bus/module.ts';
 import { ANONYMOUS } from '../../../src/kernel/bus/principal.ts';
 import { type QueryContext, streamQuery } from '../../../src/kernel/bus/query.ts';
 import { deadline } from '../../../src/kernel/middleware/deadline.ts';
@@ -47,7 +47,7 @@ export function interopBus(contracts: FileRegistry, unexpected: UnexpectedErrors
       yield { payload: { body: new Uint8Array(size) } };
   };
 
-  const module = defineModule<CommandContext, QueryContext>({
+  const module = busModule<CommandContext, QueryContext>({
     name: 'interop',
     services: [
       {

@@ -21,14 +21,14 @@ describe('the authority of a token', () => {
     reasons = [];
     authority = createAuthority({
       tokens: { verify: (token) => (token === 'own' ? own() : foreign()) },
-      revocations: {
-        isRevoked: () => ended,
+      sessions: {
+        hasEnded: () => ended,
         onEnded: (userId, listener) => {
           listeners.set(userId, listener);
           return () => listeners.delete(userId);
         },
+        isOpen: () => open,
       },
-      accounts: { isOpen: () => open },
       now: () => now,
     });
   });

@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
+import { Code } from '@connectrpc/connect';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { exportJWK, generateKeyPair, type JWTPayload, SignJWT, UnsecuredJWT } from 'jose';
 import { createAccessTokenIssuer } from '../../../src/kernel/auth/access-token.ts';
@@ -316,7 +317,7 @@ describe('verification of foreign tokens', () => {
     jwks = answer;
     const error = await refusalOf(verifier, await signed(claims));
     expect(error).toBeInstanceOf(IssuerUnavailable);
-    expect(error).toMatchObject({ kind: 'unavailable', reason: 'ISSUER_UNAVAILABLE', retryAfterMs: 1000 });
+    expect(error).toMatchObject({ code: Code.Unavailable, reason: 'ISSUER_UNAVAILABLE', retryAfterMs: 1000 });
   });
 
   it('blames the issuer when its key server is gone, and recovers with it', async () => {

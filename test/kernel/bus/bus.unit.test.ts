@@ -5,7 +5,7 @@ import { err, ok } from 'neverthrow';
 import { type Bus, createBus, RegistrationError } from '../../../src/kernel/bus/bus.ts';
 import { Call } from '../../../src/kernel/bus/call.ts';
 import type { AnyHandler } from '../../../src/kernel/bus/handler.ts';
-import type { Module, ServiceHandlers } from '../../../src/kernel/bus/module.ts';
+import type { BusModule, ServiceHandlers } from '../../../src/kernel/bus/module.ts';
 import {
   CommandService,
   MislimitedService,
@@ -28,7 +28,7 @@ const count: AnyHandler = {
 const commands: ServiceHandlers = { service: CommandService, handlers: { echo } };
 const queries: ServiceHandlers = { service: QueryService, handlers: { ask, count } };
 
-function moduleOf(...services: ServiceHandlers[]): Module {
+function moduleOf(...services: ServiceHandlers[]): BusModule {
   return { name: 'conformance', services, context: () => ({}) };
 }
 

@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Code } from '@connectrpc/connect';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { CommandService } from '#gen/users/v1/command_service_pb.js';
 import { QueryService } from '#gen/users/v1/query_service_pb.js';
@@ -38,16 +39,15 @@ describe('authentication', () => {
     token = (await createAccessTokenIssuer(key).issue(claims)).token;
   });
 
-  const revocations = {
-    isRevoked: (userId: string, epoch: number, session: string) =>
+  const sessions = {
+    hasEnded: (userId: string, epoch: number, session: string) =>
       userId === 'ada' && epoch < ended.epoch && session !== ended.kept,
   };
   const interceptor = () =>
     authentication(
       createAuthority({
         tokens: verifier,
-        revocations: { ...revocations, onEnded: () => () => {} },
-        accounts: { isOpen: () => true },
+        sessions: { ...sessions, onEnded: () => () => {}, isOpen: () => true },
         now: () => now,
       }),
     );
@@ -85,7 +85,7 @@ describe('authentication', () => {
   it('refuses a call without a token', async () => {
     await expect(identify(getUser, {})).rejects.toMatchObject({
       reason: 'TOKEN_MISSING',
-      kind: 'unauthenticated',
+      code: Code.Unauthenticated,
       domain: 'cqrs.v1',
     });
   });
@@ -101,7 +101,7 @@ describe('authentication', () => {
     const metadata = { cause };
     await expect(identify(getUser, { authorization })).rejects.toMatchObject({
       reason: 'TOKEN_INVALID',
-      kind: 'unauthenticated',
+      code: Code.Unauthenticated,
       metadata,
     });
   });
@@ -133,7 +133,7 @@ describe('authentication', () => {
   it('passes on that the issuer cannot be asked', async () => {
     verifier = { verify: () => Promise.reject(new IssuerUnavailable()) };
     await expect(identify(getUser, { authorization: 'Bearer x' })).rejects.toMatchObject({
-      kind: 'unavailable',
+      code: Code.Unavailable,
       retryAfterMs: 1000,
     });
     expect(await identify(createUser, { authorization: 'Bearer x' })).toBe(ANONYMOUS);

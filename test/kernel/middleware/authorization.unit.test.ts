@@ -1,4 +1,5 @@
 import type { DescMethod } from '@bufbuild/protobuf';
+import { Code } from '@connectrpc/connect';
 import { describe, expect, it } from '@jest/globals';
 import { CommandService } from '#gen/users/v1/command_service_pb.js';
 import { QueryService } from '#gen/users/v1/query_service_pb.js';
@@ -47,7 +48,12 @@ describe('authorization', () => {
     ["another's password", CommandService.method.changePassword, bob, { self: 'user_id' }],
   ])('refuses %s and says what is missing', async (_, method, userId, metadata) => {
     const refused = attempt(method as DescMethod, { id: ada, roles: ['operator'] }, userId);
-    await expect(refused).rejects.toMatchObject({ reason: 'PERMISSION_MISSING', kind: 'denied', domain: 'cqrs.v1', metadata });
+    await expect(refused).rejects.toMatchObject({
+      reason: 'PERMISSION_MISSING',
+      code: Code.PermissionDenied,
+      domain: 'cqrs.v1',
+      metadata,
+    });
   });
 
   it("does not let an admin change another's password", async () => {

@@ -2,16 +2,13 @@ import { describe, expect, it } from '@jest/globals';
 import { OutageLog } from '../../../src/kernel/background/outage-log.ts';
 import { Answer, toResponse } from '../../../src/kernel/bus/answer.ts';
 import { callOf } from '../../../src/kernel/bus/call.ts';
-import { DatabaseUnavailable, DomainError } from '../../../src/kernel/bus/errors.ts';
+import { DatabaseUnavailable, domainError } from '../../../src/kernel/bus/errors.ts';
 import { readerKey } from '../../../src/kernel/database/read/reader.ts';
 import { consistency } from '../../../src/kernel/middleware/consistency.ts';
-import { QueryService } from '../../gen/conformance/v1/conformance_pb.js';
+import { QueryService, Reason, ReasonSchema } from '../../gen/conformance/v1/conformance_pb.js';
 import { callTo, pass } from './test-call.ts';
 
-class Missing extends DomainError {
-  readonly reason = 'MISSING';
-  readonly kind = 'not-found';
-}
+class Missing extends domainError(ReasonSchema, Reason.MISSING) {}
 
 const database = (name: string) => ({ name, pool: undefined as never, shared: undefined as never });
 const away = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });

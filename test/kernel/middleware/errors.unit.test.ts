@@ -48,7 +48,7 @@ describe('errors', () => {
     expect(answer.method).toBe(echo);
   });
 
-  it('types an error of a module with the package of its rpc', async () => {
+  it('types an error of a module with the package of its reason', async () => {
     const error = await rejection(pass(errors(log()), callTo(echo), new Failure('not-found')));
     expect(error.code).toBe(Code.NotFound);
     expect(error.findDetails(ErrorInfoSchema)[0]).toMatchObject({ reason: 'FAILURE', domain: 'conformance.v1' });

@@ -1,3 +1,4 @@
+import { Code } from '@connectrpc/connect';
 import { describe, expect, it } from '@jest/globals';
 import { CommandService } from '#gen/users/v1/command_service_pb.js';
 import { principalKey } from '../../../src/kernel/bus/context-keys.ts';
@@ -81,7 +82,12 @@ describe('guessLimit', () => {
     const { log, interceptor } = noting({ admission: () => ({ state: 'blocked', retryAfterMs: 1234.5 }) });
     const refused = await pass(interceptor, attempt()).catch((error: unknown) => error);
     expect(refused).toBeInstanceOf(GuessesThrottled);
-    expect(refused).toMatchObject({ reason: 'GUESSES_THROTTLED', kind: 'overloaded', retryAfterMs: 1235, metadata: {} });
+    expect(refused).toMatchObject({
+      reason: 'GUESSES_THROTTLED',
+      code: Code.ResourceExhausted,
+      retryAfterMs: 1235,
+      metadata: {},
+    });
     expect(verbs(log)).toEqual(['begin']);
   });
 

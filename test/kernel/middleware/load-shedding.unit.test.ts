@@ -1,3 +1,4 @@
+import { Code } from '@connectrpc/connect';
 import { describe, expect, it } from '@jest/globals';
 import type { Answer } from '../../../src/kernel/bus/answer.ts';
 import type { Message } from '../../../src/kernel/bus/call.ts';
@@ -31,7 +32,7 @@ describe('loadShedding', () => {
       called = true;
       return undefined as never;
     })(callTo(echo) as never);
-    await expect(refused).rejects.toMatchObject({ reason: 'OVERLOADED', kind: 'overloaded' });
+    await expect(refused).rejects.toMatchObject({ reason: 'OVERLOADED', code: Code.ResourceExhausted });
     expect(called).toBe(false);
     first.answer();
     await first.done;

@@ -1,3 +1,4 @@
+import { Code } from '@connectrpc/connect';
 import { describe, expect, it } from '@jest/globals';
 import { CommandService } from '#gen/users/v1/command_service_pb.js';
 import { QueryService } from '#gen/users/v1/query_service_pb.js';
@@ -25,7 +26,7 @@ describe('rateLimit', () => {
     await pass(limit, callBy('ada'));
     const refused = await pass(limit, callBy('ada')).catch((error: unknown) => error);
     expect(refused).toBeInstanceOf(RateLimited);
-    expect(refused).toMatchObject({ reason: 'RATE_LIMITED', kind: 'overloaded', metadata: { class: 'write' } });
+    expect(refused).toMatchObject({ reason: 'RATE_LIMITED', code: Code.ResourceExhausted, metadata: { class: 'write' } });
     expect((refused as RateLimited).retryAfterMs).toBeGreaterThan(59_000);
     expect((refused as RateLimited).retryAfterMs).toBeLessThanOrEqual(60_000);
   });

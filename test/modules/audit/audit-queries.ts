@@ -7,7 +7,7 @@ import { permissionsOf } from '../../../src/kernel/auth/roles.ts';
 import { type Bus, createBus } from '../../../src/kernel/bus/bus.ts';
 import { callOf } from '../../../src/kernel/bus/call.ts';
 import { principalKey, principalOf } from '../../../src/kernel/bus/context-keys.ts';
-import { defineModule } from '../../../src/kernel/bus/module.ts';
+import { busModule } from '../../../src/kernel/bus/module.ts';
 import { createPageTokens } from '../../../src/kernel/bus/page-token.ts';
 import { createReadSide, type ReadSide } from '../../../src/kernel/database/read/read-side.ts';
 import { readerKey } from '../../../src/kernel/database/read/reader.ts';
@@ -52,7 +52,7 @@ export async function startAuditQueries(): Promise<AuditQueries> {
   const pageTokens = createPageTokens(randomBytes(32));
   const eventTypes = createRegistry(file_users_v1_events);
   const feeds = new LogFeeds({ pollMs: 250 });
-  const module = defineModule<unknown, AuditQueryContext>({
+  const module = busModule<unknown, AuditQueryContext>({
     name: 'audit',
     services: [{ service: QueryService, handlers: { listCommands, getCommand, watchCommands, verifyIntegrity, getHead } }],
     commandContext: () => undefined,

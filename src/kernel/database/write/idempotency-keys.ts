@@ -1,6 +1,7 @@
 import type pg from 'pg';
+import { Reason, ReasonSchema } from '#gen/cqrs/v1/reasons_pb.js';
 import type { Cancellation } from '../../bus/cancellation.ts';
-import { BusError } from '../../bus/errors.ts';
+import { domainError } from '../../bus/errors.ts';
 import { readRows } from '../cancellable-query.ts';
 import { translateSqlError } from '../sql-errors.ts';
 
@@ -32,19 +33,13 @@ export interface EarlierAnswer {
   readonly secret: string | undefined;
 }
 
-/** The key was used for another request before. Use a new key for a new command. */
-export class IdempotencyKeyReused extends BusError {
-  readonly reason = 'IDEMPOTENCY_KEY_REUSED';
-  readonly kind = 'already-exists';
+export class IdempotencyKeyReused extends domainError(ReasonSchema, Reason.IDEMPOTENCY_KEY_REUSED) {
   constructor() {
     super('this idempotency key was used for another request; use a new key for a new command');
   }
 }
 
-/** The command was done before under this key, and its answer was erased since, with the personal data in it. It is not done again. */
-export class AnswerErased extends BusError {
-  readonly reason = 'ANSWER_ERASED';
-  readonly kind = 'precondition';
+export class AnswerErased extends domainError(ReasonSchema, Reason.ANSWER_ERASED) {
   override readonly metadata: Readonly<Record<string, string>>;
   constructor(commandId: string) {
     super('the command was done before; its answer was erased together with the personal data in it');

@@ -1,15 +1,13 @@
 import type { Interceptor } from '@connectrpc/connect';
+import { Reason, ReasonSchema } from '#gen/cqrs/v1/reasons_pb.js';
 import { Health as HealthService, HealthCheckResponse_ServingStatus as ServingStatus } from '#gen/grpc/health/v1/health_pb.js';
 import type { Rpc } from '../../bus/bus.ts';
 import type { Call } from '../../bus/call.ts';
-import { BusError, MalformedRequest } from '../../bus/errors.ts';
+import { domainError, MalformedRequest } from '../../bus/errors.ts';
 import { ShuttingDown } from '../calls-in-flight.ts';
 import { streamRpc, unaryRpc } from './standard-rpc.ts';
 
-/** Nothing is served under the name `service`, so nothing is known of its health. */
-class HealthUnknown extends BusError {
-  readonly reason = 'HEALTH_UNKNOWN';
-  readonly kind = 'not-found';
+export class HealthUnknown extends domainError(ReasonSchema, Reason.HEALTH_UNKNOWN) {
   override readonly metadata: Readonly<Record<string, string>>;
   constructor(service: string) {
     super('no such service');

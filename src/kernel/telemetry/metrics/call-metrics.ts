@@ -1,4 +1,5 @@
 import type { DescMethod } from '@bufbuild/protobuf';
+import { Reason } from '#gen/cqrs/v1/reasons_pb.js';
 import { type MessageKind, messageKind, methodName } from '../../bus/convention.ts';
 import { isFault } from '../code-name.ts';
 import type { Series } from './bound-histogram.ts';
@@ -84,7 +85,7 @@ export class CallMetrics {
     if (isDryRun) metrics.dryRuns.inc({ method });
     if (reason === undefined) return;
     metrics.errors.inc({ kind: messageKind(call.method.parent) ?? 'query', reason });
-    if (reason === 'CONFLICT') metrics.conflicts.inc({ method });
+    if (reason === Reason[Reason.CONFLICT]) metrics.conflicts.inc({ method });
     if (GUESSES.has(reason)) metrics.guessesThrottled.inc({ method });
   }
 

@@ -1,14 +1,8 @@
-import { DomainError } from '../../../kernel/bus/errors.ts';
+import { Reason, ReasonSchema } from '#gen/audit/v1/reasons_pb.js';
+import { domainError } from '../../../kernel/bus/errors.ts';
 import type { Obstacle } from '../replay/not-replayable.ts';
 
-/**
- * The record does not hold what is needed to run the command again. `cause` says what: `NO_AGGREGATE` (a command of the log itself),
- * `OUTCOME` or `REASON` (it ended by time, load, a defect, a token, a header, a collision or an earlier answer), `REQUEST_MISSING`,
- * `REQUEST_CUT`, `REQUEST_OUTDATED` or `PERSONAL_ERASED` (the request), `METHOD_UNKNOWN` (the rpc is gone).
- */
-export class CommandNotReplayable extends DomainError {
-  readonly reason = 'COMMAND_NOT_REPLAYABLE';
-  readonly kind = 'precondition';
+export class CommandNotReplayable extends domainError(ReasonSchema, Reason.COMMAND_NOT_REPLAYABLE) {
   override readonly metadata: Readonly<Record<string, string>>;
   constructor(cause: Obstacle) {
     super(`the command cannot be run again: ${PROBLEMS[cause]}`);

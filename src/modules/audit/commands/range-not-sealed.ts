@@ -1,9 +1,7 @@
-import { DomainError } from '../../../kernel/bus/errors.ts';
+import { Reason, ReasonSchema } from '#gen/audit/v1/reasons_pb.js';
+import { domainError } from '../../../kernel/bus/errors.ts';
 
-/** A month that was to be removed holds records that are not sealed yet; `metadata` names it. */
-export class RangeNotSealed extends DomainError {
-  readonly reason = 'RANGE_NOT_SEALED';
-  readonly kind = 'precondition';
+export class RangeNotSealed extends domainError(ReasonSchema, Reason.RANGE_NOT_SEALED) {
   override readonly metadata: Readonly<Record<string, string>>;
   constructor(month: string) {
     super(`records of ${month} are not sealed yet, so that nobody could tell later whether they were there`);

@@ -1,6 +1,7 @@
 import type { JsonValue } from '@bufbuild/protobuf';
 import { type CommandRecord, Outcome } from '#gen/audit/v1/command_record_pb.js';
 import { CommandService } from '#gen/audit/v1/command_service_pb.js';
+import { Reason } from '#gen/cqrs/v1/reasons_pb.js';
 
 /** Why a recorded command cannot be run again. */
 export type Obstacle =
@@ -23,19 +24,21 @@ export type Obstacle =
 
 const OUTCOMES: ReadonlySet<Outcome> = new Set([Outcome.TIMED_OUT, Outcome.FAILED, Outcome.THROTTLED, Outcome.REPLAYED]);
 
-const REASONS: ReadonlySet<string> = new Set([
-  'TOKEN_MISSING',
-  'TOKEN_INVALID',
-  'DRY_RUN_INVALID',
-  'DRY_RUN_REFUSED',
-  'HEADER_INVALID',
-  'GUESSES_EXHAUSTED',
-  'IDEMPOTENCY_KEY_INVALID',
-  'IDEMPOTENCY_KEY_REFUSED',
-  'IDEMPOTENCY_KEY_REUSED',
-  'ANSWER_ERASED',
-  'CONFLICT',
-]);
+const REASONS: ReadonlySet<string> = new Set(
+  [
+    Reason.TOKEN_MISSING,
+    Reason.TOKEN_INVALID,
+    Reason.DRY_RUN_INVALID,
+    Reason.DRY_RUN_REFUSED,
+    Reason.HEADER_INVALID,
+    Reason.GUESSES_EXHAUSTED,
+    Reason.IDEMPOTENCY_KEY_INVALID,
+    Reason.IDEMPOTENCY_KEY_REFUSED,
+    Reason.IDEMPOTENCY_KEY_REUSED,
+    Reason.ANSWER_ERASED,
+    Reason.CONFLICT,
+  ].map((reason) => Reason[reason]),
+);
 
 /** What stands against running the command again, as far as its record tells; undefined when nothing does. */
 export function obstacleOf(command: CommandRecord): Obstacle | undefined {

@@ -1,6 +1,7 @@
 import { create, fromJson, type JsonObject, type MessageInitShape, type Registry } from '@bufbuild/protobuf';
 import { type RecordedEvent, RecordedEventSchema } from '#gen/audit/v1/command_record_pb.js';
 import type { ReplayCommandResponseSchema } from '#gen/audit/v1/command_service_pb.js';
+import { Reason } from '#gen/cqrs/v1/reasons_pb.js';
 import type { Route } from '../../../kernel/bus/bus.ts';
 import type { Message } from '../../../kernel/bus/call.ts';
 import type { CommandToReplay, Replay, ReplayedCommand } from '../../../kernel/command-log/replay.ts';
@@ -38,7 +39,7 @@ export async function replayRecorded(
   const route = routeOf(command.method);
   if (!route?.replay) return { obstacle: 'METHOD_UNKNOWN' };
   const { commandId, personalErased, reason } = command;
-  const gaps = { commandId, personalErased, invalid: reason === 'INVALID_REQUEST' };
+  const gaps = { commandId, personalErased, invalid: reason === Reason[Reason.INVALID_REQUEST] };
   const { request: json, standIns, texts } = withStandIns(route.method.input, command.request ?? {}, gaps);
   const request = messageOf(route, json);
   if (!request) return { obstacle: 'REQUEST_OUTDATED' };

@@ -1,5 +1,6 @@
 import { err, ok, type Result } from 'neverthrow';
-import { DomainError, type FieldViolation } from '../../../kernel/bus/errors.ts';
+import { Reason, ReasonSchema } from '#gen/users/v1/reasons_pb.js';
+import { domainError, type FieldViolation } from '../../../kernel/bus/errors.ts';
 import type { GuessEstimate } from './common-passwords.ts';
 
 /** Bounds in Unicode characters after normalization (NIST SP 800-63B-4, 3.1.1.2). */
@@ -73,46 +74,38 @@ function contextOf({ name, email }: PasswordOwner): string[] {
 /** Shorter ones are parts of too many words. */
 const MIN_CONTEXT_LENGTH = 3;
 
-abstract class PasswordRefused extends DomainError {
-  readonly kind = 'invalid';
+export class PasswordTooShort extends domainError(ReasonSchema, Reason.PASSWORD_TOO_SHORT) {
   override readonly violations: readonly FieldViolation[];
-  constructor(field: PasswordField, problem: string) {
+  constructor(field: PasswordField) {
+    const problem = `must be at least ${MIN_PASSWORD_LENGTH} characters`;
     super(`the password ${problem}`);
     this.violations = [{ field, description: problem }];
   }
 }
 
-/** The password has fewer than 15 characters once it is normalized (NFKC), which can be fewer than were sent. */
-export class PasswordTooShort extends PasswordRefused {
-  readonly reason = 'PASSWORD_TOO_SHORT';
+export class PasswordTooLong extends domainError(ReasonSchema, Reason.PASSWORD_TOO_LONG) {
+  override readonly violations: readonly FieldViolation[];
   constructor(field: PasswordField) {
-    super(field, `must be at least ${MIN_PASSWORD_LENGTH} characters`);
+    const problem = `must be at most ${MAX_PASSWORD_LENGTH} characters`;
+    super(`the password ${problem}`);
+    this.violations = [{ field, description: problem }];
   }
 }
 
-/** The password has more than 128 characters once it is normalized (NFKC), which can be more than were sent. */
-export class PasswordTooLong extends PasswordRefused {
-  readonly reason = 'PASSWORD_TOO_LONG';
+export class PasswordCommon extends domainError(ReasonSchema, Reason.PASSWORD_COMMON) {
+  override readonly violations: readonly FieldViolation[];
   constructor(field: PasswordField) {
-    super(field, `must be at most ${MAX_PASSWORD_LENGTH} characters`);
+    const problem = 'is among the first to be guessed; four unrelated words make a good one';
+    super(`the password ${problem}`);
+    this.violations = [{ field, description: problem }];
   }
 }
 
-/**
- * The password is a common one, or put together from a few of them, words of the context (the service's name, for one), runs and repetitions.
- * Four unrelated words make a good one.
- */
-export class PasswordCommon extends PasswordRefused {
-  readonly reason = 'PASSWORD_COMMON';
+export class PasswordPersonal extends domainError(ReasonSchema, Reason.PASSWORD_PERSONAL) {
+  override readonly violations: readonly FieldViolation[];
   constructor(field: PasswordField) {
-    super(field, 'is among the first to be guessed; four unrelated words make a good one');
-  }
-}
-
-/** The password holds the name or the e-mail address of its user, or is an e-mail address, anybody's. */
-export class PasswordPersonal extends PasswordRefused {
-  readonly reason = 'PASSWORD_PERSONAL';
-  constructor(field: PasswordField) {
-    super(field, 'must not hold the name or the e-mail address, nor be an e-mail address');
+    const problem = 'must not hold the name or the e-mail address, nor be an e-mail address';
+    super(`the password ${problem}`);
+    this.violations = [{ field, description: problem }];
   }
 }

@@ -1,4 +1,5 @@
 import { err, ok } from 'neverthrow';
+import { Reason } from '#gen/users/v1/reasons_pb.js';
 import {
   normalizePassword,
   PasswordCommon,
@@ -21,7 +22,7 @@ export function recordedVerdicts(reason: string): {
   readonly guesses: PasswordGuesses;
   readonly authenticatedRecently: boolean;
 } {
-  const matches = reason !== 'CREDENTIALS_INVALID' && reason !== 'CURRENT_PASSWORD_WRONG';
+  const matches = reason !== Reason[Reason.CREDENTIALS_INVALID] && reason !== Reason[Reason.CURRENT_PASSWORD_WRONG];
   const Refusal = REFUSALS.get(reason);
   return {
     passwords: {
@@ -31,7 +32,7 @@ export function recordedVerdicts(reason: string): {
     },
     passwordPolicy: (password, _, field) => (Refusal ? err(new Refusal(field)) : ok(normalizePassword(password))),
     // When the caller had logged in is on no record either.
-    authenticatedRecently: reason !== 'REAUTHENTICATION_NEEDED',
+    authenticatedRecently: reason !== Reason[Reason.REAUTHENTICATION_NEEDED],
     guesses: { forget: async () => {}, forgetClients: async () => {} },
   };
 }
@@ -40,8 +41,8 @@ export function recordedVerdicts(reason: string): {
 const NO_PASSWORD = `$argon2id$v=19$m=19456,t=2,p=1$${'A'.repeat(22)}$${'A'.repeat(43)}`;
 
 const REFUSALS = new Map<string, new (field: PasswordField) => PasswordRefusal>([
-  ['PASSWORD_TOO_SHORT', PasswordTooShort],
-  ['PASSWORD_TOO_LONG', PasswordTooLong],
-  ['PASSWORD_COMMON', PasswordCommon],
-  ['PASSWORD_PERSONAL', PasswordPersonal],
+  [Reason[Reason.PASSWORD_TOO_SHORT], PasswordTooShort],
+  [Reason[Reason.PASSWORD_TOO_LONG], PasswordTooLong],
+  [Reason[Reason.PASSWORD_COMMON], PasswordCommon],
+  [Reason[Reason.PASSWORD_PERSONAL], PasswordPersonal],
 ]);

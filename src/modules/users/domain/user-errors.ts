@@ -1,9 +1,7 @@
-import { DomainError } from '../../../kernel/bus/errors.ts';
+import { Reason, ReasonSchema } from '#gen/users/v1/reasons_pb.js';
+import { domainError } from '../../../kernel/bus/errors.ts';
 
-/** Another user has this e-mail address, compared without regard to case. */
-export class EmailTaken extends DomainError {
-  readonly reason = 'EMAIL_TAKEN';
-  readonly kind = 'already-exists';
+export class EmailTaken extends domainError(ReasonSchema, Reason.EMAIL_TAKEN) {
   override readonly resource: { readonly type: string; readonly name: string };
   constructor(email: string) {
     super('another user has this e-mail address');
@@ -11,10 +9,7 @@ export class EmailTaken extends DomainError {
   }
 }
 
-/** The user is no longer at the `expected_version` of the command: read it, decide again, and send the `current_version`. */
-export class VersionMismatch extends DomainError {
-  readonly reason = 'VERSION_MISMATCH';
-  readonly kind = 'conflict';
+export class VersionMismatch extends domainError(ReasonSchema, Reason.VERSION_MISMATCH) {
   override readonly metadata: Readonly<Record<string, string>>;
   constructor(currentVersion: number) {
     super(`the user is at version ${currentVersion}`);
@@ -22,46 +17,31 @@ export class VersionMismatch extends DomainError {
   }
 }
 
-/** The e-mail or the password is wrong; which one is not told (OWASP Authentication Cheat Sheet). */
-export class CredentialsInvalid extends DomainError {
-  readonly reason = 'CREDENTIALS_INVALID';
-  readonly kind = 'unauthenticated';
+export class CredentialsInvalid extends domainError(ReasonSchema, Reason.CREDENTIALS_INVALID) {
   constructor() {
     super('the e-mail or the password is wrong');
   }
 }
 
-/** The current password that was sent with the new one is not the user's. */
-export class CurrentPasswordWrong extends DomainError {
-  readonly reason = 'CURRENT_PASSWORD_WRONG';
-  readonly kind = 'precondition';
+export class CurrentPasswordWrong extends domainError(ReasonSchema, Reason.CURRENT_PASSWORD_WRONG) {
   constructor() {
     super('the current password is wrong');
   }
 }
 
-/** The user is suspended and cannot do this until somebody reactivates them. */
-export class UserSuspended extends DomainError {
-  readonly reason = 'USER_SUSPENDED';
-  readonly kind = 'precondition';
+export class UserSuspended extends domainError(ReasonSchema, Reason.USER_SUSPENDED) {
   constructor() {
     super('the user is suspended');
   }
 }
 
-/** The user is deleted, and that cannot be undone. */
-export class UserDeleted extends DomainError {
-  readonly reason = 'USER_DELETED';
-  readonly kind = 'precondition';
+export class UserDeleted extends domainError(ReasonSchema, Reason.USER_DELETED) {
   constructor() {
     super('the user is deleted');
   }
 }
 
-/** The last active admin can be neither removed nor suspended nor lose the role: make another one first. */
-export class LastAdmin extends DomainError {
-  readonly reason = 'LAST_ADMIN';
-  readonly kind = 'precondition';
+export class LastAdmin extends domainError(ReasonSchema, Reason.LAST_ADMIN) {
   constructor() {
     super('the last active admin cannot be removed');
   }

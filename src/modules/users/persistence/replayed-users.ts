@@ -1,3 +1,4 @@
+import { Reason } from '#gen/users/v1/reasons_pb.js';
 import { isStandInEmail, type RecordedVerdict, STAND_IN_DOMAIN } from '../../../kernel/bus/replay.ts';
 import type { UnitOfWork } from '../../../kernel/database/write/unit-of-work.ts';
 import type { Users } from '../domain/users.ts';
@@ -22,7 +23,7 @@ export function replayedUsers(work: UnitOfWork, { reason, aggregateId }: Recorde
       users.storedPassword('email' in by && aggregateId !== '' && isStandInEmail(by.email) ? { userId: aggregateId } : by),
     async holdsEmail(email) {
       if (await users.holdsEmail(email)) return true;
-      return reason === 'EMAIL_TAKEN' && (isStandInEmail(email) || (await someoneHoldsStandIn()));
+      return reason === Reason[Reason.EMAIL_TAKEN] && (isStandInEmail(email) || (await someoneHoldsStandIn()));
     },
   };
 }

@@ -1,8 +1,9 @@
 import { hash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type pg from 'pg';
-import type { SessionLifetime } from '../../../kernel/auth/session-lifetime.ts';
+import { Reason } from '#gen/users/v1/reasons_pb.js';
 import type { UnitOfWork } from '../../../kernel/database/write/unit-of-work.ts';
 import type { FoundSession, RefreshToken, Session, Sessions } from '../domain/sessions.ts';
+import type { SessionLifetime } from '../sessions/session-lifetime.ts';
 
 /**
  * A refresh token: the id of its session, a part that stays for the whole session, and one that changes with each use. Both parts are 256
@@ -91,7 +92,7 @@ export function replayedSessions(store: Sessions, { reason, aggregateId }: { rea
   return {
     begin: ({ authenticatedAt }) => none(authenticatedAt),
     async find(presented, now): Promise<FoundSession | { problem: 'UNKNOWN' }> {
-      const wasRefused = reason === 'REFRESH_TOKEN_INVALID';
+      const wasRefused = reason === Reason[Reason.REFRESH_TOKEN_INVALID];
       if (wasRefused && aggregateId === '') return { problem: 'UNKNOWN' };
       const epoch = wasRefused ? 0 : Number.MAX_SAFE_INTEGER;
       return { id: '', userId: aggregateId, epoch, authenticatedAt: now, presented };

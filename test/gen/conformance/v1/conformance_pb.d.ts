@@ -2,7 +2,7 @@
 // @generated from file conformance/v1/conformance.proto (package conformance.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
@@ -214,6 +214,35 @@ export declare type OpenResponse = Message<"conformance.v1.OpenResponse"> & {
  * Use `create(OpenResponseSchema)` to create a new message.
  */
 export declare const OpenResponseSchema: GenMessage<OpenResponse>;
+
+/**
+ * @generated from enum conformance.v1.Reason
+ */
+export enum Reason {
+  /**
+   * @generated from enum value: REASON_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Asked for by `fail_with`, which also gives it its code.
+   *
+   * @generated from enum value: REASON_FAILURE = 1;
+   */
+  FAILURE = 1,
+
+  /**
+   * Nothing is there.
+   *
+   * @generated from enum value: REASON_MISSING = 2;
+   */
+  MISSING = 2,
+}
+
+/**
+ * Describes the enum conformance.v1.Reason.
+ */
+export declare const ReasonSchema: GenEnum<Reason>;
 
 /**
  * Commands and queries that only tests call: what they answer is what the doors are tested by.

@@ -7,7 +7,7 @@ import { QueryService } from '#gen/users/v1/query_service_pb.js';
 import { permissionsOf } from '../../../../src/kernel/auth/roles.ts';
 import { createBus } from '../../../../src/kernel/bus/bus.ts';
 import { principalKey } from '../../../../src/kernel/bus/context-keys.ts';
-import { defineModule } from '../../../../src/kernel/bus/module.ts';
+import { busModule } from '../../../../src/kernel/bus/module.ts';
 import { type QueryContext, query } from '../../../../src/kernel/bus/query.ts';
 import { type Connection, withSettings } from '../../../../src/kernel/database/connection.ts';
 import { memoryRates } from '../../../../src/kernel/database/limits/rates.ts';
@@ -114,7 +114,7 @@ function busWithWritingQuery(reads: ReadSide, unexpected: unknown[]) {
     await read.rows(CompiledQuery.raw(WRITE));
     throw new Error('it was not refused');
   });
-  const module = defineModule<never, never>({
+  const module = busModule<never, never>({
     name: 'users',
     services: services
       .filter(({ service }) => service === QueryService)

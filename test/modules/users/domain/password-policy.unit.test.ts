@@ -1,3 +1,4 @@
+import { Code } from '@connectrpc/connect';
 import { describe, expect, it } from '@jest/globals';
 import { createPasswordPolicy, normalizePassword } from '../../../../src/modules/users/domain/password-policy.ts';
 
@@ -29,7 +30,7 @@ describe('password policy', () => {
   it('counts characters after normalization, not before', () => {
     expect(refusalOf('e\u0301'.repeat(14))).toMatchObject({
       reason: 'PASSWORD_TOO_SHORT',
-      kind: 'invalid',
+      code: Code.InvalidArgument,
       violations: [{ field: 'password', description: 'must be at least 15 characters' }],
     });
     expect(accept('x\u0301yzabcdefghijklm', owner, 'password').isOk()).toBe(true);

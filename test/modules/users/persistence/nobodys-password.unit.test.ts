@@ -10,12 +10,13 @@ jest.unstable_mockModule('@node-rs/argon2', () => ({
     return argon2.verify(phc, password);
   },
 }));
+const { createSecretHasher } = await import('../../../../src/kernel/auth/secret-hasher.ts');
 const { createPasswordHasher } = await import('../../../../src/modules/users/persistence/password-hasher.ts');
 
 const work = (phc: string | undefined) => phc?.split('$').slice(0, 4);
 
 it('nobody’s password takes the work of a wrong one: one comparison, by the same parameters', async () => {
-  const hasher = await createPasswordHasher({ concurrency: 1 });
+  const hasher = await createPasswordHasher(createSecretHasher({ concurrency: 1 }));
   const phc = await hasher.hash('seven green lamps hum');
   await hasher.verify(phc, 'a wrong password');
   await hasher.verifyNothing('a wrong password');

@@ -1,12 +1,13 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { hash } from '@node-rs/argon2';
+import { createSecretHasher } from '../../../../src/kernel/auth/secret-hasher.ts';
 import { Overloaded } from '../../../../src/kernel/bus/errors.ts';
 import { createPasswordHasher, type PasswordHasher } from '../../../../src/modules/users/persistence/password-hasher.ts';
 
 describe('password hasher', () => {
   let hasher: PasswordHasher;
   beforeAll(async () => {
-    hasher = await createPasswordHasher({ concurrency: 1 });
+    hasher = await createPasswordHasher(createSecretHasher({ concurrency: 1 }));
   });
 
   it('writes a PHC string with the parameters that OWASP recommends, salted anew each time', async () => {
@@ -54,7 +55,7 @@ describe('password hasher', () => {
   });
 
   it('refuses a call when too many wait, and lets a waiting call leave', async () => {
-    const busy = await createPasswordHasher({ concurrency: 1, maxWaiting: 1 });
+    const busy = await createPasswordHasher(createSecretHasher({ concurrency: 1, maxWaiting: 1 }));
     const first = busy.hash('first password');
     const leaving = new AbortController();
     const second = busy.verifyNothing('second password', leaving.signal);
@@ -66,7 +67,7 @@ describe('password hasher', () => {
   });
 
   it('takes its share of the machine and of the queue, when several processes hash', async () => {
-    const one = await createPasswordHasher({ processes: 64 });
+    const one = createSecretHasher({ processes: 64 });
     const calls = Array.from({ length: 3 }, () => one.hash('seven green lamps hum'));
     const [running, waiting, refused] = await Promise.allSettled(calls);
     expect([running?.status, waiting?.status]).toEqual(['fulfilled', 'fulfilled']);

@@ -1,0 +1,154 @@
+import type { DescFile, Registry } from '@bufbuild/protobuf';
+import type { Logger } from 'pino';
+import type { Sessions } from './auth/authority.ts';
+import type { KeyRing } from './auth/key-ring.ts';
+import type { DeriveDigestKey } from './auth/known-keys.ts';
+import type { SecretHasher } from './auth/secret-hasher.ts';
+import type { Route } from './bus/bus.ts';
+import type { Call } from './bus/call.ts';
+import type { CommandContext } from './bus/command.ts';
+import type { AnyHandler } from './bus/handler.ts';
+import type { ServiceHandlers } from './bus/module.ts';
+import type { PageTokens } from './bus/page-token.ts';
+import type { QueryContext } from './bus/query.ts';
+import type { Replay } from './command-log/replay.ts';
+import type { NotSealed, Pruned, Query } from './command-log/seals/prune.ts';
+import type { Verify } from './command-log/seals/verify/verifications.ts';
+import type { ConnectionPool } from './database/pool.ts';
+import type { ReadPool } from './database/read/read-side.ts';
+import type { Reader } from './database/read/reader.ts';
+import type { AggregateType } from './database/write/aggregate-type.ts';
+import type { UnitOfWork } from './database/write/unit-of-work.ts';
+import type { SettingsReader } from './settings.ts';
+
+/** The services of a module with their handlers: `services.ts` of its folder, which `npm run generate` writes. */
+export type ModuleServices = readonly (ServiceHandlers & { readonly kind: 'command' | 'query' })[];
+
+/** What the handlers of a kind ask for, all of them together. */
+type ContextOf<Services extends ModuleServices, Kind> = {
+  [Index in keyof Services]: Services[Index] extends { readonly kind: Kind; readonly handlers: infer Handlers }
+    ? Handlers[keyof Handlers] extends AnyHandler<infer Context>
+      ? (context: Context) => void
+      : never
+    : never;
+}[number] extends (context: infer Context) => void
+  ? Context
+  : never;
+
+/** What a module adds to the context that the kernel gives every handler. */
+type Added<Context, Base> = Omit<Context, keyof Base>;
+type CommandAdds<Services extends ModuleServices> = Added<ContextOf<Services, 'command'>, CommandContext>;
+type QueryAdds<Services extends ModuleServices> = Added<ContextOf<Services, 'query'>, QueryContext>;
+
+/** A context is left out only where no handler asks for more than the kernel gives. */
+type Needed<Name extends string, Adds> = object extends Adds ? unknown : { readonly [Key in Name]: unknown };
+
+/** The log of commands, for a module that shows it. */
+export interface CommandLog {
+  /** Reads the primary. */
+  readonly verify: Verify;
+  /** Removes months of the log in the transaction that the statements run in: see `pruneLog`. */
+  readonly prune: (query: Query, range: { before: Date; now: Date }) => Promise<Pruned | NotSealed>;
+  /** The rpc with that name. Asked when it is called: the bus is made after its modules. */
+  readonly route: (method: string) => Route | undefined;
+  readonly replay: Replay;
+}
+
+/** What the kernel gives a module that starts. */
+export interface ModuleHost {
+  /** The name of the service that the module is part of. */
+  readonly service: string;
+  readonly logger: Logger;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+  readonly keys: {
+    /** The keys that sign. */
+    readonly ring: KeyRing;
+    /** For digests that are found again after a rotation; the same on every instance. */
+    readonly digestKey: DeriveDigestKey;
+    readonly pageTokens: PageTokens;
+  };
+  /** Hashes what must not be fast to try out. */
+  readonly secrets: SecretHasher;
+  /** Digests of what is guessed at, as the guess limits of the contract count it. */
+  readonly guessTarget: (kind: string, ...names: readonly string[]) => Buffer;
+  readonly databases: {
+    /** The primary as a role that cannot write, for what must not be read late. */
+    readonly primary: ReadPool;
+    /** The connection that the primary is watched by: no query keeps it busy. For short statements. */
+    readonly watching: ConnectionPool;
+  };
+  /** The types of all events that modules store. */
+  readonly eventTypes: Registry;
+  readonly log: CommandLog;
+  /** Removes rows that have run out, again and again: see `startSweeps`. */
+  readonly sweep: (name: string, sweep: (pool: Pick<ConnectionPool, 'query'>) => Promise<unknown>) => void;
+  /** Is called when the service stops, in reverse order. It has three seconds. */
+  readonly onStop: (name: string, stop: () => Promise<unknown>) => void;
+}
+
+/** What the contexts of a command are made with. */
+export interface CommandTools<Parts> {
+  /** The transaction of the command, for repositories. */
+  readonly work: UnitOfWork;
+  /** What `start` returned. */
+  readonly parts: Parts;
+  readonly call: Call;
+}
+
+/** What the contexts of a query are made with. */
+export interface QueryTools<Parts> {
+  /** Reads the database that was chosen for the query. */
+  readonly read: Reader;
+  /** What `start` returned. */
+  readonly parts: Parts;
+  readonly call: Call;
+}
+
+/** Everything that the program knows of a module: see `defineModule`. */
+export interface ModuleDefinition<Services extends ModuleServices, Settings, Parts> {
+  /** Names its folder, its schema and its part of the settings. */
+  readonly name: string;
+  readonly services: Services;
+  /** How the unit of work keeps its aggregates. */
+  readonly aggregates?: readonly AggregateType<never>[];
+  /** The files with the messages of its events. */
+  readonly events?: readonly DescFile[];
+  /** What it reads of the environment, once, before anything is started. What is wrong is told together with everything else. */
+  readonly settings?: (environment: SettingsReader) => Settings;
+  /** Makes what it needs at run time. Called once, when the databases are open. */
+  readonly start?: (host: ModuleHost, settings: Settings) => Parts | Promise<Parts>;
+  /** Of the module that keeps accounts: what is known of them and of their sessions. */
+  readonly sessions?: (parts: Parts) => Sessions;
+  /** What its command handlers ask for besides CommandContext. */
+  readonly commandContext?: (base: CommandContext, tools: CommandTools<Parts>) => CommandAdds<Services>;
+  /** What its query handlers ask for besides QueryContext. */
+  readonly queryContext?: (base: QueryContext, tools: QueryTools<Parts>) => QueryAdds<Services>;
+}
+
+/** A module, whatever it is made of. */
+export type Module = ModuleDefinition<ModuleServices, never, never>;
+
+/**
+ * Declares a module: the unit of extension. An application lists it in its `app.ts`, and nothing else names it.
+ *
+ * The contexts hold what the handlers ask for: one that is missing, such as `read` of a command handler, is a compile error here.
+ *
+ * ```ts
+ * export const orders = defineModule({
+ *   name: 'orders',
+ *   services,
+ *   aggregates: [OrderType],
+ *   events: [file_orders_v1_events],
+ *   commandContext: (base, { work }) => ({ ...base, orders: orderRepository(work) }),
+ *   queryContext: (base, { read }) => ({ ...base, read }),
+ * });
+ * ```
+ */
+export function defineModule<const Services extends ModuleServices, Settings = undefined, Parts = undefined>(
+  definition: ModuleDefinition<Services, Settings, Parts> &
+    Needed<'commandContext', CommandAdds<Services>> &
+    Needed<'queryContext', QueryAdds<Services>>,
+): Module {
+  return definition as unknown as Module;
+}

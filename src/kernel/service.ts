@@ -1,0 +1,224 @@
+import { randomUUIDv7 } from 'node:crypto';
+import type { Logger } from 'pino';
+import { createAuthority } from './auth/authority.ts';
+import { createSecretHasher } from './auth/secret-hasher.ts';
+import { createTokenVerifier } from './auth/token-verifier.ts';
+import { startSweeps } from './background/sweeps.ts';
+import { type Bus, createBus, type Route } from './bus/bus.ts';
+import { rateLimitOf } from './bus/limits.ts';
+import { startMonthsAhead } from './command-log/months-ahead.ts';
+import { sweepOwners } from './command-log/personal-owner.ts';
+import { unsealedTail } from './command-log/seals/unsealed-tail.ts';
+import { type Config, ConfigError } from './config.ts';
+import { version } from './contracts/version.ts';
+import { Guesses } from './database/limits/guesses.ts';
+import { memoryRates, postgresRates } from './database/limits/rates.ts';
+import { createIdempotencyKeys } from './database/write/idempotency-keys.ts';
+import { CallGauge } from './middleware/call-gauge.ts';
+import type { UnexpectedErrors } from './middleware/errors.ts';
+import { guessing } from './middleware/guessing.ts';
+import type { CallKind } from './middleware/load-shedding.ts';
+import { createPipelines } from './middleware/pipeline.ts';
+import { validation } from './middleware/validation.ts';
+import type { Module } from './module.ts';
+import { startCommandLog } from './start/command-log.ts';
+import { openDatabases } from './start/database.ts';
+import { openDoors, type Ports } from './start/doors.ts';
+import { moduleHost } from './start/host.ts';
+import { eventTypesOf, startModules } from './start/modules.ts';
+import { stopsOf } from './start/stops.ts';
+import { startMetrics, startTracing } from './start/telemetry.ts';
+import { startTls } from './start/tls.ts';
+import { followCalls } from './telemetry/active-trace.ts';
+import { errorForm } from './telemetry/error-form.ts';
+import { hashingSpan } from './telemetry/hashing-span.ts';
+import { CallMetrics } from './telemetry/metrics/call-metrics.ts';
+import { createInstruments } from './telemetry/metrics/instruments.ts';
+import { SlowestCalls } from './telemetry/metrics/slowest-calls.ts';
+import type { Snapshot } from './telemetry/metrics/snapshot.ts';
+
+/** How often what has run out is removed from tables, in milliseconds. */
+const SWEEP_EVERY = 10 * 60_000;
+
+/** What a service is made of: what its `app.ts` says. */
+export interface Application {
+  /** By which it is known to those who look at it: `service.name` of its spans and metrics, unless OTEL_SERVICE_NAME says another. */
+  readonly name: string;
+  readonly modules: readonly Module[];
+  /** What each role permits. */
+  readonly roles: Readonly<Record<string, readonly string[]>>;
+}
+
+/** How an application is run. */
+export interface Run {
+  readonly config: Config;
+  readonly logger: Logger;
+  /** Is called with what the start waits for. */
+  readonly onProgress?: (step: string) => void;
+}
+
+/** A service that serves. */
+export interface Service extends Ports {
+  /** For callers in this process: see `inProcessTransport`. */
+  readonly bus: Bus;
+  /** What the metrics say now. Never rejects. */
+  readonly metrics: () => Promise<Snapshot>;
+  /** Takes over the files for TLS if they have changed: without it that is done within half a minute. Never rejects. */
+  readonly renewCertificates: () => Promise<void>;
+  /** Stops serving, lets calls in flight finish, and closes the database. */
+  readonly stop: () => Promise<void>;
+}
+
+/** Puts a service together and opens its doors. What was started is stopped again when a later part fails. */
+export async function startService(application: Application, run: Run): Promise<Service> {
+  const stack = new AsyncDisposableStack();
+  try {
+    const service = await assemble(application, run, stack);
+    const started = stack.move();
+    return { ...service, stop: () => started.disposeAsync() };
+  } finally {
+    await stack.disposeAsync();
+  }
+}
+
+async function assemble(
+  { name, modules, roles }: Application,
+  { config, logger, onProgress = () => {} }: Run,
+  stack: AsyncDisposableStack,
+): Promise<Omit<Service, 'stop'>> {
+  followCalls();
+  // Loaded while the database starts; nothing before the pipelines has spans. Stopped last, when nothing makes spans any more.
+  const startingSdk = startTracing(name, { config, logger, stack });
+  const metrics = createInstruments(version());
+  const tls = await startTls(config.tls, { logger, stack });
+  const stops = stopsOf(stack, logger);
+  const { writes, reads, keys, ownerDigest, writer } = await openDatabases(config, { modules, logger, onProgress, stops });
+  const { ring, digestKey } = keys;
+  const secrets = createSecretHasher({ processes: config.workers, watch: hashingSpan });
+  const { host, sweeps } = moduleHost({
+    service: name,
+    logger,
+    keys,
+    secrets,
+    reads,
+    writePool: writes.pool,
+    eventTypes: eventTypesOf(modules),
+    bus: () => bus,
+    onDamage: () => metrics.damage.inc({ kind: 'verification' }),
+    stops,
+  });
+  const started = await startModules(modules, { host, settings: config.settings });
+  const authority = createAuthority({
+    tokens: createTokenVerifier({ keys: ring.active, foreign: config.foreignIssuer, now: Date.now }),
+    sessions: started.sessions,
+    now: Date.now,
+  });
+  const { recorder, refusals, sealerPool } = startCommandLog({ writes, writer, ring, ownerDigest, metrics, logger, stops });
+
+  const { limits } = config;
+  const inFlight = {
+    commands: new CallGauge(limits.commandsInFlight),
+    queries: new CallGauge(limits.queriesInFlight),
+    streams: new CallGauge(limits.streams),
+  };
+  const slowest = new SlowestCalls();
+  const takeSnapshot = await startMetrics({
+    service: name,
+    config,
+    logger,
+    stack,
+    instruments: metrics,
+    slowest,
+    pools: [...writes.pools, ...reads.pools, sealerPool],
+    reads,
+    sources: {
+      inFlight: { command: inFlight.commands, query: inFlight.queries, stream: inFlight.streams },
+      hashing: secrets.load,
+      unsealed: () => unsealedTail(reads.watching),
+    },
+    startingSdk,
+  });
+
+  const guesses = new Guesses(writes.pool);
+  const guessReport = (error: unknown): void => logger.warn({ err: error }, 'a guess could not be counted');
+  const guess = guessing({ guesses, report: guessReport });
+  const idempotencyKeys = createIdempotencyKeys({ pool: writes.pool, keptSeconds: config.idempotencyHours * 3600 });
+  const sharedRates = limits.rateStore === 'postgres' ? postgresRates(writes.pool, digestKey('rate limits')) : undefined;
+  const ownSweeps = {
+    keys: idempotencyKeys.removeOld,
+    guesses: () => guesses.sweep(),
+    owners: () => sweepOwners(writes.pool),
+    ...(sharedRates && { rates: sharedRates.sweep }),
+  };
+  stops.briefly('sweeps', startSweeps({ ...ownSweeps, ...sweeps }, { logger, intervalMs: SWEEP_EVERY }).stop);
+  stops.briefly('months of the log', startMonthsAhead(writes.pool, { logger }).stop);
+
+  const unexpected: UnexpectedErrors = {
+    newId: randomUUIDv7,
+    report: ({ error, errorId, method, traceId, hidden }) =>
+      logger.error({ err: errorForm(error, hidden), error_id: errorId, method, trace_id: traceId }, 'unexpected error'),
+  };
+  const rules = validation();
+  const calls = new CallMetrics(metrics, slowest);
+  const onShed = (kind: CallKind): void => metrics.shed.inc({ kind });
+  const bus: Bus = createBus(
+    started.modules,
+    createPipelines({
+      logger,
+      tracer: (await startingSdk)?.tracer,
+      logLevels: config.logLevels.calls,
+      calls,
+      reading: {
+        served: (database) => metrics.served.inc({ database }),
+        left: (database) => metrics.fallbacks.inc({ database }),
+      },
+      onShed,
+      unexpected,
+      authority,
+      validation: rules.interceptor,
+      recorder,
+      refusals,
+      idempotency: {
+        keys: idempotencyKeys,
+        fingerprintKey: digestKey('idempotency fingerprints'),
+        fingerprintKeys01: ring.active.map(({ deriveKey }) => deriveKey('idempotency fingerprints')),
+        secrets,
+        guessing: guess,
+        guessTarget: host.guessTarget,
+      },
+      writes,
+      reads,
+      inFlight,
+      rates: { counters: sharedRates?.counters ?? memoryRates, overrides: limits.rates },
+      guesses: { guessing: guess, guesses, key: digestKey('guesses'), report: guessReport },
+    }),
+  );
+  const routes = [...bus.values()];
+  checkRateClasses(limits, routes);
+  rules.warmUp(routes.map(({ method }) => method));
+  for (const { method } of routes) calls.expect(method);
+
+  const ports = await openDoors({
+    config,
+    bus,
+    authority,
+    ring,
+    reads,
+    tls: tls.server,
+    inFlight,
+    unexpected,
+    onShed,
+    roles,
+    takeSnapshot,
+    logger,
+    stack,
+  });
+  return { ...ports, bus, metrics: takeSnapshot, renewCertificates: tls.renew };
+}
+
+/** A limit that was meant for a class and is for none would not be missed until it is needed. */
+function checkRateClasses({ rates }: Config['limits'], routes: readonly Route[]): void {
+  const classes = new Set(routes.map(({ method }) => rateLimitOf(method)?.class));
+  const unknown = [...rates.keys()].filter((name) => !classes.has(name));
+  if (unknown.length > 0) throw new ConfigError([`RATE_LIMITS names ${unknown.join(', ')}, but no rpc is of that class`]);
+}

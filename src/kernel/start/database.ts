@@ -1,0 +1,56 @@
+import type { Logger } from 'pino';
+import { type Keys, openKeys } from '../auth/open-keys.ts';
+import { type OwnerDigest, ownerDigests } from '../command-log/personal-owner.ts';
+import type { Config } from '../config.ts';
+import { tooFewConnections } from '../database/check-database.ts';
+import type { Connection } from '../database/connection.ts';
+import { openMigratedDatabase } from '../database/open-database.ts';
+import { mostConnections, poolSizes } from '../database/pool.ts';
+import { createReadSide, type ReadSide } from '../database/read/read-side.ts';
+import { createWriteSide, type WriteSide } from '../database/write/write-side.ts';
+import type { Module } from '../module.ts';
+import { aggregateTypesOf } from './modules.ts';
+import type { Stops } from './stops.ts';
+
+/** The databases, open and migrated, with the keys that go with them. */
+export interface Databases {
+  readonly writes: WriteSide;
+  readonly reads: ReadSide;
+  readonly keys: Keys;
+  readonly ownerDigest: OwnerDigest;
+  readonly writer: Connection;
+}
+
+export async function openDatabases(
+  config: Config,
+  parts: { modules: readonly Module[]; logger: Logger; onProgress: (step: string) => void; stops: Stops },
+): Promise<Databases> {
+  const { modules, logger, onProgress, stops } = parts;
+  const database = await openMigratedDatabase(config.database, { onProgress, logger });
+  stops.stack.defer(database.close);
+  const { writer, reader, replicas } = database.connections;
+  const keys = await openKeys(config.signingKeys, writer);
+  const ownerDigest = ownerDigests(keys.digestKey('personal owners'));
+  const sizes = poolSizes(config.workers);
+  const writes = await createWriteSide(writer, aggregateTypesOf(modules), {
+    poolSize: sizes.calls,
+    waitMs: config.limits.databaseWaitMs,
+    ownerDigest,
+  });
+  stops.briefly('writes', writes.close);
+  const tooFew = await tooFewConnections(writes.pool, mostConnections(config.workers));
+  if (tooFew !== undefined) logger.warn(tooFew);
+  const reads = await createReadSide({
+    primary: reader,
+    replicas,
+    sizes,
+    onChange: (name, healthy, error) =>
+      logger[healthy ? 'info' : 'warn'](
+        { database: name, ...(error !== undefined && { err: error }) },
+        healthy ? 'database is up' : 'database is away',
+      ),
+    onDemoted: writes.renew,
+  });
+  stops.briefly('reads', reads.close);
+  return { writes, reads, keys, ownerDigest, writer };
+}

@@ -1,0 +1,67 @@
+import type { Registry } from '@bufbuild/protobuf';
+import type { Logger } from 'pino';
+import type { KeyRing } from '../auth/key-ring.ts';
+import type { Keys } from '../auth/open-keys.ts';
+import type { SecretHasher } from '../auth/secret-hasher.ts';
+import type { Sweeps } from '../background/sweeps.ts';
+import type { Bus } from '../bus/bus.ts';
+import { createPageTokens, type PageTokens } from '../bus/page-token.ts';
+import { pruneLog } from '../command-log/seals/prune.ts';
+import { createVerifications } from '../command-log/seals/verify/verifications.ts';
+import { guessTargets } from '../database/limits/guesses.ts';
+import type { ConnectionPool } from '../database/pool.ts';
+import type { ReadSide } from '../database/read/read-side.ts';
+import { createReplay } from '../middleware/replay.ts';
+import type { ModuleHost } from '../module.ts';
+import type { Stops } from './stops.ts';
+
+/** What modules are started with, made of what the kernel has opened. */
+export function moduleHost(parts: {
+  service: string;
+  logger: Logger;
+  keys: Pick<Keys, 'ring' | 'digestKey'>;
+  secrets: SecretHasher;
+  reads: ReadSide;
+  writePool: Pick<ConnectionPool, 'query'>;
+  eventTypes: Registry;
+  /** Asked when it is called: the bus is made after its modules. */
+  bus: () => Bus;
+  onDamage: () => void;
+  stops: Stops;
+}): { readonly host: ModuleHost; readonly sweeps: Sweeps } {
+  const { service, logger, keys, secrets, reads, writePool, eventTypes, bus, onDamage, stops } = parts;
+  const { ring, digestKey } = keys;
+  const sweeps: Record<string, () => Promise<unknown>> = {};
+  const host: ModuleHost = {
+    service,
+    logger,
+    now: Date.now,
+    keys: { ring, digestKey, pageTokens: pageTokensOf(ring) },
+    secrets,
+    guessTarget: guessTargets(digestKey('guesses')),
+    databases: { primary: reads.primary, watching: reads.watching },
+    eventTypes,
+    log: {
+      verify: createVerifications({ primary: reads.primary.pool, keys: ring.all, onDamage }),
+      prune: (query, range) => pruneLog(query, { ...range, key: ring.current }),
+      route: (method) => bus().get(method),
+      replay: createReplay({
+        report: (error, commandId) => logger.warn({ err: error, command_id: commandId }, 'a replayed command failed'),
+      }),
+    },
+    sweep: (name, sweep) => {
+      sweeps[name] = () => sweep(writePool);
+    },
+    onStop: stops.briefly,
+  };
+  return { host, sweeps };
+}
+
+/** Page tokens are made with the current key, and those of the others are read. */
+function pageTokensOf({ current, active }: KeyRing): PageTokens {
+  const others = active.filter((key) => key !== current);
+  return createPageTokens(
+    current.deriveKey('page tokens'),
+    others.map(({ deriveKey }) => deriveKey('page tokens')),
+  );
+}

@@ -1,0 +1,11 @@
+/** `bicameral/testing`: given, when, then, for aggregates, for handlers in memory, and for a service with its database. See docs/testing.md. */
+export { type Caller, nobody } from './caller.ts';
+export { ExpectationFailed } from './check.ts';
+export { answered, anything, type Expectation, nothing, refused, state } from './expectation.ts';
+export { given, type Recording } from './given.ts';
+export { type InMemory, type InMemoryOptions, type InMemoryTools, inMemory, type Preparation } from './in-memory.ts';
+export { type Unique, unique } from './memory/memory-store.ts';
+export { type MemoryUnitOfWork, NoSqlInMemory } from './memory/memory-unit-of-work.ts';
+export type { Outcome, PlainEvent, Refusal } from './outcome.ts';
+export { type Done, done, type Rpc, type Scenario, type SentScenario } from './scenario.ts';
+export { TEST_TIME, testId } from './test-ids.ts';
