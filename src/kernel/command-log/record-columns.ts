@@ -70,6 +70,7 @@ export const RECORD_COLUMNS = {
   peer: { type: 'text', since: 1, of: 'peer' },
   user_agent: { type: 'text', since: 1, of: 'userAgent' },
   issuer: { type: 'text', nullable: true, since: 2, of: 'issuer' },
+  request_excerpt: { type: 'boolean', nullable: true, since: 3, of: 'requestExcerpt', ofSuccess: 'false' },
 } as const satisfies Readonly<Record<string, RecordColumn>>;
 
 export type RecordColumnName = keyof typeof RECORD_COLUMNS;

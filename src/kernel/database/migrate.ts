@@ -15,6 +15,7 @@ import { Migration20261125130000LeastRights } from './migrations/20261125130000-
 import { Migration20261125130100MonthsAhead } from './migrations/20261125130100-months-ahead.ts';
 import { Migration20261125130200PruneMarks } from './migrations/20261125130200-prune-marks.ts';
 import { Migration20261125140000ComparedText } from './migrations/20261125140000-compared-text.ts';
+import { Migration20261130010000RequestExcerpt } from './migrations/20261130010000-request-excerpt.ts';
 import { watchSilence } from './silence-watch.ts';
 import { errorCode } from './sql-errors.ts';
 
@@ -30,6 +31,7 @@ const MIGRATIONS = [
   { name: '20261125130100-months-ahead', class: Migration20261125130100MonthsAhead },
   { name: '20261125130200-prune-marks', class: Migration20261125130200PruneMarks },
   { name: '20261125140000-compared-text', class: Migration20261125140000ComparedText },
+  { name: '20261130010000-request-excerpt', class: Migration20261130010000RequestExcerpt },
 ];
 
 /** Any number that nothing else in the database locks by: it makes instances that start at once wait for each other. */

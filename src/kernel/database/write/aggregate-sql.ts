@@ -1,5 +1,6 @@
 import type { EntityMetadata } from '@mikro-orm/core';
 import { STORE_SUCCESS, SUCCESS_INPUTS } from '../../command-log/store-records.ts';
+import { sqlList } from '../sql-list.ts';
 import type { AggregateType, InlineProjection } from './aggregate-type.ts';
 import { CLAIM_INPUTS, STORE_CLAIM_BESIDE } from './idempotency-keys.ts';
 
@@ -149,7 +150,7 @@ export class AggregateSql {
       const columns = names.map((name) => this.#column(name));
       const first = Object.keys(all).length + 1;
       text = [
-        `with input as not materialized (select ${named(all)})`,
+        `with input as not materialized (\n  select ${named(all)})`,
         `written as (${write(columns, first)})`,
         this.#sideEffects,
         ...(beside.claim ? [`claim as (${STORE_CLAIM_BESIDE})`] : []),
@@ -178,9 +179,7 @@ function together(...parts: readonly Inputs[]): Inputs {
 }
 
 const named = (inputs: Inputs): string =>
-  Object.entries(inputs)
-    .map(([name, type], index) => `$${index + 1}::${type} as ${name}`)
-    .join(', ');
+  sqlList(Object.entries(inputs).map(([name, type], index) => `$${index + 1}::${type} as ${name}`));
 
 /** The values of all inputs of side effects, in their order. */
 const valuesOf = ({ events, record, texts, claim = [] }: SideEffects): readonly unknown[] => [

@@ -8,18 +8,18 @@ import type { CommandToReplay, Replay, ReplayedCommand } from '../../../kernel/c
 import { outcomeOf } from '../read-model/command-log.ts';
 import { toRecordedEvent } from '../read-model/recorded-event.ts';
 import { type Difference, differencesOf } from './differences.ts';
-import { type Obstacle, obstacleOf } from './not-replayable.ts';
+import { type Obstacle, obstacleOf } from './obstacle.ts';
 import type { Recorded } from './recorded.ts';
 import { withStandIns } from './stand-ins.ts';
 
 /** How a recorded command ends when it is run again, and what differs from its record. */
-export type ReplayReport = Omit<MessageInitShape<typeof ReplayCommandResponseSchema>, '$typeName' | 'differences'> & {
+export type RerunReport = Omit<MessageInitShape<typeof ReplayCommandResponseSchema>, '$typeName' | 'differences'> & {
   readonly same: boolean;
   readonly differences: Difference[];
 };
 
 /** What replays are made with. */
-export interface ReplayParts {
+export interface RerunParts {
   /** The rpc with that name. */
   readonly route: (method: string) => Route | undefined;
   readonly replay: Replay;
@@ -28,11 +28,11 @@ export interface ReplayParts {
 }
 
 /** Runs a command that is on record again and compares. Rejects as `Replay` does. */
-export async function replayRecorded(
+export async function rerunRecorded(
   recorded: Recorded,
-  { route: routeOf, replay, eventTypes }: ReplayParts,
+  { route: routeOf, replay, eventTypes }: RerunParts,
   signal: AbortSignal,
-): Promise<ReplayReport | { readonly obstacle: Obstacle }> {
+): Promise<RerunReport | { readonly obstacle: Obstacle }> {
   const { command } = recorded;
   const obstacle = obstacleOf(command);
   if (obstacle) return { obstacle };

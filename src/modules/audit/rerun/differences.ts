@@ -9,7 +9,7 @@ import type { Recorded } from './recorded.ts';
 export type Difference = Omit<MessageInitShape<typeof DifferenceSchema>, '$typeName'>;
 
 /** A command that was run again, with its events as they are shown. */
-export type Replayed = Pick<ReplayedCommand, 'outcome' | 'reason' | 'target'> & { readonly events: readonly RecordedEvent[] };
+export type Rerun = Pick<ReplayedCommand, 'outcome' | 'reason' | 'target'> & { readonly events: readonly RecordedEvent[] };
 
 /**
  * Where a replay went another way than the record, aspect by aspect. What came from a stand-in, and what was erased since, is not
@@ -17,7 +17,7 @@ export type Replayed = Pick<ReplayedCommand, 'outcome' | 'reason' | 'target'> & 
  */
 export function differencesOf(
   { command, events }: Recorded,
-  replayed: Replayed,
+  replayed: Rerun,
   { standIns, eventTypes }: { standIns: ReadonlySet<string>; eventTypes: Registry },
 ): Difference[] {
   const { target } = replayed;
