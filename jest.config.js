@@ -1,3 +1,18 @@
+/**
+ * Jest loads ES modules only with these flags of Node.js. Whatever starts it without them, be it `npm test`, `npx jest` or an editor, becomes
+ * the same program with them. They are no part of NODE_OPTIONS, which programs that tests start inherit.
+ */
+const FLAGS = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning'];
+const { NODE_OPTIONS = '', npm_lifecycle_event: script } = process.env;
+if (script === 'test' && NODE_OPTIONS.includes('--inspect')) {
+  console.error(
+    'With NODE_OPTIONS the debugger is in npm and not in the tests. Run `npm run test:debug -- PATH`: see docs/development.md.',
+  );
+  process.exit(1);
+}
+if (![...process.execArgv, ...NODE_OPTIONS.split(' ')].includes(FLAGS[0]))
+  process.execve(process.execPath, [process.execPath, ...FLAGS, ...process.execArgv, ...process.argv.slice(1)]);
+
 /** Only a test that hangs meets it, in milliseconds: what a test waits for has a limit of its own (test/support/patience.ts). */
 const LONGEST = 600_000 * Number(process.env.TEST_PATIENCE ?? 1);
 

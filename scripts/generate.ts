@@ -1,29 +1,43 @@
 /**
- * `npm run generate`: makes gen/, test/gen/, docs/reference/ and docs/errors.md from the contracts, and deploy/grafana/dashboards/ from
- * the code beside it. Needs no network. With --check it generates aside and fails, naming the files, when the committed ones differ.
+ * `npm run generate`: makes gen/, test/gen/, docs/reference/ and docs/errors.md from the contracts, what templates/ has of these, and
+ * deploy/grafana/dashboards/ from the code beside it. Needs no network. With --check it generates aside and fails, naming the files, when the committed ones differ.
  */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
-import type { DescFile } from '@bufbuild/protobuf';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { DASHBOARDS } from '../deploy/grafana/src/dashboards.ts';
+import { servicesIn } from '../src/cli/generate/contract-files.ts';
+import { writeHandlerRegistries } from '../src/cli/generate/handler-registry.ts';
+import { type Generated, staleFiles } from '../src/cli/generate/stale-files.ts';
 import { writeContractDescriptors } from './contract-descriptors.ts';
-import { writeHandlerRegistries } from './handler-registry.ts';
 
 const ERRORS_PAGE = 'docs/errors.md';
 const REFERENCE = 'docs/reference';
 const DASHBOARD_FOLDER = 'deploy/grafana/dashboards';
 
-async function generate(root: string): Promise<void> {
-  for (const template of ['buf.gen.yaml', 'test/buf.gen.yaml']) {
+async function generate(root: string): Promise<Generated> {
+  for (const template of ['buf.gen.yaml', 'test/buf.gen.yaml', 'templates/buf.gen.yaml']) {
     execFileSync('buf', ['generate', '--template', template, '--output', root], { stdio: 'inherit' });
   }
-  writeHandlerRegistries(await descriptors('gen', root), join(root, 'src/modules'));
+  const registries = [
+    ...writeRegistries('proto', { root, target: 'src/modules', handlersOf: '../../kernel/bus/handler.ts' }),
+    ...writeRegistries('templates/service/proto', { root, target: 'templates/service/src/modules', handlersOf: 'bicameral' }),
+  ];
   writeContractDescriptors(join(root, 'gen/contracts.binpb'));
   await writePages(root);
   writeDashboards(root);
+  return {
+    folders: ['gen', 'test/gen', 'templates/service/gen', REFERENCE, DASHBOARD_FOLDER],
+    files: [ERRORS_PAGE, ...registries],
+  };
+}
+
+function writeRegistries(
+  contracts: string,
+  { root, target, handlersOf }: { root: string; target: string; handlersOf: string },
+): string[] {
+  const written = writeHandlerRegistries(servicesIn(contracts, { root: '.' }), { target: join(root, target), handlersOf });
+  return written.map((path) => join(target, path));
 }
 
 function writeDashboards(root: string): void {
@@ -53,51 +67,19 @@ async function writePages(root: string): Promise<void> {
   for (const [name, page] of referencePages({ errors, roles: ROLES })) writeFileSync(join(folder, name), page);
 }
 
-/** The file descriptors of our own contracts, read from the code just generated. */
-async function descriptors(folder: string, root: string): Promise<DescFile[]> {
-  const files: DescFile[] = [];
-  for (const path of filesBelow(join(root, folder))
-    .filter((name) => name.endsWith('_pb.js'))
-    .sort()) {
-    const source = resolve(root, folder, path);
-    const generated = (await import(pathToFileURL(source).href)) as Record<string, unknown>;
-    for (const [name, value] of Object.entries(generated)) if (name.startsWith('file_')) files.push(value as DescFile);
-  }
-  return files;
+async function check(): Promise<void> {
+  const stale = await staleFiles('.', generate);
+  if (stale.length === 0) return;
+  console.error(
+    `Not what is generated from the contracts and the dashboards; run \`npm run generate\`:\n  ${stale.join('\n  ')}`,
+  );
+  process.exitCode = 1;
 }
 
-function filesBelow(folder: string): string[] {
-  if (!existsSync(folder)) return [];
-  const entries = readdirSync(folder, { recursive: true, withFileTypes: true });
-  return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1));
-}
-
-function differences(folder: string, fresh: string): string[] {
-  const paths = new Set([...filesBelow(folder), ...filesBelow(join(fresh, folder))]);
-  return [...paths].map((path) => join(folder, path)).filter((path) => differs(path, fresh));
-}
-
-const differs = (path: string, fresh: string): boolean => read(path) !== read(join(fresh, path));
-
-const read = (path: string): string | undefined => (existsSync(path) ? readFileSync(path, 'utf8') : undefined);
-
-if (process.argv.includes('--check')) {
-  // Below the project, so that the generated code finds node_modules.
-  const fresh = mkdtempSync(join(existsSync('node_modules') ? 'node_modules' : tmpdir(), '.generate-'));
-  try {
-    await generate(fresh);
-    const stale = ['gen', 'test/gen', REFERENCE, DASHBOARD_FOLDER].flatMap((folder) => differences(folder, fresh));
-    const registries = filesBelow(join(fresh, 'src')).map((path) => join('src', path));
-    stale.push(...[ERRORS_PAGE, ...registries].filter((path) => differs(path, fresh)));
-    if (stale.length > 0) {
-      console.error(
-        `Not what is generated from the contracts and the dashboards; run \`npm run generate\`:\n  ${stale.join('\n  ')}`,
-      );
-      process.exitCode = 1;
-    }
-  } finally {
-    rmSync(fresh, { recursive: true });
-  }
-} else {
-  await generate('.');
+try {
+  await (process.argv.includes('--check') ? check() : generate('.'));
+} catch (error) {
+  // A program that was run, such as buf, has said what is wrong.
+  if (!(Error.isError(error) && 'status' in error)) throw error;
+  process.exitCode = 1;
 }

@@ -1,7 +1,7 @@
 import { randomUUIDv7 } from 'node:crypto';
 import { join } from 'node:path';
 import { create, type DescMethodUnary, type DescService, type MessageInitShape } from '@bufbuild/protobuf';
-import { createContextValues, type Interceptor } from '@connectrpc/connect';
+import { createContextValues } from '@connectrpc/connect';
 import { ok } from 'neverthrow';
 import { pino } from 'pino';
 import { CommandService } from '../../gen/users/v1/command_service_pb.js';
@@ -12,10 +12,11 @@ import { permissionsOf } from '../../src/kernel/auth/roles.ts';
 import { createTokenVerifier } from '../../src/kernel/auth/token-verifier.ts';
 import { createBus, type Route } from '../../src/kernel/bus/bus.ts';
 import { Call } from '../../src/kernel/bus/call.ts';
+import { CallGauge } from '../../src/kernel/bus/call-gauge.ts';
 import { principalKey } from '../../src/kernel/bus/context-keys.ts';
+import type { Middleware } from '../../src/kernel/bus/middleware.ts';
 import { busModule } from '../../src/kernel/bus/module.ts';
 import { memoryRates } from '../../src/kernel/database/limits/rates.ts';
-import { CallGauge } from '../../src/kernel/middleware/call-gauge.ts';
 import { createPipelines } from '../../src/kernel/middleware/pipeline.ts';
 import { validation } from '../../src/kernel/middleware/validation.ts';
 import { CallMetrics } from '../../src/kernel/telemetry/metrics/call-metrics.ts';
@@ -27,11 +28,6 @@ import { quantile } from '../statistics.ts';
 import { Values } from '../values.ts';
 import type { Findings, Workload } from '../workload.ts';
 
-const EVERY = ['tracing', 'logging', 'errors', 'load shedding', 'deadline'];
-const ADMISSION = ['authentication', 'validation', 'authorization', 'rate limit'];
-/** The pipelines by name, in order. */
-const QUERY = [...EVERY, ...ADMISSION, 'consistency'];
-const COMMAND = [...EVERY, 'audit', ...ADMISSION, 'guess limit', 'idempotency', 'retry', 'unit of work'];
 /** What others stand on cannot be left out alone. */
 const NEEDED = new Set(['audit', 'unit of work']);
 
@@ -72,13 +68,11 @@ async function variantsOf<M extends DescMethodUnary>(
   method: M,
   request: MessageInitShape<M['input']>,
 ): Promise<Variant[]> {
-  const names = method.parent === CommandService ? COMMAND : QUERY;
+  const names = (await pipeline(bench, method.parent)).map(({ name }) => name);
   const authorization = await bench.authorization();
   return await Promise.all(
     [undefined, ...names.filter((name) => !NEEDED.has(name))].map(async (left) => {
-      const interceptors = await pipeline(bench, method.parent);
-      if (interceptors.length !== names.length) throw new Error('the pipeline has changed: name its parts here');
-      const kept = interceptors.filter((_, index) => names[index] !== left);
+      const kept = (await pipeline(bench, method.parent)).filter(({ name }) => name !== left);
       const principal = { id: 'operator', roles: ['admin'], permissions: permissionsOf(['admin']), session: '' };
       const newCall = (): Call => {
         const contextValues = createContextValues();
@@ -98,7 +92,7 @@ async function variantsOf<M extends DescMethodUnary>(
 }
 
 /** The pipeline of the program, with the databases left out. */
-async function pipeline(bench: Bench, service: DescService): Promise<readonly Interceptor[]> {
+async function pipeline(bench: Bench, service: DescService): Promise<readonly Middleware[]> {
   const key = await loadOrCreateSigningKey(join(bench.folder, 'signing-key.pem'));
   const database = { name: 'replica-1' } as never;
   const nothing = async (): Promise<undefined> => undefined;
@@ -113,7 +107,7 @@ async function pipeline(bench: Bench, service: DescService): Promise<readonly In
       sessions: NO_SESSIONS,
       now: Date.now,
     }),
-    validation: validation().interceptor,
+    validation: validation(),
     recorder: { record: nothing },
     refusals: { admit: () => true },
     idempotency: {} as never,
@@ -126,7 +120,7 @@ async function pipeline(bench: Bench, service: DescService): Promise<readonly In
   return service === CommandService ? pipelines.command : pipelines.query;
 }
 
-function dispatchOf(method: DescMethodUnary, interceptors: readonly Interceptor[]): Route['dispatch'] {
+function dispatchOf(method: DescMethodUnary, middleware: readonly Middleware[]): Route['dispatch'] {
   const handlers = method.parent.methods.map((each) => [each.localName, { method: each, handle: async () => ok({}) }]);
   const module = busModule<object, object>({
     name: 'users',
@@ -134,9 +128,7 @@ function dispatchOf(method: DescMethodUnary, interceptors: readonly Interceptor[
     commandContext: () => ({}),
     queryContext: () => ({}),
   });
-  const route = createBus([module], { command: interceptors, query: interceptors }).get(
-    `${method.parent.typeName}/${method.name}`,
-  );
+  const route = createBus([module], { command: middleware, query: middleware }).get(`${method.parent.typeName}/${method.name}`);
   if (!route) throw new Error(`${method.name} has no route`);
   return route.dispatch;
 }

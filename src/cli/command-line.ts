@@ -6,6 +6,7 @@ import { addLogCommands } from './audit/log-commands.ts';
 import { addSealCommands } from './audit/seal-commands.ts';
 import { explain } from './explain.ts';
 import { addKeyCommands } from './keys/key-commands.ts';
+import { addNewCommands } from './new/new-commands.ts';
 import type { ReplayOptions } from './replay/replay.ts';
 import { withTrustOptions } from './service-options.ts';
 import type { TopOptions } from './top/top.ts';
@@ -27,6 +28,16 @@ export async function runCommandLine(argv: readonly string[], environment: Envir
       '\nWithout DATABASE_URL it runs a PostgreSQL primary and replica of its own, under DATA_DIR (default .data).',
     )
     .action(async () => (await import('./serve.ts')).serve(environment));
+
+  program
+    .command('dev')
+    .description('Run the service, and start it again when one of its files changes.')
+    .option('--inspect [address]', 'let a debugger attach to it, by default at 127.0.0.1:9229')
+    .addHelpText('after', '\nThe embedded PostgreSQL stays up meanwhile. A contract that changes is generated from first.')
+    .action(async (options: { inspect?: string | true }) => (await import('./dev/dev.ts')).dev(environment, options));
+  program
+    .command('dev-service', { hidden: true })
+    .action(async () => (await import('./dev/dev-service.ts')).devService(environment));
 
   program
     .command('migrate')
@@ -92,6 +103,13 @@ export async function runCommandLine(argv: readonly string[], environment: Envir
   )
     .addHelpText('after', '\nReads the log of a running service at GRPC_ADDRESS, and changes nothing there.')
     .action(async (options: ReplayOptions) => (await import('./replay/replay.ts')).replayLog(environment, options));
+
+  program
+    .command('generate')
+    .description('Make what follows from the contracts of a service: code in gen/, and the list of handlers of each module.')
+    .option('--check', 'change nothing; exit with 1 when something is not as it is generated')
+    .action(async (options: { check?: true }) => (await import('./generate/generate.ts')).generate(options));
+  addNewCommands(program);
 
   let traced: Sdk | undefined;
   program.hook('preAction', async (_, command) => {

@@ -1,4 +1,5 @@
 import { type Config, ConfigError, type Environment, readConfig } from '../kernel/config.ts';
+import type { DatabaseConfig } from '../kernel/database/open-database.ts';
 import { refuseTaken } from '../kernel/doors/address.ts';
 import { createLogger } from '../kernel/telemetry/logger.ts';
 import { clearTextWarning } from './clear-text.ts';
@@ -7,15 +8,26 @@ import { hangUp } from './hang-up.ts';
 import { createConsoleProgress } from './progress.ts';
 import { welcome } from './welcome.ts';
 
+interface ServeOptions {
+  /** Instead of the one that the environment names. */
+  readonly database?: DatabaseConfig;
+  /** Given what to tell the person at the terminal, who by default is told. */
+  readonly onServing?: (welcome: string) => void;
+}
+
 /**
  * `bicameral serve`: runs until SIGTERM or SIGINT, or until its terminal is gone. A SIGTERM or SIGINT that comes a second later or
  * more does not wait for calls in flight. A SIGHUP of another kind has it look at the files for TLS. Nothing that reads the output
  * matters: it may leave, hang up or be full.
  */
-export async function serve(environment: Environment): Promise<void> {
+export async function serve(
+  environment: Environment,
+  { database, onServing = (text) => void process.stderr.write(text) }: ServeOptions = {},
+): Promise<void> {
   process.stderr.on('error', () => {});
   const { application } = await import('../app.ts');
-  const config = readConfig(environment, application.modules);
+  const read = readConfig(environment, application.modules);
+  const config = database ? { ...read, database } : read;
   const isAlone = config.workers === 1;
   const logger = await createLogger({
     level: config.logLevels.level,
@@ -32,7 +44,7 @@ export async function serve(environment: Environment): Promise<void> {
   const signaled = Promise.race([firstSignal(), hangUp(() => void renewal.renew?.())]);
   const app = await start(config, { logger, onProgress: createConsoleProgress() });
   renewal.renew = app.renewCertificates;
-  process.stderr.write(welcome(config, app));
+  onServing(welcome(read, app));
 
   const signal = await signaled;
   logger.info({ signal }, 'stopping');

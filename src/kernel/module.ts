@@ -1,4 +1,5 @@
 import type { DescFile, Registry } from '@bufbuild/protobuf';
+import type { EntitySchema } from '@mikro-orm/core';
 import type { Logger } from 'pino';
 import type { Sessions } from './auth/authority.ts';
 import type { KeyRing } from './auth/key-ring.ts';
@@ -11,7 +12,7 @@ import type { AnyHandler } from './bus/handler.ts';
 import type { ServiceHandlers } from './bus/module.ts';
 import type { PageTokens } from './bus/page-token.ts';
 import type { QueryContext } from './bus/query.ts';
-import type { Replay } from './command-log/replay.ts';
+import type { Rerun } from './command-log/rerun/command-to-rerun.ts';
 import type { NotSealed, Pruned, Query } from './command-log/seals/prune.ts';
 import type { Verify } from './command-log/seals/verify/verifications.ts';
 import type { ConnectionPool } from './database/pool.ts';
@@ -51,7 +52,7 @@ export interface CommandLog {
   readonly prune: (query: Query, range: { before: Date; now: Date }) => Promise<Pruned | NotSealed>;
   /** The rpc with that name. Asked when it is called: the bus is made after its modules. */
   readonly route: (method: string) => Route | undefined;
-  readonly replay: Replay;
+  readonly rerun: Rerun;
 }
 
 /** What the kernel gives a module that starts. */
@@ -112,6 +113,8 @@ export interface ModuleDefinition<Services extends ModuleServices, Settings, Par
   readonly services: Services;
   /** How the unit of work keeps its aggregates. */
   readonly aggregates?: readonly AggregateType<never>[];
+  /** What its scripts work on by MikroORM's EntityManager, beside its aggregates and what these refer to: see `UnitOfWork.manager`. */
+  readonly entities?: readonly EntitySchema[];
   /** The files with the messages of its events. */
   readonly events?: readonly DescFile[];
   /** What it reads of the environment, once, before anything is started. What is wrong is told together with everything else. */

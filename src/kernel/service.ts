@@ -5,19 +5,20 @@ import { createSecretHasher } from './auth/secret-hasher.ts';
 import { createTokenVerifier } from './auth/token-verifier.ts';
 import { startSweeps } from './background/sweeps.ts';
 import { type Bus, createBus, type Route } from './bus/bus.ts';
+import { CallGauge } from './bus/call-gauge.ts';
+import type { CallKind } from './bus/convention.ts';
 import { rateLimitOf } from './bus/limits.ts';
+import type { Middleware } from './bus/middleware.ts';
 import { startMonthsAhead } from './command-log/months-ahead.ts';
 import { sweepOwners } from './command-log/personal-owner.ts';
 import { unsealedTail } from './command-log/seals/unsealed-tail.ts';
 import { type Config, ConfigError } from './config.ts';
 import { version } from './contracts/version.ts';
 import { Guesses } from './database/limits/guesses.ts';
+import { guessing } from './database/limits/guessing.ts';
 import { memoryRates, postgresRates } from './database/limits/rates.ts';
 import { createIdempotencyKeys } from './database/write/idempotency-keys.ts';
-import { CallGauge } from './middleware/call-gauge.ts';
 import type { UnexpectedErrors } from './middleware/errors.ts';
-import { guessing } from './middleware/guessing.ts';
-import type { CallKind } from './middleware/load-shedding.ts';
 import { createPipelines } from './middleware/pipeline.ts';
 import { validation } from './middleware/validation.ts';
 import type { Module } from './module.ts';
@@ -47,6 +48,8 @@ export interface Application {
   readonly modules: readonly Module[];
   /** What each role permits. */
   readonly roles: Readonly<Record<string, readonly string[]>>;
+  /** Its own, beside that of the kernel: see `middleware`. */
+  readonly middleware?: readonly Middleware[];
 }
 
 /** How an application is run. */
@@ -82,7 +85,7 @@ export async function startService(application: Application, run: Run): Promise<
 }
 
 async function assemble(
-  { name, modules, roles }: Application,
+  { name, modules, roles, middleware }: Application,
   { config, logger, onProgress = () => {} }: Run,
   stack: AsyncDisposableStack,
 ): Promise<Omit<Service, 'stop'>> {
@@ -158,7 +161,6 @@ async function assemble(
     report: ({ error, errorId, method, traceId, hidden }) =>
       logger.error({ err: errorForm(error, hidden), error_id: errorId, method, trace_id: traceId }, 'unexpected error'),
   };
-  const rules = validation();
   const calls = new CallMetrics(metrics, slowest);
   const onShed = (kind: CallKind): void => metrics.shed.inc({ kind });
   const bus: Bus = createBus(
@@ -175,7 +177,7 @@ async function assemble(
       onShed,
       unexpected,
       authority,
-      validation: rules.interceptor,
+      validation: validation(),
       recorder,
       refusals,
       idempotency: {
@@ -191,11 +193,11 @@ async function assemble(
       inFlight,
       rates: { counters: sharedRates?.counters ?? memoryRates, overrides: limits.rates },
       guesses: { guessing: guess, guesses, key: digestKey('guesses'), report: guessReport },
+      middleware,
     }),
   );
   const routes = [...bus.values()];
   checkRateClasses(limits, routes);
-  rules.warmUp(routes.map(({ method }) => method));
   for (const { method } of routes) calls.expect(method);
 
   const ports = await openDoors({

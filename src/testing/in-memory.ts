@@ -1,13 +1,14 @@
 import { create, type DescMessage, type DescMethod } from '@bufbuild/protobuf';
 import type { Result } from 'neverthrow';
 import { Answer } from '../kernel/bus/answer.ts';
-import { composed } from '../kernel/bus/bus.ts';
+import { composed } from '../kernel/bus/around.ts';
 import { Call, type Message } from '../kernel/bus/call.ts';
 import type { CommandContext } from '../kernel/bus/command.ts';
 import { principalKey } from '../kernel/bus/context-keys.ts';
 import { messageKind, methodName } from '../kernel/bus/convention.ts';
 import { DomainError } from '../kernel/bus/errors.ts';
 import type { AnyHandler } from '../kernel/bus/handler.ts';
+import { type Around, middlewareOf } from '../kernel/bus/middleware.ts';
 import type { AggregateType } from '../kernel/database/write/aggregate-type.ts';
 import { authorization } from '../kernel/middleware/authorization.ts';
 import { retry } from '../kernel/middleware/retry.ts';
@@ -97,7 +98,7 @@ function memoryStage(
     const call = callOf(handler, request as Record<string, unknown>, uuid(at, name));
     call.contextValues.set(principalKey, principalBy(caller));
     let work: MemoryUnitOfWork | undefined;
-    const dispatch = composed([rules().interceptor, authorization(), retry(() => 0)], async () => {
+    const dispatch = composed(middlewareFor(handler.method), async () => {
       const origin = { commandId: call.id, occurredAt: at, method: methodName(handler.method) };
       work = new MemoryUnitOfWork(store, origin);
       let taken = 0;
@@ -159,12 +160,17 @@ function memoryStage(
   };
 }
 
-let compiled: ReturnType<typeof validation> | undefined;
+const MIDDLEWARE = [validation(), authorization(), retry(() => 0)];
+const middlewareByMethod = new Map<DescMethod, readonly Around[]>();
 
-/** The rules of contracts take their time to be compiled: once a process. */
-function rules(): ReturnType<typeof validation> {
-  compiled ??= validation();
-  return compiled;
+/** The rules of a contract take their time to be compiled: once a process. */
+function middlewareFor(method: DescMethod): readonly Around[] {
+  let made = middlewareByMethod.get(method);
+  if (!made) {
+    made = middlewareOf(MIDDLEWARE, method, 'command').map(({ around }) => around);
+    middlewareByMethod.set(method, made);
+  }
+  return made;
 }
 
 function callOf({ method }: AnyHandler, request: Record<string, unknown>, id: string): Call {

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Code, type Interceptor } from '@connectrpc/connect';
 import { err, ok } from 'neverthrow';
-import { type Answer, answerOf, toResponse } from '../../src/kernel/bus/answer.ts';
 import { type Bus, createBus } from '../../src/kernel/bus/bus.ts';
 import type { Call, Message } from '../../src/kernel/bus/call.ts';
 import { type CommandContext, command } from '../../src/kernel/bus/command.ts';
 import { type DomainError, domainError } from '../../src/kernel/bus/errors.ts';
+import { middleware } from '../../src/kernel/bus/middleware.ts';
 import { busModule } from '../../src/kernel/bus/module.ts';
 import { ANONYMOUS } from '../../src/kernel/bus/principal.ts';
 import { type QueryContext, query, streamQuery } from '../../src/kernel/bus/query.ts';
@@ -134,10 +134,14 @@ export function conformanceService(): Conformance {
   const countStreams: Interceptor = (next) => async (request) => {
     const response = await next(request);
     if (!response.stream) return response;
-    const answer = answerOf(response) as Answer<AsyncIterable<Message>>;
-    return toResponse(answer.withMessage(counted(answer.message, conformance)));
+    return { ...response, message: counted(response.message, conformance) };
   };
-  const pipeline = [countStreams, errors(unexpected), deadline({ maxUnaryMs: 5000 }), reflectMetadata];
+  const pipeline = [
+    middleware('count of streams', () => countStreams, { before: 'errors' }),
+    errors(unexpected),
+    deadline({ maxUnaryMs: 5000 }),
+    middleware('reflected metadata', () => reflectMetadata, { after: 'deadline' }),
+  ];
   const bus = createBus([module], { command: pipeline, query: pipeline });
   const conformance: Conformance = { bus, unexpected, reported, aborted, calls, produced: 0, openStreams: 0 };
   return conformance;

@@ -20,6 +20,7 @@ const COPIED = [
   'src',
   'test',
   'scripts',
+  'templates',
   'deploy',
   'package.json',
   'package-lock.json',

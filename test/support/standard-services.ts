@@ -1,10 +1,11 @@
 import { TokenMissing } from '../../src/kernel/auth/errors.ts';
+import { CallGauge } from '../../src/kernel/bus/call-gauge.ts';
+import { busMiddleware } from '../../src/kernel/bus/middleware.ts';
 import {
   createStandardServices,
   type ReflectionAccess,
   type StandardServices,
 } from '../../src/kernel/doors/standard/standard-services.ts';
-import { CallGauge } from '../../src/kernel/middleware/call-gauge.ts';
 import type { Conformance } from './conformance-service.ts';
 
 /** Health and reflection of the services that the doors are tested with. `authenticated` lets in who shows any authorization. */
@@ -21,9 +22,9 @@ export function standardServices(
     reflection,
     unexpected,
     streams: { gauge, limit: streams },
-    authentication: (next) => async (request) => {
-      if (!request.header.has('authorization')) throw new TokenMissing();
-      return await next(request);
-    },
+    authentication: busMiddleware('authentication', () => (next) => async (call) => {
+      if (!call.header.has('authorization')) throw new TokenMissing();
+      return await next(call);
+    }),
   });
 }

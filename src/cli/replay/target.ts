@@ -3,8 +3,10 @@ import { application } from '../../app.ts';
 import { loadKeyRing } from '../../kernel/auth/key-files.ts';
 import { createSecretHasher } from '../../kernel/auth/secret-hasher.ts';
 import { type Bus, createBus } from '../../kernel/bus/bus.ts';
+import { declaredChanges } from '../../kernel/bus/command.ts';
 import { createCommandRecorder } from '../../kernel/command-log/command-recorder.ts';
 import { ownerDigests } from '../../kernel/command-log/personal-owner.ts';
+import { createRerun } from '../../kernel/command-log/rerun/rerun.ts';
 import type { Config } from '../../kernel/config.ts';
 import { type Connection, connectionByUrl } from '../../kernel/database/connection.ts';
 import { DatabaseClient } from '../../kernel/database/database-client.ts';
@@ -12,8 +14,7 @@ import { migrate } from '../../kernel/database/migrate.ts';
 import { createReadSide } from '../../kernel/database/read/read-side.ts';
 import type { AggregateType } from '../../kernel/database/write/aggregate-type.ts';
 import { createWriteSide } from '../../kernel/database/write/write-side.ts';
-import { replayPipeline } from '../../kernel/middleware/pipeline.ts';
-import { createReplay } from '../../kernel/middleware/replay.ts';
+import { rerunPipeline } from '../../kernel/middleware/pipeline.ts';
 import { validation } from '../../kernel/middleware/validation.ts';
 import { moduleHost } from '../../kernel/start/host.ts';
 import { aggregateTypesOf, eventTypesOf, startModules } from '../../kernel/start/modules.ts';
@@ -68,7 +69,13 @@ async function openTarget(
 
   const logger = pino({ level: 'error' }, process.stderr);
   const ownerDigest = ownerDigests(ring.current.deriveKey('personal owners'));
-  const writes = await createWriteSide(connection, aggregateTypesOf(modules), { poolSize: 2, waitMs: PATIENCE, ownerDigest });
+  const writes = await createWriteSide(connection, aggregateTypesOf(modules), {
+    poolSize: 2,
+    waitMs: PATIENCE,
+    ownerDigest,
+    entities: modules.flatMap(({ entities = [] }) => entities),
+    declared: declaredChanges(modules),
+  });
   stack.defer(writes.close);
   const sizes = { calls: 1, lookUps: 1 };
   const reads = await createReadSide({ primary: connection, replicas: [], sizes, onChange: () => {} });
@@ -90,13 +97,13 @@ async function openTarget(
     stops: stopsOf(stack, logger),
   });
   const started = await startModules(modules, { host, settings });
-  const pipeline = replayPipeline({ validation: validation().interceptor, writes });
-  const bus: Bus = createBus(started.modules, { command: [], query: [], replay: pipeline });
-  const replay = createReplay({
+  const pipeline = rerunPipeline({ validation: validation(), writes });
+  const bus: Bus = createBus(started.modules, { command: [], query: [], rerun: pipeline });
+  const rerun = createRerun({
     recorder,
     report: (error, commandId) => process.stderr.write(escapedText(`${commandId} failed: ${explain(error)}\n`)),
   });
-  const parts = { route: (method: string) => bus.get(method), replay, eventTypes };
+  const parts = { route: (method: string) => bus.get(method), rerun, eventTypes };
   const { signal } = new AbortController();
   return (recorded) => rerunRecorded(recorded, parts, signal);
 }

@@ -1,5 +1,4 @@
 import type { DescMethod, DescService } from '@bufbuild/protobuf';
-import type { StreamResponse, UnaryResponse } from '@connectrpc/connect';
 import type { Message } from './call.ts';
 
 /** What a handler answered: Connect's `UnaryResponse` or `StreamResponse`, whose metadata are made when first used. */
@@ -48,25 +47,24 @@ export class Answer<T extends Message | AsyncIterable<Message> = Message | Async
     return this.#trailer;
   }
 
+  /** An answer with metadata that exist. */
+  static with(
+    method: DescMethod,
+    message: Answer['message'],
+    { header, trailer }: { header: Headers; trailer: Headers },
+  ): Answer {
+    const answer = new Answer(method, message);
+    answer.#header = header;
+    answer.#trailer = trailer;
+    return answer;
+  }
+
   /** The same answer with other messages: how middleware watches or changes a stream. */
-  withMessage(message: T): Answer<T> {
+  withMessage<M extends Message | AsyncIterable<Message>>(message: M): Answer<M> {
     const answer = new Answer(this.method, message);
     answer.#header = this.#header;
     answer.#plainHeaders = this.#plainHeaders;
     answer.#trailer = this.#trailer;
     return answer;
   }
-}
-
-/** The answer behind what an interceptor is given, see `callOf`. */
-export function answerOf(response: UnaryResponse | StreamResponse): Answer {
-  if (!((response as unknown) instanceof Answer)) throw new TypeError('not an answer of the bus');
-  return response as unknown as Answer;
-}
-
-export type ConnectResponse = UnaryResponse | StreamResponse;
-
-/** The answer in the type that interceptors pass on. */
-export function toResponse(answer: Answer): ConnectResponse {
-  return answer as unknown as ConnectResponse;
 }

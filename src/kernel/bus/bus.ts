@@ -1,35 +1,38 @@
 import { create, type DescMethod, ScalarType } from '@bufbuild/protobuf';
 import { MethodOptions_IdempotencyLevel } from '@bufbuild/protobuf/wkt';
-import type { Interceptor, StreamRequest, UnaryRequest } from '@connectrpc/connect';
 import type { Result } from 'neverthrow';
 import { accessRule } from './access.ts';
-import { Answer, answerOf, type ConnectResponse, toResponse } from './answer.ts';
-import { type Call, callOf, type Message } from './call.ts';
-import { handlerPath, type MessageKind, messageKind, methodName } from './convention.ts';
+import { Answer } from './answer.ts';
+import { composed, type Next } from './around.ts';
+import type { Message } from './call.ts';
+import { type CallKind, callKind, handlerPath, messageKind, methodName } from './convention.ts';
 import type { DomainError } from './errors.ts';
 import type { AnyHandler } from './handler.ts';
 import { limitProblems, rateClassProblems } from './limits.ts';
+import { type Middleware, middlewareOf } from './middleware.ts';
 import type { BusModule, ServiceHandlers } from './module.ts';
 
 /** An rpc with the one function that every door calls for it: the middleware and, innermost, the handler. */
 export interface Rpc {
   readonly method: DescMethod;
-  readonly dispatch: (call: Call) => Promise<Answer>;
+  readonly dispatch: Next;
 }
 
 /** An rpc of the bus. */
 export interface Route extends Rpc {
-  readonly kind: MessageKind;
+  readonly kind: CallKind;
+  /** The names of the middleware that its calls pass, outermost first. */
+  readonly pipeline: readonly string[];
   /** Of a command: runs one again that is on record. */
-  readonly replay: ((call: Call) => Promise<Answer>) | undefined;
+  readonly rerun: Next | undefined;
 }
 
-/** The middleware of each kind of message, outermost first. */
+/** The middleware of each kind of message, outermost first. Queries with a stream of answers pass that of queries. */
 export interface Pipelines {
-  readonly command: readonly Interceptor[];
-  readonly query: readonly Interceptor[];
+  readonly command: readonly Middleware[];
+  readonly query: readonly Middleware[];
   /** Of recorded commands that are run again; without it none can be. */
-  readonly replay?: readonly Interceptor[];
+  readonly rerun?: readonly Middleware[];
 }
 
 /** Every rpc the program serves, by name (`users.v1.CommandService/ChangeEmail`). */
@@ -52,56 +55,63 @@ export class RegistrationError extends Error {
  */
 export function createBus(modules: readonly BusModule[], pipelines: Pipelines): Bus {
   const problems: string[] = [];
-  const routes = new Map<string, Route>();
+  const served = new Map<string, Served>();
   for (const module of modules) {
     for (const service of module.services) {
       problems.push(...problemsOf(service));
       for (const method of service.service.methods) {
         const name = methodName(method);
         const handler = service.handlers[method.localName];
-        const kind = messageKind(method.parent);
-        if (!handler || !kind) continue;
-        if (routes.has(name)) problems.push(`${name} is registered twice`);
-        routes.set(name, {
-          method,
-          kind,
-          dispatch: compose(handler, module, pipelines[kind]),
-          replay: kind === 'command' && pipelines.replay ? compose(handler, module, pipelines.replay) : undefined,
-        });
+        if (!handler || !messageKind(method.parent)) continue;
+        if (served.has(name)) problems.push(`${name} is registered twice`);
+        served.set(name, { method, handler, module });
       }
     }
   }
-  problems.push(...rateClassProblems([...routes.values()].map(({ method }) => method)));
+  problems.push(...rateClassProblems([...served.values()].map(({ method }) => method)));
   if (problems.length > 0) throw new RegistrationError(problems);
-  return routes;
+  // A middleware that is made for an rpc may count on its contract.
+  return new Map([...served].map(([name, rpc]) => [name, toRoute(rpc, pipelines)]));
 }
 
-function compose(handler: AnyHandler, module: BusModule, interceptors: readonly Interceptor[]): Rpc['dispatch'] {
-  const answer = (handler.method.methodKind === 'unary' ? answerUnary : answerStream) as (
-    handler: AnyHandler,
-    call: Call,
-    context: never,
-  ) => Promise<Answer>;
-  return composed(interceptors, (call) => answer(handler, call, module.context(call) as never));
+/** An rpc and the module that serves it. */
+interface Served {
+  readonly method: DescMethod;
+  readonly handler: AnyHandler;
+  readonly module: BusModule;
 }
 
-/** The interceptors, outermost first, around what answers. */
-export function composed(interceptors: readonly Interceptor[], answer: Rpc['dispatch']): Rpc['dispatch'] {
-  type Next = (request: UnaryRequest | StreamRequest) => Promise<ConnectResponse>;
-  const innermost: Next = async (request) => toResponse(await answer(callOf(request)));
-  const chain = interceptors.reduceRight<Next>((next, interceptor) => interceptor(next), innermost);
-  return async (call) => answerOf(await chain(call as unknown as UnaryRequest | StreamRequest));
+function toRoute({ method, handler, module }: Served, pipelines: Pipelines): Route {
+  const isCommand = messageKind(method.parent) === 'command';
+  const kind = callKind(method);
+  const answer = innermost(handler, module);
+  const passed = middlewareOf(isCommand ? pipelines.command : pipelines.query, method, kind);
+  const rerun = isCommand && pipelines.rerun && middlewareOf(pipelines.rerun, method, kind);
+  return {
+    method,
+    kind,
+    pipeline: passed.map(({ name }) => name),
+    dispatch: composed(aroundsOf(passed), answer),
+    rerun: rerun ? composed(aroundsOf(rerun), answer) : undefined,
+  };
 }
 
-async function answerUnary(handler: AnyHandler, call: Call, context: never): Promise<Answer> {
-  const result = (await handler.handle(call.request as never, context)) as Result<Message, DomainError>;
-  if (result.isErr()) throw result.error;
-  return new Answer(call.method, create(call.method.output, result.value));
-}
+const aroundsOf = (passed: ReturnType<typeof middlewareOf>) => passed.map(({ around }) => around);
 
-async function answerStream(handler: AnyHandler, call: Call, context: never): Promise<Answer> {
-  const messages = handler.handle(call.request as never, context) as AsyncIterable<Message>;
-  return new Answer(call.method, created(call.method, messages));
+/** Calls the handler with what its module gives it. */
+function innermost({ method, handle }: AnyHandler, { context }: BusModule): Next {
+  const { output } = method;
+  if (method.methodKind !== 'unary') {
+    return async (call) => {
+      const messages = handle(call.request as never, context(call) as never) as AsyncIterable<Message>;
+      return new Answer(method, created(method, messages));
+    };
+  }
+  return async (call) => {
+    const result = (await handle(call.request as never, context(call) as never)) as Result<Message, DomainError>;
+    if (result.isErr()) throw result.error;
+    return new Answer(method, create(output, result.value));
+  };
 }
 
 async function* created(method: DescMethod, messages: AsyncIterable<Message>): AsyncGenerator<Message> {

@@ -1,6 +1,6 @@
 import { hash, randomUUIDv7 } from 'node:crypto';
 import type { DescMessage, DescMethod, DescService, MessageShape } from '@bufbuild/protobuf';
-import { type ContextValues, createContextValues, type StreamRequest, type UnaryRequest } from '@connectrpc/connect';
+import { type ContextValues, createContextValues } from '@connectrpc/connect';
 import { Cancellation } from './cancellation.ts';
 
 export type Message = MessageShape<DescMessage>;
@@ -24,11 +24,11 @@ export class Call {
   /** The one request message; of an rpc that streams them an empty one. Validation puts one in its place whose text is in form. */
   request: Message;
   /** The messages of an rpc that streams its requests: no rpc of the bus does. */
-  readonly requests: AsyncIterable<Message> | undefined;
+  requests: AsyncIterable<Message> | undefined;
   readonly origin: CallOrigin;
   readonly cancellation = new Cancellation();
   /**
-   * A UUIDv7 (RFC 9562); every id that the call gives out comes from here. The ids of an attempt follow from the id of the call, so
+   * A UUIDv7 (RFC 9562); every id that the call gives out comes from here. The ids of a try follow from the id of the call, so
    * that a recorded command can be run again with the same ones.
    */
   readonly newId: () => string;
@@ -74,15 +74,20 @@ export class Call {
     return this.#id;
   }
 
-  /** The time of the call, the one in its id: the same for every attempt and every reader. */
+  /** The time of the call, the one in its id: the same for every try and every reader. */
   get receivedAt(): Date {
     this.#receivedAt ??= timeOf(this.id);
     return this.#receivedAt;
   }
 
-  /** From here on the call gives out the ids of an attempt again, from the first. */
-  startAttempt(): void {
+  /** From here on the call gives out the ids of a try again, from the first. */
+  startTry(): void {
     this.#idsGiven = 0;
+  }
+
+  /** The ids that the attempt has given out so far. */
+  givenIds(): readonly string[] {
+    return Array.from({ length: this.#idsGiven }, (_, index) => derivedId(this.id, index + 1));
   }
 
   get stream(): boolean {
@@ -90,7 +95,7 @@ export class Call {
   }
 
   get message(): Message | AsyncIterable<Message> {
-    return this.requests ?? (this.stream ? once(this.request) : this.request);
+    return this.requests ?? (this.stream ? only(this.request) : this.request);
   }
 
   get service(): DescService {
@@ -110,6 +115,11 @@ export class Call {
     return this.#header;
   }
 
+  /** What is inside of an interceptor that passes other headers on sees these. */
+  set header(header: Headers) {
+    this.#header = header;
+  }
+
   /** One header by its name in lower case: cheaper than `header` where the door can read it without making all of them. */
   headerValue(name: string): string | undefined {
     if (this.#header || !this.#readHeader) return this.header.get(name) ?? undefined;
@@ -118,7 +128,7 @@ export class Call {
 
   /** The names of all headers, in lower case. */
   get headerNames(): Iterable<string> {
-    return this.#readHeaderNames ? this.#readHeaderNames() : this.header.keys();
+    return this.#header || !this.#readHeaderNames ? this.header.keys() : this.#readHeaderNames();
   }
 
   get signal(): AbortSignal {
@@ -129,12 +139,10 @@ export class Call {
     this.#contextValues ??= createContextValues();
     return this.#contextValues;
   }
-}
 
-/** The call behind what an interceptor is given. Interceptors here run in the bus only, where it is always one. */
-export function callOf(request: UnaryRequest | StreamRequest): Call {
-  if (!((request as unknown) instanceof Call)) throw new TypeError('not a call of the bus');
-  return request as unknown as Call;
+  set contextValues(values: ContextValues) {
+    this.#contextValues = values;
+  }
 }
 
 /** When a UUIDv7 was made, to the millisecond (RFC 9562, 5.7). */
@@ -149,6 +157,10 @@ function derivedId(id: string, n: number): string {
   return `${id.slice(0, 13)}-7${bits.slice(0, 3)}-${variant}${bits.slice(4, 7)}-${bits.slice(7, 19)}`;
 }
 
-async function* once(message: Message): AsyncGenerator<Message> {
-  yield message;
+function only(message: Message): AsyncIterable<Message> {
+  return {
+    async *[Symbol.asyncIterator]() {
+      yield message;
+    },
+  };
 }

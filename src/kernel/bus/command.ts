@@ -1,5 +1,6 @@
-import type { DescMethodUnary } from '@bufbuild/protobuf';
+import type { DescMethod, DescMethodUnary } from '@bufbuild/protobuf';
 import type { UnaryHandle, UnaryHandler } from './handler.ts';
+import type { ServiceHandlers } from './module.ts';
 import type { Principal } from './principal.ts';
 
 /**
@@ -18,7 +19,7 @@ export interface CommandContext {
 /**
  * Joins a handler to the command it executes.
  *
- * The handler decides by the request and the state, changes at most one aggregate, and answers. Its changes are kept when it
+ * The handler decides by the request and the state, changes one aggregate at most or those that it declares, and answers. Its changes are kept when it
  * returns `Ok` and forgotten when it returns `Err` or throws. It may run more than once when commands collide, so it has no effect
  * of its own: it opens no transaction, publishes nothing, calls no network, and reads no clock.
  *
@@ -29,6 +30,24 @@ export interface CommandContext {
 export function command<M extends DescMethodUnary, C extends CommandContext>(
   method: M,
   handle: UnaryHandle<M, C>,
+  options: CommandOptions = {},
 ): UnaryHandler<M, C> {
-  return { method, handle };
+  return { method, handle, ...options };
+}
+
+export interface CommandOptions {
+  /**
+   * The types of the aggregates that the command may change, what it is about first, e.g. `['orders.v1.Order', 'orders.v1.Stock']`: each
+   * is versioned, and all are stored or none. Without it a command changes one aggregate.
+   */
+  readonly changes?: readonly string[];
+}
+
+/** Which commands may change more than one aggregate, and which. */
+export type DeclaredChanges = ReadonlyMap<DescMethod, readonly string[]>;
+
+/** What the commands of these modules declare. */
+export function declaredChanges(modules: readonly { readonly services: readonly ServiceHandlers[] }[]): DeclaredChanges {
+  const handlers = modules.flatMap(({ services }) => services.flatMap((service) => Object.values(service.handlers)));
+  return new Map(handlers.flatMap(({ method, changes }) => (changes ? [[method, changes] as const] : [])));
 }

@@ -9,6 +9,14 @@ export function messageKind(service: DescService): MessageKind | undefined {
   return undefined;
 }
 
+/** What a call is: streams have limits and lines of the log of their own. */
+export type CallKind = MessageKind | 'stream';
+
+/** Decided once for each rpc, when it is registered. Services of gRPC itself, such as health, count as queries. */
+export function callKind({ parent, methodKind }: DescMethod): CallKind {
+  return methodKind === 'unary' ? (messageKind(parent) ?? 'query') : 'stream';
+}
+
 /** `users.v1.CommandService/ChangeEmail`, as on the wire and in every log, metric and message. */
 export function methodName(method: DescMethod): string {
   return `${method.parent.typeName}/${method.name}`;

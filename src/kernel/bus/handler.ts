@@ -25,6 +25,8 @@ export type StreamHandle<M extends DescMethodServerStreaming, C> = (
 export interface UnaryHandler<M extends DescMethodUnary, C> {
   readonly method: M;
   readonly handle: UnaryHandle<M, C>;
+  /** Of a command that may change several aggregates: see `CommandOptions`. */
+  readonly changes?: readonly string[];
 }
 
 export interface StreamHandler<M extends DescMethodServerStreaming, C> {
@@ -36,6 +38,7 @@ export interface StreamHandler<M extends DescMethodServerStreaming, C> {
 export interface AnyHandler<C = never> {
   readonly method: DescMethod;
   readonly handle: (request: never, context: C) => unknown;
+  readonly changes?: readonly string[];
 }
 
 /** One handler for each rpc of a service, under the rpc's name: what the generated registries must satisfy. */

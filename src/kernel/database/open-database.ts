@@ -5,7 +5,10 @@ import { DatabaseClient } from './database-client.ts';
 import { migrate } from './migrate.ts';
 import { createPool } from './pool.ts';
 
-/** Where the database is: under `dataDir`, run by the program itself; elsewhere; or opened and migrated already, by the parent process. */
+/**
+ * Where the database is: under `dataDir`, run by the program itself; elsewhere; run by
+ * the parent process, who lends it; or opened and migrated by that as well.
+ */
 export type DatabaseConfig =
   | { readonly kind: 'embedded'; readonly dataDir: string }
   | {
@@ -14,7 +17,7 @@ export type DatabaseConfig =
       readonly writer: Connection;
       readonly replicas: readonly Connection[];
     }
-  | { readonly kind: 'opened'; readonly connections: Connections };
+  | { readonly kind: 'lent' | 'opened'; readonly connections: Connections };
 
 /** The database, reachable; `close` also stops it when it is the program's own. */
 export interface OpenedDatabase {
@@ -29,7 +32,7 @@ interface OpenOptions {
 
 /** Starts the embedded cluster, or takes the databases that the configuration names. */
 export async function openDatabase(database: DatabaseConfig, { onProgress, logger }: OpenOptions): Promise<OpenedDatabase> {
-  if (database.kind === 'opened') return { connections: database.connections, close: async () => {} };
+  if ('connections' in database) return { connections: database.connections, close: async () => {} };
   if (database.kind === 'external') {
     const { owner, writer, replicas } = database;
     // The reader's role on the writer's connection: see docs/database.md.

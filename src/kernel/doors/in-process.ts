@@ -1,17 +1,11 @@
 import { create, type DescMessage, type DescMethod, type MessageInitShape } from '@bufbuild/protobuf';
-import {
-  Code,
-  ConnectError,
-  type ContextValues,
-  type StreamResponse,
-  type Transport,
-  type UnaryResponse,
-} from '@connectrpc/connect';
+import { Code, ConnectError, type ContextValues, type Transport } from '@connectrpc/connect';
 import type { Answer } from '../bus/answer.ts';
 import type { Bus, Route } from '../bus/bus.ts';
 import { Call, type Message } from '../bus/call.ts';
 import { methodName } from '../bus/convention.ts';
 import { CallCanceled } from '../bus/errors.ts';
+import { asStreamResponse, asUnaryResponse } from '../bus/interceptor.ts';
 import { unknownMethod } from './refusal.ts';
 
 /** How a caller in this process calls: the parameters of Connect's `Transport`, by name. */
@@ -46,7 +40,7 @@ export function inProcessTransport(bus: Bus): Transport {
       const { call, release } = receive(route, input, local);
       try {
         const answer = await route.dispatch(call);
-        return answer as unknown as UnaryResponse<I, O>;
+        return asUnaryResponse<I, O>(answer);
       } finally {
         release();
       }
@@ -59,7 +53,7 @@ export function inProcessTransport(bus: Bus): Transport {
       const { call, release } = receive(route, await firstOf(input), local);
       try {
         const answer = (await route.dispatch(call)) as Answer<AsyncIterable<Message>>;
-        return answer.withMessage(leaving(answer.message, { call, release })) as unknown as StreamResponse<I, O>;
+        return asStreamResponse<I, O>(answer.withMessage(leaving(answer.message, { call, release })));
       } catch (error) {
         release();
         throw error;

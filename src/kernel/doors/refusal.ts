@@ -1,7 +1,8 @@
 import { Code, type ConnectError } from '@connectrpc/connect';
 import { Reason, ReasonSchema } from '#gen/cqrs/v1/reasons_pb.js';
 import { DeadlinePassed, domainError, MalformedRequest } from '../bus/errors.ts';
-import { toConnectError, typedError, type UnexpectedErrors } from '../middleware/errors.ts';
+import { typedError } from '../bus/typed-error.ts';
+import { toConnectError, type UnexpectedErrors } from '../middleware/errors.ts';
 
 /** How a protocol library answered a call that it did not pass to the bus. */
 export interface LibraryError {

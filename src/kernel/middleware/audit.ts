@@ -1,11 +1,15 @@
-import type { Interceptor } from '@connectrpc/connect';
-import { answerOf } from '../bus/answer.ts';
-import { callOf } from '../bus/call.ts';
+import type { Answer } from '../bus/answer.ts';
+import { refuseUnknownHeaders } from '../bus/bus-headers.ts';
+import { isDryRun } from '../bus/dry-run.ts';
+import { type Around, busMiddleware, type Middleware, type Need } from '../bus/middleware.ts';
+import { COMMAND_ID_HEADER, CommandAttempt, commandAttemptKey } from '../command-log/command-attempt.ts';
 import type { CommandRecorder } from '../command-log/command-recorder.ts';
 import type { RefusalTally } from '../command-log/refusal-tally.ts';
-import { refuseUnknownHeaders } from './bus-headers.ts';
-import { COMMAND_ID_HEADER, CommandAttempt, commandAttemptKey } from './command-attempt.ts';
-import { isDryRun } from './dry-run.ts';
+
+const NEEDS: readonly Need[] = [
+  { name: 'errors', because: 'a caller whose command cannot be recorded is told so by a typed error' },
+  { name: 'deadline', because: 'a command has one record, made when its work has ended, and that can be after its deadline' },
+];
 
 /**
  * Puts every attempted command on record, however it ends. The record of a success is committed by the unit of work together with what
@@ -16,29 +20,29 @@ import { isDryRun } from './dry-run.ts';
  * It stands inside the deadline, so that a command has one record, made when its work has ended: a COMMIT under way may still succeed
  * after the caller was told that the deadline has passed.
  */
-export function audit(recorder: Pick<CommandRecorder, 'record'>, refusals: Pick<RefusalTally, 'admit'>): Interceptor {
+export function audit(recorder: Pick<CommandRecorder, 'record'>, refusals: Pick<RefusalTally, 'admit'>): Middleware {
   /** True when it was counted instead. */
   const isCounted = (attempt: CommandAttempt, error: unknown): boolean => {
     const refusal = attempt.refusal(error);
     return refusal !== undefined && !refusals.admit(refusal);
   };
 
-  return (next) => async (request) => {
-    const call = callOf(request);
+  const around: Around = (next) => async (call) => {
     const attempt = new CommandAttempt(call);
     call.contextValues.set(commandAttemptKey, attempt);
-    let response: Awaited<ReturnType<typeof next>>;
+    let answer: Answer;
     try {
       refuseUnknownHeaders(call);
       attempt.dryRun = isDryRun(call);
-      response = await next(request);
+      answer = await next(call);
     } catch (error) {
       attempt.isCounted = isCounted(attempt, error);
       if (!attempt.isCounted) await recorder.record(attempt.record(error));
       throw error;
     }
     if (!attempt.isRecorded) await recorder.record(attempt.record(undefined));
-    answerOf(response).setHeader(COMMAND_ID_HEADER, attempt.answeredBy ?? call.id);
-    return response;
+    answer.setHeader(COMMAND_ID_HEADER, attempt.answeredBy ?? call.id);
+    return answer;
   };
+  return busMiddleware('audit', () => around, NEEDS);
 }

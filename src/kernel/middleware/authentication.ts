@@ -1,14 +1,19 @@
-import type { DescMethod } from '@bufbuild/protobuf';
-import type { Interceptor } from '@connectrpc/connect';
 import type { Authority } from '../auth/authority.ts';
 import { TokenInvalid, TokenMissing } from '../auth/errors.ts';
 import type { VerifiedToken } from '../auth/token-verifier.ts';
 import { accessRule } from '../bus/access.ts';
-import { type Answer, answerOf, type ConnectResponse, toResponse } from '../bus/answer.ts';
-import { type Call, callOf, type Message } from '../bus/call.ts';
+import type { Answer } from '../bus/answer.ts';
+import type { Call } from '../bus/call.ts';
 import { principalKey } from '../bus/context-keys.ts';
+import { type Around, busMiddleware, type Middleware, type Need, type Next } from '../bus/middleware.ts';
 import { ANONYMOUS } from '../bus/principal.ts';
-import { watchedStream } from './watched-stream.ts';
+import { watchedAnswer } from '../bus/watched-stream.ts';
+
+const NEEDS: readonly Need[] = [
+  { name: 'errors', because: 'a token that does not count is told by a typed error' },
+  { name: 'deadline', because: 'a token can have to be looked up, which must not outlast the call' },
+  { name: 'audit', because: 'a command that is refused goes on record', of: 'command' },
+];
 
 /**
  * Finds out who calls, from `authorization: Bearer <token>` (RFC 6750), and sets `principalKey`.
@@ -19,51 +24,48 @@ import { watchedStream } from './watched-stream.ts';
  *
  * A stream ends when its token stops counting, whether it is sending something or waits: it is canceled with TokenInvalid.
  */
-export function authentication(authority: Authority): Interceptor {
-  const anonymousAllowed = new Map<DescMethod, boolean>();
+export function authentication(authority: Authority): Middleware {
+  const streams = endingWithToken(authority);
+  return busMiddleware(
+    'authentication',
+    (method, kind) => {
+      const isOptional = accessRule(method)?.anonymous ?? false;
+      const identified: Around = (next) => async (call) => {
+        const values = call.contextValues;
+        if (values.get(principalKey) !== undefined) return await next(call);
+        let admitted: VerifiedToken | undefined;
+        try {
+          const identity = identify(call, authority);
+          admitted = identity instanceof Promise ? await identity : identity;
+        } catch (error) {
+          if (!isOptional) throw error;
+        }
+        values.set(principalKey, admitted?.principal ?? ANONYMOUS);
+        return await (kind === 'stream' && admitted ? streams(next, call, admitted) : next(call));
+      };
+      return identified;
+    },
+    NEEDS,
+  );
+}
 
-  function allowsAnonymous(method: DescMethod): boolean {
-    let allowed = anonymousAllowed.get(method);
-    if (allowed === undefined) {
-      allowed = accessRule(method)?.anonymous ?? false;
-      anonymousAllowed.set(method, allowed);
-    }
-    return allowed;
-  }
+/** At once for a token that was admitted before: that is nearly every call. */
+function identify(call: Call, authority: Authority): VerifiedToken | Promise<VerifiedToken> {
+  const header = call.headerValue('authorization');
+  if (header === undefined) throw new TokenMissing();
+  return authority.admit(bearerToken(header));
+}
 
-  /** At once for a token that was admitted before: that is nearly every call. */
-  function identify(call: Call): VerifiedToken | Promise<VerifiedToken> {
-    const header = call.headerValue('authorization');
-    if (header === undefined) throw new TokenMissing();
-    return authority.admit(bearerToken(header));
-  }
-
-  return (next) => async (request) => {
-    const call = callOf(request);
-    const values = call.contextValues;
-    if (values.get(principalKey) !== undefined) return await next(request);
-    let admitted: VerifiedToken | undefined;
-    try {
-      const identified = identify(call);
-      admitted = identified instanceof Promise ? await identified : identified;
-    } catch (error) {
-      if (!allowsAnonymous(call.method)) throw error;
-    }
-    values.set(principalKey, admitted?.principal ?? ANONYMOUS);
-    if (!call.stream || !admitted) return await next(request);
+function endingWithToken(authority: Authority) {
+  return async (next: Next, call: Call, admitted: VerifiedToken): Promise<Answer> => {
     const forget = authority.onEnd(admitted, (reason) => call.cancellation.cancel(reason));
     try {
-      return withEnd(await next(request), forget);
+      return watchedAnswer(await next(call), forget);
     } catch (error) {
       forget();
       throw error;
     }
   };
-}
-
-function withEnd(response: ConnectResponse, onEnd: () => void): ConnectResponse {
-  const answer = answerOf(response) as Answer<AsyncIterable<Message>>;
-  return toResponse(answer.withMessage(watchedStream(answer.message, onEnd)));
 }
 
 /** The scheme is compared without regard to case (RFC 9110, 11.1). */

@@ -1,41 +1,47 @@
 import type { DescMethod } from '@bufbuild/protobuf';
-import type { Interceptor } from '@connectrpc/connect';
 import type { Access } from '#gen/cqrs/v1/access_pb.js';
 import { PermissionMissing, TokenMissing } from '../auth/errors.ts';
 import { accessRule } from '../bus/access.ts';
-import { type Call, callOf } from '../bus/call.ts';
+import type { Call } from '../bus/call.ts';
 import { principalOf } from '../bus/context-keys.ts';
+import { type Around, busMiddleware, type Middleware, type Need } from '../bus/middleware.ts';
+
+const NEEDS: readonly Need[] = [
+  { name: 'authentication', because: 'what somebody may do is decided by who they are' },
+  { name: 'validation', because: 'a rule can name a field of the request, which has to be in its form' },
+];
 
 /**
  * Lets a call pass when any condition of its rpc's access rule holds, else it fails with PermissionMissing before anything is
  * looked up: whether the thing asked for exists stays unknown. An rpc without a rule is closed to everyone.
  */
-export function authorization(): Interceptor {
-  const guards = new Map<DescMethod, Guard>();
-
-  function guardOf(method: DescMethod): Guard {
-    let guard = guards.get(method);
-    if (!guard) {
-      guard = guardFor(method);
-      guards.set(method, guard);
-    }
-    return guard;
-  }
-
-  return (next) => (request) => {
-    const call = callOf(request);
-    const refusal = guardOf(call.method)(call);
-    return refusal ? Promise.reject(refusal) : next(request);
-  };
+export function authorization(): Middleware {
+  return busMiddleware(
+    'authorization',
+    (method) => {
+      const guard = guardFor(method);
+      return guard && guarded(guard);
+    },
+    NEEDS,
+  );
 }
+
+const guarded =
+  (guard: Guard): Around =>
+  (next) =>
+  (call) => {
+    const refusal = guard(call);
+    return refusal ? Promise.reject(refusal) : next(call);
+  };
 
 /** Answers why a call may not pass. */
 type Guard = (call: Call) => Error | undefined;
 
-function guardFor(method: DescMethod): Guard {
+/** Undefined for an rpc that anybody may call. */
+function guardFor(method: DescMethod): Guard | undefined {
   const rule = accessRule(method);
   if (!rule) return () => new PermissionMissing(undefined);
-  if (rule.anonymous) return () => undefined;
+  if (rule.anonymous) return undefined;
 
   const { permission, authenticated } = rule;
   const ownId = idField(method, rule);

@@ -1,15 +1,18 @@
-import { Code, type Interceptor } from '@connectrpc/connect';
+import { Code } from '@connectrpc/connect';
 import type { OutageLog } from '../background/outage-log.ts';
-import { type Answer, answerOf, toResponse } from '../bus/answer.ts';
-import { callOf, type Message } from '../bus/call.ts';
+import type { Answer } from '../bus/answer.ts';
+import { wantsStrongConsistency } from '../bus/bus-headers.ts';
+import type { Message } from '../bus/call.ts';
 import { DatabaseUnavailable, DomainError } from '../bus/errors.ts';
+import { type Around, busMiddleware, type Middleware, type Need } from '../bus/middleware.ts';
+import { watchedStream } from '../bus/watched-stream.ts';
 import type { ReadPool, ReadSide } from '../database/read/read-side.ts';
 import { Reader, readerKey } from '../database/read/reader.ts';
 import { errorCode, meaningOf, translateSqlError } from '../database/sql-errors.ts';
 import { ATTRIBUTE } from '../telemetry/attributes.ts';
 import { type BegunSpan, beginSpan } from '../telemetry/spans.ts';
-import { wantsStrongConsistency } from './bus-headers.ts';
-import { watchedStream } from './watched-stream.ts';
+
+const NEEDS: readonly Need[] = [{ name: 'authorization', because: 'nothing is looked up for a caller who may not see it' }];
 
 /** read_only_sql_transaction: the handler tried to write. That is a defect of the handler, and no fault of the database. */
 const WRITE_REFUSED = '25006';
@@ -36,9 +39,8 @@ export interface ReadingReport {
 export function consistency(
   reads: Pick<ReadSide, 'primary' | 'candidates' | 'monitor'>,
   { report, outages }: { report?: ReadingReport | undefined; outages?: Outages } = {},
-): Interceptor {
-  return (next) => async (request) => {
-    const call = callOf(request);
+): Middleware {
+  const around: Around = (next) => async (call) => {
     let candidates = wantsStrongConsistency(call) ? [reads.primary] : reads.candidates();
     for (;;) {
       const [source, ...others] = candidates;
@@ -46,17 +48,17 @@ export function consistency(
       call.contextValues.set(readerKey, new Reader(source, call.cancellation));
       const reading = beginSpan(`read ${source.name}`, { attributes: { [ATTRIBUTE.servedBy]: source.name } });
       try {
-        const answer = answerOf(await (reading ? reading.run(() => next(request)) : next(request)));
+        const answer = await (reading ? reading.run(() => next(call)) : next(call));
         answer.setHeader('cqrs-served-by', source.name);
         report?.served(source.name);
         if (source === reads.primary) outages?.worked();
         if (!answer.stream) {
           reading?.end();
-          return toResponse(answer);
+          return answer;
         }
         const stream = answer as Answer<AsyncIterable<Message>>;
         const messages = readFrom(source, stream.message, reads);
-        return toResponse(stream.withMessage(reading ? streamInSpan(reading, messages) : messages));
+        return stream.withMessage(reading ? streamInSpan(reading, messages) : messages);
       } catch (error) {
         reading?.end(error);
         if (errorCode(error) === WRITE_REFUSED) throw error;
@@ -70,6 +72,7 @@ export function consistency(
       }
     }
   };
+  return busMiddleware('consistency', () => around, NEEDS);
 }
 
 /** The messages of a stream, whose failures say what they mean to the caller. */

@@ -1,7 +1,9 @@
-import type { Interceptor } from '@connectrpc/connect';
-import { type Answer, answerOf, type ConnectResponse, toResponse } from '../bus/answer.ts';
-import { type Call, callOf, type Message } from '../bus/call.ts';
+import type { Answer } from '../bus/answer.ts';
+import type { Call, Message } from '../bus/call.ts';
 import { DeadlinePassed } from '../bus/errors.ts';
+import { type Around, busMiddleware, type Middleware, type Need, type Next } from '../bus/middleware.ts';
+
+const NEEDS: readonly Need[] = [{ name: 'errors', because: 'a deadline that passed is told by a typed error' }];
 
 /** The longest delay that setTimeout keeps; a later deadline (24 days) needs no timer. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
@@ -12,18 +14,20 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
  *
  * A unary call gets `maxUnaryMs` at most, whatever its deadline. A stream may run as long as its caller wants.
  */
-export function deadline({ maxUnaryMs = 30_000 }: { maxUnaryMs?: number } = {}): Interceptor {
-  return (next) => (request) => {
-    const call = callOf(request);
-    const remainingMs = (call.origin.deadline ?? Number.POSITIVE_INFINITY) - Date.now();
-    if (remainingMs <= 0) call.cancellation.cancel(new DeadlinePassed());
-    if (call.cancellation.reason) return Promise.reject(call.cancellation.reason);
-    const limitMs = call.stream ? remainingMs : Math.min(remainingMs, maxUnaryMs);
-    return answeredWithin(limitMs, call, () => next(request));
-  };
+export function deadline({ maxUnaryMs = 30_000 }: { maxUnaryMs?: number } = {}): Middleware {
+  const around =
+    (mostMs: number): Around =>
+    (next) =>
+    (call) => {
+      const remainingMs = (call.origin.deadline ?? Number.POSITIVE_INFINITY) - Date.now();
+      if (remainingMs <= 0) call.cancellation.cancel(new DeadlinePassed());
+      if (call.cancellation.reason) return Promise.reject(call.cancellation.reason);
+      return answeredWithin(Math.min(remainingMs, mostMs), call, next);
+    };
+  return busMiddleware('deadline', (_, kind) => around(kind === 'stream' ? Number.POSITIVE_INFINITY : maxUnaryMs), NEEDS);
 }
 
-function answeredWithin(limitMs: number, call: Call, answer: () => Promise<ConnectResponse>): Promise<ConnectResponse> {
+function answeredWithin(limitMs: number, call: Call, next: Next): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const timer = limitMs > LONGEST_TIMER_MS ? undefined : setTimeout(passDeadline, limitMs, call);
     const fail = (reason: unknown): void => {
@@ -31,12 +35,12 @@ function answeredWithin(limitMs: number, call: Call, answer: () => Promise<Conne
       reject(reason);
     };
     call.cancellation.onCancel(fail);
-    answer().then((response) => {
-      if (response.stream) {
-        resolve(toResponse(limited(call, answerOf(response) as Answer<AsyncIterable<Message>>, timer)));
+    next(call).then((answer) => {
+      if (call.stream) {
+        resolve(limited(call, answer as Answer<AsyncIterable<Message>>, timer));
       } else {
         clearTimeout(timer);
-        resolve(response);
+        resolve(answer);
       }
     }, fail);
   });

@@ -1,17 +1,20 @@
 import type { DescMethod } from '@bufbuild/protobuf';
-import type { Interceptor } from '@connectrpc/connect';
+import { devices } from '../auth/devices.ts';
 import { accessRule } from '../bus/access.ts';
-import { answerOf } from '../bus/answer.ts';
-import { type Call, callOf } from '../bus/call.ts';
+import type { Answer } from '../bus/answer.ts';
+import { DEVICE_HEADER } from '../bus/bus-headers.ts';
+import type { Call } from '../bus/call.ts';
 import { methodName } from '../bus/convention.ts';
 import { DomainError } from '../bus/errors.ts';
 import { guessLimitOf } from '../bus/limits.ts';
+import { type Around, busMiddleware, type Middleware, type Need, type Next } from '../bus/middleware.ts';
 import { networkOf } from '../bus/network.ts';
 import { bringsSecret } from '../bus/redaction.ts';
+import { commandAttemptKey } from '../command-log/command-attempt.ts';
 import { type Count, type Guesses, guessTargets, MOST_GUESSES } from '../database/limits/guesses.ts';
-import { commandAttemptKey } from './command-attempt.ts';
-import { DEVICE_HEADER, devices } from './device.ts';
-import type { Guess, Guessing } from './guessing.ts';
+import type { Guess, Guessing } from '../database/limits/guessing.ts';
+
+const NEEDS: readonly Need[] = [{ name: 'authorization', because: 'only a call that may be made is a guess' }];
 
 /** Wrong guesses in a row of one client that cost no wait. */
 const FREE = 5;
@@ -44,17 +47,9 @@ export interface GuessLimitParts {
  *
  * Guesses are counted outside of the command's transaction: a rollback forgets nothing.
  */
-export function guessLimit({ guessing, guesses, key, report }: GuessLimitParts): Interceptor {
-  const limits = new Map<DescMethod, Limit | undefined>();
+export function guessLimit({ guessing, guesses, key, report }: GuessLimitParts): Middleware {
   const target = guessTargets(key);
   const device = devices(key);
-
-  function limitOf(method: DescMethod): Limit | undefined {
-    if (limits.has(method)) return limits.get(method);
-    const limit = limitFor(method, target);
-    limits.set(method, limit);
-    return limit;
-  }
 
   /** The client by its device, else by its network. */
   function clientOf(call: Call, account: Buffer): { readonly client: Buffer; readonly deviceId: Buffer | undefined } {
@@ -63,47 +58,52 @@ export function guessLimit({ guessing, guesses, key, report }: GuessLimitParts):
     return { client, deviceId };
   }
 
-  return (next) => {
-    type Request = Parameters<typeof next>[0];
+  function guess(next: Next, call: Call, counts: Pick<Guess<never>, 'counts' | 'alsoEnds'>, { reasons }: Limit): Promise<Answer> {
+    return guessing({
+      call,
+      ...counts,
+      make: () => next(call),
+      judge: (end) => {
+        if ('error' in end) return end.error instanceof DomainError && reasons.has(end.error.reason) ? 'wrong' : 'unknown';
+        // An answer of before says nothing of the secret as it is now.
+        return call.contextValues.get(commandAttemptKey)?.answeredBy === undefined ? 'right' : 'unknown';
+      },
+    });
+  }
 
-    const guess = (request: Request, counts: Pick<Guess<never>, 'counts' | 'alsoEnds'>, { reasons }: Limit) => {
-      const call = callOf(request);
-      return guessing({
-        call,
-        ...counts,
-        make: () => next(request),
-        judge: (end) => {
-          if ('error' in end) return end.error instanceof DomainError && reasons.has(end.error.reason) ? 'wrong' : 'unknown';
-          // An answer of before says nothing of the secret as it is now.
-          return call.contextValues.get(commandAttemptKey)?.answeredBy === undefined ? 'right' : 'unknown';
-        },
-      });
-    };
-
-    const guessInPublic = async (request: Request, limit: Limit) => {
-      const call = callOf(request);
+  const inPublic =
+    (limit: Limit): Around =>
+    (next) =>
+    async (call) => {
       const account = limit.account(call);
       const { client, deviceId } = clientOf(call, account);
       const own: Count = { target: target('client', account.toString('hex'), client.toString('hex')), free: FREE, account };
       const isKnown = deviceId !== undefined || (await guesses.knows(account, client));
       const ofStrangers: Count = { target: account, free: MOST_GUESSES - 1 };
       const counts = isKnown ? { counts: [own], alsoEnds: [ofStrangers] } : { counts: [own, ofStrangers] };
-      const response = await guess(request, counts, limit);
+      const answer = await guess(next, call, counts, limit);
       if (!deviceId) await guesses.remember(account, client).catch(report);
-      answerOf(response).setHeader(DEVICE_HEADER, device.issue(account, call.receivedAt, deviceId));
-      return response;
+      answer.setHeader(DEVICE_HEADER, device.issue(account, call.receivedAt, deviceId));
+      return answer;
     };
 
-    return (request) => {
-      const limit = limitOf(request.method);
-      if (!limit) return next(request);
-      if (limit.isPublic) return guessInPublic(request, limit);
-      const call = callOf(request);
+  const ofCaller =
+    (limit: Limit): Around =>
+    (next) =>
+    (call) => {
       // Who need not show a secret does not guess at one, and does not end the count of those who do.
-      if (!bringsSecret(call.method.input, call.request)) return next(request);
-      return guess(request, { counts: [{ target: limit.account(call), free: FREE }] }, limit);
+      if (!bringsSecret(call.method.input, call.request)) return next(call);
+      return guess(next, call, { counts: [{ target: limit.account(call), free: FREE }] }, limit);
     };
-  };
+
+  return busMiddleware(
+    'guess limit',
+    (method) => {
+      const limit = limitFor(method, target);
+      return limit && (limit.isPublic ? inPublic(limit) : ofCaller(limit));
+    },
+    NEEDS,
+  );
 }
 
 function limitFor(method: DescMethod, target: ReturnType<typeof guessTargets>): Limit | undefined {

@@ -1,15 +1,19 @@
 import { createHmac } from 'node:crypto';
 import { clone, fromBinary, toBinary } from '@bufbuild/protobuf';
-import { Code, type Interceptor } from '@connectrpc/connect';
+import { Code } from '@connectrpc/connect';
 import { Reason, ReasonSchema } from '#gen/cqrs/v1/reasons_pb.js';
-import { Answer, type ConnectResponse, toResponse } from '../bus/answer.ts';
-import { type Call, callOf } from '../bus/call.ts';
+import { Answer } from '../bus/answer.ts';
+import type { Call } from '../bus/call.ts';
 import { principalOf } from '../bus/context-keys.ts';
 import { methodName } from '../bus/convention.ts';
 import { Conflict, DomainError, domainError, type FieldViolation } from '../bus/errors.ts';
+import { type Around, busMiddleware, type Middleware, type Need } from '../bus/middleware.ts';
 import { networkOf } from '../bus/network.ts';
 import { bringsSecret, clearSecrets, holdsSecrets } from '../bus/redaction.ts';
+import { Turns } from '../bus/turns.ts';
+import { commandAttemptKey } from '../command-log/command-attempt.ts';
 import type { guessTargets } from '../database/limits/guesses.ts';
+import type { Guessing } from '../database/limits/guessing.ts';
 import {
   type Claim,
   type EarlierAnswer,
@@ -18,13 +22,15 @@ import {
 } from '../database/write/idempotency-keys.ts';
 import { KeyClaimedMeanwhile } from '../database/write/unit-of-work.ts';
 import { beginSpan } from '../telemetry/spans.ts';
-import { commandAttemptKey } from './command-attempt.ts';
-import type { Guessing } from './guessing.ts';
-import { Turns } from './turns.ts';
 import { claimKey } from './unit-of-work.ts';
 
 export const KEY_HEADER = 'idempotency-key';
 export const REPLAYED_HEADER = 'cqrs-replayed';
+
+const NEEDS: readonly Need[] = [
+  { name: 'audit', because: 'an answer that is given again goes on record as such' },
+  { name: 'authorization', because: 'a key is the key of a caller, and tells an answer' },
+];
 
 const RULE = `the header ${KEY_HEADER} has to be 1 to 255 visible ASCII characters, bare or as a quoted string`;
 
@@ -81,7 +87,7 @@ export function idempotency({
   secrets,
   guessing,
   guessTarget,
-}: IdempotencyParts): Interceptor {
+}: IdempotencyParts): Middleware {
   const turns = new Turns();
   const hasher = (call: Call): SecretHash => secrets.forCaller(networkOf(call.origin.peer));
 
@@ -129,40 +135,43 @@ export function idempotency({
     return earlier && (await confirmed(call, claim, earlier));
   }
 
-  return (next) => async (request) => {
-    const call = callOf(request);
-    const header = call.headerValue(KEY_HEADER);
-    if (header === undefined) return await next(request);
-    const key = idempotencyKey(header);
-    if (key === undefined) throw new IdempotencyKeyInvalid();
-    if (holdsSecrets(call.method.output)) throw new IdempotencyKeyRefused();
-    if (call.contextValues.get(commandAttemptKey)?.dryRun) return await next(request);
+  const around =
+    (tellsSecrets: boolean): Around =>
+    (next) =>
+    async (call) => {
+      const header = call.headerValue(KEY_HEADER);
+      if (header === undefined) return await next(call);
+      const key = idempotencyKey(header);
+      if (key === undefined) throw new IdempotencyKeyInvalid();
+      if (tellsSecrets) throw new IdempotencyKeyRefused();
+      if (call.contextValues.get(commandAttemptKey)?.dryRun) return await next(call);
 
-    const claim = claimOf(call, key);
-    const name = `${claim.principal}\0${claim.method}\0${claim.key}`;
-    const waiting = turns.isTaken(name) ? beginSpan('wait for the idempotency key') : undefined;
-    return await turns.take(name, async () => {
-      waiting?.end();
-      if (call.cancellation.reason) throw call.cancellation.reason;
-      const earlier = await find(call, claim);
-      if (earlier) return answerAgain(call, earlier);
-      const hashed = bringsSecret(call.method.input, call.request)
-        ? { secret: await hasher(call).hash(textOf(call), call.signal) }
-        : {};
-      call.contextValues.set(claimKey, { ...claim, ...hashed });
-      try {
-        return await next(request);
-      } catch (error) {
-        const claimed = error instanceof KeyClaimedMeanwhile;
-        const meanwhile = await find(call, claim).catch((refusal: unknown) => {
-          throw claimed || (refusal instanceof DomainError && refusal.code !== Code.Unavailable) ? refusal : error;
-        });
-        // It was there a moment ago, and its time is over.
-        if (!meanwhile) throw claimed ? new Conflict(error) : error;
-        return answerAgain(call, meanwhile);
-      }
-    });
-  };
+      const claim = claimOf(call, key);
+      const name = `${claim.principal}\0${claim.method}\0${claim.key}`;
+      const waiting = turns.isTaken(name) ? beginSpan('wait for the idempotency key') : undefined;
+      return await turns.take(name, async () => {
+        waiting?.end();
+        if (call.cancellation.reason) throw call.cancellation.reason;
+        const earlier = await find(call, claim);
+        if (earlier) return answerAgain(call, earlier);
+        const hashed = bringsSecret(call.method.input, call.request)
+          ? { secret: await hasher(call).hash(textOf(call), call.signal) }
+          : {};
+        call.contextValues.set(claimKey, { ...claim, ...hashed });
+        try {
+          return await next(call);
+        } catch (error) {
+          const claimed = error instanceof KeyClaimedMeanwhile;
+          const meanwhile = await find(call, claim).catch((refusal: unknown) => {
+            throw claimed || (refusal instanceof DomainError && refusal.code !== Code.Unavailable) ? refusal : error;
+          });
+          // It was there a moment ago, and its time is over.
+          if (!meanwhile) throw claimed ? new Conflict(error) : error;
+          return answerAgain(call, meanwhile);
+        }
+      });
+    };
+  return busMiddleware('idempotency', ({ output }) => around(holdsSecrets(output)), NEEDS);
 }
 
 /** Wrong guesses in a row at the secrets of one request that cost no wait. */
@@ -184,15 +193,15 @@ export function idempotencyKey(header: string): string | undefined {
   return /^[\x21-\x7e]{1,255}$/.test(key) ? key : undefined;
 }
 
-function answerAgain(call: Call, { commandId, response }: EarlierAnswer): ConnectResponse {
+function answerAgain(call: Call, { commandId, response }: EarlierAnswer): Answer {
   const answer = new Answer(call.method, fromBinary(call.method.output, response));
   const attempt = call.contextValues.get(commandAttemptKey);
   // Our own commit, of which the connection broke before it was confirmed.
   if (commandId === call.id) {
     if (attempt) attempt.isRecorded = true;
-    return toResponse(answer);
+    return answer;
   }
   if (attempt) attempt.answeredBy = commandId;
   answer.setHeader(REPLAYED_HEADER, 'true');
-  return toResponse(answer);
+  return answer;
 }

@@ -1,16 +1,13 @@
-import type { Interceptor } from '@connectrpc/connect';
-import { type Answer, answerOf, type ConnectResponse, toResponse } from '../bus/answer.ts';
-import { callOf, type Message } from '../bus/call.ts';
-import { messageKind } from '../bus/convention.ts';
+import type { CallGauge } from '../bus/call-gauge.ts';
+import type { CallKind } from '../bus/convention.ts';
 import { Overloaded } from '../bus/errors.ts';
-import type { CallGauge } from './call-gauge.ts';
-import { watchedStream } from './watched-stream.ts';
+import { type Around, busMiddleware, type Middleware, type Need } from '../bus/middleware.ts';
+import { watchedAnswer } from '../bus/watched-stream.ts';
 
-/** What a call waits for that is one too many. */
+const NEEDS: readonly Need[] = [{ name: 'errors', because: 'a call that is one too many is told so by a typed error' }];
+
+/** The `resource` that OVERLOADED names when this instance is full. */
 export const IN_FLIGHT = 'its turn on this instance';
-
-/** What has a limit of its own. */
-export type CallKind = 'command' | 'query' | 'stream';
 
 /** How many calls of each kind are in flight. Commands may wait for a password to be hashed, and must not keep queries out. */
 export interface CallGauges {
@@ -26,21 +23,23 @@ export interface CallGauges {
 export function loadShedding(
   { commands, queries, streams }: CallGauges,
   onShed: (kind: CallKind) => void = () => {},
-): Interceptor {
-  return (next) => (request) => {
-    const { stream, method } = callOf(request);
-    const kind = stream ? 'stream' : (messageKind(method.parent) ?? 'query');
-    const gauge = { command: commands, query: queries, stream: streams }[kind];
+): Middleware {
+  const gauges = { command: commands, query: queries, stream: streams };
+  return busMiddleware('load shedding', (_, kind) => shedding(kind, { gauge: gauges[kind], onShed }), NEEDS);
+}
+
+function shedding(kind: CallKind, { gauge, onShed }: { gauge: CallGauge; onShed: (kind: CallKind) => void }): Around {
+  const leave = (): void => gauge.leave();
+  return (next) => (call) => {
     if (!gauge.enter()) {
       onShed(kind);
       return Promise.reject(new Overloaded(IN_FLIGHT));
     }
-    const leave = (): void => gauge.leave();
-    return next(request).then(
-      (response) => {
-        if (stream) return withEnd(response, leave);
+    return next(call).then(
+      (answer) => {
+        if (kind === 'stream') return watchedAnswer(answer, leave);
         leave();
-        return response;
+        return answer;
       },
       (error) => {
         leave();
@@ -48,9 +47,4 @@ export function loadShedding(
       },
     );
   };
-}
-
-function withEnd(response: ConnectResponse, onEnd: () => void): ConnectResponse {
-  const answer = answerOf(response) as Answer<AsyncIterable<Message>>;
-  return toResponse(answer.withMessage(watchedStream(answer.message, onEnd)));
 }

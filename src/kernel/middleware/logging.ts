@@ -1,12 +1,16 @@
-import { Code, type Interceptor } from '@connectrpc/connect';
+import type { DescMethod } from '@bufbuild/protobuf';
+import { Code } from '@connectrpc/connect';
 import type { Logger } from 'pino';
-import { type Call, callOf } from '../bus/call.ts';
+import type { Call } from '../bus/call.ts';
+import { type CallEnd, endCode, endReason, untilItsEnd } from '../bus/call-end.ts';
 import { principalKey, traceKey } from '../bus/context-keys.ts';
-import { messageKind, methodName } from '../bus/convention.ts';
+import { type CallKind, methodName } from '../bus/convention.ts';
+import { type Around, busMiddleware, type Middleware, type Need } from '../bus/middleware.ts';
+import { commandAttemptKey } from '../command-log/command-attempt.ts';
 import { codeName } from '../telemetry/code-name.ts';
-import { type CallClass, LOG_LEVELS, type LogLevel, type LogLevels } from '../telemetry/log-levels.ts';
-import { type CallEnd, endCode, endReason, untilItsEnd } from './call-end.ts';
-import { commandAttemptKey } from './command-attempt.ts';
+import { LOG_LEVELS, type LogLevel, type LogLevels } from '../telemetry/log-levels.ts';
+
+const NEEDS: readonly Need[] = [{ name: 'tracing', because: 'a line names the trace of its call' }];
 
 /**
  * Writes one line for each call, when it is over: what was called, by whom, how it ended and how long it took. Never a payload.
@@ -18,43 +22,44 @@ import { commandAttemptKey } from './command-attempt.ts';
 export function logging(
   logger: Logger,
   { levels, now = () => performance.now() }: { levels?: LogLevels['calls'] | undefined; now?: () => number } = {},
-): Interceptor {
-  const isWritten = (call: Call, level: CallLevel): boolean =>
-    logger.isLevelEnabled(level) && (!levels || severity(level) >= severity(levels[classOf(call)]));
+): Middleware {
+  const lines =
+    (method: string, least: LogLevel) =>
+    (call: Call, started: number, end: CallEnd): void => {
+      const code = endCode(end);
+      const level = levelOf(code);
+      if (!logger.isLevelEnabled(level) || severity(level) < severity(least)) return;
+      const trace = call.contextValues.get(traceKey);
+      logger[level](
+        {
+          method,
+          code: codeName(code),
+          command_id: recordOf(call),
+          duration_ms: Math.round((now() - started) * 1000) / 1000,
+          principal: call.contextValues.get(principalKey)?.id,
+          trace_id: trace?.traceId,
+          span_id: trace?.spanId,
+          door: call.origin.door,
+          peer: call.origin.peer,
+          reason: endReason(end),
+          messages: end.messages,
+        },
+        'call',
+      );
+    };
 
-  function log(call: Call, started: number, end: CallEnd): void {
-    const code = endCode(end);
-    const level = levelOf(code);
-    if (!isWritten(call, level)) return;
-    const trace = call.contextValues.get(traceKey);
-    logger[level](
-      {
-        method: methodName(call.method),
-        code: codeName(code),
-        command_id: recordOf(call),
-        duration_ms: Math.round((now() - started) * 1000) / 1000,
-        principal: call.contextValues.get(principalKey)?.id,
-        trace_id: trace?.traceId,
-        span_id: trace?.spanId,
-        door: call.origin.door,
-        peer: call.origin.peer,
-        reason: endReason(end),
-        messages: end.messages,
-      },
-      'call',
-    );
-  }
-
-  return (next) => (request) => {
-    if (logger.level === 'silent') return next(request);
-    const call = callOf(request);
-    const started = now();
-    return untilItsEnd(
-      call,
-      () => next(request),
-      (end) => log(call, started, end),
-    );
+  const around = (method: DescMethod, kind: CallKind): Around => {
+    const log = lines(methodName(method), levels?.[kind] ?? 'trace');
+    return (next) => (call) => {
+      const started = now();
+      return untilItsEnd(
+        call,
+        () => next(call),
+        (end) => log(call, started, end),
+      );
+    };
   };
+  return busMiddleware('logging', (method, kind) => (logger.level === 'silent' ? undefined : around(method, kind)), NEEDS);
 }
 
 /** The id of a command that has a record. */
@@ -66,8 +71,6 @@ function recordOf(call: Call): string | undefined {
 type CallLevel = 'info' | 'warn' | 'error';
 
 const severity = (level: LogLevel): number => LOG_LEVELS.indexOf(level);
-
-const classOf = (call: Call): CallClass => (call.stream ? 'stream' : (messageKind(call.method.parent) ?? 'query'));
 
 /** What a caller did wrong is no error of the service. */
 function levelOf(code: Code | undefined): CallLevel {

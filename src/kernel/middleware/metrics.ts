@@ -1,24 +1,25 @@
-import type { Interceptor } from '@connectrpc/connect';
-import { type Call, callOf } from '../bus/call.ts';
+import type { Call } from '../bus/call.ts';
+import { endCode, endReason, untilItsEnd } from '../bus/call-end.ts';
 import { attemptKey, traceKey } from '../bus/context-keys.ts';
+import { type Around, busMiddleware, type Middleware, type Need } from '../bus/middleware.ts';
+import { commandAttemptKey } from '../command-log/command-attempt.ts';
 import { codeName } from '../telemetry/code-name.ts';
 import type { CallMetrics } from '../telemetry/metrics/call-metrics.ts';
-import { endCode, endReason, untilItsEnd } from './call-end.ts';
-import { commandAttemptKey } from './command-attempt.ts';
+
+const NEEDS: readonly Need[] = [{ name: 'tracing', because: 'a slow call is shown with its trace' }];
 
 /**
  * Counts each call when it is over, and measures how long it took.
  *
  * It stands outside the errors middleware and expects ConnectErrors. `now` is in milliseconds, from any start.
  */
-export function metrics(calls: Pick<CallMetrics, 'ended'>, now: () => number = () => performance.now()): Interceptor {
-  return (next) => (request) => {
-    const call = callOf(request);
+export function metrics(calls: Pick<CallMetrics, 'ended'>, now: () => number = () => performance.now()): Middleware {
+  const around: Around = (next) => (call) => {
     const started = now();
     let firstMessageAt: number | undefined;
     return untilItsEnd(
       call,
-      () => next(request),
+      () => next(call),
       (end) => {
         const { method, origin, contextValues } = call;
         const attempt = contextValues.get(commandAttemptKey);
@@ -41,6 +42,7 @@ export function metrics(calls: Pick<CallMetrics, 'ended'>, now: () => number = (
       },
     );
   };
+  return busMiddleware('metrics', () => around, NEEDS);
 }
 
 const traceIdOf = ({ contextValues }: Call): string => contextValues.get(traceKey)?.traceId ?? '';

@@ -1,9 +1,11 @@
-import type { Interceptor } from '@connectrpc/connect';
 import type { Tracer } from '@opentelemetry/api';
 import type { Logger } from 'pino';
 import type { Authority } from '../auth/authority.ts';
 import { OutageLog } from '../background/outage-log.ts';
 import type { Pipelines } from '../bus/bus.ts';
+import type { CallKind } from '../bus/convention.ts';
+import type { Middleware } from '../bus/middleware.ts';
+import { inOrder } from '../bus/order.ts';
 import type { CommandRecorder } from '../command-log/command-recorder.ts';
 import type { RefusalTally } from '../command-log/refusal-tally.ts';
 import type { ReadSide } from '../database/read/read-side.ts';
@@ -18,7 +20,7 @@ import { deadline } from './deadline.ts';
 import { errors, type UnexpectedErrors } from './errors.ts';
 import { type GuessLimitParts, guessLimit } from './guess-limit.ts';
 import { type IdempotencyParts, idempotency } from './idempotency.ts';
-import { type CallGauges, type CallKind, loadShedding } from './load-shedding.ts';
+import { type CallGauges, loadShedding } from './load-shedding.ts';
 import { logging } from './logging.ts';
 import { metrics } from './metrics.ts';
 import { type RateLimitParts, rateLimit } from './rate-limit.ts';
@@ -35,7 +37,7 @@ export interface PipelineParts {
   readonly calls: Pick<CallMetrics, 'ended'>;
   readonly unexpected: UnexpectedErrors;
   readonly authority: Authority;
-  readonly validation: Interceptor;
+  readonly validation: Middleware;
   readonly recorder: Pick<CommandRecorder, 'record'>;
   readonly refusals: Pick<RefusalTally, 'admit'>;
   readonly idempotency: IdempotencyParts;
@@ -46,14 +48,19 @@ export interface PipelineParts {
   readonly inFlight: CallGauges;
   readonly rates: RateLimitParts;
   readonly guesses: GuessLimitParts;
+  /** An application's own. */
+  readonly middleware?: readonly Middleware[] | undefined;
 }
 
 /**
- * THE list: what every command and every query passes, outermost first.
+ * THE list: what every command and every query passes, outermost first. `bicameral pipeline` prints it, and each middleware says which
+ * others it needs outside of itself, and why.
  *
  * Errors stand inside logging, so that the log has the code the caller got, and outside everything that can fail. What is shed costs
  * next to nothing. Audit stands where every refusal passes it. Calls are counted before anything else is looked at, by network or, where
  * a token is needed, by its principal. Nothing is looked up before authorization, and what a limit refuses begins no transaction.
+ *
+ * Throws PipelineError when an application's own middleware cannot stand where it is to.
  */
 export function createPipelines(parts: PipelineParts): Pipelines {
   const outer = [
@@ -72,30 +79,35 @@ export function createPipelines(parts: PipelineParts): Pipelines {
     authorization(),
   ];
   const once = [guessLimit(parts.guesses), idempotency(parts.idempotency)];
-  return {
-    command: [
-      ...outer,
-      audit(parts.recorder, parts.refusals),
-      ...admission,
-      ...once,
-      ...execution(parts, new OutageLog('commands', parts.logger)),
+  const outages = { commands: new OutageLog('commands', parts.logger), queries: new OutageLog('queries', parts.logger) };
+  const command = [...outer, audit(parts.recorder, parts.refusals), ...admission, ...once, ...execution(parts, outages.commands)];
+  const query = [
+    ...outer,
+    ...admission,
+    consistency(parts.reads, { report: parts.reading, outages: outages.queries }),
+    handlerTrace(),
+  ];
+  const [commands, queries] = inOrder(
+    [
+      { name: 'commands', kind: 'command', list: command },
+      { name: 'queries', kind: 'query', list: query },
     ],
-    query: [
-      ...outer,
-      ...admission,
-      consistency(parts.reads, { report: parts.reading, outages: new OutageLog('queries', parts.logger) }),
-      handlerTrace(),
-    ],
-    replay: replayPipeline(parts),
-  };
+    parts.middleware ?? [],
+  );
+  return { command: commands?.list ?? [], query: queries?.list ?? [], rerun: rerunPipeline(parts) };
 }
 
-/** What a recorded command passes that is run again: the caller is the recorded one, and whoever runs it again keeps the outcome. */
-export function replayPipeline(parts: Pick<PipelineParts, 'validation' | 'writes'>): readonly Interceptor[] {
-  return [parts.validation, authorization(), ...execution(parts)];
+/**
+ * What a recorded command passes that is run again: the caller is the recorded one, and whoever runs it again keeps the outcome. No middleware
+ * of an application is part of it: what these do was done when the command was sent.
+ */
+export function rerunPipeline(parts: Pick<PipelineParts, 'validation' | 'writes'>): readonly Middleware[] {
+  const list = [parts.validation, authorization(), ...execution(parts)];
+  const given = ['errors', 'authentication', 'audit', 'tracing'];
+  return inOrder([{ name: 'commands that are run again', kind: 'command', list, given }], [])[0]?.list ?? [];
 }
 
-const execution = ({ writes }: Pick<PipelineParts, 'writes'>, outages?: OutageLog): readonly Interceptor[] => [
+const execution = ({ writes }: Pick<PipelineParts, 'writes'>, outages?: OutageLog): readonly Middleware[] => [
   retry(),
   unitOfWork(writes.unitOfWork, outages),
   handlerTrace(),

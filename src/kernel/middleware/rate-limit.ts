@@ -1,13 +1,19 @@
 import type { DescMethod } from '@bufbuild/protobuf';
-import type { Interceptor } from '@connectrpc/connect';
 import { RateLimiterRes } from 'rate-limiter-flexible';
 import { accessRule } from '../bus/access.ts';
-import { callOf } from '../bus/call.ts';
+import type { Call } from '../bus/call.ts';
 import { principalOf } from '../bus/context-keys.ts';
 import { RateLimited } from '../bus/errors.ts';
 import { rateLimitOf } from '../bus/limits.ts';
+import { type Around, busMiddleware, type Middleware, type Need } from '../bus/middleware.ts';
 import { networkOf } from '../bus/network.ts';
 import type { RateCounter, RateCounters, RateOverrides } from '../database/limits/rates.ts';
+
+const BY_NETWORK: readonly Need[] = [
+  { name: 'errors', because: 'a call that comes too soon is told so by a typed error' },
+  { name: 'audit', because: 'a command that is refused goes on record', of: 'command' },
+];
+const BY_PRINCIPAL: readonly Need[] = [{ name: 'authentication', because: 'calls are counted by who makes them' }];
 
 interface Limit {
   readonly rateClass: string;
@@ -26,16 +32,8 @@ export interface RateLimitParts {
  * There are two of it. Calls of rpcs that anybody may call are counted by `network`, before anybody looks at their token or their request:
  * neither buys another count. Calls of all other rpcs are counted by `principal`.
  */
-export function rateLimit({ counters, overrides }: RateLimitParts, by: 'network' | 'principal'): Interceptor {
-  const byMethod = new Map<DescMethod, Limit | undefined>();
+export function rateLimit({ counters, overrides }: RateLimitParts, by: 'network' | 'principal'): Middleware {
   const byClass = new Map<string, Limit>();
-
-  function limitOf(method: DescMethod): Limit | undefined {
-    if (byMethod.has(method)) return byMethod.get(method);
-    const limit = limitFor(method);
-    byMethod.set(method, limit);
-    return limit;
-  }
 
   function limitFor(method: DescMethod): Limit | undefined {
     const contract = rateLimitOf(method);
@@ -50,15 +48,27 @@ export function rateLimit({ counters, overrides }: RateLimitParts, by: 'network'
     return limit;
   }
 
-  return (next) => (request) => {
-    const call = callOf(request);
-    const limit = limitOf(call.method);
-    const caller = limit && (by === 'network' ? networkOf(call.origin.peer) : principalOf(call).id);
-    if (!limit || !caller) return next(request);
-    return limit.counter.consume(caller).then(
-      () => next(request),
+  const callerOf =
+    by === 'network' ? (call: Call): string => networkOf(call.origin.peer) : (call: Call): string => principalOf(call).id;
+
+  return busMiddleware(
+    `rate limit by ${by}`,
+    (method) => {
+      const limit = limitFor(method);
+      return limit && limited(limit, callerOf);
+    },
+    by === 'network' ? BY_NETWORK : BY_PRINCIPAL,
+  );
+}
+
+function limited({ counter, rateClass }: Limit, callerOf: (call: Call) => string): Around {
+  return (next) => (call) => {
+    const caller = callerOf(call);
+    if (!caller) return next(call);
+    return counter.consume(caller).then(
+      () => next(call),
       (refusal) => {
-        throw refusal instanceof RateLimiterRes ? new RateLimited(limit.rateClass, refusal.msBeforeNext) : refusal;
+        throw refusal instanceof RateLimiterRes ? new RateLimited(rateClass, refusal.msBeforeNext) : refusal;
       },
     );
   };

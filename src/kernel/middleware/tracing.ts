@@ -1,5 +1,5 @@
 import { randomFillSync } from 'node:crypto';
-import { ConnectError, createContextKey, type Interceptor } from '@connectrpc/connect';
+import { ConnectError, createContextKey } from '@connectrpc/connect';
 import {
   type Context,
   context,
@@ -10,14 +10,15 @@ import {
   type Tracer,
   trace,
 } from '@opentelemetry/api';
-import { type Answer, answerOf, type ConnectResponse, toResponse } from '../bus/answer.ts';
-import { type Call, callOf, type Message } from '../bus/call.ts';
+import type { Answer } from '../bus/answer.ts';
+import type { Call, Message } from '../bus/call.ts';
+import { untilItsEnd } from '../bus/call-end.ts';
 import { type TraceContext, traceKey } from '../bus/context-keys.ts';
 import { methodName } from '../bus/convention.ts';
+import { type Around, busMiddleware, type Middleware, type Need } from '../bus/middleware.ts';
 import { traceWithoutSpan, withTrace } from '../telemetry/active-trace.ts';
+import { describeOrigin, endCallSpan, sampledBy } from '../telemetry/call-span.ts';
 import { inContext } from '../telemetry/spans.ts';
-import { untilItsEnd } from './call-end.ts';
-import { describeOrigin, endCallSpan, sampledBy } from './call-span.ts';
 
 /** Names the trace of the call: in a request, that of its caller; in an answer, that of the call, when it is recorded. */
 export const TRACE_HEADER = 'traceparent';
@@ -28,19 +29,21 @@ export const TRACE_HEADER = 'traceparent';
  *
  * With a tracer the call gets a span (semantic conventions of OpenTelemetry for RPC, 1.45). One that is recorded is named in the answer.
  */
-export function tracing(tracer?: Tracer, fillRandom: (bytes: Buffer) => void = randomFillSync): Interceptor {
-  return tracer ? withSpans(tracer) : withoutSpans(fillRandom);
+export function tracing(tracer?: Tracer, fillRandom: (bytes: Buffer) => void = randomFillSync): Middleware {
+  const around = tracer ? withSpans(tracer) : withoutSpans(fillRandom);
+  return busMiddleware('tracing', () => around);
 }
 
-function withoutSpans(fillRandom: (bytes: Buffer) => void): Interceptor {
+function withoutSpans(fillRandom: (bytes: Buffer) => void): Around {
   const newTraceparent = traceparents(fillRandom);
-  return (next) => (request) => {
-    const call = callOf(request);
+  return (next) => (call) => {
     const known = new CallTrace(call, newTraceparent);
     call.contextValues.set(traceKey, known);
-    return next(request);
+    return next(call);
   };
 }
+
+const NEEDS: readonly Need[] = [{ name: 'tracing', because: 'the trace that the handler is to know comes from there' }];
 
 /** Where the handler of a call is that has an unrecorded span. */
 const unrecordedKey = createContextKey<Context | undefined>(undefined, { description: 'unrecorded span' });
@@ -49,16 +52,16 @@ const unrecordedKey = createContextKey<Context | undefined>(undefined, { descrip
  * Has a handler know the trace of a call that is not recorded: its lines of the log, and the calls that it makes in process. Innermost,
  * because all that is awaited in a context pays for it: around the whole call that would be some microseconds.
  */
-export function handlerTrace(): Interceptor {
-  return (next) => (request) => {
-    const call = callOf(request);
+export function handlerTrace(): Middleware {
+  const around: Around = (next) => (call) => {
     const known = call.contextValues.get(traceKey);
     // A recorded call is in its context from its begin on.
-    if (!known || known.spanId !== undefined) return next(request);
+    if (!known || known.spanId !== undefined) return next(call);
     const inside = call.contextValues.get(unrecordedKey) ?? withTrace(known);
-    const answer = context.with(inside, next, undefined, request);
-    return call.stream ? answer.then((response) => readInside(inside, response)) : answer;
+    const answer = context.with(inside, next, undefined, call);
+    return call.stream ? answer.then((stream) => readInside(inside, stream)) : answer;
   };
+  return busMiddleware('handler trace', () => around, NEEDS);
 }
 
 /** Decided when first asked for: most work of a call needs no trace context. */
@@ -114,9 +117,8 @@ function traceparents(fillRandom: (bytes: Buffer) => void): () => string {
 
 const header: TextMapGetter<Call> = { get: (call, name) => call.headerValue(name), keys: (call) => [...call.headerNames] };
 
-function withSpans(tracer: Tracer): Interceptor {
-  return (next) => (request) => {
-    const call = callOf(request);
+function withSpans(tracer: Tracer): Around {
+  return (next) => (call) => {
     const around = callerOf(call);
     const span = tracer.startSpan(methodName(call.method), { kind: SpanKind.SERVER, attributes: sampledBy(call) }, around);
     const inside = trace.setSpan(around, span);
@@ -126,14 +128,14 @@ function withSpans(tracer: Tracer): Interceptor {
     call.contextValues.set(traceKey, { traceId, spanId: isRecorded ? spanId : undefined, traceparent });
     if (!isRecorded) {
       call.contextValues.set(unrecordedKey, inside);
-      return next(request);
+      return next(call);
     }
 
     describeOrigin(span, call);
-    const make = async (): Promise<ConnectResponse> => {
-      const response = await context.with(inside, next, undefined, request);
-      answerOf(response).setHeader(TRACE_HEADER, traceparent);
-      return call.stream ? readInside(inside, response) : response;
+    const make = async (): Promise<Answer> => {
+      const answer = await context.with(inside, next, undefined, call);
+      answer.setHeader(TRACE_HEADER, traceparent);
+      return call.stream ? readInside(inside, answer) : answer;
     };
     return untilItsEnd(call, make, (end) => {
       endCallSpan(span, call, end);
@@ -143,9 +145,8 @@ function withSpans(tracer: Tracer): Interceptor {
 }
 
 /** The messages of a stream are made when the door asks for them, which is outside of the call. */
-function readInside(inside: Context, response: ConnectResponse): ConnectResponse {
-  const answer = answerOf(response) as Answer<AsyncIterable<Message>>;
-  return toResponse(answer.withMessage(inContext(inside, answer.message)));
+function readInside(inside: Context, answer: Answer): Answer {
+  return answer.withMessage(inContext(inside, answer.message as AsyncIterable<Message>));
 }
 
 /** Where the caller was when it called: on the other side of a network, as it says, or here. */

@@ -1,19 +1,25 @@
 import { toBinary } from '@bufbuild/protobuf';
-import { createContextKey, type Interceptor } from '@connectrpc/connect';
+import { createContextKey } from '@connectrpc/connect';
 import type { OutageLog } from '../background/outage-log.ts';
-import { type Answer, answerOf } from '../bus/answer.ts';
-import { type Call, callOf, type Message } from '../bus/call.ts';
+import type { Answer } from '../bus/answer.ts';
+import type { Call, Message } from '../bus/call.ts';
 import { attemptKey } from '../bus/context-keys.ts';
+import { DRY_RUN_HEADER } from '../bus/dry-run.ts';
 import { DatabaseUnavailable } from '../bus/errors.ts';
+import { type Around, busMiddleware, type Middleware, type Need } from '../bus/middleware.ts';
 import { clearSecrets } from '../bus/redaction.ts';
+import { type CommandAttempt, commandAttemptKey } from '../command-log/command-attempt.ts';
 import { translateSqlError } from '../database/sql-errors.ts';
 import type { Claim } from '../database/write/idempotency-keys.ts';
 import { type CommandEnding, type UnitOfWork, unitOfWorkKey } from '../database/write/unit-of-work.ts';
 import { ATTRIBUTE } from '../telemetry/attributes.ts';
+import { targetAttributes } from '../telemetry/call-span.ts';
 import { inSpan } from '../telemetry/spans.ts';
-import { targetAttributes } from './call-span.ts';
-import { type CommandAttempt, commandAttemptKey } from './command-attempt.ts';
-import { DRY_RUN_HEADER } from './dry-run.ts';
+
+const NEEDS: readonly Need[] = [
+  { name: 'audit', because: 'what a command did is committed together with its record' },
+  { name: 'retry', because: 'a command that lost against another one runs again in a transaction of its own' },
+];
 
 /** The idempotency key of the command under way, to be stored with what it does. */
 export const claimKey = createContextKey<Claim | undefined>(undefined, { description: 'idempotency key' });
@@ -27,32 +33,30 @@ export const claimKey = createContextKey<Claim | undefined>(undefined, { descrip
 export function unitOfWork(
   begin: (call: Call, attempt: number) => UnitOfWork,
   outages?: Pick<OutageLog, 'failed' | 'worked'>,
-): Interceptor {
-  return (next) => (request) => {
-    const call = callOf(request);
+): Middleware {
+  const around: Around = (next) => (call) => {
     const attempt = attemptOf(call);
     const number = call.contextValues.get(attemptKey);
-    call.startAttempt();
+    call.startTry();
     return inSpan('unit of work', { attributes: { [ATTRIBUTE.attempt]: number } }, async (span) => {
       const work = begin(call, number);
       call.contextValues.set(unitOfWorkKey, work);
       try {
-        const response = await next(request);
-        const answer = answerOf(response) as Answer<Message>;
+        const answer = (await next(call)) as Answer<Message>;
         const ending = endingOf(call, attempt, answer);
         if (!attempt.dryRun) {
           await work.commit(ending);
           attempt.isRecorded = true;
           if (span) attempt.target = work.target;
           outages?.worked();
-          return response;
+          return answer;
         }
         await work.write(ending);
         attempt.target = work.target;
         await work.rollback();
         clearSecrets(answer.method.output, answer.message);
         answer.setHeader(DRY_RUN_HEADER, 'true');
-        return response;
+        return answer;
       } catch (error) {
         attempt.target = work.target;
         await work.rollback();
@@ -64,6 +68,7 @@ export function unitOfWork(
       }
     });
   };
+  return busMiddleware('unit of work', () => around, NEEDS);
 }
 
 function attemptOf(call: Call): CommandAttempt {

@@ -1,4 +1,4 @@
-import { create, createRegistry, type DescMessage, type DescMethod, hasOption } from '@bufbuild/protobuf';
+import { create, createRegistry, type DescMessage, hasOption } from '@bufbuild/protobuf';
 import { pathToString } from '@bufbuild/protobuf/reflect';
 import { CompilationError, createValidator, type Violation } from '@bufbuild/protovalidate';
 import {
@@ -6,48 +6,29 @@ import {
   message as messageRules,
   oneof as oneofRules,
 } from '@bufbuild/protovalidate/gen/buf/validate/validate_pb.js';
-import type { Interceptor } from '@connectrpc/connect';
 import { file_cqrs_v1_text as textRules } from '#gen/cqrs/v1/text_pb.js';
-import { callOf, type Message } from '../bus/call.ts';
+import type { Message } from '../bus/call.ts';
 import { type FieldViolation, InvalidRequest } from '../bus/errors.ts';
-import { type TextForm, textFormOf } from './text-form.ts';
+import { type Around, busMiddleware, type Middleware, type Need } from '../bus/middleware.ts';
+import { textFormOf } from '../contracts/text-form.ts';
 
-/** The validation middleware with the means to prepare it. */
-export interface Validation {
-  /** Brings the text of a request into its form, and fails a call with InvalidRequest, listing the rules of the contract that it breaks. */
-  readonly interceptor: Interceptor;
-  /**
-   * Compiles the rules of the methods' requests: the first validation of a process takes 50 to 90 ms, which no caller should wait for.
-   * Throws when a contract holds a rule that cannot be compiled.
-   */
-  readonly warmUp: (methods: Iterable<DescMethod>) => void;
-}
+const NEEDS: readonly Need[] = [
+  { name: 'errors', because: 'a request that breaks rules is told so by a typed error' },
+  { name: 'authentication', because: 'what a stranger sends is not worth the time that looking at it takes' },
+];
 
 /** The rest is counted: a long list of bad elements is one mistake, and an error has to fit into headers. */
 const MAX_LISTED = 19;
 
 /**
- * Brings the text of requests into the forms of their contract (`cqrs.v1.text`), then checks its rules (protovalidate). Types without forms
- * and rules are not looked at.
+ * Brings the text of requests into the forms of their contract (`cqrs.v1.text`), then checks its rules (protovalidate): a call fails with
+ * InvalidRequest, which lists the rules that it breaks. Rpcs whose requests have neither forms nor rules have no validation.
+ *
+ * The rules are compiled when it is made for an rpc: the first validation of a process takes 50 to 90 ms, which no caller should wait for.
+ * It throws for a contract with a rule that cannot be compiled.
  */
-export function validation(): Validation {
+export function validation(): Middleware {
   const validator = createValidator({ registry: createRegistry(textRules), regexMatch: matches });
-  const rulesByType = new Map<DescMessage, boolean>();
-  const formsByType = new Map<DescMessage, TextForm | undefined>();
-
-  function isRuled(type: DescMessage): boolean {
-    let ruled = rulesByType.get(type);
-    if (ruled === undefined) {
-      ruled = hasRules(type, new Set());
-      rulesByType.set(type, ruled);
-    }
-    return ruled;
-  }
-
-  function textForm(type: DescMessage): TextForm | undefined {
-    if (!formsByType.has(type)) formsByType.set(type, textFormOf(type));
-    return formsByType.get(type);
-  }
 
   function refusalOf(type: DescMessage, message: Message): InvalidRequest | undefined {
     const result = validator.validate(type, message);
@@ -58,26 +39,26 @@ export function validation(): Validation {
     return new InvalidRequest([{ field: '', description: 'a rule cannot be computed for these values' }]);
   }
 
-  return {
-    interceptor: (next) => (request) => {
-      const call = callOf(request);
-      const { input } = call.method;
-      try {
-        const form = textForm(input);
-        if (form) call.request = form(call.request);
-        const refusal = isRuled(input) ? refusalOf(input, call.request) : undefined;
-        return refusal ? Promise.reject(refusal) : next(request);
-      } catch (error) {
-        return Promise.reject(error);
-      }
+  return busMiddleware(
+    'validation',
+    ({ input }) => {
+      const form = textFormOf(input);
+      const isRuled = hasRules(input, new Set());
+      if (isRuled) refusalOf(input, create(input));
+      if (!form && !isRuled) return undefined;
+      const validated: Around = (next) => (call) => {
+        try {
+          if (form) call.request = form(call.request);
+          const refusal = isRuled ? refusalOf(input, call.request) : undefined;
+          return refusal ? Promise.reject(refusal) : next(call);
+        } catch (error) {
+          return Promise.reject(error);
+        }
+      };
+      return validated;
     },
-    warmUp(methods) {
-      for (const { input } of methods) {
-        textForm(input);
-        if (isRuled(input)) refusalOf(input, create(input));
-      }
-    },
-  };
+    NEEDS,
+  );
 }
 
 function hasRules(type: DescMessage, visited: Set<DescMessage>): boolean {

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import { type Keys, openKeys } from '../auth/open-keys.ts';
+import { declaredChanges } from '../bus/command.ts';
 import { type OwnerDigest, ownerDigests } from '../command-log/personal-owner.ts';
 import type { Config } from '../config.ts';
 import { tooFewConnections } from '../database/check-database.ts';
@@ -36,6 +37,8 @@ export async function openDatabases(
     poolSize: sizes.calls,
     waitMs: config.limits.databaseWaitMs,
     ownerDigest,
+    entities: modules.flatMap(({ entities = [] }) => entities),
+    declared: declaredChanges(modules),
   });
   stops.briefly('writes', writes.close);
   const tooFew = await tooFewConnections(writes.pool, mostConnections(config.workers));

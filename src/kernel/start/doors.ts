@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import type { Authority } from '../auth/authority.ts';
 import type { KeyRing } from '../auth/key-ring.ts';
 import type { Bus } from '../bus/bus.ts';
+import type { CallKind } from '../bus/convention.ts';
 import type { Config } from '../config.ts';
 import { contractFolder } from '../contracts/contract-folder.ts';
 import type { ReadSide } from '../database/read/read-side.ts';
@@ -21,7 +22,7 @@ import { createStandardServices } from '../doors/standard/standard-services.ts';
 import type { ServerTls } from '../doors/tls/server-tls.ts';
 import { authentication } from '../middleware/authentication.ts';
 import type { UnexpectedErrors } from '../middleware/errors.ts';
-import type { CallGauges, CallKind } from '../middleware/load-shedding.ts';
+import type { CallGauges } from '../middleware/load-shedding.ts';
 import type { Snapshot } from '../telemetry/metrics/snapshot.ts';
 import { openDoor, openMetrics } from './open-door.ts';
 

@@ -6,12 +6,12 @@ import type { SecretHasher } from '../auth/secret-hasher.ts';
 import type { Sweeps } from '../background/sweeps.ts';
 import type { Bus } from '../bus/bus.ts';
 import { createPageTokens, type PageTokens } from '../bus/page-token.ts';
+import { createRerun } from '../command-log/rerun/rerun.ts';
 import { pruneLog } from '../command-log/seals/prune.ts';
 import { createVerifications } from '../command-log/seals/verify/verifications.ts';
 import { guessTargets } from '../database/limits/guesses.ts';
 import type { ConnectionPool } from '../database/pool.ts';
 import type { ReadSide } from '../database/read/read-side.ts';
-import { createReplay } from '../middleware/replay.ts';
 import type { ModuleHost } from '../module.ts';
 import type { Stops } from './stops.ts';
 
@@ -45,7 +45,7 @@ export function moduleHost(parts: {
       verify: createVerifications({ primary: reads.primary.pool, keys: ring.all, onDamage }),
       prune: (query, range) => pruneLog(query, { ...range, key: ring.current }),
       route: (method) => bus().get(method),
-      replay: createReplay({
+      rerun: createRerun({
         report: (error, commandId) => logger.warn({ err: error, command_id: commandId }, 'a replayed command failed'),
       }),
     },

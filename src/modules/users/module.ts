@@ -2,7 +2,7 @@ import { dictionary } from '@zxcvbn-ts/language-common';
 import { file_users_v1_events } from '#gen/users/v1/events_pb.js';
 import { type AccessTokenIssuer, createAccessTokenIssuer } from '../../kernel/auth/access-token.ts';
 import { networkOf } from '../../kernel/bus/network.ts';
-import { replayKey } from '../../kernel/bus/replay.ts';
+import { rerunKey } from '../../kernel/bus/rerun.ts';
 import { defineModule } from '../../kernel/module.ts';
 import { createGuessEstimate } from './domain/common-passwords.ts';
 import { createPasswordPolicy } from './domain/password-policy.ts';
@@ -46,7 +46,7 @@ export const users = defineModule({
   },
   sessions: ({ sessions }) => sessions,
   commandContext: (base, { work, call, parts }) => {
-    const verdict = call.contextValues.get(replayKey);
+    const verdict = call.contextValues.get(rerunKey);
     const issuer = verdict ? noTokens : parts.accessTokens;
     const sessions = sessionStore(work, parts.sessionLifetime);
     return {

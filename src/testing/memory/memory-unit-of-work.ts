@@ -111,7 +111,7 @@ export class MemoryUnitOfWork {
     const now = stateOf(type, aggregate);
     const properties = Object.keys(now).filter((name) => !isDeepStrictEqual(now[name], loaded?.state[name]));
     if (properties.length === 0) return;
-    throw new ChangeWithoutEvent({ method: this.#origin.method, type: type.name, id: type.id(aggregate), properties });
+    throw new ChangeWithoutEvent({ method: this.#origin.method, of: `${type.name} ${type.id(aggregate)}`, properties });
   }
 
   get #changed(): Tracked[] {

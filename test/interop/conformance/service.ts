@@ -8,13 +8,13 @@ import {
   type Message,
 } from '@bufbuild/protobuf';
 import { type Any, anyPack } from '@bufbuild/protobuf/wkt';
-import { type Code, ConnectError, type Interceptor } from '@connectrpc/connect';
+import { type Code, ConnectError } from '@connectrpc/connect';
 import { ok } from 'neverthrow';
 import { ErrorInfoSchema } from '#gen/google/rpc/error_details_pb.js';
-import { answerOf } from '../../../src/kernel/bus/answer.ts';
 import { type Bus, createBus } from '../../../src/kernel/bus/bus.ts';
-import { type Call, callOf } from '../../../src/kernel/bus/call.ts';
+import type { Call } from '../../../src/kernel/bus/call.ts';
 import { type CommandContext, command } from '../../../src/kernel/bus/command.ts';
+import { type Around, busMiddleware } from '../../../src/kernel/bus/middleware.ts';
 import { busModule } from '../../../src/kernel/bus/module.ts';
 import { ANONYMOUS } from '../../../src/kernel/bus/principal.ts';
 import { type QueryContext, query, streamQuery } from '../../../src/kernel/bus/query.ts';
@@ -130,17 +130,17 @@ export function conformanceBus(contracts: FileRegistry, unexpected: UnexpectedEr
     commandContext: (call) => ({ call, principal: ANONYMOUS, now: call.receivedAt, newId: call.newId, signal: call.signal }),
     queryContext: (call) => ({ call, principal: ANONYMOUS, signal: call.signal }),
   });
-  const pipeline = [errors(unexpected), deadline({ maxUnaryMs: 30_000 }), answerMetadata];
+  const pipeline = [errors(unexpected), deadline({ maxUnaryMs: 30_000 }), busMiddleware('metadata', () => answerMetadata)];
   return createBus([module], { command: pipeline, query: pipeline });
 }
 
 /** The headers and trailers that the request asks for. */
-const answerMetadata: Interceptor = (next) => async (request) => {
-  const definition = definitionIn<Definition>(callOf(request).request);
-  const answer = answerOf(await next(request));
+const answerMetadata: Around = (next) => async (call) => {
+  const definition = definitionIn<Definition>(call.request);
+  const answer = await next(call);
   for (const header of definition?.responseHeaders ?? []) append(answer.header, header);
   for (const header of definition?.responseTrailers ?? []) append(answer.trailer, header);
-  return answer as never;
+  return answer;
 };
 
 function definitionIn<D extends Definition>(request: Message): D | undefined {

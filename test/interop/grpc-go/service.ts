@@ -2,9 +2,9 @@ import type { DescMethodServerStreaming, DescMethodUnary, FileRegistry, Message 
 import { type Code, ConnectError, type Interceptor } from '@connectrpc/connect';
 import { ok } from 'neverthrow';
 import { ErrorInfoSchema } from '#gen/google/rpc/error_details_pb.js';
-import { answerOf } from '../../../src/kernel/bus/answer.ts';
 import { type Bus, createBus } from '../../../src/kernel/bus/bus.ts';
 import { type CommandContext, command } from '../../../src/kernel/bus/command.ts';
+import { middleware } from '../../../src/kernel/bus/middleware.ts';
 import { busModule } from '../../../src/kernel/bus/module.ts';
 import { ANONYMOUS } from '../../../src/kernel/bus/principal.ts';
 import { type QueryContext, streamQuery } from '../../../src/kernel/bus/query.ts';
@@ -67,15 +67,16 @@ export function interopBus(contracts: FileRegistry, unexpected: UnexpectedErrors
     commandContext: (call) => ({ principal: ANONYMOUS, now: call.receivedAt, newId: call.newId, signal: call.signal }),
     queryContext: (call) => ({ principal: ANONYMOUS, signal: call.signal }),
   });
-  const pipeline = [errors(unexpected), deadline({ maxUnaryMs: 30_000 }), echoMetadata];
+  const echo = middleware('metadata', () => echoMetadata, { after: 'deadline' });
+  const pipeline = [errors(unexpected), deadline({ maxUnaryMs: 30_000 }), echo];
   return createBus([module], { command: pipeline, query: pipeline });
 }
 
 const echoMetadata: Interceptor = (next) => async (request) => {
-  const answer = answerOf(await next(request));
+  const response = await next(request);
   const initial = request.header.get(ECHOED_HEADER);
   const trailing = request.header.get(ECHOED_TRAILER);
-  if (initial !== null) answer.header.set(ECHOED_HEADER, initial);
-  if (trailing !== null) answer.trailer.set(ECHOED_TRAILER, trailing);
-  return answer as never;
+  if (initial !== null) response.header.set(ECHOED_HEADER, initial);
+  if (trailing !== null) response.trailer.set(ECHOED_TRAILER, trailing);
+  return response;
 };

@@ -1,10 +1,10 @@
 import { create, type DescMethod, type DescService } from '@bufbuild/protobuf';
-import type { Interceptor } from '@connectrpc/connect';
 import { describe, expect, it } from '@jest/globals';
 import { err, ok } from 'neverthrow';
 import { type Bus, createBus, RegistrationError } from '../../../src/kernel/bus/bus.ts';
 import { Call } from '../../../src/kernel/bus/call.ts';
 import type { AnyHandler } from '../../../src/kernel/bus/handler.ts';
+import { busMiddleware, type Middleware } from '../../../src/kernel/bus/middleware.ts';
 import type { BusModule, ServiceHandlers } from '../../../src/kernel/bus/module.ts';
 import {
   CommandService,
@@ -138,17 +138,15 @@ describe('createBus', () => {
     expect(problems.match(/has no handler/g)).toHaveLength(3);
   });
 
-  it('runs the interceptors of the kind in their order, around the handler', async () => {
+  it('runs the middleware of the kind in their order, around the handler', async () => {
     const log: string[] = [];
-    const noting =
-      (name: string): Interceptor =>
-      (next) =>
-      async (request) => {
+    const noting = (name: string): Middleware =>
+      busMiddleware(name, () => (next) => async (call) => {
         log.push(`${name} >`);
-        const response = await next(request);
+        const answer = await next(call);
         log.push(`< ${name}`);
-        return response;
-      };
+        return answer;
+      });
     const bus = createBus([moduleOf(commands, queries)], {
       command: [noting('first'), noting('second')],
       query: [noting('query')],
@@ -159,16 +157,24 @@ describe('createBus', () => {
     expect(log).toEqual(['query >', '< query']);
   });
 
-  it('composes the interceptors once, not at every call', async () => {
-    let composed = 0;
-    const interceptor: Interceptor = (next) => {
-      composed += 1;
-      return next;
-    };
-    const bus = createBus([moduleOf(commands)], { command: [interceptor], query: [] });
+  it('makes a middleware once for each rpc, not at every call, and leaves out the rpcs where it has nothing to do', async () => {
+    const made: string[] = [];
+    const composed: string[] = [];
+    const some = busMiddleware('some', ({ name }, kind) => {
+      made.push(`${name} is a ${kind}`);
+      if (name === 'Ask') return undefined;
+      return (next) => {
+        composed.push(name);
+        return next;
+      };
+    });
+    const bus = createBus([moduleOf(commands, queries)], { command: [some], query: [some] });
     await dispatch(bus, CommandService.method.echo);
     await dispatch(bus, CommandService.method.echo);
-    expect(composed).toBe(1);
+    await dispatch(bus, QueryService.method.ask);
+    expect(made).toEqual(['Echo is a command', 'Ask is a query', 'Count is a stream']);
+    expect(composed).toEqual(['Echo', 'Count']);
+    expect([...bus.values()].map(({ pipeline }) => pipeline)).toEqual([['some'], [], ['some']]);
   });
 
   it('throws what a handler answers as an error', async () => {

@@ -9,7 +9,7 @@ import { InvalidRequest } from '../../../src/kernel/bus/errors.ts';
 import { validation } from '../../../src/kernel/middleware/validation.ts';
 import { callTo, pass } from '../middleware/test-call.ts';
 
-const { interceptor } = validation();
+const rules = validation();
 const ID = '01930000-0000-7000-8000-000000000001';
 
 /** The text as handlers get it, or the rules that refuse it. */
@@ -22,7 +22,7 @@ async function sent(service: 'name' | 'reason' | 'search' | 'actor', text: strin
   }[service];
   const call = callTo(method, { request });
   try {
-    await pass(interceptor, call);
+    await pass(rules, call);
     return (call.request as unknown as Record<string, string>)[field] ?? '';
   } catch (error) {
     if (!(error instanceof InvalidRequest)) throw error;
@@ -143,18 +143,18 @@ describe('the form of text', () => {
   it('trims addresses, and takes none outside of ASCII', async () => {
     const { method } = QueryService;
     const call = callTo(method.findUserByEmail, { request: { email: ' ada@example.org \n' } });
-    await pass(interceptor, call);
+    await pass(rules, call);
     expect(call.request).toMatchObject({ email: 'ada@example.org' });
     for (const email of ['ada@exämple.org', 'adä@example.org', '\u212aada@example.org', 'ada@example.org\u200b']) {
-      await expect(pass(interceptor, callTo(method.findUserByEmail, { request: { email } }))).rejects.toThrow(InvalidRequest);
+      await expect(pass(rules, callTo(method.findUserByEmail, { request: { email } }))).rejects.toThrow(InvalidRequest);
     }
-    await pass(interceptor, callTo(method.findUserByEmail, { request: { email: 'ada@xn--exmple-cua.org' } }));
+    await pass(rules, callTo(method.findUserByEmail, { request: { email: 'ada@xn--exmple-cua.org' } }));
   });
 
   it('counts passwords after compatibility composition, and keeps their white space', async () => {
     const create = async (password: string): Promise<string> => {
       const call = callTo(CommandService.method.createUser, { request: { email: 'ada@example.org', name: 'Ada', password } });
-      await pass(interceptor, call);
+      await pass(rules, call);
       return (call.request as unknown as { password: string }).password;
     };
     expect(await create('\ufdfa'.repeat(5))).toBe('\ufdfa'.repeat(5).normalize('NFKC'));
@@ -170,7 +170,7 @@ describe('the form of text', () => {
     ['  ', ''],
   ])('of terms has single blanks: %j', async (orderBy, formed) => {
     const call = callTo(QueryService.method.listUsers, { request: { orderBy } });
-    await pass(interceptor, call);
+    await pass(rules, call);
     expect(call.request).toMatchObject({ orderBy: formed });
   });
 
@@ -179,13 +179,13 @@ describe('the form of text', () => {
     const message = create(method.changeName.input, { userId: ID, name: ' Jose\u0301 ' });
     const call = callTo(method.changeName, { request: message });
     expect(call.request).toBe(message);
-    await pass(interceptor, call);
+    await pass(rules, call);
     expect(message.name).toBe(' Jose\u0301 ');
     expect(call.request).toMatchObject({ name: 'José' });
 
     const formed = create(method.changeName.input, { userId: ID, name: 'José' });
     const untouched = callTo(method.changeName, { request: formed });
-    await pass(interceptor, untouched);
+    await pass(rules, untouched);
     expect(untouched.request).toBe(formed);
   });
 });

@@ -1,12 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 import { OutageLog } from '../../../src/kernel/background/outage-log.ts';
-import { Answer, toResponse } from '../../../src/kernel/bus/answer.ts';
-import { callOf } from '../../../src/kernel/bus/call.ts';
+import { Answer } from '../../../src/kernel/bus/answer.ts';
 import { DatabaseUnavailable, domainError } from '../../../src/kernel/bus/errors.ts';
 import { readerKey } from '../../../src/kernel/database/read/reader.ts';
 import { consistency } from '../../../src/kernel/middleware/consistency.ts';
 import { QueryService, Reason, ReasonSchema } from '../../gen/conformance/v1/conformance_pb.js';
-import { callTo, pass } from './test-call.ts';
+import { around, callTo, pass } from './test-call.ts';
 
 class Missing extends domainError(ReasonSchema, Reason.MISSING) {}
 
@@ -20,17 +19,16 @@ async function ask(failures: Record<string, unknown>, headers: Record<string, st
   const primary = database('primary');
   const candidates = () => [database('replica-1'), database('replica-2'), primary];
   const monitor = { reportFailure: (name: string) => reported.push(name) };
-  const chain = consistency({ primary, candidates, monitor: monitor as never })(async (request) => {
-    const call = callOf(request);
+  const chain = around(consistency({ primary, candidates, monitor: monitor as never }), QueryService.method.ask, async (call) => {
     const reader = call.contextValues.get(readerKey);
     const name = reader?.name ?? '';
     asked.push(name);
     if (name in failures) throw failures[name];
-    return toResponse(new Answer(call.method, { $typeName: 'conformance.v1.AskResponse' }));
+    return new Answer(call.method, { $typeName: 'conformance.v1.AskResponse' });
   });
   const call = callTo(QueryService.method.ask, { header: headers });
-  const outcome = await chain(call as never).then(
-    (response) => response.header.get('cqrs-served-by'),
+  const outcome = await chain(call).then(
+    (answer) => answer.header.get('cqrs-served-by'),
     (error: unknown) => error,
   );
   return { asked, reported, outcome };
@@ -101,14 +99,8 @@ describe('consistency', () => {
     const full = Object.assign(new Error('said by PostgreSQL'), { code: '53100' });
     const monitor = { reportFailure: () => {} };
     const askOf = async (source: ReturnType<typeof database>, failure?: Error): Promise<void> => {
-      const chain = consistency(
-        { primary, candidates: () => [source], monitor: monitor as never },
-        { outages },
-      )(async (request) => {
-        if (failure) throw failure;
-        return toResponse(new Answer(callOf(request).method, { $typeName: 'conformance.v1.AskResponse' }));
-      });
-      await Promise.resolve(chain(callTo(QueryService.method.ask) as never)).catch(() => {});
+      const chosen = consistency({ primary, candidates: () => [source], monitor: monitor as never }, { outages });
+      await pass(chosen, callTo(QueryService.method.ask), failure).catch(() => {});
     };
     await askOf(primary, full);
     await askOf(database('replica-1'));

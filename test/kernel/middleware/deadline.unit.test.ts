@@ -1,12 +1,13 @@
 import { create, type DescMethod } from '@bufbuild/protobuf';
-import type { Interceptor, StreamRequest, UnaryRequest } from '@connectrpc/connect';
 import { describe, expect, it, jest } from '@jest/globals';
-import { Answer, answerOf, toResponse } from '../../../src/kernel/bus/answer.ts';
+import { Answer } from '../../../src/kernel/bus/answer.ts';
 import { Call, type Message } from '../../../src/kernel/bus/call.ts';
 import { CallCanceled, DeadlinePassed } from '../../../src/kernel/bus/errors.ts';
+import type { Middleware } from '../../../src/kernel/bus/middleware.ts';
 import { deadline } from '../../../src/kernel/middleware/deadline.ts';
 import { CommandService, QueryService } from '../../gen/conformance/v1/conformance_pb.js';
 import { eventually } from '../../support/eventually.ts';
+import { around } from './test-call.ts';
 
 const { echo } = CommandService.method;
 const { count } = QueryService.method;
@@ -25,14 +26,13 @@ function callWithin(method: DescMethod, timeoutMs?: number): Call {
   });
 }
 
-/** Sends the call through the interceptor to a handler. */
-async function through(interceptor: Interceptor, call: Call, handler: () => Promise<Message | AsyncIterable<Message>>) {
-  const next = async () => toResponse(new Answer(call.method, await handler()));
-  return answerOf(await interceptor(next)(call as unknown as UnaryRequest | StreamRequest));
+/** Sends the call through the middleware to a handler. */
+async function through(middleware: Middleware, call: Call, handler: () => Promise<Message | AsyncIterable<Message>>) {
+  return await around(middleware, call.method, async () => new Answer(call.method, await handler()))(call);
 }
 
-async function stream(interceptor: Interceptor, call: Call, messages: AsyncIterable<Message>): Promise<AsyncIterable<Message>> {
-  return (await through(interceptor, call, async () => messages)).message as AsyncIterable<Message>;
+async function stream(middleware: Middleware, call: Call, messages: AsyncIterable<Message>): Promise<AsyncIterable<Message>> {
+  return (await through(middleware, call, async () => messages)).message as AsyncIterable<Message>;
 }
 
 const response = (): Message => create(echo.output);

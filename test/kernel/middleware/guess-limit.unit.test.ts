@@ -3,10 +3,10 @@ import { describe, expect, it } from '@jest/globals';
 import { CommandService } from '#gen/users/v1/command_service_pb.js';
 import { principalKey } from '../../../src/kernel/bus/context-keys.ts';
 import { DeadlinePassed, GuessesExhausted, GuessesThrottled, Overloaded } from '../../../src/kernel/bus/errors.ts';
+import { CommandAttempt, commandAttemptKey } from '../../../src/kernel/command-log/command-attempt.ts';
 import type { Admission, Count } from '../../../src/kernel/database/limits/guesses.ts';
-import { CommandAttempt, commandAttemptKey } from '../../../src/kernel/middleware/command-attempt.ts';
+import { guessing } from '../../../src/kernel/database/limits/guessing.ts';
 import { guessLimit } from '../../../src/kernel/middleware/guess-limit.ts';
-import { guessing } from '../../../src/kernel/middleware/guessing.ts';
 import { CredentialsInvalid } from '../../../src/modules/users/domain/user-errors.ts';
 import { callTo, pass } from './test-call.ts';
 

@@ -2,11 +2,12 @@ import { Code } from '@connectrpc/connect';
 import { describe, expect, it } from '@jest/globals';
 import type { Answer } from '../../../src/kernel/bus/answer.ts';
 import type { Message } from '../../../src/kernel/bus/call.ts';
+import { CallGauge } from '../../../src/kernel/bus/call-gauge.ts';
 import { Overloaded } from '../../../src/kernel/bus/errors.ts';
-import { CallGauge } from '../../../src/kernel/middleware/call-gauge.ts';
+import type { Middleware } from '../../../src/kernel/bus/middleware.ts';
 import { loadShedding } from '../../../src/kernel/middleware/load-shedding.ts';
 import { CommandService, QueryService } from '../../gen/conformance/v1/conformance_pb.js';
-import { callTo, pass } from './test-call.ts';
+import { around, callTo, pass } from './test-call.ts';
 
 const { echo } = CommandService.method;
 const { count } = QueryService.method;
@@ -18,9 +19,9 @@ const gauges = (limit = 1) => ({
 });
 
 /** Sends a call to a handler that answers when told to. */
-function pending(interceptor: ReturnType<typeof loadShedding>): { answer: () => void; done: Promise<unknown> } {
+function pending(middleware: Middleware): { answer: () => void; done: Promise<unknown> } {
   const { promise, resolve } = Promise.withResolvers<never>();
-  return { answer: () => resolve({} as never), done: interceptor(() => promise)(callTo(echo) as never) };
+  return { answer: () => resolve({} as never), done: around(middleware, echo, () => promise)(callTo(echo)) };
 }
 
 describe('loadShedding', () => {
@@ -28,10 +29,10 @@ describe('loadShedding', () => {
     const shedding = loadShedding(gauges());
     const first = pending(shedding);
     let called = false;
-    const refused = shedding(async () => {
+    const refused = around(shedding, echo, async () => {
       called = true;
       return undefined as never;
-    })(callTo(echo) as never);
+    })(callTo(echo));
     await expect(refused).rejects.toMatchObject({ reason: 'OVERLOADED', code: Code.ResourceExhausted });
     expect(called).toBe(false);
     first.answer();

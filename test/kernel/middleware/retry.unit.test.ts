@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { CallCanceled, Conflict, Overloaded } from '../../../src/kernel/bus/errors.ts';
 import { retry } from '../../../src/kernel/middleware/retry.ts';
 import { CommandService } from '../../gen/conformance/v1/conformance_pb.js';
-import { callTo } from './test-call.ts';
+import { around, callTo } from './test-call.ts';
 
 /** Runs a command that fails with these errors, one an attempt, and then succeeds. */
 async function attempt(
@@ -10,13 +10,17 @@ async function attempt(
   call = callTo(CommandService.method.echo),
 ): Promise<{ attempts: number; error: unknown }> {
   let attempts = 0;
-  const chain = retry(() => 0)(async () => {
-    attempts += 1;
-    const failure = failures.shift();
-    if (failure) throw failure;
-    return undefined as never;
-  });
-  const error = await chain(call as never).then(
+  const chain = around(
+    retry(() => 0),
+    call.method,
+    async () => {
+      attempts += 1;
+      const failure = failures.shift();
+      if (failure) throw failure;
+      return undefined as never;
+    },
+  );
+  const error = await chain(call).then(
     () => undefined,
     (reason: unknown) => reason,
   );

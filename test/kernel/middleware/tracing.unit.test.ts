@@ -1,13 +1,12 @@
 import { setImmediate } from 'node:timers/promises';
 import { create } from '@bufbuild/protobuf';
-import type { UnaryRequest } from '@connectrpc/connect';
 import { describe, expect, it } from '@jest/globals';
 import { QueryService } from '#gen/users/v1/query_service_pb.js';
-import { Answer, type ConnectResponse, toResponse } from '../../../src/kernel/bus/answer.ts';
+import { Answer } from '../../../src/kernel/bus/answer.ts';
 import { traceKey } from '../../../src/kernel/bus/context-keys.ts';
 import { handlerTrace, tracing } from '../../../src/kernel/middleware/tracing.ts';
 import { followCalls, traceOfLine } from '../../../src/kernel/telemetry/active-trace.ts';
-import { callTo, pass } from './test-call.ts';
+import { around, callTo, pass } from './test-call.ts';
 
 const traceId = '4bf92f3577b34da6a3ce929d0e0e4736';
 const parentId = '00f067aa0ba902b7';
@@ -76,13 +75,12 @@ describe('inside of a handler', () => {
     followCalls();
     const call = callTo(QueryService.method.getUser, { header });
     let inside = {};
-    const handler = async (): Promise<ConnectResponse> => {
+    const handler = async (): Promise<Answer> => {
       await setImmediate();
       inside = traceOfLine();
-      return toResponse(new Answer(call.method, create(call.method.output)));
+      return new Answer(call.method, create(call.method.output));
     };
-    const request = call as unknown as UnaryRequest;
-    await tracing()(handlerTrace()(handler))(request);
+    await around(tracing(), call.method, around(handlerTrace(), call.method, handler))(call);
     return { inside, outside: traceOfLine() };
   }
 

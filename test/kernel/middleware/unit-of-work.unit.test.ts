@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { attemptKey } from '../../../src/kernel/bus/context-keys.ts';
 import { Conflict, DatabaseUnavailable } from '../../../src/kernel/bus/errors.ts';
+import { CommandAttempt, commandAttemptKey } from '../../../src/kernel/command-log/command-attempt.ts';
 import { type UnitOfWork, unitOfWorkKey } from '../../../src/kernel/database/write/unit-of-work.ts';
-import { CommandAttempt, commandAttemptKey } from '../../../src/kernel/middleware/command-attempt.ts';
 import { unitOfWork } from '../../../src/kernel/middleware/unit-of-work.ts';
 import { CommandService } from '../../gen/conformance/v1/conformance_pb.js';
 import { callTo, pass } from './test-call.ts';

@@ -16,15 +16,17 @@ import { QueryService as ConformanceQueries } from '../../gen/conformance/v1/con
 import { callTo, pass } from './test-call.ts';
 
 async function violationsOf(method: DescMethod, request: Record<string, unknown>) {
-  const error = await pass(validation().interceptor, callTo(method, { request })).catch((thrown: unknown) => thrown);
+  const error = await pass(validation(), callTo(method, { request })).catch((thrown: unknown) => thrown);
   expect(error).toBeInstanceOf(InvalidRequest);
   return (error as InvalidRequest).violations;
 }
 
+const prepare = (method: DescMethod) => validation().around(method, 'query');
+
 describe('validation', () => {
   it('passes a request that keeps the rules', async () => {
     const request = { email: 'ada@example.com', name: 'Ada', password: 'seven green lamps hum' };
-    await pass(validation().interceptor, callTo(CommandService.method.createUser, { request }));
+    await pass(validation(), callTo(CommandService.method.createUser, { request }));
   });
 
   it('lists every rule that is broken, by field and rule', async () => {
@@ -52,13 +54,12 @@ describe('validation', () => {
     const call = callTo(ConformanceQueries.method.count);
     // The validator would refuse even to look at it.
     Object.assign(call.request, { $typeName: 'another.Type' });
-    await pass(validation().interceptor, call);
+    await pass(validation(), call);
   });
 
   it('prepares the rules of methods, and finds one that does not compile', () => {
-    const { warmUp } = validation();
-    warmUp([...CommandService.methods, ...QueryService.methods]);
-    expect(() => warmUp([methodWithRule('this.nonsense(')])).toThrow(/failed to compile/);
+    for (const method of [...CommandService.methods, ...QueryService.methods]) prepare(method);
+    expect(() => prepare(methodWithRule('this.nonsense('))).toThrow(/failed to compile/);
   });
 });
 
@@ -69,7 +70,7 @@ describe('validation by CEL', () => {
   });
 
   it('prepares a rule that cannot be computed for an empty message', () => {
-    validation().warmUp([methodWithRule('this[3] == "d"')]);
+    prepare(methodWithRule('this[3] == "d"'));
   });
 
   it('shows a text that the rule computes', async () => {

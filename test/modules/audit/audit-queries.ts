@@ -5,8 +5,8 @@ import { QueryService } from '#gen/audit/v1/query_service_pb.js';
 import { file_users_v1_events } from '#gen/users/v1/events_pb.js';
 import { permissionsOf } from '../../../src/kernel/auth/roles.ts';
 import { type Bus, createBus } from '../../../src/kernel/bus/bus.ts';
-import { callOf } from '../../../src/kernel/bus/call.ts';
 import { principalKey, principalOf } from '../../../src/kernel/bus/context-keys.ts';
+import { middleware } from '../../../src/kernel/bus/middleware.ts';
 import { busModule } from '../../../src/kernel/bus/module.ts';
 import { createPageTokens } from '../../../src/kernel/bus/page-token.ts';
 import { createReadSide, type ReadSide } from '../../../src/kernel/database/read/read-side.ts';
@@ -37,9 +37,8 @@ export interface AuditQueries {
 
 /** The caller is an auditor, or has the role in the header `test-role`. */
 const caller: Interceptor = (next) => (request) => {
-  const call = callOf(request);
-  const roles = [call.headerValue('test-role') ?? 'auditor'];
-  call.contextValues.set(principalKey, { id: 'tester', roles, permissions: permissionsOf(roles), session: '' });
+  const roles = [request.header.get('test-role') ?? 'auditor'];
+  request.contextValues.set(principalKey, { id: 'tester', roles, permissions: permissionsOf(roles), session: '' });
   return next(request);
 };
 
@@ -63,8 +62,8 @@ export async function startAuditQueries(): Promise<AuditQueries> {
     },
   });
   const unexpected = { newId: () => 'unexpected', report: ({ error }: { error: unknown }) => console.error(error) };
-  const rules = validation().interceptor;
-  const query = [errors(unexpected), deadline(), caller, rules, authorization(), consistency(reads)];
+  const authentication = middleware('authentication', () => caller, { after: 'deadline' });
+  const query = [errors(unexpected), deadline(), authentication, validation(), authorization(), consistency(reads)];
   const bus = createBus([module], { command: [], query });
   return {
     client: createClient(QueryService, inProcessTransport(bus)),

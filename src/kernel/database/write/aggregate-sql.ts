@@ -1,7 +1,9 @@
-import type { EntityMetadata } from '@mikro-orm/core';
+import { toJsonString } from '@bufbuild/protobuf';
+import { type EntityMetadata, type EntityProperty, ReferenceKind } from '@mikro-orm/core';
 import { STORE_SUCCESS, SUCCESS_INPUTS } from '../../command-log/store-records.ts';
 import { sqlList } from '../sql-list.ts';
-import type { AggregateType, InlineProjection } from './aggregate-type.ts';
+import { AggregateTree, isTree } from './aggregate-tree.ts';
+import type { AggregateType, EventMessage, InlineProjection } from './aggregate-type.ts';
 import { CLAIM_INPUTS, STORE_CLAIM_BESIDE } from './idempotency-keys.ts';
 
 /** A statement with its parameters. */
@@ -38,14 +40,22 @@ export type EventValues = readonly [
   personal: readonly (Buffer | null)[],
 ];
 
+/** What projections that read `events` take besides: the events as JSON. */
+const EVENT_DATA_INPUTS = { event_data: 'text[]' } as const;
+
 /** Of an update: how often the row had been written when the aggregate was loaded. */
 const UPDATE_INPUTS = { writes: 'integer' } as const;
+
+/** Of a row that has been written already: how it was before. */
+const BEFORE_INPUTS = { row_before: 'jsonb' } as const;
 
 /** What is stored beside the row: for each part the values of its inputs, in their order. */
 export interface SideEffects {
   readonly events: EventValues;
-  /** Of the command's record: `successValues`. */
-  readonly record: readonly unknown[];
+  /** The events as JSON, for projections that read them: `AggregateSql.dataOf`. */
+  readonly data: readonly (readonly string[])[];
+  /** Of the command's record: `successValues`. Undefined where it is stored by a statement of its own. */
+  readonly record: readonly unknown[] | undefined;
   /** Of its inline read models: `textsOf`. */
   readonly texts: readonly (readonly string[])[];
   /** Of its idempotency key, if it has one: `claimValues`. */
@@ -71,8 +81,13 @@ export class AggregateSql {
   /** The column that counts the writes of the row. */
   readonly #writes: string;
   readonly #writesProperty: string;
-  readonly #sideEffects: string;
+  readonly #projections: readonly string[];
+  /** Of an aggregate of several tables. */
+  readonly tree: AggregateTree | undefined;
   readonly #inputs: Inputs;
+  readonly #readsEvents: boolean;
+  /** Whether a projection reads how the row was before. */
+  readonly readsBefore: boolean;
   readonly #projectionsWithTexts: readonly InlineProjection<object>[];
   /** A text is the same for the same columns, so that it is prepared once a connection. */
   readonly #texts = new Map<string, string>();
@@ -80,24 +95,42 @@ export class AggregateSql {
   readonly select: string;
   /** The same, and keeps others from changing the row until the transaction ends. */
   readonly selectForUpdate: string;
+  /** Keeps others from changing the row until the transaction ends, and tells nothing of it. */
+  readonly lock: string;
+  /** The same, unless it has been written more often than the second parameter; answers how it is, where a projection reads that. */
+  readonly lockUnwritten: string;
+  /** The same again, and counts a write of the row. */
+  readonly countWrite: string;
 
   constructor(type: AggregateType<object>, metadata: EntityMetadata) {
     this.#table = `${metadata.schema}.${quoted(metadata.tableName)}`;
-    this.#columns = new Map(metadata.props.map(({ name, fieldNames: [column = name] }) => [name, quoted(column)]));
+    this.#columns = new Map(
+      metadata.props.filter(isColumn).map(({ name, fieldNames: [column = name] }) => [name, quoted(column)]),
+    );
+    this.tree = isTree(metadata) ? new AggregateTree(metadata, type.populate) : undefined;
     this.keyProperty = metadata.primaryKeys[0] ?? '';
     this.#key = this.#column(this.keyProperty);
     this.#writesProperty = metadata.versionProperty ?? '';
     this.#writes = this.#column(this.#writesProperty);
     this.#projectionsWithTexts = type.projections.filter(({ texts }) => texts);
     const texts = this.#projectionsWithTexts.map(({ name }) => [name, 'text[]'] as const);
-    this.#inputs = together(EVENT_INPUTS, SUCCESS_INPUTS, Object.fromEntries(texts));
-    this.#sideEffects = [
-      `event as (${STORE_EVENTS})`,
-      `record as (${STORE_SUCCESS})`,
+    const reads = new Set(type.projections.flatMap(({ reads = [] }) => reads));
+    this.readsBefore = reads.has('before');
+    this.#readsEvents = reads.has('events');
+    this.#inputs = together(EVENT_INPUTS, this.#readsEvents ? EVENT_DATA_INPUTS : {}, Object.fromEntries(texts));
+    this.#projections = [
+      ...(this.#readsEvents ? [EVENTS] : []),
       ...type.projections.map(({ name, statement }) => `${name} as (${statement})`),
-    ].join(',\n');
+    ];
     this.select = `select ${[...this.#columns.values()].join(', ')} from ${this.#table} where ${this.#key} = $1`;
     this.selectForUpdate = `${this.select} for update`;
+    this.lock = `select from ${this.#table} where ${this.#key} = $1 for update`;
+    const before = this.readsBefore ? 'to_jsonb(before)' : 'null';
+    const row = `select * from ${this.#table} where ${this.#key} = $1 and ${this.#writes} = $2 for update`;
+    this.lockUnwritten = `with before as (${row}) select ${before} as before from before`;
+    this.countWrite = `with before as (${row})
+  update ${this.#table} as row set ${this.#writes} = row.${this.#writes} + 1 from before where row.${this.#key} = before.${this.#key}
+  returning ${before} as before`;
   }
 
   /** How often the row had been written when the aggregate was loaded. */
@@ -105,15 +138,34 @@ export class AggregateSql {
     return (aggregate as Record<string, number>)[this.#writesProperty] ?? 0;
   }
 
+  /** The events as the projections see them, where one does. */
+  dataOf(events: readonly EventMessage[]): SideEffects['data'] {
+    return this.#readsEvents ? [events.map(({ schema, message }) => toJsonString(schema, message))] : [];
+  }
+
   /** What the inline read models store of the aggregate beside its row. */
   textsOf(aggregate: object): readonly (readonly string[])[] {
     return this.#projectionsWithTexts.map((projection) => projection.texts?.(aggregate) ?? []);
   }
 
+  /** Stores what hangs on a row that has been written already. `before`: as `countWrite` answered it. */
+  beside(before: unknown, beside: SideEffects): Statement {
+    const inputs = this.readsBefore ? BEFORE_INPUTS : {};
+    const text = this.#text({ verb: 'beside', properties: {}, beside, inputs }, () => ({
+      written: `select row.* from ${this.#table} as row, input where row.${this.#key} = input.aggregate_id`,
+      before: `select row.* from input, jsonb_populate_record(null::${this.#table}, input.row_before) as row where input.row_before is not null`,
+    }));
+    const values = valuesOf(beside);
+    return { text, values: this.readsBefore ? [...values, before === null ? null : JSON.stringify(before)] : values };
+  }
+
   insert(properties: Readonly<Record<string, unknown>>, beside: SideEffects): Statement {
     const text = this.#text({ verb: 'insert', properties, beside }, (columns, first) => {
       const values = columns.map((_, index) => `$${first + index}`).join(', ');
-      return `insert into ${this.#table} (${columns.join(', ')}) values (${values}) returning *`;
+      return {
+        written: `insert into ${this.#table} (${columns.join(', ')}) values (${values}) returning *`,
+        before: `select * from ${this.#table} where false`,
+      };
     });
     return { text, values: [...valuesOf(beside), ...Object.values(properties).map(toParameter)] };
   }
@@ -126,8 +178,12 @@ export class AggregateSql {
     const text = this.#text({ verb: 'update', properties, beside, inputs: UPDATE_INPUTS }, (columns, first) => {
       const changes = columns.map((column, index) => `${column} = $${first + index}`);
       const set = [...changes, `${this.#writes} = row.${this.#writes} + 1`].join(', ');
-      return `update ${this.#table} as row set ${set} from input
-  where row.${this.#key} = input.aggregate_id and row.${this.#writes} = input.writes returning row.*`;
+      return {
+        written: `update ${this.#table} as row set ${set} from input
+  where row.${this.#key} = input.aggregate_id and row.${this.#writes} = input.writes returning row.*`,
+        // As all parts of a statement, it sees the rows as they were when it began.
+        before: `select row.* from ${this.#table} as row, input where row.${this.#key} = input.aggregate_id`,
+      };
     });
     return { text, values: [...valuesOf(beside), writes, ...Object.values(properties).map(toParameter)] };
   }
@@ -140,22 +196,26 @@ export class AggregateSql {
       beside,
       inputs = {},
     }: { verb: string; properties: Readonly<Record<string, unknown>>; beside: SideEffects; inputs?: Inputs },
-    write: (columns: readonly string[], first: number) => string,
+    write: (columns: readonly string[], first: number) => { readonly written: string; readonly before: string },
   ): string {
     const names = Object.keys(properties);
-    const key = `${verb} ${beside.claim ? 'claimed ' : ''}${names.join()}`;
+    const key = `${verb} ${beside.claim ? 'claimed ' : ''}${beside.record ? '' : 'unrecorded '}${names.join()}`;
     let text = this.#texts.get(key);
     if (text === undefined) {
-      const all = together(this.#inputs, beside.claim ? CLAIM_INPUTS : {}, inputs);
+      const all = together(this.#inputs, beside.record ? SUCCESS_INPUTS : {}, beside.claim ? CLAIM_INPUTS : {}, inputs);
       const columns = names.map((name) => this.#column(name));
       const first = Object.keys(all).length + 1;
+      const { written, before } = write(columns, first);
       text = [
         `with input as not materialized (\n  select ${named(all)})`,
-        `written as (${write(columns, first)})`,
-        this.#sideEffects,
+        ...(this.readsBefore ? [`before as (${before})`] : []),
+        `written as (${written})`,
+        `event as (${STORE_EVENTS})`,
+        ...(beside.record ? [`record as (${STORE_SUCCESS})`] : []),
+        ...this.#projections,
         ...(beside.claim ? [`claim as (${STORE_CLAIM_BESIDE})`] : []),
       ].join(',\n');
-      text += '\nselect case when exists (select from written) then 1 else cqrs.overtaken() end';
+      text += `\nselect case when exists (select from written) then 1 else cqrs.overtaken() end`;
       this.#texts.set(key, text);
     }
     return text;
@@ -182,10 +242,11 @@ const named = (inputs: Inputs): string =>
   sqlList(Object.entries(inputs).map(([name, type], index) => `$${index + 1}::${type} as ${name}`));
 
 /** The values of all inputs of side effects, in their order. */
-const valuesOf = ({ events, record, texts, claim = [] }: SideEffects): readonly unknown[] => [
+const valuesOf = ({ events, data, texts, record = [], claim = [] }: SideEffects): readonly unknown[] => [
   ...events,
-  ...record,
+  ...data,
   ...texts,
+  ...record,
   ...claim,
 ];
 
@@ -195,6 +256,25 @@ const STORE_EVENTS = `insert into cqrs.event
     input.aggregate_type, input.aggregate_id, input.aggregate_version, input.command_id, input.traceparent, input.occurred_at
   from written, input, unnest(input.event_ids, input.event_types, input.event_payloads, input.event_personal)
     as event (id, type, payload, personal)`;
+
+/** The events of what no mapping keeps. */
+export const storeEventsOnly = (events: EventValues): Statement => ({
+  text: `with input as not materialized (\n  select ${named(EVENT_INPUTS)}),\nwritten as (select)\n${STORE_EVENTS}`,
+  values: events,
+});
+
+/**
+ * The events that the command recorded, for projections, in their order: `data` is the event as JSON (ProtoJSON). A projection that reads
+ * nothing else needs no aggregate and no row: its statement is the same for the events of one command and for those of many.
+ */
+export const EVENTS = `events as (
+  select event.position, event.id, event.type, event.data::jsonb as data, input.aggregate_type, input.aggregate_id, input.aggregate_version,
+    input.command_id, input.occurred_at
+  from written, input, unnest(input.event_ids, input.event_types, input.event_data) with ordinality as event (id, type, data, position))`;
+
+/** Whether a property has a column of the root's own table. */
+const isColumn = ({ kind, persist, fieldNames }: EntityProperty): boolean =>
+  persist !== false && fieldNames?.length === 1 && kind !== ReferenceKind.EMBEDDED;
 
 const quoted = (name: string): string => `"${name}"`;
 

@@ -8,10 +8,22 @@ export interface EventMessage {
   readonly message: MessageShape<DescMessage>;
 }
 
-/** A read model kept in the command's own transaction, so that it is current on the primary when the command is answered. */
+/**
+ * A read model kept in the command's own transaction, so that it is current on the primary when the command is answered.
+ *
+ * Its statement is one part of the statement that stores the command. It reads relations, and changes rows by them as a set:
+ *
+ * - `written`: the aggregate's row as it now is, or no row;
+ * - `before`, where `reads` names it: the row as the command found it, or none of a new aggregate;
+ * - `events`, where `reads` names it: what the command recorded of the aggregate, in order, with the columns `position`, `id`, `type`,
+ *   `data` (jsonb: the event as ProtoJSON), `aggregate_type`, `aggregate_id`, `aggregate_version`, `command_id` and `occurred_at`.
+ *
+ * One that reads `events` alone can also be kept later, from stored events: nothing in it says how many commands they are of.
+ */
 export interface InlineProjection<A extends object> {
   /** Names the projection inside the statement it is part of. */
   readonly name: string;
+  readonly reads?: readonly ('before' | 'events')[];
   /** What it stores and the database cannot make of the row. */
   texts?(aggregate: A): readonly string[];
   /** A data-modifying statement that reads `written`, the aggregate's row as it now is, or no row; and its texts as `input.<its name>`, an array. */
@@ -22,8 +34,16 @@ export interface InlineProjection<A extends object> {
 export interface AggregateType<A extends object> {
   /** As stored in cqrs.event, e.g. `users.v1.User`. */
   readonly name: string;
-  /** One table, with a uuid as its key and an integer `version()` property that counts the writes of the row. */
+  /**
+   * A root with a uuid as its key and an integer `version()` property that counts the writes of its row. With scalar properties alone the
+   * aggregate is flat: one table, written by one statement. With anything else (collections, references, embeddables) it is a tree:
+   * MikroORM loads and flushes it.
+   */
   readonly mapping: EntitySchema;
+  /** Of a tree: what is loaded with the root, as MikroORM's `populate`. Without it, the collections and one-to-one partners that it owns. */
+  readonly populate?: readonly string[];
+  /** Of a tree: how it is loaded. `joined`, by default, is one statement; `select-in` one for each table, for trees with several large collections. */
+  readonly strategy?: 'joined' | 'select-in';
   id(aggregate: A): string;
   /** The version at which the aggregate will be committed. */
   version(aggregate: A): number;

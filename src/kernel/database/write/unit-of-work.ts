@@ -1,27 +1,26 @@
 import { randomUUIDv7 } from 'node:crypto';
 import type { JsonObject } from '@bufbuild/protobuf';
 import { createContextKey } from '@connectrpc/connect';
-import { ChangeSetType, type EntityManager } from '@mikro-orm/core';
+import { ChangeSetType, OptimisticLockError } from '@mikro-orm/core';
+import type { SqlEntityManager } from '@mikro-orm/postgresql';
 import type pg from 'pg';
-import type { Cancellation } from '../../bus/cancellation.ts';
+import type { Call } from '../../bus/call.ts';
+import type { DeclaredChanges } from '../../bus/command.ts';
+import { traceKey } from '../../bus/context-keys.ts';
+import { Conflict } from '../../bus/errors.ts';
 import type { Attempt, Target } from '../../command-log/command-record.ts';
 import { ERASE_OWNED, type OwnerDigest, RENAME_OWNER } from '../../command-log/personal-owner.ts';
 import { recordsParameter, STORE_RECORDS, successValues } from '../../command-log/store-records.ts';
 import { readRows } from '../cancellable-query.ts';
-import type { AggregateSql, EventValues, Statement } from './aggregate-sql.ts';
-import type { AggregateType } from './aggregate-type.ts';
+import { type AggregateSql, type EventValues, type SideEffects, type Statement, storeEventsOnly } from './aggregate-sql.ts';
+import type { AggregateTree } from './aggregate-tree.ts';
+import type { AggregateType, EventMessage } from './aggregate-type.ts';
 import { type AnsweredClaim, claimValues, KEY_CONSTRAINT, STORE_CLAIM } from './idempotency-keys.ts';
+import { isUpdated, OrmSession, updatesFirst } from './orm-session.ts';
 import { type StoredEvent, toStoredEvent } from './stored-event.ts';
 import { WriteTransaction } from './write-transaction.ts';
 
-/** What every event of a command has in common. */
-export interface EventOrigin {
-  readonly commandId: string;
-  readonly occurredAt: Date;
-  readonly traceparent: string;
-  readonly newId: () => string;
-}
-
+/** An aggregate that a repository loaded, or took in. */
 interface Tracked {
   readonly type: AggregateType<object>;
   readonly aggregate: object;
@@ -29,11 +28,30 @@ interface Tracked {
   readonly versionBefore: number | undefined;
   /** See `AggregateType.names`. */
   readonly namesBefore: readonly string[];
+  /** Of one with several tables: it and its parts, as they were loaded. */
+  readonly partsBefore: ReadonlySet<object> | undefined;
 }
 
-/** The aggregate that a command changed, with the events it recorded. */
-interface Changed extends Tracked {
-  readonly events: readonly { readonly id: string; readonly event: StoredEvent }[];
+/**
+ * What a script changed: an aggregate that no mapping of the unit of work keeps. The script wrote its rows itself, by the EntityManager or
+ * by SQL, and answers for it that no other command wrote them meanwhile.
+ */
+export interface ScriptedChange {
+  /** As stored in cqrs.event, e.g. `billing.v1.Invoice`. */
+  readonly aggregateType: string;
+  /** A UUID. */
+  readonly aggregateId: string;
+  /** Undefined for a new aggregate. */
+  readonly versionBefore?: number | undefined;
+  readonly version: number;
+  readonly events: readonly EventMessage[];
+}
+
+/** An aggregate that a command changed, with the events it recorded. */
+interface Changed extends ScriptedChange {
+  readonly stored: readonly { readonly id: string; readonly event: StoredEvent }[];
+  /** Undefined when a script wrote it. */
+  readonly tracked: Tracked | undefined;
 }
 
 /** What is stored of the command itself together with what it changed. */
@@ -45,27 +63,23 @@ export interface CommandEnding {
 
 const NO_NAMES: readonly string[] = [];
 
-/** By which ids the rows of one write are stored. */
-interface RowIds {
-  readonly commandId: string;
-  readonly ofEvent: (id: string) => string;
-  readonly ofNewAggregate: (id: string) => string;
+/** A handler changed something and no method of an aggregate recorded an event of it. It is a defect; nothing was stored. */
+export class ChangeWithoutEvent extends Error {
+  constructor({ method, of, properties }: { method: string; of: string; properties: readonly string[] }) {
+    super(`${method} changed ${properties.join(', ')} of ${of}, and recorded no event: nothing of it is stored`);
+    this.name = 'ChangeWithoutEvent';
+  }
 }
 
-/** Of nobody, because those of a recorded command that is run again are taken. A rehearsal is rolled back, so that nobody sees them. */
-const REHEARSED: RowIds = {
-  get commandId() {
-    return randomUUIDv7();
-  },
-  ofEvent: () => randomUUIDv7(),
-  ofNewAggregate: () => randomUUIDv7(),
-};
-
-/** A handler changed an aggregate whose method recorded no event. It is a defect of the aggregate; nothing was stored. */
-export class ChangeWithoutEvent extends Error {
-  constructor({ method, type, id, properties }: { method: string; type: string; id: string; properties: readonly string[] }) {
-    super(`${method} changed ${properties.join(', ')} of ${type} ${id}, and recorded no event: nothing of it is stored`);
-    this.name = 'ChangeWithoutEvent';
+/** A handler changed an aggregate that its command does not declare. It is a defect; nothing was stored. */
+export class UndeclaredChange extends Error {
+  constructor(method: string, changed: readonly ScriptedChange[]) {
+    const all = changed.map(({ aggregateType, aggregateId }) => `${aggregateType} ${aggregateId}`);
+    const names = [...new Set(changed.map(({ aggregateType }) => `'${aggregateType}'`))];
+    super(
+      `${method} changed ${all.join(' and ')}, and nothing of it is stored: a command changes one aggregate. If this one has to change several, say so where it is declared, what it is about first: command(…, { changes: [${names.join(', ')}] })`,
+    );
+    this.name = 'UndeclaredChange';
   }
 }
 
@@ -84,92 +98,146 @@ const ERASE_PERSONAL_DATA = `with event as (
   update cqrs.idempotency_key set secret = null, response = case when command_id = $2 then response end where aggregate_id = $1`;
 
 /**
- * One attempt of a command: one transaction, begun when a repository first needs it. MikroORM makes aggregates of rows and finds what
- * changed in them; `commit` writes that, the events, the inline read models and the command's record in one statement.
+ * One attempt of a command: one transaction, begun when a repository first needs it.
  *
- * At most one aggregate may change, because that is what optimistic locking protects.
+ * A flat aggregate, of one table, is made of its row by MikroORM, which also finds what changed in it; `commit` writes that, the events,
+ * the inline read models and the command's record in one statement. An aggregate of several tables is loaded and flushed by MikroORM, and
+ * so are several aggregates of one command: then `commit` writes the rest.
+ *
+ * One aggregate may change, because that is what optimistic locking protects, or those that the command declares.
  */
 export class UnitOfWork {
   readonly #pool: pg.Pool;
-  readonly #manager: EntityManager;
+  readonly #manager: SqlEntityManager;
   readonly #sql: (type: AggregateType<object>) => AggregateSql;
-  readonly #origin: EventOrigin;
-  readonly #cancellation: Cancellation;
+  readonly #call: Call;
   readonly #attempt: number;
   readonly #ownerDigest: OwnerDigest;
+  readonly #declared: DeclaredChanges;
   readonly #tracked: Tracked[] = [];
+  #scripted: ScriptedChange[] | undefined;
   /** What the handler changed; undefined until it is done and somebody asks. */
   #changes: readonly Changed[] | undefined;
   #transaction: Promise<WriteTransaction> | undefined;
+  /** Undefined while the rows of flat aggregates are enough. */
+  #orm: OrmSession | undefined;
+  /** In a rehearsal: which ids are sent in the place of which. */
+  #standIns: ReadonlyMap<unknown, string> | undefined;
 
   constructor(parts: {
     pool: pg.Pool;
-    manager: EntityManager;
+    manager: SqlEntityManager;
     sql: (type: AggregateType<object>) => AggregateSql;
-    origin: EventOrigin;
-    cancellation: Cancellation;
+    call: Call;
     attempt: number;
     ownerDigest: OwnerDigest;
+    declared: DeclaredChanges;
   }) {
     this.#pool = parts.pool;
     this.#manager = parts.manager;
     this.#sql = parts.sql;
-    this.#origin = parts.origin;
-    this.#cancellation = parts.cancellation;
+    this.#call = parts.call;
     this.#attempt = parts.attempt;
     this.#ownerDigest = parts.ownerDigest;
+    this.#declared = parts.declared;
   }
 
   /** Loads an aggregate by its id. What it records is stored at `commit`. */
   async find<A extends object>(type: AggregateType<A>, id: string): Promise<A | undefined> {
-    const { select, selectForUpdate } = this.#sql(type);
+    const sql = this.#sql(type);
+    const { select, selectForUpdate, tree } = sql;
+    if (tree) return this.#findTree(type, sql, tree, id);
     // Whoever lost once takes the row's lock before it decides again, and cannot lose the row a second time.
     const [row] = await this.query(this.#attempt === 1 ? select : selectForUpdate, [id]);
     if (!row) return undefined;
     const aggregate = this.#manager.map(type.mapping, row) as A;
-    this.#tracked.push({
-      type,
-      aggregate,
-      versionBefore: type.version(aggregate),
-      namesBefore: type.names?.(aggregate) ?? NO_NAMES,
-    });
+    this.#track(type, aggregate, undefined);
     return aggregate;
+  }
+
+  async #findTree<A extends object>(
+    type: AggregateType<A>,
+    sql: AggregateSql,
+    tree: AggregateTree,
+    id: string,
+  ): Promise<A | undefined> {
+    if (this.#attempt > 1) await this.query(sql.lock, [id]);
+    const aggregate = await this.#session().load(type, tree, { [sql.keyProperty]: id });
+    if (aggregate) this.#track(type, aggregate, tree.partsOf(aggregate));
+    return aggregate;
+  }
+
+  #track<A extends object>(type: AggregateType<A>, aggregate: A, partsBefore: ReadonlySet<object> | undefined): void {
+    if (this.#tracked.some((tracked) => tracked.aggregate === aggregate)) return;
+    const versionBefore = type.version(aggregate);
+    this.#tracked.push({ type, aggregate, versionBefore, namesBefore: type.names?.(aggregate) ?? NO_NAMES, partsBefore });
   }
 
   /** Takes in a new aggregate. */
   add<A extends object>(type: AggregateType<A>, aggregate: A): void {
+    if (this.#sql(type).tree) this.#session();
     this.#manager.persist(aggregate);
-    this.#tracked.push({ type, aggregate, versionBefore: undefined, namesBefore: NO_NAMES });
+    this.#tracked.push({ type, aggregate, versionBefore: undefined, namesBefore: NO_NAMES, partsBefore: undefined });
+  }
+
+  /**
+   * MikroORM's EntityManager in the transaction of the command, for a script: a command that works on tables as they are. `changed` has
+   * to say what it came to. What is not flushed by the handler is flushed at `commit`.
+   */
+  get manager(): SqlEntityManager {
+    return this.#session().manager;
+  }
+
+  /** Says what a script changed, whether by `manager` or by `query`. Its events are stored at `commit`. */
+  changed(change: ScriptedChange): void {
+    this.#scripted ??= [];
+    this.#scripted.push(change);
   }
 
   /** Rows of a statement inside the transaction. */
   async query<Row extends pg.QueryResultRow>(text: string, values: readonly unknown[]): Promise<Row[]> {
-    const { rows } = await (await this.#begin()).query<Row>(text, values);
+    const { rows } = await this.#send<Row>(text, values);
     return rows;
   }
 
+  async #send<Row extends pg.QueryResultRow>(text: string, values: readonly unknown[]): Promise<pg.QueryResult<Row>> {
+    const sent = this.#standIns ? withStandIns(values, this.#standIns) : values;
+    return (await this.#begin()).query<Row>(text, sent);
+  }
+
   #begin(): Promise<WriteTransaction> {
-    this.#transaction ??= WriteTransaction.begin(this.#pool, this.#cancellation);
+    this.#transaction ??= WriteTransaction.begin(this.#pool, this.#call.cancellation);
     return this.#transaction;
+  }
+
+  #session(): OrmSession {
+    this.#orm ??= new OrmSession(this.#manager, (text, values) => this.#send(text, values));
+    return this.#orm;
   }
 
   /** Rows of a single statement that reads, before and outside the transaction, which then need not be held open while the caller thinks. */
   queryOutside<Row extends pg.QueryResultRow>(text: string, values: readonly unknown[]): Promise<Row[]> {
-    return readRows<Row>(this.#pool, { text, values }, this.#cancellation);
+    return readRows<Row>(this.#pool, { text, values }, this.#call.cancellation);
   }
 
   /** What the command is about: the aggregate that it changed, else the first one it loaded. Asked for when the handler is done. */
   get target(): Target | undefined {
-    const [changed] = this.#changed();
+    const all = this.#changed();
+    const [changed] = all;
+    if (changed) {
+      const { aggregateType, aggregateId, versionBefore, version } = changed;
+      const eventIds = all.flatMap(({ stored }) => stored.map(({ id }) => id));
+      return { aggregateType, aggregateId, versionBefore, versionAfter: version, eventIds };
+    }
     const [first] = this.#tracked;
-    const { type, aggregate, versionBefore } = changed ?? first ?? {};
-    if (!type || !aggregate) return undefined;
+    if (!first) return undefined;
+    const { type, aggregate, versionBefore } = first;
     return {
       aggregateType: type.name,
       aggregateId: type.id(aggregate),
       versionBefore,
-      versionAfter: changed ? type.version(aggregate) : undefined,
-      eventIds: changed?.events.map(({ id }) => id) ?? [],
+      versionAfter: undefined,
+      eventIds: [],
     };
   }
 
@@ -178,22 +246,34 @@ export class UnitOfWork {
    * KeyClaimedMeanwhile when it had the same idempotency key, and what a violated unique constraint stands for.
    */
   async commit(ending: CommandEnding): Promise<void> {
-    const [last, ...before] = this.#statements(ending, this.#ownIds).reverse();
-    if (!last) throw new Error('every command stores its record');
     await this.#run(async () => {
-      for (const { text, values } of before.reverse()) await this.query(text, values);
-      if (this.#cancellation.reason) throw this.#cancellation.reason;
+      const statements = await this.#statements(ending);
+      const { cancellation } = this.#call;
+      if (cancellation.reason) throw cancellation.reason;
       const transaction = await this.#begin();
       this.#transaction = undefined;
-      await transaction.queryAndCommit(last.text, last.values);
+      await transaction.queryAndCommit(statements);
     });
   }
 
-  /** Writes as `commit` does, but under other ids, for a rehearsal that the caller rolls back. */
+  /**
+   * Writes as `commit` does, for a rehearsal that the caller rolls back, so that nobody sees it. The ids that the command gave out and
+   * those of its new aggregates are others there: those of a recorded command that is run again are in use.
+   */
   async write(ending: CommandEnding): Promise<void> {
     await this.#run(async () => {
-      for (const { text, values } of this.#statements(ending, REHEARSED)) await this.query(text, values);
+      // Its events have ids of the command too.
+      this.#changed();
+      const own = [this.#call.id, ...this.#call.givenIds(), ...this.#newIds()];
+      this.#standIns = new Map(own.map((id) => [id, randomUUIDv7()]));
+      for (const { text, values } of await this.#statements(ending)) await this.query(text, values);
     });
+  }
+
+  #newIds(): readonly string[] {
+    return this.#tracked.flatMap(({ type, aggregate, versionBefore }) =>
+      versionBefore === undefined ? [type.id(aggregate)] : [],
+    );
   }
 
   /** What the violation of a constraint means. */
@@ -201,22 +281,27 @@ export class UnitOfWork {
     try {
       await write();
     } catch (error) {
+      if (error instanceof OptimisticLockError) throw new Conflict(error);
       const constraint = violatedConstraint(error);
+      if (constraint === undefined) throw error;
       if (constraint === KEY_CONSTRAINT) throw new KeyClaimedMeanwhile();
-      const [changed] = this.#changed();
-      throw (constraint && changed?.type.violation(constraint, changed.aggregate)) || error;
+      for (const { tracked } of this.#changed()) {
+        const meaning = tracked?.type.violation(constraint, tracked.aggregate);
+        if (meaning) throw meaning;
+      }
+      throw error;
     }
   }
 
   /** The events that the command recorded, as they are stored. Asked for when the handler is done. */
-  get events(): Changed['events'] {
-    return this.#changed().flatMap(({ events }) => events);
+  get events(): readonly { readonly id: string; readonly event: StoredEvent; readonly aggregateVersion: number }[] {
+    return this.#changed().flatMap(({ stored, version }) => stored.map((event) => ({ ...event, aggregateVersion: version })));
   }
 
-  /** The aggregate that the command changed, as it leaves it: see `AggregateType.snapshot`. Asked for when the handler is done. */
+  /** The aggregate that the command is about, as it leaves it: see `AggregateType.snapshot`. Asked for when the handler is done. */
   get state(): JsonObject | undefined {
-    const [changed] = this.#changed();
-    return changed?.type.snapshot?.(changed.aggregate);
+    const tracked = this.#changed()[0]?.tracked;
+    return tracked?.type.snapshot?.(tracked.aggregate);
   }
 
   /** Forgets what was done. Does nothing after `commit`. */
@@ -227,33 +312,101 @@ export class UnitOfWork {
   }
 
   #changed(): readonly Changed[] {
-    this.#changes ??= this.#tracked.flatMap((tracked) => {
-      const messages = tracked.type.events(tracked.aggregate);
-      if (messages.length === 0) return [];
-      return [{ ...tracked, events: messages.map((message) => ({ id: this.#origin.newId(), event: toStoredEvent(message) })) }];
-    });
+    if (this.#changes) return this.#changes;
+    const changed: Changed[] = [];
+    for (const tracked of this.#tracked) {
+      const { type, aggregate, versionBefore } = tracked;
+      const events = type.events(aggregate);
+      if (events.length > 0)
+        changed.push({ ...identityOf(tracked), versionBefore, events, stored: this.#toStored(events), tracked });
+    }
+    for (const change of this.#scripted ?? [])
+      changed.push({ ...change, stored: this.#toStored(change.events), tracked: undefined });
+    this.#changes = this.#inOrder(changed);
     return this.#changes;
   }
 
-  get #ownIds(): RowIds {
-    return { commandId: this.#origin.commandId, ofEvent: (id) => id, ofNewAggregate: (id) => id };
+  #toStored(events: readonly EventMessage[]): Changed['stored'] {
+    return events.map((message) => ({ id: this.#call.newId(), event: toStoredEvent(message) }));
   }
 
-  #statements(ending: CommandEnding, ids: RowIds): Statement[] {
-    const [changed, another] = this.#changed();
-    if (another) throw new Error('a command changed more than one aggregate');
-    this.#refuseChangesWithoutEvent(changed, ending.attempt.method);
-    if (!changed) return this.#statementsOfNoChange(ending);
-    const { type, aggregate } = changed;
-    const statement = this.#statement(changed, ending, ids);
-    if (!type.erasesPersonalData(aggregate)) return [statement, ...this.#renaming(changed)];
-    const owners = [type.id(aggregate), ...changed.namesBefore].map(this.#ownerDigest);
-    const erasure = { text: ERASE_PERSONAL_DATA, values: [type.id(aggregate), this.#origin.commandId] };
-    return [statement, { text: ERASE_OWNED, values: [owners] }, erasure];
+  /** What a command is about comes first where it declares several. */
+  #inOrder(changed: readonly Changed[]): readonly Changed[] {
+    if (changed.length < 2) return changed;
+    const declared = this.#declared.get(this.#call.method) ?? [];
+    return changed.toSorted((a, b) => declared.indexOf(a.aggregateType) - declared.indexOf(b.aggregateType));
+  }
+
+  async #statements(ending: CommandEnding): Promise<Statement[]> {
+    const changed = this.#changed();
+    const { method } = ending.attempt;
+    const [first, another] = changed;
+    if (another && !this.#declares(changed)) throw new UndeclaredChange(method, changed);
+    if (this.#orm || another || (first && !first.tracked)) return this.#statementsAfterFlush(changed, ending);
+    const changes = this.#manager.getUnitOfWork();
+    changes.computeChangeSets();
+    this.#refuseChangesWithoutEvent(changed, changes, method);
+    if (!first?.tracked) return this.#statementsOfNoAggregate(ending);
+    return [this.#statement(first, first.tracked, ending), ...this.#personalStatements(first, first.tracked)];
+  }
+
+  #declares(changed: readonly Changed[]): boolean {
+    const declared = this.#declared.get(this.#call.method);
+    return declared !== undefined && changed.every(({ aggregateType }) => declared.includes(aggregateType));
+  }
+
+  /** Has MikroORM write the rows; what is answered is to be sent after that. */
+  async #statementsAfterFlush(changed: readonly Changed[], ending: CommandEnding): Promise<Statement[]> {
+    const session = this.#session();
+    let before: ReadonlyMap<object, unknown> = new Map();
+    await session.flush(async (changes) => {
+      this.#refuseChangesWithoutEvent(changed, changes, ending.attempt.method);
+      before = await this.#lockRoots(changed, changes);
+    });
+    if (changed.length === 0 && session.writtenByHandler !== undefined)
+      throw new ChangeWithoutEvent({
+        method: ending.attempt.method,
+        of: 'a script',
+        properties: [`rows (${session.writtenByHandler})`],
+      });
+    // One aggregate takes the record with it; of several, and of a script, it stands by itself.
+    const isOne = changed.length === 1 && changed[0]?.tracked !== undefined;
+    return [
+      ...changed.map((change) => this.#statementBeside(change, before, isOne ? ending : undefined)),
+      ...(isOne ? [] : this.#statementsOfNoAggregate(ending)),
+      ...changed.flatMap((change) => (change.tracked ? this.#personalStatements(change, change.tracked) : [])),
+    ];
+  }
+
+  /**
+   * Locks every root that the command changes, before anything is written of its parts: who was overtaken learns it there. The order is
+   * always the same, so that commands do not wait for each other. MikroORM counts the write of a root that it updates; the others are
+   * counted here. Answers the rows as they were before, where projections read them.
+   */
+  async #lockRoots(changed: readonly Changed[], changes: OrmChanges): Promise<ReadonlyMap<object, unknown>> {
+    const kept = changed.flatMap(({ tracked }) => (tracked?.versionBefore === undefined ? [] : [tracked]));
+    const before = new Map<object, unknown>();
+    for (const { type, aggregate } of kept.toSorted(byIdentity)) {
+      const sql = this.#sql(type);
+      if (kept.length === 1 && !sql.readsBefore && updatesFirst(changes, aggregate)) continue;
+      const lock = isUpdated(changes, aggregate) ? sql.lockUnwritten : sql.countWrite;
+      const [row] = await this.query<{ before: unknown }>(lock, [type.id(aggregate), sql.writesOf(aggregate)]);
+      if (!row) throw new Conflict();
+      before.set(aggregate, row.before);
+    }
+    return before;
+  }
+
+  #personalStatements(changed: Changed, tracked: Tracked): Statement[] {
+    const { type, aggregate, namesBefore } = tracked;
+    if (!type.erasesPersonalData(aggregate)) return this.#renaming(tracked);
+    const owners = [changed.aggregateId, ...namesBefore].map(this.#ownerDigest);
+    const erasure = { text: ERASE_PERSONAL_DATA, values: [changed.aggregateId, this.#call.id] };
+    return [{ text: ERASE_OWNED, values: [owners] }, erasure];
   }
 
   /** What is recorded under a name that is given up is found by the id from now on: somebody else may take the name. */
-  #renaming({ type, aggregate, namesBefore }: Changed): Statement[] {
+  #renaming({ type, aggregate, namesBefore }: Tracked): Statement[] {
     const names = type.names?.(aggregate) ?? NO_NAMES;
     if (namesBefore.every((name) => names.includes(name))) return [];
     const digests = namesBefore.map(this.#ownerDigest);
@@ -264,65 +417,110 @@ export class UnitOfWork {
   }
 
   /** A change is kept with its events or not at all: what the handler is about to answer would otherwise not be what is stored. */
-  #refuseChangesWithoutEvent(changed: Changed | undefined, method: string): void {
-    const changes = this.#manager.getUnitOfWork();
-    changes.computeChangeSets();
-    for (const { type, aggregate } of this.#tracked) {
-      if (aggregate === changed?.aggregate) continue;
-      const change = changes.getChangeSets().find(({ entity }) => entity === aggregate);
-      if (change)
-        throw new ChangeWithoutEvent({
-          method,
-          type: type.name,
-          id: type.id(aggregate),
-          properties: Object.keys(change.payload),
-        });
+  #refuseChangesWithoutEvent(changed: readonly Changed[], changes: OrmChanges, method: string): void {
+    const isChanged = (aggregate: object): boolean => changed.some(({ tracked }) => tracked?.aggregate === aggregate);
+    for (const change of changes.getChangeSets()) {
+      if (!isChanged(change.entity)) this.#refuseUnless(isChanged, change.entity, { method, properties: changedIn(change) });
+      else if (change.type === ChangeSetType.DELETE)
+        throw new Error(`${method} removed an aggregate: it can only be marked as removed`);
     }
+    for (const { owner, property } of changes.getCollectionUpdates())
+      if (!isChanged(owner)) this.#refuseUnless(isChanged, owner, { method, properties: [property.name] });
   }
 
-  #statementsOfNoChange({ attempt, claim }: CommandEnding): Statement[] {
+  /** What belongs to an aggregate counts as it; what belongs to none is a script's, which has said what it changed, or nobody's. */
+  #refuseUnless(
+    isChanged: (aggregate: object) => boolean,
+    entity: object,
+    change: { method: string; properties: readonly string[] },
+  ): void {
+    const owner = this.#tracked.find(
+      ({ type, aggregate, partsBefore }) =>
+        aggregate === entity || partsBefore?.has(entity) || this.#sql(type).tree?.partsOf(aggregate).has(entity),
+    );
+    if (owner ? isChanged(owner.aggregate) : this.#scripted) return;
+    const { aggregateType, aggregateId } = owner
+      ? identityOf(owner)
+      : { aggregateType: entity.constructor.name, aggregateId: '' };
+    const isPart = owner && owner.aggregate !== entity;
+    const properties = isPart ? change.properties.map((name) => `${entity.constructor.name} ${name}`) : change.properties;
+    throw new ChangeWithoutEvent({ ...change, properties, of: `${aggregateType} ${aggregateId}`.trimEnd() });
+  }
+
+  /** The record and the key, of a command that changed no aggregate or more than one. */
+  #statementsOfNoAggregate({ attempt, claim }: CommandEnding): Statement[] {
     const ended = { outcome: 'succeeded', code: 'OK', reason: '', dryRun: false, answeredBy: undefined } as const;
     const { target } = this;
     const record = { text: STORE_RECORDS, values: [recordsParameter([{ ...attempt, ...ended, target, owners: NO_NAMES }])] };
     if (!claim) return [record];
-    return [record, { text: STORE_CLAIM, values: [...claimValues(claim), this.#origin.commandId, target?.aggregateId ?? null] }];
+    return [record, { text: STORE_CLAIM, values: [...claimValues(claim), this.#call.id, target?.aggregateId ?? null] }];
   }
 
-  #statement(changed: Changed, { attempt, claim }: CommandEnding, ids: RowIds): Statement {
-    const { type, aggregate, versionBefore } = changed;
+  #statement(changed: Changed, { aggregate, type }: Tracked, ending: CommandEnding): Statement {
     const sql = this.#sql(type);
     const change = this.#manager
       .getUnitOfWork()
       .getChangeSets()
       .find(({ entity }) => entity === aggregate);
-    const isNew = change?.type === ChangeSetType.CREATE;
-    const id = isNew ? ids.ofNewAggregate(type.id(aggregate)) : type.id(aggregate);
-    const beside = {
-      events: this.#eventValues(changed, id, ids),
-      record: successValues(attempt, versionBefore),
-      texts: sql.textsOf(aggregate),
-      claim: claim && claimValues(claim),
-    };
     const properties = (change?.payload ?? {}) as Record<string, unknown>;
-    if (isNew) return sql.insert({ ...properties, [sql.keyProperty]: id }, beside);
+    const beside = this.#beside(changed, sql, ending);
+    if (change?.type === ChangeSetType.CREATE) return sql.insert(properties, beside);
     return sql.update({ writes: sql.writesOf(aggregate), properties }, beside);
   }
 
-  #eventValues({ type, aggregate, events }: Changed, id: string, ids: RowIds): EventValues {
-    const { traceparent, occurredAt } = this.#origin;
+  #statementBeside(changed: Changed, before: ReadonlyMap<object, unknown>, ending: CommandEnding | undefined): Statement {
+    const { tracked } = changed;
+    if (!tracked) return storeEventsOnly(this.#eventValues(changed));
+    const sql = this.#sql(tracked.type);
+    return sql.beside(before.get(tracked.aggregate) ?? null, this.#beside(changed, sql, ending));
+  }
+
+  #beside(changed: Changed, sql: AggregateSql, ending: CommandEnding | undefined): SideEffects {
+    return {
+      events: this.#eventValues(changed),
+      data: sql.dataOf(changed.events),
+      texts: changed.tracked ? sql.textsOf(changed.tracked.aggregate) : [],
+      record: ending && successValues(ending.attempt, changed.versionBefore),
+      claim: ending?.claim && claimValues(ending.claim),
+    };
+  }
+
+  #eventValues({ aggregateType, aggregateId, version, stored }: Changed): EventValues {
     return [
-      type.name,
-      id,
-      type.version(aggregate),
-      ids.commandId,
-      traceparent,
-      occurredAt.toISOString(),
-      events.map((event) => ids.ofEvent(event.id)),
-      events.map(({ event }) => event.type),
-      events.map(({ event }) => event.payload),
-      events.map(({ event }) => event.personal),
+      aggregateType,
+      aggregateId,
+      version,
+      this.#call.id,
+      this.#call.contextValues.get(traceKey)?.traceparent ?? '',
+      this.#call.receivedAt.toISOString(),
+      stored.map(({ id }) => id),
+      stored.map(({ event }) => event.type),
+      stored.map(({ event }) => event.payload),
+      stored.map(({ event }) => event.personal),
     ];
   }
+}
+
+type OrmChanges = ReturnType<SqlEntityManager['getUnitOfWork']>;
+
+function identityOf({ type, aggregate }: Tracked): Omit<ScriptedChange, 'events' | 'versionBefore'> {
+  return { aggregateType: type.name, aggregateId: type.id(aggregate), version: type.version(aggregate) };
+}
+
+function byIdentity(a: Tracked, b: Tracked): number {
+  const [one, other] = [`${a.type.name} ${a.type.id(a.aggregate)}`, `${b.type.name} ${b.type.id(b.aggregate)}`];
+  return one < other ? -1 : 1;
+}
+
+/** What changed of an entity, in words. */
+function changedIn({ type, payload }: ReturnType<OrmChanges['getChangeSets']>[number]): readonly string[] {
+  if (type === ChangeSetType.UPDATE) return Object.keys(payload);
+  return [type === ChangeSetType.CREATE ? '(added)' : '(removed)'];
+}
+
+/** Values, also within arrays, some of them replaced. */
+function withStandIns(values: readonly unknown[], standIns: ReadonlyMap<unknown, string>): readonly unknown[] {
+  return values.map((value) => (Array.isArray(value) ? withStandIns(value, standIns) : (standIns.get(value) ?? value)));
 }
 
 function violatedConstraint(error: unknown): string | undefined {

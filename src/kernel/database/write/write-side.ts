@@ -1,12 +1,15 @@
-import { MikroORM } from '@mikro-orm/postgresql';
+import type { EntitySchema } from '@mikro-orm/core';
+import { createPostgreSqlTypeParsers, MikroORM } from '@mikro-orm/postgresql';
 import pg from 'pg';
 import type { Call } from '../../bus/call.ts';
-import { traceKey } from '../../bus/context-keys.ts';
+import type { DeclaredChanges } from '../../bus/command.ts';
 import type { OwnerDigest } from '../../command-log/personal-owner.ts';
 import type { Connection } from '../connection.ts';
 import { type ConnectionPool, createPool } from '../pool.ts';
 import { AggregateSql } from './aggregate-sql.ts';
 import type { AggregateType } from './aggregate-type.ts';
+import { BoundDriver } from './bound-driver.ts';
+import { flushSubscriber } from './orm-session.ts';
 import { UnitOfWork } from './unit-of-work.ts';
 
 /** How long a record may wait for its connection, in milliseconds. */
@@ -43,7 +46,20 @@ export class CommitsNotDurable extends Error {
 export async function createWriteSide(
   connection: Connection,
   types: readonly AggregateType<object>[],
-  { poolSize, waitMs, ownerDigest }: { poolSize: number; waitMs?: number; ownerDigest: OwnerDigest },
+  {
+    poolSize,
+    waitMs,
+    ownerDigest,
+    entities = [],
+    declared = new Map(),
+  }: {
+    poolSize: number;
+    waitMs?: number;
+    ownerDigest: OwnerDigest;
+    /** What scripts work on by the EntityManager, beside the aggregates and what these refer to. */
+    entities?: readonly EntitySchema[];
+    declared?: DeclaredChanges;
+  },
 ): Promise<WriteSide> {
   const pool = createPool(connection, {
     name: 'commands',
@@ -62,9 +78,11 @@ export async function createWriteSide(
     throw error;
   }
   const orm = await MikroORM.init({
-    // It has to have a name, and is never connected: the statements go through the pool.
+    // It has to have a name, and is never connected: the statements go through the pool, in the transactions of commands.
     dbName: 'bicameral',
-    entities: types.map(({ mapping }) => mapping),
+    driver: BoundDriver,
+    entities: [...types.map(({ mapping }) => mapping), ...entities],
+    subscribers: [flushSubscriber],
     discovery: { inferDefaultValues: false, warnWhenNoEntities: false },
   });
   const statements = new Map(
@@ -84,15 +102,10 @@ export async function createWriteSide(
         pool,
         manager: orm.em.fork(),
         sql,
+        call,
         attempt,
         ownerDigest,
-        cancellation: call.cancellation,
-        origin: {
-          commandId: call.id,
-          occurredAt: call.receivedAt,
-          traceparent: call.contextValues.get(traceKey)?.traceparent ?? '',
-          newId: call.newId,
-        },
+        declared,
       }),
     renew: () => {
       pool.renew();
@@ -105,9 +118,15 @@ export async function createWriteSide(
   };
 }
 
-/** MikroORM reads times as text. */
+/** MikroORM reads dates, times and intervals as text. */
 function ormTypes(): pg.CustomTypesConfig {
   const types = new pg.TypeOverrides();
-  types.setTypeParser(pg.types.builtins.TIMESTAMPTZ, (text) => text);
+  const parsers = createPostgreSqlTypeParsers((text) =>
+    (pg.types.getTypeParser(TEXT_ARRAY as never) as (text: string) => string[])(text),
+  );
+  for (const [oid, parse] of Object.entries(parsers)) types.setTypeParser(Number(oid), parse);
   return types;
 }
+
+/** The type text[], whose number `pg` does not name. */
+const TEXT_ARRAY = 1009;

@@ -3,6 +3,7 @@ import type { Cancellation } from '../../bus/cancellation.ts';
 import { cancellableQuery } from '../cancellable-query.ts';
 import { streamOf } from '../pg-internals.ts';
 import { leavesConnectionUsable } from '../sql-errors.ts';
+import type { Statement } from './aggregate-sql.ts';
 
 /** The one transaction of a command, on a connection of its own until it ends. */
 export class WriteTransaction {
@@ -29,15 +30,15 @@ export class WriteTransaction {
   }
 
   /**
-   * Sends a last statement and COMMIT together; when the statement fails, PostgreSQL rolls back instead of committing. COMMIT ignores
+   * Sends the last statements and COMMIT together; when one fails, PostgreSQL rolls back instead of committing. COMMIT ignores
    * cancellation: one that is stopped half-way may stand all the same.
    */
-  async queryAndCommit(text: string, values: readonly unknown[]): Promise<void> {
-    const [statement, commit] = await this.#together(() => {
-      const sent = this.#send(text, values);
-      return [Promise.allSettled([sent, this.#begun]), this.#client.query('commit').catch((error: unknown) => error)] as const;
+  async queryAndCommit(statements: readonly Statement[]): Promise<void> {
+    const [answers, commit] = await this.#together(() => {
+      const sent = statements.map(({ text, values }) => this.#send(text, values));
+      return [Promise.allSettled([...sent, this.#begun]), this.#client.query('commit').catch((error: unknown) => error)] as const;
     });
-    const failed = statement.find(({ status }) => status === 'rejected');
+    const failed = answers.find(({ status }) => status === 'rejected');
     if (failed?.status === 'rejected') {
       // With the rollback that COMMIT has come to, the connection is free; one that is lost is not.
       this.#client.release(this.#isSpent || commit instanceof Error);

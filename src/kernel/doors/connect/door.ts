@@ -11,7 +11,8 @@ import {
 } from '@connectrpc/connect-node';
 import type { Bus } from '../../bus/bus.ts';
 import { MalformedRequest } from '../../bus/errors.ts';
-import { toConnectError, typedError, type UnexpectedErrors } from '../../middleware/errors.ts';
+import { typedError } from '../../bus/typed-error.ts';
+import { toConnectError, type UnexpectedErrors } from '../../middleware/errors.ts';
 import { HostNotAllowed, isLocalHost } from '../allowed-hosts.ts';
 import { CallsInFlight } from '../calls-in-flight.ts';
 import type { Door, DoorOptions } from '../door.ts';

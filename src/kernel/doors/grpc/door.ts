@@ -10,7 +10,7 @@ import {
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import type { Bus, Rpc } from '../../bus/bus.ts';
-import { type MessageKind, methodName } from '../../bus/convention.ts';
+import { type CallKind, methodName } from '../../bus/convention.ts';
 import type { UnexpectedErrors } from '../../middleware/errors.ts';
 import { AddressInUse, parseAddress } from '../address.ts';
 import { CallsInFlight } from '../calls-in-flight.ts';
@@ -111,11 +111,11 @@ function addRpcs(
   server: Server,
   { bus, standard }: { bus: Bus; standard: readonly Rpc[] },
   options: HandlerOptions,
-): ReadonlyMap<string, MessageKind | 'stream'> {
+): ReadonlyMap<string, CallKind> {
   const service: Record<string, ServiceDefinition[string]> = {};
   const implementation: UntypedServiceImplementation = {};
-  const paths = new Map<string, MessageKind | 'stream'>();
-  const add = (rpc: Rpc, kind: MessageKind | 'stream'): void => {
+  const paths = new Map<string, CallKind>();
+  const add = (rpc: Rpc, kind: CallKind): void => {
     const { methodKind } = rpc.method;
     const name = methodName(rpc.method);
     const requestStream = methodKind === 'bidi_streaming';

@@ -1,7 +1,7 @@
 import type { OutgoingHttpHeaders, ServerHttp2Stream } from 'node:http2';
+import type { CallGauge } from '../../bus/call-gauge.ts';
 import type { MessageKind } from '../../bus/convention.ts';
 import { Overloaded } from '../../bus/errors.ts';
-import type { CallGauge } from '../../middleware/call-gauge.ts';
 import { toConnectError, type UnexpectedErrors } from '../../middleware/errors.ts';
 import { IN_FLIGHT } from '../../middleware/load-shedding.ts';
 import { statusHeaders } from './request-form.ts';

@@ -1,9 +1,9 @@
-import type { Interceptor } from '@connectrpc/connect';
 import { Reason, ReasonSchema } from '#gen/cqrs/v1/reasons_pb.js';
 import { Health as HealthService, HealthCheckResponse_ServingStatus as ServingStatus } from '#gen/grpc/health/v1/health_pb.js';
 import type { Rpc } from '../../bus/bus.ts';
 import type { Call } from '../../bus/call.ts';
 import { domainError, MalformedRequest } from '../../bus/errors.ts';
+import type { Middleware } from '../../bus/middleware.ts';
 import { ShuttingDown } from '../calls-in-flight.ts';
 import { streamRpc, unaryRpc } from './standard-rpc.ts';
 
@@ -38,17 +38,17 @@ export class Health {
     return this.#watchers.size;
   }
 
-  rpcs(interceptors: readonly Interceptor[]): readonly Rpc[] {
+  rpcs(middleware: readonly Middleware[]): readonly Rpc[] {
     const { check, list, watch } = HealthService.method;
     return [
-      unaryRpc(check, interceptors, ({ service }) => {
+      unaryRpc(check, middleware, ({ service }) => {
         if (!this.#serving.has(service)) throw new HealthUnknown(service);
         return { status: this.#statusOf(service) };
       }),
-      unaryRpc(list, interceptors, () => ({
+      unaryRpc(list, middleware, () => ({
         statuses: Object.fromEntries([...this.#serving.keys()].map((name) => [name, { status: this.#statusOf(name) }])),
       })),
-      streamRpc(watch, interceptors, (call) => this.#watch(call)),
+      streamRpc(watch, middleware, (call) => this.#watch(call)),
     ];
   }
 

@@ -1,6 +1,5 @@
 import type { DescFile, DescService, MessageInitShape } from '@bufbuild/protobuf';
 import { nestedTypes } from '@bufbuild/protobuf/reflect';
-import type { Interceptor } from '@connectrpc/connect';
 import { Code } from '@connectrpc/connect';
 import {
   ServerReflection,
@@ -10,6 +9,7 @@ import {
 import { ServerReflection as ServerReflectionAlpha } from '#gen/grpc/reflection/v1alpha/reflection_pb.js';
 import type { Rpc } from '../../bus/bus.ts';
 import type { Call } from '../../bus/call.ts';
+import type { Middleware } from '../../bus/middleware.ts';
 import { type ContractFile, contractFiles } from './contract-files.ts';
 import { streamRpc } from './standard-rpc.ts';
 
@@ -21,14 +21,14 @@ type MessageResponse = NonNullable<MessageInitShape<typeof ServerReflectionRespo
  * The next request of a stream is read when the answer to the last one has been taken, and a file goes once over a stream, unless it
  * is asked for again by itself.
  */
-export function reflectionRpcs(services: readonly DescService[], interceptors: readonly Interceptor[]): readonly Rpc[] {
+export function reflectionRpcs(services: readonly DescService[], middleware: readonly Middleware[]): readonly Rpc[] {
   let contracts: Contracts | undefined;
   const reflect = (call: Call) => {
     contracts ??= new Contracts(services);
     return answers(contracts, call);
   };
   return [ServerReflection, ServerReflectionAlpha].map((version) =>
-    streamRpc(version.method.serverReflectionInfo as typeof ServerReflection.method.serverReflectionInfo, interceptors, reflect),
+    streamRpc(version.method.serverReflectionInfo as typeof ServerReflection.method.serverReflectionInfo, middleware, reflect),
   );
 }
 

@@ -1,8 +1,8 @@
 import type { DescService } from '@bufbuild/protobuf';
-import type { Interceptor } from '@connectrpc/connect';
 import { Health as HealthService } from '#gen/grpc/health/v1/health_pb.js';
 import type { Rpc } from '../../bus/bus.ts';
-import { CallGauge } from '../../middleware/call-gauge.ts';
+import { CallGauge } from '../../bus/call-gauge.ts';
+import type { Middleware } from '../../bus/middleware.ts';
 import { deadline } from '../../middleware/deadline.ts';
 import { errors, type UnexpectedErrors } from '../../middleware/errors.ts';
 import { loadShedding } from '../../middleware/load-shedding.ts';
@@ -30,7 +30,7 @@ export function createStandardServices(parts: {
   /** All streams of the instance and how many there may be. */
   streams: { readonly gauge: CallGauge; readonly limit: number };
   /** What a caller of reflection passes when it is for those who have signed in. */
-  authentication: Interceptor;
+  authentication: Middleware;
 }): StandardServices {
   const { services, reflection, unexpected, streams } = parts;
   const unlimited = new CallGauge(Number.POSITIVE_INFINITY);

@@ -2,32 +2,32 @@ import { fromJson, type JsonObject, type JsonValue, type MessageInitShape, type 
 import { Outcome, type RecordedEvent } from '#gen/audit/v1/command_record_pb.js';
 import type { DifferenceSchema } from '#gen/audit/v1/command_service_pb.js';
 import { redact } from '../../../kernel/bus/redaction.ts';
-import type { ReplayedCommand } from '../../../kernel/command-log/replay.ts';
+import type { RerunCommand } from '../../../kernel/command-log/rerun/command-to-rerun.ts';
 import { outcomeName } from '../read-model/command-log.ts';
 import type { Recorded } from './recorded.ts';
 
 export type Difference = Omit<MessageInitShape<typeof DifferenceSchema>, '$typeName'>;
 
 /** A command that was run again, with its events as they are shown. */
-export type Rerun = Pick<ReplayedCommand, 'outcome' | 'reason' | 'target'> & { readonly events: readonly RecordedEvent[] };
+export type Rerun = Pick<RerunCommand, 'outcome' | 'reason' | 'target'> & { readonly events: readonly RecordedEvent[] };
 
 /**
- * Where a replay went another way than the record, aspect by aspect. What came from a stand-in, and what was erased since, is not
+ * Where a rerun went another way than the record, aspect by aspect. What came from a stand-in, and what was erased since, is not
  * compared; passwords are in no event.
  */
 export function differencesOf(
   { command, events }: Recorded,
-  replayed: Rerun,
+  rerun: Rerun,
   { standIns, eventTypes }: { standIns: ReadonlySet<string>; eventTypes: Registry },
 ): Difference[] {
-  const { target } = replayed;
+  const { target } = rerun;
   const aspects: [string, string, string][] = [
-    ['outcome', outcomeName(command.outcome) ?? Outcome[command.outcome] ?? '', replayed.outcome],
-    ['reason', command.reason, replayed.reason],
+    ['outcome', outcomeName(command.outcome) ?? Outcome[command.outcome] ?? '', rerun.outcome],
+    ['reason', command.reason, rerun.reason],
     ['aggregate', named(command.aggregateType, command.aggregateId), named(target?.aggregateType, target?.aggregateId)],
     ['version', versions(command.versionBefore, command.versionAfter), versions(target?.versionBefore, target?.versionAfter)],
     // The events of a dry run were not kept.
-    ...(command.dryRun ? [] : eventPairs(events, replayed.events)),
+    ...(command.dryRun ? [] : eventPairs(events, rerun.events)),
   ];
   return aspects.flatMap(([aspect, recorded, now]) => (recorded === now ? [] : [{ aspect, recorded, replayed: now }]));
 

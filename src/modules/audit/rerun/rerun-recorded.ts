@@ -4,7 +4,7 @@ import type { ReplayCommandResponseSchema } from '#gen/audit/v1/command_service_
 import { Reason } from '#gen/cqrs/v1/reasons_pb.js';
 import type { Route } from '../../../kernel/bus/bus.ts';
 import type { Message } from '../../../kernel/bus/call.ts';
-import type { CommandToReplay, Replay, ReplayedCommand } from '../../../kernel/command-log/replay.ts';
+import type { CommandToRerun, Rerun, RerunCommand } from '../../../kernel/command-log/rerun/command-to-rerun.ts';
 import { outcomeOf } from '../read-model/command-log.ts';
 import { toRecordedEvent } from '../read-model/recorded-event.ts';
 import { type Difference, differencesOf } from './differences.ts';
@@ -18,43 +18,43 @@ export type RerunReport = Omit<MessageInitShape<typeof ReplayCommandResponseSche
   readonly differences: Difference[];
 };
 
-/** What replays are made with. */
+/** What reruns are made with. */
 export interface RerunParts {
   /** The rpc with that name. */
   readonly route: (method: string) => Route | undefined;
-  readonly replay: Replay;
+  readonly rerun: Rerun;
   /** The types of all events that modules store. */
   readonly eventTypes: Registry;
 }
 
-/** Runs a command that is on record again and compares. Rejects as `Replay` does. */
+/** Runs a command that is on record again and compares. Rejects as `Rerun` does. */
 export async function rerunRecorded(
   recorded: Recorded,
-  { route: routeOf, replay, eventTypes }: RerunParts,
+  { route: routeOf, rerun, eventTypes }: RerunParts,
   signal: AbortSignal,
 ): Promise<RerunReport | { readonly obstacle: Obstacle }> {
   const { command } = recorded;
   const obstacle = obstacleOf(command);
   if (obstacle) return { obstacle };
   const route = routeOf(command.method);
-  if (!route?.replay) return { obstacle: 'METHOD_UNKNOWN' };
+  if (!route?.rerun) return { obstacle: 'METHOD_UNKNOWN' };
   const { commandId, personalErased, reason } = command;
   const gaps = { commandId, personalErased, invalid: reason === Reason[Reason.INVALID_REQUEST] };
   const { request: json, standIns, texts } = withStandIns(route.method.input, command.request ?? {}, gaps);
   const request = messageOf(route, json);
   if (!request) return { obstacle: 'REQUEST_OUTDATED' };
 
-  const replayed = await replay(toReplay(recorded, route, request), signal);
-  const events = replayed.events.map((event) => shown(event, eventTypes));
-  const differences = differencesOf(recorded, { ...replayed, events }, { standIns: texts, eventTypes });
-  const { outcome, code, state } = replayed;
+  const again = await rerun(toRerun(recorded, route, request), signal);
+  const events = again.events.map((event) => shown(event, eventTypes));
+  const differences = differencesOf(recorded, { ...again, events }, { standIns: texts, eventTypes });
+  const { outcome, code, state } = again;
   return {
     same: differences.length === 0,
     differences,
     standIns: [...standIns],
     outcome: outcomeOf(outcome),
     code,
-    reason: replayed.reason,
+    reason: again.reason,
     events,
     ...(state && { state }),
   };
@@ -68,7 +68,7 @@ function messageOf({ method }: Route, json: JsonObject): Message | undefined {
   }
 }
 
-function toReplay({ command }: Recorded, route: Route, request: Message): CommandToReplay {
+function toRerun({ command }: Recorded, route: Route, request: Message): CommandToRerun {
   const { commandId, principal, roles, session, issuer, reason, aggregateId, dryRun, peer, userAgent } = command;
   return {
     route,
@@ -82,6 +82,6 @@ function toReplay({ command }: Recorded, route: Route, request: Message): Comman
   };
 }
 
-function shown({ aggregateVersion, ...event }: ReplayedCommand['events'][number], eventTypes: Registry): RecordedEvent {
+function shown({ aggregateVersion, ...event }: RerunCommand['events'][number], eventTypes: Registry): RecordedEvent {
   return create(RecordedEventSchema, toRecordedEvent({ ...event, aggregate_version: aggregateVersion }, eventTypes));
 }

@@ -10,7 +10,7 @@ import {
 import { base64Encode } from '@bufbuild/protobuf/wire';
 import { field as fieldRules, type StringRules } from '@bufbuild/protovalidate/gen/buf/validate/validate_pb.js';
 import { isPersonal, isSecret, REDACTED } from '../../../kernel/bus/redaction.ts';
-import { standInEmail, standInText } from '../../../kernel/bus/replay.ts';
+import { standInEmail, standInText } from '../../../kernel/bus/rerun.ts';
 
 /** A request that can be handled again, in the JSON form of protobuf. */
 export interface RebuiltRequest {

@@ -1,5 +1,5 @@
 import { Reason } from '#gen/users/v1/reasons_pb.js';
-import { isStandInEmail, type RecordedVerdict, STAND_IN_DOMAIN } from '../../../kernel/bus/replay.ts';
+import { isStandInEmail, type RecordedVerdict, STAND_IN_DOMAIN } from '../../../kernel/bus/rerun.ts';
 import type { UnitOfWork } from '../../../kernel/database/write/unit-of-work.ts';
 import type { Users } from '../domain/users.ts';
 import { userRepository } from './user-repository.ts';

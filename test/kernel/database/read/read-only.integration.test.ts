@@ -6,6 +6,7 @@ import { pino } from 'pino';
 import { QueryService } from '#gen/users/v1/query_service_pb.js';
 import { permissionsOf } from '../../../../src/kernel/auth/roles.ts';
 import { createBus } from '../../../../src/kernel/bus/bus.ts';
+import { CallGauge } from '../../../../src/kernel/bus/call-gauge.ts';
 import { principalKey } from '../../../../src/kernel/bus/context-keys.ts';
 import { busModule } from '../../../../src/kernel/bus/module.ts';
 import { type QueryContext, query } from '../../../../src/kernel/bus/query.ts';
@@ -16,7 +17,6 @@ import { createReadSide, type ReadSide } from '../../../../src/kernel/database/r
 import { type Reader, readerKey } from '../../../../src/kernel/database/read/reader.ts';
 import { errorCode } from '../../../../src/kernel/database/sql-errors.ts';
 import { inProcessTransport } from '../../../../src/kernel/doors/in-process.ts';
-import { CallGauge } from '../../../../src/kernel/middleware/call-gauge.ts';
 import { createPipelines } from '../../../../src/kernel/middleware/pipeline.ts';
 import { validation } from '../../../../src/kernel/middleware/validation.ts';
 import { services } from '../../../../src/modules/users/services.ts';
@@ -128,7 +128,7 @@ function busWithWritingQuery(reads: ReadSide, unexpected: unknown[]) {
     calls: { ended: () => {} },
     unexpected: { newId: () => 'id', report: ({ error }) => unexpected.push(error) },
     authority: { admit: () => Promise.reject(new Error('nobody has a token')), onEnd: () => () => {} },
-    validation: validation().interceptor,
+    validation: validation(),
     recorder: { record: async () => {} },
     refusals: { admit: () => true },
     idempotency: {} as never,

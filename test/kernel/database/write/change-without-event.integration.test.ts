@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { CommandService } from '#gen/users/v1/command_service_pb.js';
+import { CommandAttempt } from '../../../../src/kernel/command-log/command-attempt.ts';
 import type { UnitOfWork } from '../../../../src/kernel/database/write/unit-of-work.ts';
 import { ChangeWithoutEvent } from '../../../../src/kernel/database/write/unit-of-work.ts';
 import { createWriteSide, type WriteSide } from '../../../../src/kernel/database/write/write-side.ts';
-import { CommandAttempt } from '../../../../src/kernel/middleware/command-attempt.ts';
 import type { User } from '../../../../src/modules/users/domain/user.ts';
 import { UserType } from '../../../../src/modules/users/persistence/user-type.ts';
 import { signUp } from '../../../support/people.ts';

@@ -1,7 +1,7 @@
 import { type Client, Code, createClient } from '@connectrpc/connect';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Health, HealthCheckResponse_ServingStatus as ServingStatus } from '#gen/grpc/health/v1/health_pb.js';
-import { CallGauge } from '../../../../src/kernel/middleware/call-gauge.ts';
+import { CallGauge } from '../../../../src/kernel/bus/call-gauge.ts';
 import { type Conformance, conformanceService } from '../../../support/conformance-service.ts';
 import { openDoors, SUBJECTS } from '../../../support/doors.ts';
 import { refusalOf } from '../../../support/errors.ts';

@@ -11,8 +11,8 @@ import {
   type ServerReflectionResponse,
 } from '#gen/grpc/reflection/v1/reflection_pb.js';
 import { ServerReflection as ServerReflectionAlpha } from '#gen/grpc/reflection/v1alpha/reflection_pb.js';
+import { CallGauge } from '../../../../src/kernel/bus/call-gauge.ts';
 import type { ReflectionAccess } from '../../../../src/kernel/doors/standard/standard-services.ts';
-import { CallGauge } from '../../../../src/kernel/middleware/call-gauge.ts';
 import { conformanceService } from '../../../support/conformance-service.ts';
 import { openDoors, SUBJECTS } from '../../../support/doors.ts';
 import { refusalOf } from '../../../support/errors.ts';

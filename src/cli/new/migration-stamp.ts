@@ -1,0 +1,25 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { basename, join } from 'node:path';
+
+/** The beginning of a migration's name: now in UTC, `20261130093000`, and behind every migration that is there. */
+export function stampAfter(root: string, now: Date): string {
+  const own = stampOf(now);
+  const last = migrationStamps(join(root, 'src')).sort().at(-1) ?? '';
+  return own > last ? own : secondsLater(last, 1);
+}
+
+/** Migrations run in the order of their names. */
+export function secondsLater(stamp: string, seconds: number): string {
+  const [, date, hours, minutes, rest] = /^(\d{8})(\d\d)(\d\d)(\d\d)$/.exec(stamp) ?? [];
+  const day = date?.replace(/(\d{4})(\d\d)(\d\d)/, '$1-$2-$3');
+  return stampOf(new Date(Date.parse(`${day}T${hours}:${minutes}:${rest}Z`) + seconds * 1000));
+}
+
+const stampOf = (time: Date): string => time.toISOString().replace(/\D/g, '').slice(0, 14);
+
+function migrationStamps(folder: string): string[] {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((path) => /(^|\/)migrations\/\d{14}-[^/]*\.ts$/.test(path))
+    .map((path) => basename(path).slice(0, 14));
+}

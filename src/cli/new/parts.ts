@@ -1,0 +1,115 @@
+import { nameOf } from './name.ts';
+import { rpcIn, typeIn } from './proto.ts';
+import { codeOf, cut, type Range, without } from './source.ts';
+import { templateFile } from './template.ts';
+import { memberIn, memberRange } from './typescript.ts';
+
+/**
+ * What in the template is only there to be cut out, for a module that is there already: the command `RetireGardenTool` with the event that
+ * it records, a projection, and a migration. A new module comes without them.
+ */
+export const TEMPLATE_COMMAND = nameOf(['retire', 'garden', 'tool']);
+export const TEMPLATE_EVENT = nameOf(['garden', 'tool', 'retired']);
+/** The method of the aggregate that decides, and what is said of it. */
+export const TEMPLATE_METHOD = 'retire';
+export const TEMPLATE_SENTENCE = 'Retires a garden tool.';
+
+const COMMAND = TEMPLATE_COMMAND.pascal;
+const EVENT = TEMPLATE_EVENT.pascal;
+const METHOD = TEMPLATE_METHOD;
+
+export const TEMPLATE_PROJECTION = nameOf(['garden', 'tool', 'overview']);
+export const TEMPLATE_MIGRATION = nameOf(['another', 'change']);
+
+export const PATHS = {
+  migrations: 'src/modules/tool_shed/migrations.ts',
+  type: 'src/modules/tool_shed/persistence/garden-tool-type.ts',
+  projection: 'src/modules/tool_shed/persistence/garden-tool-overview.ts',
+  readModel: 'src/modules/tool_shed/read-model/garden-tool-overview.ts',
+  projectionTest: 'test/modules/tool_shed/persistence/garden-tool-overview.integration.test.ts',
+  projectionMigration: 'src/modules/tool_shed/migrations/20261130000002-garden-tool-overview.ts',
+  migration: 'src/modules/tool_shed/migrations/20261130000003-another-change.ts',
+  commandService: 'proto/tool_shed/v1/command_service.proto',
+  queryService: 'proto/tool_shed/v1/query_service.proto',
+  events: 'proto/tool_shed/v1/events.proto',
+  reasons: 'proto/tool_shed/v1/reasons.proto',
+  handler: 'src/modules/tool_shed/commands/retire-garden-tool.ts',
+  handlerTest: 'test/modules/tool_shed/commands/retire-garden-tool.unit.test.ts',
+  aggregate: 'src/modules/tool_shed/domain/garden-tool.ts',
+  eventUnion: 'src/modules/tool_shed/domain/garden-tool-events.ts',
+  eventMessages: 'src/modules/tool_shed/persistence/garden-tool-event-messages.ts',
+} as const;
+
+/** What a part of the template is there for sure: a part that is not found is a defect of the template. */
+function found<T>(part: T | undefined, what: string): T {
+  if (part === undefined) throw new Error(`the template has no ${what}`);
+  return part;
+}
+
+/** The parts of the command that stand in files with others. */
+export const commandPart = () => {
+  const services = templateFile(PATHS.commandService);
+  return {
+    rpc: found(rpcIn(services, COMMAND), `rpc ${COMMAND}`),
+    messages: [`${COMMAND}Request`, `${COMMAND}Response`].map((name) => found(typeIn(services, name), name)),
+    method: found(memberIn(templateFile(PATHS.aggregate), METHOD), METHOD),
+  };
+};
+
+/** The parts of the event. */
+export const eventPart = () => {
+  const messages = templateFile(PATHS.eventMessages);
+  return {
+    message: found(typeIn(templateFile(PATHS.events), EVENT), EVENT),
+    unionMember: `{ readonly type: '${EVENT}' }`,
+    case: cut(messages, caseRange(messages)),
+    schema: `${EVENT}Schema`,
+  };
+};
+
+/** A file of the template without what is there to be cut out; undefined for one that is there for that alone. */
+export function withoutParts(path: string, text: string): string | undefined {
+  switch (path) {
+    case PATHS.handler:
+    case PATHS.handlerTest:
+    case PATHS.projection:
+    case PATHS.readModel:
+    case PATHS.projectionMigration:
+    case PATHS.projectionTest:
+    case PATHS.migration:
+      return undefined;
+    case PATHS.migrations:
+      return text.replace(/^.*(GardenToolOverview|AnotherChange).*\n/gm, '');
+    case PATHS.type:
+      return text.replace(/, gardenToolOverview\b/, '').replace(/^import .*gardenToolOverview.*\n/m, '');
+    case PATHS.commandService: {
+      const withoutRpc = withoutBlock(text, found(rpcIn(text, COMMAND), COMMAND));
+      return [`${COMMAND}Request`, `${COMMAND}Response`].reduce(
+        (rest, name) => withoutBlock(rest, found(typeIn(rest, name), name)),
+        withoutRpc,
+      );
+    }
+    case PATHS.events:
+      return withoutBlock(text, found(typeIn(text, EVENT), EVENT));
+    case PATHS.aggregate:
+      return without(text, withBlankLine(text, found(memberRange(text, METHOD), METHOD)));
+    case PATHS.eventUnion:
+      return text.replace(new RegExp(`\\n  \\| \\{ readonly type: '${EVENT}' \\}`), '');
+    case PATHS.eventMessages:
+      return without(text, caseRange(text)).replace(new RegExp(`,?\\s*${EVENT}Schema\\b(?=[^;]*from)`), '');
+    default:
+      return text;
+  }
+}
+
+/** Takes a block away together with the blank line before it. */
+const withoutBlock = (text: string, block: string): string => text.replace(`\n${block}`, '');
+
+const withBlankLine = (text: string, { from, to }: Range): Range => ({ from, to: text[to] === '\n' ? to + 1 : to });
+
+function caseRange(text: string): Range {
+  const from = text.indexOf(`    case '${EVENT}'`);
+  const next = /^ {4}(case|default)\b/m.exec(codeOf(text).slice(from + 8));
+  if (from < 0 || !next) throw new Error(`the template has no case ${EVENT}`);
+  return { from, to: from + 8 + next.index };
+}

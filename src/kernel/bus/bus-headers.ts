@@ -1,0 +1,41 @@
+import { Reason, ReasonSchema } from '#gen/cqrs/v1/reasons_pb.js';
+import type { Call } from './call.ts';
+import { DRY_RUN_HEADER } from './dry-run.ts';
+import { domainError, type FieldViolation } from './errors.ts';
+
+export const CONSISTENCY_HEADER = 'cqrs-consistency';
+
+/**
+ * In an answer: a token by which the service knows the caller's device again. In a request: that token. It lets nobody in; guesses that
+ * come with it are counted apart from those of strangers.
+ */
+export const DEVICE_HEADER = 'cqrs-device';
+
+/** What callers send of the bus's own. */
+export const REQUEST_HEADERS: ReadonlySet<string> = new Set([CONSISTENCY_HEADER, DRY_RUN_HEADER, DEVICE_HEADER]);
+
+export class HeaderInvalid extends domainError(ReasonSchema, Reason.HEADER_INVALID) {
+  override readonly violations: readonly FieldViolation[];
+  constructor(problem: string) {
+    super(problem);
+    this.violations = [{ field: '', description: problem }];
+  }
+}
+
+/** Throws HeaderInvalid for a command with a header that looks like one of the bus and is none: a misspelled `cqrs-dry-run` would be done. */
+export function refuseUnknownHeaders(call: Call): void {
+  for (const name of call.headerNames) {
+    if (name.startsWith('cqrs-') && !REQUEST_HEADERS.has(name)) {
+      const known = [...REQUEST_HEADERS].join(', ');
+      throw new HeaderInvalid(`the bus knows no header of that name: ${name.slice(0, 64)}; there are ${known}`);
+    }
+  }
+}
+
+/** Whether a query has to be answered with everything that was answered before. Throws HeaderInvalid. */
+export function wantsStrongConsistency(call: Call): boolean {
+  const value = call.headerValue(CONSISTENCY_HEADER);
+  if (value === undefined) return false;
+  if (value !== 'strong') throw new HeaderInvalid(`the header ${CONSISTENCY_HEADER} has to be strong, or left out`);
+  return true;
+}

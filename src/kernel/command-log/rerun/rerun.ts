@@ -1,0 +1,84 @@
+import { Code } from '@connectrpc/connect';
+import { permissionsOf } from '../../auth/roles.ts';
+import { Call } from '../../bus/call.ts';
+import { principalKey } from '../../bus/context-keys.ts';
+import { methodName } from '../../bus/convention.ts';
+import { Conflict, DomainError } from '../../bus/errors.ts';
+import { rerunKey } from '../../bus/rerun.ts';
+import { unitOfWorkKey } from '../../database/write/unit-of-work.ts';
+import { CommandAttempt, commandAttemptKey } from '../command-attempt.ts';
+import type { CommandRecorder } from '../command-recorder.ts';
+import type { CommandToRerun, Rerun, RerunCommand } from './command-to-rerun.ts';
+
+/** They tell of the circumstances and not of the command. */
+const CIRCUMSTANCES: ReadonlySet<Code> = new Set([
+  Code.Unavailable,
+  Code.ResourceExhausted,
+  Code.DeadlineExceeded,
+  Code.Canceled,
+]);
+
+/**
+ * Runs recorded commands again through the `rerun` pipeline. Each is rolled back, unless there is a recorder: then what it does is kept,
+ * and so is its record, however it ends.
+ */
+export function createRerun({
+  recorder,
+  report,
+}: {
+  recorder?: Pick<CommandRecorder, 'record'>;
+  /** Told of the errors that nobody planned; each is the outcome `failed` of its command. */
+  report: (error: unknown, commandId: string) => void;
+}): Rerun {
+  return async (command, signal) => {
+    const call = callFor(command);
+    const attempt = new CommandAttempt(call);
+    attempt.dryRun = recorder === undefined || command.dryRun;
+    call.contextValues.set(commandAttemptKey, attempt);
+
+    const error = await errorOf(command, call, signal);
+    if (error instanceof Conflict || (error instanceof DomainError && CIRCUMSTANCES.has(error.code))) throw error;
+    if (error !== undefined && !(error instanceof DomainError)) report(error, command.id);
+    const record = attempt.record(error);
+    if (recorder && !attempt.isRecorded) await recorder.record(record);
+
+    const { outcome, code, reason } = record;
+    if (error !== undefined) return { outcome, code, reason, target: record.target, events: [], state: undefined };
+    return { outcome, code, reason, ...changesOf(call) };
+  };
+}
+
+function callFor({ route, id, request, principal, verdict, peer, userAgent }: CommandToRerun): Call {
+  const call = new Call({
+    method: route.method,
+    request,
+    id,
+    origin: { door: 'in-process', peer, deadline: undefined, requestMethod: 'POST' },
+    header: () => new Headers(),
+    readHeader: (name) => (name === 'user-agent' ? userAgent : undefined),
+  });
+  call.contextValues.set(principalKey, { ...principal, permissions: permissionsOf(principal.roles) });
+  call.contextValues.set(rerunKey, verdict);
+  return call;
+}
+
+async function errorOf({ route }: CommandToRerun, call: Call, signal: AbortSignal): Promise<unknown> {
+  if (!route.rerun) throw new Error(`${methodName(route.method)} cannot be run again`);
+  const cancel = (): void => call.cancellation.cancel(signal.reason);
+  if (signal.aborted) cancel();
+  signal.addEventListener('abort', cancel);
+  try {
+    await route.rerun(call);
+    return undefined;
+  } catch (error) {
+    return error ?? new Error('thrown without an error');
+  } finally {
+    signal.removeEventListener('abort', cancel);
+  }
+}
+
+function changesOf(call: Call): Pick<RerunCommand, 'target' | 'events' | 'state'> {
+  const work = call.contextValues.get(unitOfWorkKey);
+  const events = work?.events.map(({ event, ...rest }) => ({ ...event, ...rest })) ?? [];
+  return { target: work?.target, events, state: work?.state };
+}

@@ -1,0 +1,19 @@
+import { command } from 'bicameral';
+import { err } from 'neverthrow';
+import { CommandService } from '#gen/tool_shed/v1/command_service_pb.js';
+import { GardenToolNotFound } from '../garden-tool-not-found.ts';
+import type { ToolShedContext } from './context.ts';
+import { toGardenTool } from './to-garden-tool.ts';
+
+/** Renames a garden tool. */
+export const renameGardenTool = command(
+  CommandService.method.renameGardenTool,
+  async (request, { gardenTools, now }: ToolShedContext) => {
+    const gardenTool = await gardenTools.find(request.gardenToolId);
+    if (!gardenTool) return err(new GardenToolNotFound(request.gardenToolId));
+
+    return gardenTool
+      .rename(request.name, { at: now, expectedVersion: request.expectedVersion })
+      .map(() => ({ gardenTool: toGardenTool(gardenTool) }));
+  },
+);
