@@ -2,4 +2,4 @@
 /** The program: `bicameral serve` and the other subcommands. */
 import { runCommandLine } from './cli/command-line.ts';
 
-await runCommandLine(process.argv, process.env);
+await runCommandLine({ name: 'bicameral', load: () => import('./app.ts') });

@@ -15,5 +15,5 @@ export function clearTextWarning({
   const addresses = Object.entries({ GRPC_ADDRESS: grpcAddress, HTTP_ADDRESS: httpAddress });
   const open = addresses.filter(([, address]) => !isLoopback(parseAddress(address).host)).map(([name]) => name);
   if (open.length === 0) return undefined;
-  return `${open.join(' and ')} can be reached from other machines in clear text: whoever is on the way can read passwords and tokens. Set TLS_CERT_FILE and TLS_KEY_FILE, or name the proxy that brings TLS in TRUSTED_PROXIES`;
+  return `${open.join(' and ')} can be reached from other machines in clear text: anybody on the way can read passwords and tokens. Set TLS_CERT_FILE and TLS_KEY_FILE, or name the proxy that terminates TLS in TRUSTED_PROXIES`;
 }

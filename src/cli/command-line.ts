@@ -7,16 +7,29 @@ import { addSealCommands } from './audit/seal-commands.ts';
 import { explain } from './explain.ts';
 import { addKeyCommands } from './keys/key-commands.ts';
 import { addNewCommands } from './new/new-commands.ts';
+import type { ServiceProgram } from './program.ts';
 import type { ReplayOptions } from './replay/replay.ts';
 import { withTrustOptions } from './service-options.ts';
 import type { TopOptions } from './top/top.ts';
 import { endTraced, traceCallsOf } from './traced-calls.ts';
 import type { TrustFiles } from './trust.ts';
 
-/** Parses the command line and runs the subcommand; each is loaded only when it is called. Exits with 1 when it fails. */
-export async function runCommandLine(argv: readonly string[], environment: Environment): Promise<void> {
-  const program = new Command('bicameral')
-    .description('A CQRS gRPC service on PostgreSQL.')
+/**
+ * The command line of a service, under its own name: `serve`, `dev`, `migrate`, `token`, `status` and the others. Parses the arguments and runs
+ * the subcommand; each is loaded only when it is called. Exits with 1 when it fails.
+ *
+ * ```ts
+ * // src/main.ts; src/app.ts exports the application
+ * await runCommandLine({ name: 'shop', load: () => import('./app.ts') });
+ * ```
+ */
+export async function runCommandLine(
+  service: ServiceProgram,
+  argv: readonly string[] = process.argv,
+  environment: Environment = process.env,
+): Promise<void> {
+  const program = new Command(service.name)
+    .description(service.description ?? 'A CQRS gRPC service on PostgreSQL.')
     .showHelpAfterError()
     .addHelpText('after', '\nSettings come from the environment; docs/configuration.md lists them all.');
 
@@ -27,7 +40,7 @@ export async function runCommandLine(argv: readonly string[], environment: Envir
       'after',
       '\nWithout DATABASE_URL it runs a PostgreSQL primary and replica of its own, under DATA_DIR (default .data).',
     )
-    .action(async () => (await import('./serve.ts')).serve(environment));
+    .action(async () => (await import('./serve.ts')).serve(service, environment));
 
   program
     .command('dev')
@@ -37,23 +50,25 @@ export async function runCommandLine(argv: readonly string[], environment: Envir
     .action(async (options: { inspect?: string | true }) => (await import('./dev/dev.ts')).dev(environment, options));
   program
     .command('dev-service', { hidden: true })
-    .action(async () => (await import('./dev/dev-service.ts')).devService(environment));
+    .action(async () => (await import('./dev/dev-service.ts')).devService(service, environment));
+
+  program.command('worker', { hidden: true }).action(async () => (await import('./worker.ts')).runWorker(service, environment));
 
   program
     .command('migrate')
-    .description('Bring the database schema up to date, and stop.')
-    .option('--json', 'print the names of the migrations that were run as JSON')
-    .addHelpText('after', '\nUses DATABASE_OWNER_URL, else DATABASE_URL. Any number may run at once.')
+    .description('Bring the database schema up to date, and exit.')
+    .option('--json', 'print the names of the migrations that ran, as JSON')
+    .addHelpText('after', '\nUses DATABASE_OWNER_URL, or else DATABASE_URL. Several may run at once.')
     .action(async (options: { json?: true }) => (await import('./migrate.ts')).migrateDatabase(environment, options));
 
   program
     .command('token')
     .description('Print an access token, signed with the local key.')
-    .option('--role <role...>', 'roles that the token holds: admin, auditor, operator', [])
-    .option('--subject <id>', 'who the token is for', 'operator')
-    .option('--ttl <time>', 'how long it is good: 90s, 15m, at most 12h', '15m')
-    .option('--json', 'print the token and its end as JSON')
-    .addHelpText('after', '\nWhoever can read the key that signs (AUTH_SIGNING_KEYS, AUTH_SIGNING_KEY_FILE) is the operator.')
+    .option('--role <role...>', 'the roles of the token: admin, auditor, operator', [])
+    .option('--subject <id>', 'the subject of the token', 'operator')
+    .option('--ttl <time>', 'how long the token is valid: 90s, 15m, at most 12h', '15m')
+    .option('--json', 'print the token and its expiry as JSON')
+    .addHelpText('after', '\nThe operator is anybody who can read the key that signs (AUTH_SIGNING_KEYS, AUTH_SIGNING_KEY_FILE).')
     .action(async (options: { role: string[]; subject: string; ttl: string; json?: true }) =>
       (await import('./token.ts')).printToken(environment, options),
     );
@@ -63,7 +78,7 @@ export async function runCommandLine(argv: readonly string[], environment: Envir
   withTrustOptions(
     program
       .command('status')
-      .description('Ask a running service how it is. Exits with 1 unless all of it serves.')
+      .description('Show the health of a running service. Exits with 1 unless every service serves.')
       .option('--json', 'print JSON'),
   )
     .addHelpText('after', '\nAsks at GRPC_ADDRESS and HTTP_ADDRESS.')
@@ -72,18 +87,18 @@ export async function runCommandLine(argv: readonly string[], environment: Envir
   program
     .command('top')
     .description('Show what a running service does: calls, errors and latency by rpc, databases, the log, the slowest calls.')
-    .option('--interval <time>', 'how often to look: 1s, 10s, at most 1h', '1s')
-    .option('--json', 'print one interval as JSON, and stop')
+    .option('--interval <time>', 'the interval of measurement: 1s, 10s, at most 1h', '1s')
+    .option('--json', 'print one interval as JSON, and exit')
     .addHelpText(
       'after',
-      '\nReads the metrics at METRICS_ADDRESS. On a terminal it goes on until q or Ctrl-C; elsewhere it prints once.',
+      '\nReads the metrics at METRICS_ADDRESS. On a terminal it runs until q or Ctrl-C. Elsewhere it prints once.',
     )
     .action(async (options: TopOptions) => (await import('./top/top.ts')).top(environment, options));
 
   const audit = program
     .command('audit')
-    .description('Look at the log of commands: who did what, when, and how it ended.')
-    .addHelpText('after', '\nAsks a running service at GRPC_ADDRESS.');
+    .description('Read the log of commands: who did what, when, and how it ended.')
+    .addHelpText('after', '\nCalls a running service at GRPC_ADDRESS.');
   addLogCommands(audit, environment);
   addSealCommands(audit, environment);
 
@@ -91,7 +106,7 @@ export async function runCommandLine(argv: readonly string[], environment: Envir
     program
       .command('replay')
       .description(
-        'Run recorded commands again into an empty database. Exits with 1 when one goes another way than it is on record.',
+        'Run recorded commands again, into an empty database. Exits with 1 when a command ends in another way than on record.',
       )
       .requiredOption('--into <url>', 'an empty PostgreSQL database, as the role that owns it')
       .option('--from <place>', 'begin here: a sequence number, 2026-11-24, or 2026-11-24T10:30:00Z (default: the beginning)')
@@ -102,7 +117,7 @@ export async function runCommandLine(argv: readonly string[], environment: Envir
       .option('--json', 'print JSON'),
   )
     .addHelpText('after', '\nReads the log of a running service at GRPC_ADDRESS, and changes nothing there.')
-    .action(async (options: ReplayOptions) => (await import('./replay/replay.ts')).replayLog(environment, options));
+    .action(async (options: ReplayOptions) => (await import('./replay/replay.ts')).replayLog(service, { environment, options }));
 
   program
     .command('generate')

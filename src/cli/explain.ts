@@ -18,5 +18,5 @@ function missingHandler(error: Error): string | undefined {
   if (!path) return undefined;
   const method = file.replace(/(?:^|-)(\w)/g, (_, letter: string) => letter.toUpperCase());
   const service = folder === 'commands' ? 'CommandService' : 'QueryService';
-  return `${method} of the ${module} module's ${service} has no handler: ${path} is missing.\nWrite it, or take the rpc out of the contract and run \`npm run generate\`.`;
+  return `${method} of the ${module} module's ${service} has no handler: ${path} is missing.\nWrite it, or remove the rpc from the contract and run \`npm run generate\`.`;
 }

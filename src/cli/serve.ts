@@ -5,6 +5,7 @@ import { createLogger } from '../kernel/telemetry/logger.ts';
 import { clearTextWarning } from './clear-text.ts';
 import { firstSignal } from './first-signal.ts';
 import { hangUp } from './hang-up.ts';
+import type { ServiceProgram } from './program.ts';
 import { createConsoleProgress } from './progress.ts';
 import { welcome } from './welcome.ts';
 
@@ -21,11 +22,12 @@ interface ServeOptions {
  * matters: it may leave, hang up or be full.
  */
 export async function serve(
+  program: ServiceProgram,
   environment: Environment,
   { database, onServing = (text) => void process.stderr.write(text) }: ServeOptions = {},
 ): Promise<void> {
   process.stderr.on('error', () => {});
-  const { application } = await import('../app.ts');
+  const { application } = await program.load();
   const read = readConfig(environment, application.modules);
   const config = database ? { ...read, database } : read;
   const isAlone = config.workers === 1;
@@ -38,19 +40,19 @@ export async function serve(
   if (warning !== undefined) logger.warn(warning);
   // Before the database, which may take half a minute to make.
   await refuseTakenAddresses(config);
-  const start = isAlone ? (await import('../app.ts')).startApp : (await import('./start-workers.ts')).startWorkers;
+  const start = isAlone ? (await import('../kernel/service.ts')).startService : (await import('./start-workers.ts')).startWorkers;
   // Heard from here on: a signal during the start ends the program in order once it has started, and leaves no server behind.
   const renewal: { renew?: () => Promise<void> } = {};
   const signaled = Promise.race([firstSignal(), hangUp(() => void renewal.renew?.())]);
-  const app = await start(config, { logger, onProgress: createConsoleProgress() });
+  const app = await start(application, { config, logger, onProgress: createConsoleProgress() });
   renewal.renew = app.renewCertificates;
-  onServing(welcome(read, app));
+  onServing(welcome(application, { config: read, ports: app }));
 
   const signal = await signaled;
   logger.info({ signal }, 'stopping');
   await app.stop();
   logger.info('stopped');
-  // A request to a collector that is away would keep the program for seconds.
+  // A request to a collector that is unavailable would keep the program for seconds.
   if (config.tracing.on) process.exit();
 }
 

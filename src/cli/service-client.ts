@@ -70,7 +70,7 @@ function namesUnknownKey(address: string): Interceptor {
     } catch (error) {
       if (!(error instanceof ConnectError) || !isUntrusted(error)) throw error;
       const problem =
-        `the service at ${address} does not know the key that signed the token of this command: restart it if the key was rotated ` +
+        `the service at ${address} does not know the key that signed the token of this command: restart the service if the key was rotated ` +
         'since its start; otherwise name its own keys with AUTH_SIGNING_KEYS, AUTH_SIGNING_KEY_FILE or DATA_DIR';
       throw new ConnectError(problem, error.code, undefined, [], error);
     }
@@ -97,7 +97,7 @@ function namesWhoIsAway(address: string): Interceptor {
 }
 
 function connectionProblem({ code, cause }: ConnectError, signal: AbortSignal): string | undefined {
-  if (Error.isError(cause) && 'code' in cause) return 'Nothing answers at';
+  if (Error.isError(cause) && 'code' in cause) return 'Nothing listens at';
   // How HTTP/2 shows a connection that the other side ended, e.g. because it wants a client certificate (TLS 1.3).
   return code === Code.Canceled && !signal.aborted ? 'The connection was closed by' : undefined;
 }

@@ -1,12 +1,11 @@
 import cluster from 'node:cluster';
-import { extname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import type { App } from '../app.ts';
 import { openKeys } from '../kernel/auth/open-keys.ts';
 import type { Config } from '../kernel/config.ts';
 import { openMigratedDatabase } from '../kernel/database/open-database.ts';
 import { parseAddress } from '../kernel/doors/address.ts';
+import type { Application, Service } from '../kernel/service.ts';
 import { openMetrics } from '../kernel/start/open-door.ts';
 import { counts, merged, type Snapshot } from '../kernel/telemetry/metrics/snapshot.ts';
 import { settlePorts } from './settle-ports.ts';
@@ -27,9 +26,9 @@ const WELL_AFTER = 60_000;
  * another one serves. Workers end with this process, also by `kill -9`, because they notice that it is gone.
  */
 export async function startWorkers(
-  config: Config,
-  { logger, onProgress }: { logger: Logger; onProgress: (step: string) => void },
-): Promise<Omit<App, 'bus'>> {
+  _application: Application,
+  { config, logger, onProgress }: { config: Config; logger: Logger; onProgress: (step: string) => void },
+): Promise<Omit<Service, 'bus'>> {
   const database = await openMigratedDatabase(config.database, { onProgress, logger });
   const stopping = new AbortController();
   const running = new Set<WorkerProcess>();
@@ -82,7 +81,8 @@ export async function startWorkers(
       return worker;
     };
     onProgress(`starting ${config.workers} workers`);
-    cluster.setupPrimary({ exec: join(import.meta.dirname, `worker${extname(import.meta.filename)}`), args: [] });
+    // The same program, whatever service's it is.
+    cluster.setupPrimary({ exec: process.argv[1] ?? '', args: ['worker'] });
     const workers = Array.from({ length: config.workers }, fork);
     await Promise.all(workers.map(({ serving }) => serving));
     pages = await openMetrics(config, metrics);

@@ -8,7 +8,7 @@ const LONGEST_TTL_MS = 12 * 60 * 60_000;
 
 class UnknownRole extends Error {
   constructor(roles: readonly string[]) {
-    super(`There is no role ${roles.join(', ')}. Roles are ${Object.keys(ROLES).join(', ')}.`);
+    super(`There is no role ${roles.join(', ')}. The roles are ${Object.keys(ROLES).join(', ')}.`);
     this.name = 'UnknownRole';
   }
 }

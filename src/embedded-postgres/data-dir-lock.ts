@@ -60,7 +60,7 @@ function takeLock(dataDir: string, pidFile: string): DatabaseSync {
 function reasonOf(cause: unknown): string {
   if (errorCode(cause) === 'ENOSPC' || sqliteCode(cause) === SQLITE_FULL) return 'the disk is full; make room on it';
   if (sqliteCode(cause) === SQLITE_NOTADB) return 'it is damaged; delete it';
-  return `${cause instanceof Error ? cause.message : cause}; check who owns it, and whether the disk is full`;
+  return `${cause instanceof Error ? cause.message : cause}; check its owner, and whether the disk is full`;
 }
 
 const sqliteCode = (error: unknown): unknown =>

@@ -62,7 +62,7 @@ export class PostgresExecutablesUnusable extends EmbeddedClusterError {
 export class DataFolderVersionDiffers extends EmbeddedClusterError {
   constructor(folder: string, found: string, needed: string) {
     super(
-      `${folder} was made by PostgreSQL ${found}, and the installed one is ${needed}: move the data with pg_dump of version ${found}, ` +
+      `${folder} was made by PostgreSQL ${found}, and the installed PostgreSQL is ${needed}: move the data with pg_dump of version ${found}, ` +
         'or set DATA_DIR to another directory to begin with an empty database',
     );
   }
@@ -72,7 +72,7 @@ export class DataFolderVersionDiffers extends EmbeddedClusterError {
 export class PrimaryMissing extends EmbeddedClusterError {
   constructor(primary: string, replica: string) {
     super(
-      `${primary} is missing, but ${replica} still holds a copy of the data: to go on with that copy, rename it to ${primary} and ` +
+      `${primary} is missing, but ${replica} still holds a copy of the data: to continue with that copy, rename it to ${primary} and ` +
         `delete its file standby.signal; to begin with an empty database, delete ${replica}`,
     );
   }

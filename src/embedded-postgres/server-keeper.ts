@@ -70,7 +70,7 @@ export class ServerKeeper {
     const { signal } = this.#canceled;
     if (signal.aborted) return;
     if (end.code === 0) {
-      this.#logger.warn({ server: this.#server.name }, 'PostgreSQL was stopped by somebody else; it is left stopped');
+      this.#logger.warn({ server: this.#server.name }, 'somebody else stopped PostgreSQL; it stays stopped');
       this.cancel();
       return;
     }

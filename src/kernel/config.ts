@@ -136,7 +136,8 @@ export function readConfig(environment: Environment, modules: readonly Pick<Modu
     metricsAddress: text('METRICS_ADDRESS') === 'off' ? undefined : address('METRICS_ADDRESS', '127.0.0.1:9464'),
     allowedHosts: listed('ALLOWED_HOSTS', parseAllowedHosts, 'names like api.example.org,*.example.org without ports, or *'),
     proxies: readProxies(reader),
-    corsOrigins: listed('CORS_ORIGINS', parseOrigins, 'origins like https://app.example.org without a path; * is none') ?? [],
+    corsOrigins:
+      listed('CORS_ORIGINS', parseOrigins, 'origins like https://app.example.org without a path; * is not allowed') ?? [],
     database,
     signingKeys: readKeySource({ text, problem, dataDir, database }),
     foreignIssuer: together(
@@ -187,7 +188,7 @@ export function readConfig(environment: Environment, modules: readonly Pick<Modu
           'LOG_LEVEL',
           'info',
           (value) => parseLogLevels(value) !== undefined,
-          `has to be one of ${LOG_LEVELS.join(', ')}, and may go on with others for calls: info,query=warn,command=debug,stream=info`,
+          `has to be one of ${LOG_LEVELS.join(', ')}, and may be followed by levels for calls: info,query=warn,command=debug,stream=info`,
         ),
       ) ?? DEFAULT_LOG_LEVELS,
   };
@@ -246,7 +247,8 @@ function readProxies({ text, listed, checked, problem }: SettingsReader): ProxyS
 
 function readLimits({ text, checked, count, problem }: SettingsReader): Limits {
   const rates = parseRates(text('RATE_LIMITS') ?? '');
-  if (!rates) problem('RATE_LIMITS has to be like sign-up=10/60s,write=off: a class, and calls in a period of seconds or off');
+  if (!rates)
+    problem('RATE_LIMITS has to look like sign-up=10/60s,write=off: a class, and its calls in a period of seconds, or off');
   const stores = ['memory', 'postgres'];
   const store = checked(
     'RATE_LIMIT_STORE',
@@ -319,7 +321,9 @@ function readKeySource({ text, problem, dataDir, database }: Source & { dataDir:
   const folder = text('AUTH_SIGNING_KEYS');
   const file = text('AUTH_SIGNING_KEY_FILE');
   if (folder !== undefined && file !== undefined)
-    problem('AUTH_SIGNING_KEYS and AUTH_SIGNING_KEY_FILE are both set: the folder has to hold all keys');
+    problem(
+      'AUTH_SIGNING_KEYS and AUTH_SIGNING_KEY_FILE are both set: put all keys into the folder, and set only AUTH_SIGNING_KEYS',
+    );
   if (folder !== undefined) return { kind: 'folder', folder: resolve(folder), create: false };
   if (file !== undefined) return { kind: 'file', file: resolve(file) };
   if (database.kind === 'external')

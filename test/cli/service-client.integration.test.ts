@@ -16,7 +16,7 @@ it('says what to do when the service does not know the key, for a call and for a
   const [known, refused] = await Promise.all([ours, unknown].map((each) => serviceClient(each, { roles: ['auditor'] })));
   try {
     await expect(known?.client(QueryService).getHead({})).resolves.toBeDefined();
-    const remedy = /restart it if the key was rotated .* AUTH_SIGNING_KEYS, AUTH_SIGNING_KEY_FILE or DATA_DIR/;
+    const remedy = /restart the service if the key was rotated .* AUTH_SIGNING_KEYS, AUTH_SIGNING_KEY_FILE or DATA_DIR/;
     await expect(refused?.client(QueryService).getHead({})).rejects.toThrow(remedy);
     const stream = refused?.client(QueryService).verifyIntegrity({})[Symbol.asyncIterator]();
     await expect(stream?.next()).rejects.toThrow(remedy);

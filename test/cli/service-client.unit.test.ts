@@ -75,9 +75,9 @@ describe('service client', () => {
   it('says where it asked when nothing answers', async () => {
     const environment = { GRPC_ADDRESS: '127.0.0.1:1', AUTH_SIGNING_KEY_FILE: keyFile };
     const { client, close } = await serviceClient(environment, { roles: [] });
-    await expect(client(CommandService).echo({})).rejects.toThrow('Nothing answers at 127.0.0.1:1 (GRPC_ADDRESS): ');
+    await expect(client(CommandService).echo({})).rejects.toThrow('Nothing listens at 127.0.0.1:1 (GRPC_ADDRESS): ');
     const counting = Array.fromAsync(client(QueryService).count({ upTo: 1 }));
-    await expect(counting).rejects.toThrow('Nothing answers at 127.0.0.1:1 (GRPC_ADDRESS): ');
+    await expect(counting).rejects.toThrow('Nothing listens at 127.0.0.1:1 (GRPC_ADDRESS): ');
     close();
   });
 });

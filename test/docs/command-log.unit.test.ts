@@ -9,8 +9,8 @@ const page = (name: string): string => readFileSync(`docs/${name}`, 'utf8').repl
 const number = (value: number): string => value.toLocaleString('en');
 
 it.each([
-  ['audit.md', `beyond ${number(MOST_OF_ONE)} a minute from one network, or ${number(MOST_OF_ALL)} a minute from all`],
-  ['audit.md', `A seal covers ${number(MAX_BATCH_SIZE)} records at most, a batch`],
+  ['audit.md', `more than ${number(MOST_OF_ONE)} a minute from one network, or ${number(MOST_OF_ALL)} a minute from all`],
+  ['audit.md', `A batch of seals covers ${number(MAX_BATCH_SIZE)} records at most`],
   ['adr/0008-the-log-of-commands-is-sealed-in-cuts.md', `At most ${number(MAX_BATCH_SIZE)} of them make a batch`],
 ])('docs/%s says: %s', (name, text) => {
   expect(page(name)).toContain(text);
@@ -20,5 +20,5 @@ it('a minute, two years and four times a day are what the pages mean', () => {
   expect(PERIOD).toBe(60_000);
   expect(MONTHS_AHEAD).toBe(2 * 12);
   expect(EVERY).toBe((24 * 3_600_000) / 4);
-  expect(page('database.md')).toContain('made two years ahead by the program while it runs (at its start and four times a day)');
+  expect(page('database.md')).toContain('creates them two years ahead (at its start and four times a day)');
 });

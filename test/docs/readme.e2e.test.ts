@@ -94,7 +94,7 @@ describe('the README', () => {
     expect(output).toMatch(/^TIME +OUTCOME +CODE/m);
     expect(output).toContain('"command":{"commandId":');
     expect(output).toContain('The log is whole: ');
-    expect(output).toContain('No month ends before that.');
+    expect(output).toContain('No month of the log ends before that time.');
     expect(output).toMatch(/"standIns":\["password"\],"outcome":"OUTCOME_SUCCEEDED"/);
   });
 

@@ -40,7 +40,7 @@ describe('SIGHUP', () => {
 
       await put('cert.pem', 'no certificate');
       process.kill(service.pid, 'SIGHUP');
-      await eventually(() => expect(service.log().match(/those of before stay in use/g)).toHaveLength(workers));
+      await eventually(() => expect(service.log().match(/the earlier files stay in use/g)).toHaveLength(workers));
       expect(await accepted(before.ca)).toEqual([true, true, true, true]);
 
       await put('key.pem', after.server.key);

@@ -30,7 +30,7 @@ afterAll(async () => {
   await dataDir[Symbol.asyncDispose]();
 });
 
-const workers = (): number[] => childrenOf(service.pid, 'worker.ts');
+const workers = (): number[] => childrenOf(service.pid, '\0worker\0');
 const servers = (): number[] => processesIn(realpathSync(join(dataDir.path, 'postgres')));
 
 /** Resolves once one of those workers has been replaced by one that serves. */

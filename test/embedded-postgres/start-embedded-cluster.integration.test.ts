@@ -158,7 +158,7 @@ describe('startEmbeddedCluster', () => {
     }
     await writeFile(join(folder, 'PG_VERSION'), '17\n');
     await expect(startForTest({ dataDir: dataDir.path })).rejects.toThrow(
-      `${folder} was made by PostgreSQL 17, and the installed one is 18`,
+      `${folder} was made by PostgreSQL 17, and the installed PostgreSQL is 18`,
     );
   });
 

@@ -12,11 +12,13 @@ interface Pack {
 /** All that a user of the package needs. Whoever adds a line says in docs/adr/0025-the-package.md what for. */
 const NEEDED = [
   /^bin\/bicameral\.js$/,
-  /^dist\/(kernel|embedded-postgres|modules|cli)\/.+\.(js|js\.map|d\.ts)$/,
-  /^dist\/(main|app|domain)\.(js|js\.map|d\.ts)$/,
+  /^dist\/(kernel|embedded-postgres|modules|cli|testing)\/.+\.(js|js\.map|d\.ts)$/,
+  /^dist\/(main|app)\.(js|js\.map|d\.ts)$/,
   /^gen\/[a-z0-9/]+\/[a-z_]+_pb\.(js|d\.ts)$/,
   /^gen\/(contracts\.binpb|errors\.json)$/,
   /^(vendor-)?proto\/[a-z0-9/]+\/[a-z_]+\.proto$/,
+  // What `bicameral new` writes.
+  /^templates\/service\/.+/,
   /^docs\/(?!adr\/).+\.md$/,
   /^(README|CHANGELOG|SECURITY)\.md$/,
   /^LICENSE$/,

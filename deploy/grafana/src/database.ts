@@ -1,6 +1,6 @@
 import { CHOSEN, dashboard, lines, number, row } from './panels.ts';
 
-const UP = { 1: ['up', 'green'], 0: ['away', 'red'] } as const;
+const UP = { 1: ['up', 'green'], 0: ['unavailable', 'red'] } as const;
 
 export const database = dashboard(
   'database',
@@ -12,7 +12,7 @@ export const database = dashboard(
     row('Databases'),
     number({
       title: 'Which are up',
-      description: 'As the instance sees it that sees it worst. A replica that is too far behind is away.',
+      description: 'As the instance sees it that sees it worst. A replica that is too far behind is unavailable.',
       width: 12,
       query: { expr: `min by (database) (cqrs_database_up{${CHOSEN}})`, legend: '{{database}}' },
       words: UP,

@@ -62,7 +62,7 @@ export const overview = dashboard(
     number({
       title: 'Primary',
       query: { expr: 'min(cqrs_database_up{database="primary"})' },
-      words: { 1: ['up', 'green'], 0: ['away', 'red'] },
+      words: { 1: ['up', 'green'], 0: ['unavailable', 'red'] },
     }),
     number({
       title: 'Replicas that are read from',

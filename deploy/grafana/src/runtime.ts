@@ -23,7 +23,7 @@ export const runtime = dashboard(
     }),
     lines({
       title: 'Spans that were lost, a second',
-      description: 'Recorded and not exported: the collector is away, or slower than they come.',
+      description: 'Recorded and not exported: the collector is unavailable, or slower than they come.',
       queries: [{ expr: `sum by (instance) (rate(cqrs_lost_spans_total{${CHOSEN}}[$__rate_interval]))`, legend: '{{instance}}' }],
     }),
     row('Event loop'),

@@ -24,6 +24,6 @@ export async function pruneCommands(
 }
 
 function told(months: readonly string[], records: bigint): string {
-  if (months.length === 0) return 'No month ends before that.\n';
+  if (months.length === 0) return 'No month of the log ends before that time.\n';
   return `Removed ${records.toLocaleString('en')} records of ${months.join(', ')}.\n`;
 }

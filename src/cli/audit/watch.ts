@@ -49,7 +49,7 @@ export async function watchCommands(environment: Environment, options: WatchOpti
     } catch (error) {
       if (!wasThere || !(error instanceof ConnectError)) throw error;
       if (!AWAY.has(error.code) && !hasExpired(error)) throw error;
-      if (!hasExpired(error)) process.stderr.write(`… the service is away; going on behind ${place} when it is back\n`);
+      if (!hasExpired(error)) process.stderr.write(`… the service is unavailable; going on behind ${place} when it is back\n`);
     } finally {
       close();
     }

@@ -7,7 +7,7 @@ import { createConsoleProgress } from '../progress.ts';
 /** The database was not used with the key. */
 class KeyUnknown extends Error {
   constructor(keyId: string) {
-    super(`The database was not used with a signing key ${keyId}, or it was given up before.`);
+    super(`The database was never used with a signing key ${keyId}, or the key was given up before.`);
     this.name = 'KeyUnknown';
   }
 }
@@ -18,7 +18,9 @@ export async function forget(environment: Environment, keyId: string): Promise<v
   try {
     await migrate(opened.connections.owner);
     if (!(await forgetKey(opened.connections.owner, keyId))) throw new KeyUnknown(keyId);
-    process.stdout.write(`${keyId} is given up: the service starts without it, and \`audit verify\` names what it sealed.\n`);
+    process.stdout.write(
+      `${keyId} is given up: the service starts without it, and \`audit verify\` names what the key sealed.\n`,
+    );
   } finally {
     await opened.close();
   }

@@ -6,8 +6,8 @@ import { ringFolder } from './ring-folder.ts';
 export async function prepare(environment: Environment): Promise<void> {
   const keyId = await prepareKey(ringFolder(environment).folder);
   process.stdout.write(
-    `${keyId} is to sign next. Give it to every instance and restart them one by one; ten minutes later, when whoever caches ` +
-      'the published keys has it too, run `bicameral keys rotate`.\n',
+    `${keyId} will sign next. Give it to every instance, and restart them one by one. Ten minutes later, when everybody who caches ` +
+      'the published keys has the new one too, run `bicameral keys rotate`.\n',
   );
 }
 
@@ -16,8 +16,8 @@ export async function rotate(environment: Environment, options: { unprepared?: b
   const { folder, isEmbedded } = ringFolder(environment);
   const { before, now } = await rotateKeys(folder, { unprepared: isEmbedded || options.unprepared === true });
   process.stdout.write(
-    `${now} signs from the next start of each instance on; ${before} verifies. When nothing of ${before} but seals is needed any more, ` +
-      `\`bicameral keys retire ${before}\` leaves its public half.\n`,
+    `${now} signs from the next start of each instance on; ${before} verifies. When only the seals of ${before} are still needed, ` +
+      `\`bicameral keys retire ${before}\` keeps its public half alone.\n`,
   );
 }
 

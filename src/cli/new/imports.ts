@@ -3,7 +3,10 @@ import { dirname, join, relative } from 'node:path';
 import type { Surroundings } from './surroundings.ts';
 
 /** What the package exports, by the file that says so in the project. */
-const ENTRIES: Readonly<Record<string, string>> = { bicameral: 'src/index.ts', 'bicameral/testing': 'src/testing/index.ts' };
+const ENTRIES: Readonly<Record<string, string>> = {
+  bicameral: 'src/kernel/index.ts',
+  'bicameral/testing': 'src/testing/index.ts',
+};
 
 /**
  * A file of the template as it stands in its surroundings. A service imports the package; in the project itself the same names are imported

@@ -1,6 +1,6 @@
-import { application } from '../../app.ts';
 import { type Environment, readConfig } from '../../kernel/config.ts';
 import { escapedText } from '../../kernel/telemetry/escaped-text.ts';
+import type { ServiceProgram } from '../program.ts';
 import { createProgressBar } from '../progress-bar.ts';
 import { type ServiceClient, serviceClient } from '../service-client.ts';
 import type { TrustFiles } from '../trust.ts';
@@ -18,11 +18,15 @@ export interface ReplayOptions extends TrustFiles {
 }
 
 /** `bicameral replay`: exits with 1 when a command went another way than it is on record. */
-export async function replayLog(environment: Environment, options: ReplayOptions): Promise<void> {
+export async function replayLog(
+  program: ServiceProgram,
+  { environment, options }: { environment: Environment; options: ReplayOptions },
+): Promise<void> {
   const range = readRange(options);
   const service = await serviceClient(environment, { ...options, roles: ['auditor'] });
   try {
-    const target = await openReplayTarget(readConfig(environment, application.modules), options.into);
+    const { application } = await program.load();
+    const target = await openReplayTarget(application, readConfig(environment, application.modules), options.into);
     const divergence = await replayed(service, range, target).finally(target.close);
     process.stdout.write(escapedText(options.json ? divergence.json() : divergence.table()));
     if (!divergence.isNone) process.exitCode = 1;

@@ -1,5 +1,4 @@
 import { pino } from 'pino';
-import { application } from '../../app.ts';
 import { loadKeyRing } from '../../kernel/auth/key-files.ts';
 import { createSecretHasher } from '../../kernel/auth/secret-hasher.ts';
 import { type Bus, createBus } from '../../kernel/bus/bus.ts';
@@ -16,6 +15,7 @@ import type { AggregateType } from '../../kernel/database/write/aggregate-type.t
 import { createWriteSide } from '../../kernel/database/write/write-side.ts';
 import { rerunPipeline } from '../../kernel/middleware/pipeline.ts';
 import { validation } from '../../kernel/middleware/validation.ts';
+import type { Application } from '../../kernel/service.ts';
 import { moduleHost } from '../../kernel/start/host.ts';
 import { aggregateTypesOf, eventTypesOf, startModules } from '../../kernel/start/modules.ts';
 import { stopsOf } from '../../kernel/start/stops.ts';
@@ -43,10 +43,14 @@ export interface ReplayTarget {
 }
 
 /** Brings the schema of an empty database up to date. Throws TargetUnusable when it is not empty, or cannot be reached. */
-export async function openReplayTarget(config: Pick<Config, 'signingKeys' | 'settings'>, url: string): Promise<ReplayTarget> {
+export async function openReplayTarget(
+  application: Pick<Application, 'name' | 'modules'>,
+  config: Pick<Config, 'signingKeys' | 'settings'>,
+  url: string,
+): Promise<ReplayTarget> {
   const stack = new AsyncDisposableStack();
   try {
-    const replay = await openTarget(config, url, stack);
+    const replay = await openTarget(application, { ...config, url, stack });
     const opened = stack.move();
     return { replay, close: () => opened.disposeAsync() };
   } finally {
@@ -55,9 +59,8 @@ export async function openReplayTarget(config: Pick<Config, 'signingKeys' | 'set
 }
 
 async function openTarget(
-  { signingKeys, settings }: Pick<Config, 'signingKeys' | 'settings'>,
-  url: string,
-  stack: AsyncDisposableStack,
+  application: Pick<Application, 'name' | 'modules'>,
+  { signingKeys, settings, url, stack }: Pick<Config, 'signingKeys' | 'settings'> & { url: string; stack: AsyncDisposableStack },
 ): Promise<ReplayTarget['replay']> {
   const connection = connectionByUrl(url);
   if (!connection) throw new TargetUnusable('has to be a URL, e.g. postgresql://user@host:5432/database.');

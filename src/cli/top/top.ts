@@ -18,7 +18,7 @@ class NoMetrics extends Error {
   constructor(address: string, cause: unknown) {
     const why = cause instanceof Error ? (cause.cause instanceof Error ? cause.cause.message : cause.message) : String(cause);
     super(
-      `No metrics at http://${address}/metrics: ${why}. Set METRICS_ADDRESS as the service has it; it serves none with METRICS_ADDRESS=off.`,
+      `No metrics at http://${address}/metrics: ${why}. Set METRICS_ADDRESS to that of the service, which has no metrics with METRICS_ADDRESS=off.`,
       { cause },
     );
     this.name = 'NoMetrics';

@@ -32,7 +32,7 @@ export class TokenInvalid extends domainError(ReasonSchema, Reason.TOKEN_INVALID
 export class IssuerUnavailable extends domainError(ReasonSchema, Reason.ISSUER_UNAVAILABLE) {
   override readonly retryAfterMs = 1000;
   constructor(cause?: unknown) {
-    super("the keys of the token's issuer are not available", { cause });
+    super("the keys of the token's issuer are unavailable", { cause });
   }
 }
 
@@ -40,7 +40,7 @@ export class PermissionMissing extends domainError(ReasonSchema, Reason.PERMISSI
   override readonly metadata: Readonly<Record<string, string>>;
   constructor(rule: { readonly permission: string; readonly self: string } | undefined) {
     const { permission = '', self = '' } = rule ?? {};
-    super(permission ? `this needs the permission ${permission}` : 'this is allowed for nobody but the user it concerns');
+    super(permission ? `this needs the permission ${permission}` : 'only the user concerned may call this');
     this.metadata = { ...(permission && { permission }), ...(self && { self }) };
   }
 }

@@ -47,7 +47,7 @@ export async function loadKeyRing(source: KeySource): Promise<KeyRing> {
 export async function parseRing(files: readonly KeyFile[]): Promise<KeyRing> {
   const [first, ...others] = await parseFiles(files);
   if (!first) throw new Error('a ring has at least the file of the key that signs');
-  if (!isSigningKey(first.key)) throw new SigningKeyUnusable(first.file, 'holds a public key, and has to hold the private one');
+  if (!isSigningKey(first.key)) throw new SigningKeyUnusable(first.file, 'holds a public key, but must hold the private key');
   return createKeyRing(
     first.key,
     others.map(({ key }) => key),

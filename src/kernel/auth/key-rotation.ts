@@ -45,7 +45,7 @@ export async function prepareKey(folder: string): Promise<string> {
   await loadSigningKey(join(folder, CURRENT_FILE));
   if (!(await createKeyFile(file, newKeyPem())))
     throw new RotationRefused(
-      `${file} is there already: every instance has to have it, then \`bicameral keys rotate\` lets it sign.`,
+      `${file} exists already: give it to every instance, then let it sign with \`bicameral keys rotate\`.`,
     );
   return (await loadSigningKey(file)).publicJwk.kid;
 }
@@ -82,7 +82,7 @@ export async function retireKey(folder: string, keyId: string): Promise<RingEntr
   const entry = (await listRing(folder)).find((one) => one.keyId === keyId && one.role !== 'signs');
   const signing = await loadSigningKey(join(folder, CURRENT_FILE));
   if (signing.publicJwk.kid === keyId)
-    throw new RotationRefused(`${keyId} signs: rotate first, and retire it when its last token has expired.`);
+    throw new RotationRefused(`${keyId} signs: rotate first, and retire the key when its last token has expired.`);
   if (!entry) throw new RotationRefused(`${folder} holds no key ${keyId}; \`bicameral keys list\` lists them.`);
   if (entry.role === 'retired') return entry;
   const draft = join(folder, `.${randomUUID()}`);

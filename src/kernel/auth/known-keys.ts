@@ -14,9 +14,9 @@ export class SigningKeyLost extends Error {
     const [keys, them] = keyIds.length > 1 ? ['keys', 'them'] : ['key', 'it'];
     super(
       `The database was used with the signing ${keys} ${keyIds.join(', ')}, and ${place} does not hold ${them}. ` +
-        `Put ${them} back: the key that signs as signing-key.pem, an earlier one as signing-key-<id>.pem, or its public half alone. ` +
-        'What is lost for good is given up with `bicameral keys forget <id>`: then another key signs, all sessions end, and what ' +
-        'the lost one sealed cannot be verified any more. See docs/configuration.md.',
+        `Put ${them} back: the key that signs as signing-key.pem, an earlier key as signing-key-<id>.pem, or its public half alone. ` +
+        'Give up a key that is lost for good with `bicameral keys forget <id>`: then another key signs, all sessions end, and the ' +
+        'seals of the lost key can no longer be verified. See docs/configuration.md.',
     );
     this.name = 'SigningKeyLost';
   }
@@ -26,7 +26,7 @@ export class SigningKeyLost extends Error {
 export class SigningKeyGivenUp extends Error {
   constructor(keyId: string) {
     super(
-      `The signing key ${keyId} was given up with \`bicameral keys forget\`: let another one sign, e.g. with \`bicameral keys rotate\`.`,
+      `The signing key ${keyId} was given up with \`bicameral keys forget\`: let another key sign, e.g. with \`bicameral keys rotate\`.`,
     );
     this.name = 'SigningKeyGivenUp';
   }
@@ -35,7 +35,7 @@ export class SigningKeyGivenUp extends Error {
 /** What the database holds of a key was not written with it. */
 class DigestKeyUnreadable extends Error {
   constructor(keyId: string) {
-    super(`cqrs.signing_key does not hold for ${keyId} what that key wrote: restore the table from a backup.`);
+    super(`cqrs.signing_key does not hold what the key ${keyId} wrote there: restore the table from a backup.`);
     this.name = 'DigestKeyUnreadable';
   }
 }

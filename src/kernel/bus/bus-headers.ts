@@ -27,7 +27,7 @@ export function refuseUnknownHeaders(call: Call): void {
   for (const name of call.headerNames) {
     if (name.startsWith('cqrs-') && !REQUEST_HEADERS.has(name)) {
       const known = [...REQUEST_HEADERS].join(', ');
-      throw new HeaderInvalid(`the bus knows no header of that name: ${name.slice(0, 64)}; there are ${known}`);
+      throw new HeaderInvalid(`the bus knows no header of this name: ${name.slice(0, 64)}; known: ${known}`);
     }
   }
 }

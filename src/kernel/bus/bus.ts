@@ -119,7 +119,7 @@ async function* created(method: DescMethod, messages: AsyncIterable<Message>): A
 }
 
 function problemsOf({ service, handlers }: ServiceHandlers): string[] {
-  if (!messageKind(service)) return [`${service.typeName} is named neither CommandService nor QueryService`];
+  if (!messageKind(service)) return [`${service.typeName} has neither the name CommandService nor QueryService`];
   const unknown = Object.keys(handlers)
     .filter((name) => !service.methods.some((method) => method.localName === name))
     .map((name) => `the handler \`${name}\` has no rpc in ${service.typeName}`);

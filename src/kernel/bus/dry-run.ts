@@ -17,10 +17,10 @@ export class DryRunInvalid extends domainError(ReasonSchema, Reason.DRY_RUN_INVA
 
 export class DryRunRefused extends domainError(ReasonSchema, Reason.DRY_RUN_REFUSED) {
   override readonly violations: readonly FieldViolation[] = [
-    { field: '', description: `this rpc can be called by anybody and takes no ${DRY_RUN_HEADER}` },
+    { field: '', description: `anybody may call this rpc, so it takes no ${DRY_RUN_HEADER}` },
   ];
   constructor() {
-    super(`this rpc can be called by anybody and takes no ${DRY_RUN_HEADER}`);
+    super(`anybody may call this rpc, so it takes no ${DRY_RUN_HEADER}`);
   }
 }
 

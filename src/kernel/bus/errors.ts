@@ -141,7 +141,7 @@ export class GuessesExhausted extends domainError(ReasonSchema, Reason.GUESSES_E
 export class DatabaseUnavailable extends domainError(ReasonSchema, Reason.DATABASE_UNAVAILABLE) {
   override readonly retryAfterMs = 1000;
   constructor(cause?: unknown) {
-    super('the database is not available', { cause });
+    super('the database is unavailable', { cause });
   }
 }
 

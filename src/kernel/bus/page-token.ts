@@ -7,7 +7,7 @@ const TAG = 16;
 
 export class PageTokenInvalid extends domainError(ReasonSchema, Reason.PAGE_TOKEN_INVALID) {
   override readonly violations: readonly FieldViolation[] = [
-    { field: 'page_token', description: 'is not a token of this list with this filter and this order; start again without it' },
+    { field: 'page_token', description: 'is no token of this list with this filter and order; start again without it' },
   ];
   constructor() {
     super('the page token does not belong to this list');

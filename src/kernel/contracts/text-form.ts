@@ -130,7 +130,7 @@ function longestSent(field: DescField): number {
   const { type } = getOption(field, fieldRules);
   const rules = type.case === 'repeated' ? type.value.items?.type : type;
   const maxLen = rules?.case === 'string' ? Number(rules.value.maxLen) : 0;
-  if (maxLen === 0) throw new TextFormInvalid(field, 'has a form of text and needs a max_len');
+  if (maxLen === 0) throw new TextFormInvalid(field, 'has a form of text, so it needs a max_len');
   return maxLen * 8;
 }
 

@@ -34,11 +34,11 @@ const REMEDIES: readonly (readonly [RegExp, string])[] = [
   ],
   [
     /unsupported startup parameter/,
-    'a pooler such as PgBouncer stands before it and does not pass on the settings of a session. Name PostgreSQL itself; see docs/database.md.',
+    'a pooler such as PgBouncer is in front of it and does not pass on the settings of a session. Name PostgreSQL itself; see docs/database.md.',
   ],
   [
     /unable to verify the first certificate|self-signed certificate|unable to get (local )?issuer certificate/,
-    'its certificate is of an authority that is not known here. Name that in the URL: ?sslmode=verify-full&sslrootcert=/path/to/ca.pem',
+    'its certificate comes from an unknown authority. Name the authority in the URL: ?sslmode=verify-full&sslrootcert=/path/to/ca.pem',
   ],
   [
     /pg_hba\.conf entry.*no encryption/,
@@ -88,12 +88,12 @@ export async function checkDatabase(client: pg.ClientBase): Promise<void> {
   if (seen.version < OLDEST) problems.push(`PostgreSQL ${seen.version_text} is too old: upgrade it to 15 or later.`);
   if (seen.encoding !== 'UTF8')
     problems.push(
-      `Its encoding is ${seen.encoding}, which cannot hold every name: make one with \`create database … encoding 'UTF8' template template0\`.`,
+      `Its encoding is ${seen.encoding}, which cannot hold every name: make a database with \`create database … encoding 'UTF8' template template0\`.`,
     );
   if (seen.standby)
-    problems.push('It is a standby, which takes no commands: DATABASE_URL and DATABASE_OWNER_URL have to name the primary.');
+    problems.push('It is a standby, which takes no commands: DATABASE_URL and DATABASE_OWNER_URL must name the primary.');
   if (!seen.has_trigrams)
-    problems.push('The extension pg_trgm is not available: install the contrib modules of PostgreSQL on its server.');
+    problems.push('The extension pg_trgm is unavailable: install the contrib modules of PostgreSQL on the server.');
   if (problems.length > 0) throw new DatabaseUnsuitable(problems);
 }
 
@@ -121,11 +121,11 @@ export async function checkSession(
   const problems: string[] = [];
   if (!session.datestyle.startsWith('ISO') || session.encoding !== 'UTF8' || (readOnly && session.read_only !== 'on'))
     problems.push(
-      `${variable} leads to a session that does not have the settings it was opened with: a pooler has to pass on the parameter \`options\`, see docs/database.md.`,
+      `${variable} leads to a session without the settings it was opened with: a pooler must pass on the parameter \`options\`, see docs/database.md.`,
     );
   if (!readOnly && session.read_only === 'on')
     problems.push(
-      `${variable}: default_transaction_read_only is on for ${session.role}, so that no command can be kept: \`alter role ${session.role} set default_transaction_read_only = off\`, or the same for the database.`,
+      `${variable}: default_transaction_read_only is on for ${session.role}, so no command can be stored: \`alter role ${session.role} set default_transaction_read_only = off\`, or the same for the database.`,
     );
   if (problems.length > 0) throw new DatabaseUnsuitable(problems);
 }

@@ -51,7 +51,7 @@ export class DatabaseNewer extends Error {
     const newest = unknown.at(-1);
     const which = unknown.length === 1 ? `the migration ${newest}` : `${unknown.length} migrations up to ${newest}`;
     super(
-      `The database is of a newer version than this program, which does not know ${which}. Start a program of that version or later: there is no way back but the backup of before, see docs/database.md.`,
+      `The database belongs to a newer version of this program, and this version does not know ${which}. Start that version or a later one. The only way back is a backup from before the upgrade: see docs/database.md.`,
     );
     this.name = 'DatabaseNewer';
   }
@@ -162,7 +162,7 @@ const LOCK_TABLES = `do $$
 const LET_PASS = 2_000;
 
 const TABLES_IN_USE =
-  'The schema was not changed, because a transaction has been using its tables for minutes, such as that of a backup. When it has ended, start again; `select pid, application_name, xact_start from pg_stat_activity order by xact_start` shows it.';
+  'The schema was not changed: a transaction, such as that of a backup, has been using its tables for minutes. Start again when it has ended; `select pid, application_name, xact_start from pg_stat_activity order by xact_start` shows it.';
 
 async function migrateLocked(orm: MikroORM, { onProgress, lockTries }: Required<MigrateOptions>): Promise<void> {
   const connection = orm.em.getConnection();

@@ -43,7 +43,7 @@ export class NotConnected extends Error {
 /** The database as a whole does not answer, and its connections were broken off: there is no use in asking it again at once. */
 export class DatabaseSilent extends Error {
   constructor() {
-    super('the database does not answer');
+    super('the database does not respond');
     this.name = 'DatabaseSilent';
   }
 }

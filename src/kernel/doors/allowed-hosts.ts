@@ -5,7 +5,7 @@ import { domainError } from '../bus/errors.ts';
 export class HostNotAllowed extends domainError(ReasonSchema, Reason.HOST_NOT_ALLOWED) {
   override readonly metadata: Readonly<Record<string, string>>;
   constructor(host: string) {
-    super('the service does not answer under this host name: see ALLOWED_HOSTS');
+    super('the service does not serve this host name: see ALLOWED_HOSTS');
     this.metadata = { host };
   }
 }

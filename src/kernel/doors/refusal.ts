@@ -27,7 +27,7 @@ export function refusal(
     case 'compression-undeclared':
       return typedError(new CompressionUndeclared());
     case 'not-one-message':
-      return typedError(new NotImplemented('an rpc takes one request message here: streams of requests are not served'));
+      return typedError(new NotImplemented('an rpc takes one request message: streams of requests are not served'));
     case undefined:
       return byCode(error, maxMessageBytes, unexpected);
   }
@@ -58,7 +58,7 @@ class MessageTooLarge extends domainError(ReasonSchema, Reason.MESSAGE_TOO_LARGE
 
 class RequestTimedOut extends domainError(ReasonSchema, Reason.REQUEST_TIMED_OUT) {
   constructor() {
-    super('the request did not come in whole in time');
+    super('the request did not arrive in full in time');
   }
 }
 
@@ -73,7 +73,7 @@ class CompressionUndeclared extends domainError(ReasonSchema, Reason.COMPRESSION
 class HttpVerbUnsupported extends domainError(ReasonSchema, Reason.HTTP_VERB_UNSUPPORTED) {
   override readonly metadata: Readonly<Record<string, string>>;
   constructor(allow: string) {
-    super(`this is not called by this verb, but by ${allow}`);
+    super(`this HTTP verb is not allowed here; allowed: ${allow}`);
     this.metadata = { allow };
   }
 }
@@ -81,7 +81,7 @@ class HttpVerbUnsupported extends domainError(ReasonSchema, Reason.HTTP_VERB_UNS
 class ContentTypeUnsupported extends domainError(ReasonSchema, Reason.CONTENT_TYPE_UNSUPPORTED) {
   override readonly metadata: Readonly<Record<string, string>>;
   constructor(accept: string) {
-    super(`the content type is not served, but ${accept}`);
+    super(`the content type is not served; served: ${accept}`);
     this.metadata = { accept };
   }
 }
@@ -140,5 +140,5 @@ export function unsupportedContentType(served: readonly string[]): ConnectError 
 }
 
 export function unsupportedCompression(served: readonly string[]): ConnectError {
-  return typedError(new NotImplemented(`the compression is not known here, but ${served.join(', ')}`));
+  return typedError(new NotImplemented(`the compression is unknown; known: ${served.join(', ')}`));
 }

@@ -43,10 +43,10 @@ export class IdempotencyKeyInvalid extends domainError(ReasonSchema, Reason.IDEM
 
 export class IdempotencyKeyRefused extends domainError(ReasonSchema, Reason.IDEMPOTENCY_KEY_REFUSED) {
   override readonly violations: readonly FieldViolation[] = [
-    { field: '', description: `this rpc answers a secret and takes no ${KEY_HEADER}` },
+    { field: '', description: `this rpc returns a secret and takes no ${KEY_HEADER}` },
   ];
   constructor() {
-    super(`this rpc answers a secret, which is never stored: send it without ${KEY_HEADER}`);
+    super(`this rpc returns a secret, which is never stored: send the command without ${KEY_HEADER}`);
   }
 }
 

@@ -50,7 +50,7 @@ export async function openDatabases(
     onChange: (name, healthy, error) =>
       logger[healthy ? 'info' : 'warn'](
         { database: name, ...(error !== undefined && { err: error }) },
-        healthy ? 'database is up' : 'database is away',
+        healthy ? 'database is up' : 'database is unavailable',
       ),
     onDemoted: writes.renew,
   });

@@ -76,7 +76,7 @@ export async function openDoors(parts: {
     limits: affordableLimits(limits.edge, logger),
     unfinished: new UnfinishedRequests(limits.edge.unfinishedBytes),
     report: (turnedAway: number) =>
-      logger.warn({ turnedAway }, 'connections turned away: LIMIT_CONNECTIONS or LIMIT_CONNECTIONS_PER_ADDRESS is reached'),
+      logger.warn({ turnedAway }, 'connections are refused: LIMIT_CONNECTIONS or LIMIT_CONNECTIONS_PER_ADDRESS is reached'),
   };
   const readiness = new Readiness({
     services,

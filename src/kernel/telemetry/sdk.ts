@@ -139,7 +139,8 @@ function positive<Option extends string>(option: Option, variable: string): { [N
 function countingDrops(logger: Pick<Logger, 'warn'>): MeterProvider {
   const add = (count: number, attributes?: Readonly<Record<string, unknown>>): void => {
     if (attributes?.['error.type'] !== 'queue_full') return;
-    if (lostSpans.queueFull === 0) logger.warn('traces are lost: more come than the collector takes (OTEL_BSP_MAX_QUEUE_SIZE)');
+    if (lostSpans.queueFull === 0)
+      logger.warn('traces are lost: the service makes more than the collector takes (OTEL_BSP_MAX_QUEUE_SIZE)');
     lostSpans.queueFull += count;
   };
   return { getMeter: () => Object.assign(createNoopMeter(), { createCounter: () => ({ add }) }) };

@@ -102,7 +102,10 @@ describe('bicameral audit', () => {
   });
 
   it('prune says what it removed', async () => {
-    expect(await audit('prune', '--before', '2020-02-01')).toMatchObject({ code: 0, stdout: 'No month ends before that.\n' });
+    expect(await audit('prune', '--before', '2020-02-01')).toMatchObject({
+      code: 0,
+      stdout: 'No month of the log ends before that time.\n',
+    });
     expect(await audit('prune', '--before', '2020-02-01', '--json')).toMatchObject({ stdout: '{"months":[],"records":0}\n' });
     expect(await audit('prune', '--before', 'yesterday')).toMatchObject({ code: 1 });
     expect((await audit('prune')).stderr).toContain(`required option '--before <time>'`);

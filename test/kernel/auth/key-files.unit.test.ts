@@ -165,7 +165,7 @@ describe('a ring of keys', () => {
 
   it('keeps one prepared key', async () => {
     await prepareKey(folder);
-    await expect(prepareKey(folder)).rejects.toThrow('is there already');
+    await expect(prepareKey(folder)).rejects.toThrow('exists already');
   });
 
   it('finishes a rotation that was cut off in the middle', async () => {
@@ -207,7 +207,7 @@ describe('a ring of keys', () => {
     expect((await ring()).all.size).toBe(1);
     const { publicKey } = generateKeyPairSync('ed25519');
     await writeFile(join(folder, 'signing-key.pem'), publicKey.export({ type: 'spki', format: 'pem' }));
-    await expect(ring()).rejects.toThrow('holds a public key, and has to hold the private one');
+    await expect(ring()).rejects.toThrow('holds a public key, but must hold the private key');
   });
 
   it('refuses a key of the ring that others can read, and names it', async () => {

@@ -110,7 +110,7 @@ describe('createBus', () => {
 
   it('refuses a service that is neither of commands nor of queries', () => {
     expect(problemsOf({ service: OpenService, handlers: {} })).toContain(
-      'conformance.v1.OpenService is named neither CommandService nor QueryService',
+      'conformance.v1.OpenService has neither the name CommandService nor QueryService',
     );
   });
 

@@ -40,7 +40,7 @@ describe('a database', () => {
       const refusal = await start().then(String, (error: unknown) => error);
       expect(refusal).toBeInstanceOf(DatabaseNewer);
       expect((refusal as Error).message).toMatch(
-        /newer version .* 20991231000000-of-tomorrow\. Start a program of that version or later/,
+        /newer version .* 20991231000000-of-tomorrow\. Start that version or a later one/,
       );
     }
   });
@@ -70,7 +70,7 @@ describe('a database', () => {
     const refused = startTestApp({ on: database });
     await expect(refused).rejects.toBeInstanceOf(DatabaseUnsuitable);
     await expect(refused).rejects.toThrow(
-      'DATABASE_URL: default_transaction_read_only is on for bicameral_writer, so that no command can be kept: `alter role bicameral_writer set default_transaction_read_only = off`',
+      'DATABASE_URL: default_transaction_read_only is on for bicameral_writer, so no command can be stored: `alter role bicameral_writer set default_transaction_read_only = off`',
     );
   });
 
@@ -104,7 +104,7 @@ describe('a database', () => {
     const read = app.client(QueryService, { roles: ['auditor'] });
     await read.getUser({ userId }, { onHeader: (header) => (servedBy = header.get('cqrs-served-by')) });
     expect(servedBy).toBe('primary');
-    await until('it is said', () => /"database":"replica-1","err":.*permission denied.*database is away/.test(app.log()));
+    await until('it is said', () => /"database":"replica-1","err":.*permission denied.*database is unavailable/.test(app.log()));
   });
 
   it.each([
@@ -179,7 +179,7 @@ describe('a database', () => {
     await bare.connect();
     stack.defer(() => bare.end());
     await expect(checkSession(bare, { variable: 'DATABASE_URL', readOnly: true })).rejects.toThrow(
-      'a pooler has to pass on the parameter `options`',
+      'a pooler must pass on the parameter `options`',
     );
   });
 

@@ -42,7 +42,7 @@ describe('connections', () => {
       const answers = await Promise.allSettled([...Array.from({ length: 8 }, read)]);
       expect(answers.filter(({ status }) => status === 'rejected')).toEqual([]);
     }
-    expect(app.log()).not.toContain('database is away');
+    expect(app.log()).not.toContain('database is unavailable');
   });
 
   it('are replaced when they turn out to be with a server that has become a standby', async () => {
@@ -52,7 +52,7 @@ describe('connections', () => {
     proxy.moveTo(standby);
     proxy.disconnect();
     await until('commands fail', async () => (await refusalOf(rename())).reason === 'DATABASE_UNAVAILABLE');
-    await until('the standby is known for one', () => app.log().includes('database is away'));
+    await until('the standby is known for one', () => app.log().includes('database is unavailable'));
     proxy.moveTo(clusterForTests().writer);
     // Nothing is disconnected: connections find the way back by themselves.
     await until('commands are done', async () => Boolean(await rename()));

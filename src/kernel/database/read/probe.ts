@@ -51,7 +51,7 @@ export class Probe {
   async #ask(): Promise<Sighting> {
     const { rows } = await this.pool.query<{ standby: boolean; position: string | null }>(LOOK);
     const [row] = rows;
-    if (!row) throw new Error('the database told nothing of itself');
+    if (!row) throw new Error('the database returned no row about itself');
     return { isStandby: row.standby, position: BigInt(row.position ?? '0') };
   }
 }

@@ -41,7 +41,7 @@ export function watchTlsFiles(
       refused = problem;
       logger.error(
         { problem: (error as Error).message, certificate: tls.certificate },
-        'the files for TLS cannot be used; those of before stay in use',
+        'the files for TLS cannot be used; the earlier files stay in use',
       );
     }
   }

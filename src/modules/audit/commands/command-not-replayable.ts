@@ -13,10 +13,10 @@ export class CommandNotReplayable extends domainError(ReasonSchema, Reason.COMMA
 const PROBLEMS: Readonly<Record<Obstacle, string>> = {
   NO_AGGREGATE: 'a command of the log changes no aggregate',
   METHOD_UNKNOWN: 'no rpc has its name',
-  OUTCOME: 'how it ended did not depend on it alone',
-  REASON: 'what it was refused for is not on record',
+  OUTCOME: 'how it ended did not depend on the command alone',
+  REASON: 'the record does not hold what it was refused for',
   REQUEST_MISSING: 'its request is not on record',
   REQUEST_CUT: 'only an excerpt of its request is on record',
-  REQUEST_OUTDATED: 'its request is no message of the contract any more',
-  PERSONAL_ERASED: 'what was personal in its request was erased, and it changed nothing',
+  REQUEST_OUTDATED: 'its request no longer fits the contract',
+  PERSONAL_ERASED: 'the personal data of its request was erased, and the command changed nothing',
 };

@@ -4,7 +4,7 @@ import { domainError } from '../../../kernel/bus/errors.ts';
 export class RangeNotSealed extends domainError(ReasonSchema, Reason.RANGE_NOT_SEALED) {
   override readonly metadata: Readonly<Record<string, string>>;
   constructor(month: string) {
-    super(`records of ${month} are not sealed yet, so that nobody could tell later whether they were there`);
+    super(`records of ${month} are not sealed yet; without a seal nobody could prove later that they existed`);
     this.metadata = { month };
   }
 }

@@ -5,7 +5,7 @@ import type { RefreshProblem } from './sessions.ts';
 export class RefreshTokenInvalid extends domainError(ReasonSchema, Reason.REFRESH_TOKEN_INVALID) {
   override readonly metadata: Readonly<Record<string, string>>;
   constructor(problem: RefreshProblem) {
-    super('the refresh token is not good any more; log in again');
+    super('the refresh token is no longer valid; log in again');
     this.metadata = { cause: problem };
   }
 }

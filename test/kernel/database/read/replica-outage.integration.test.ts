@@ -153,7 +153,7 @@ describe('a replica that goes away', () => {
     await using load = startQueries();
     await until(
       'the replica was tried and left',
-      () => /database is away[\s\S]*$/.test(app.log()) && /XX001/.test(app.log()),
+      () => /database is unavailable[\s\S]*$/.test(app.log()) && /XX001/.test(app.log()),
       20_000,
     );
     await load.servedFrom('primary');

@@ -109,7 +109,7 @@ describe('watchCommands', () => {
     expect((await watch(0n).take(4)).map((text) => text.split(' ')[0])).toEqual(['1', '2', '3', 'caughtUp']);
   });
 
-  it('ends at once when its caller leaves, also while the database does not answer', async () => {
+  it('ends at once when its caller leaves, also while the database does not respond', async () => {
     await sealed(1);
     for (const hang of [false, true]) {
       const leaving = new AbortController();
