@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { application } from '../../src/app.ts';
 import type { ConnectionSettings } from '../../src/embedded-postgres/connection-settings.ts';
 import { startEmbeddedCluster } from '../../src/embedded-postgres/start-embedded-cluster.ts';
 import { migrate } from '../../src/kernel/database/migrate.ts';
@@ -35,7 +36,7 @@ export interface BenchDatabaseOptions {
 export async function startDatabase({ dataDir, users, onProgress }: BenchDatabaseOptions): Promise<BenchDatabase> {
   const filling = await startEmbeddedCluster({ dataDir, replica: false, settings: BULK_SETTINGS, onProgress });
   try {
-    await migrate(filling.connections.owner);
+    await migrate(filling.connections.owner, application.modules);
     await withClient(filling.connections.superuser, async (client) => {
       // As docs/database.md asks of the role of DATABASE_URL.
       await client.query('grant bicameral_reader to bicameral_writer');

@@ -59,7 +59,9 @@ export async function runCommandLine(
     .description('Bring the database schema up to date, and exit.')
     .option('--json', 'print the names of the migrations that ran, as JSON')
     .addHelpText('after', '\nUses DATABASE_OWNER_URL, or else DATABASE_URL. Several may run at once.')
-    .action(async (options: { json?: true }) => (await import('./migrate.ts')).migrateDatabase(environment, options));
+    .action(async (options: { json?: true }) =>
+      (await import('./migrate.ts')).migrateDatabase(service, { environment, options }),
+    );
 
   program
     .command('token')
@@ -73,7 +75,7 @@ export async function runCommandLine(
       (await import('./token.ts')).printToken(environment, options),
     );
 
-  addKeyCommands(program, environment);
+  addKeyCommands(program, { service, environment });
 
   withTrustOptions(
     program

@@ -1,15 +1,20 @@
 import { type Environment, readDatabaseConfig } from '../kernel/config.ts';
 import { migrate } from '../kernel/database/migrate.ts';
 import { openDatabase } from '../kernel/database/open-database.ts';
+import type { ServiceProgram } from './program.ts';
 import { createConsoleProgress } from './progress.ts';
 
 /** `bicameral migrate` */
-export async function migrateDatabase(environment: Environment, { json = false }: { json?: boolean }): Promise<void> {
+export async function migrateDatabase(
+  program: ServiceProgram,
+  { environment, options: { json = false } }: { environment: Environment; options: { json?: boolean } },
+): Promise<void> {
+  const { application } = await program.load();
   const database = readDatabaseConfig(environment);
   const onProgress = createConsoleProgress();
   const opened = await openDatabase(database, { onProgress });
   try {
-    const names = await migrate(opened.connections.owner, { onProgress });
+    const names = await migrate(opened.connections.owner, application.modules, { onProgress });
     if (json) process.stdout.write(`${JSON.stringify({ migrations: names })}\n`);
     else if (names.length === 0) process.stdout.write('The schema is up to date.\n');
     else

@@ -15,6 +15,7 @@ import type { QueryContext } from './bus/query.ts';
 import type { Rerun } from './command-log/rerun/command-to-rerun.ts';
 import type { NotSealed, Pruned, Query } from './command-log/seals/prune.ts';
 import type { Verify } from './command-log/seals/verify/verifications.ts';
+import type { NamedMigration } from './database/named-migration.ts';
 import type { ConnectionPool } from './database/pool.ts';
 import type { ReadPool } from './database/read/read-side.ts';
 import type { Reader } from './database/read/reader.ts';
@@ -117,6 +118,8 @@ export interface ModuleDefinition<Services extends ModuleServices, Settings, Par
   readonly entities?: readonly EntitySchema[];
   /** The files with the messages of its events. */
   readonly events?: readonly DescFile[];
+  /** The changes of its schema, oldest first. They are never edited once they have shipped. */
+  readonly migrations?: readonly NamedMigration[];
   /** What it reads of the environment, once, before anything is started. What is wrong is told together with everything else. */
   readonly settings?: (environment: SettingsReader) => Settings;
   /** Makes what it needs at run time. Called once, when the databases are open. */

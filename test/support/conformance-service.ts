@@ -71,7 +71,8 @@ interface Inside {
   readonly call: Call;
 }
 
-export function conformanceService(): Conformance {
+/** `interceptors` stand around the handlers, outermost first. */
+export function conformanceService(interceptors: readonly Interceptor[] = []): Conformance {
   const reported: Conformance['reported'] = [];
   const unexpected: UnexpectedErrors = {
     newId: () => `error-${reported.length + 1}`,
@@ -141,6 +142,7 @@ export function conformanceService(): Conformance {
     errors(unexpected),
     deadline({ maxUnaryMs: 5000 }),
     middleware('reflected metadata', () => reflectMetadata, { after: 'deadline' }),
+    ...interceptors.map((interceptor, index) => middleware(`interceptor ${index + 1}`, () => interceptor, { after: 'deadline' })),
   ];
   const bus = createBus([module], { command: pipeline, query: pipeline });
   const conformance: Conformance = { bus, unexpected, reported, aborted, calls, produced: 0, openStreams: 0 };

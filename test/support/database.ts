@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
+import { application } from '../../src/app.ts';
 import type { ClusterConnections } from '../../src/embedded-postgres/embedded-cluster.ts';
 import type { Connection, Connections } from '../../src/kernel/database/connection.ts';
 import { migrate } from '../../src/kernel/database/migrate.ts';
@@ -23,7 +24,7 @@ export async function createTemplate(cluster: ClusterConnections): Promise<void>
   await admin.query('grant bicameral_reader to bicameral_writer');
   await admin.query(`create database ${TEMPLATE} owner bicameral_owner`);
   await admin.end();
-  await migrate({ ...cluster.owner, database: TEMPLATE });
+  await migrate({ ...cluster.owner, database: TEMPLATE }, application.modules);
 }
 
 /** On the cluster that the tests of this run share, or on another one that `createTemplate` has prepared. */

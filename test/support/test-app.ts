@@ -4,11 +4,12 @@ import { join } from 'node:path';
 import type { DescService } from '@bufbuild/protobuf';
 import { type Client, type ContextValues, createClient, createContextValues, type Transport } from '@connectrpc/connect';
 import { pino } from 'pino';
-import { type App, startApp } from '../../src/app.ts';
+import { type App, application } from '../../src/app.ts';
 import { permissionsOf } from '../../src/kernel/auth/roles.ts';
 import { principalKey } from '../../src/kernel/bus/context-keys.ts';
 import { type Config, DEFAULT_LIMITS, type Limits } from '../../src/kernel/config.ts';
 import { inProcessTransport } from '../../src/kernel/doors/in-process.ts';
+import { type Application, startService } from '../../src/kernel/service.ts';
 import { DEFAULT_LOG_LEVELS } from '../../src/kernel/telemetry/log-levels.ts';
 import { FORM } from '../../src/kernel/telemetry/logger.ts';
 import { DEFAULT_SETTINGS } from '../../src/modules/users/settings.ts';
@@ -38,6 +39,8 @@ export async function startTestApp({
   proxies,
   tracing = { on: false, trustRemote: false },
   pushesMetrics = false,
+  as = application,
+  settings = {},
 }: {
   beside?: TestApp;
   on?: TestDatabase;
@@ -47,6 +50,10 @@ export async function startTestApp({
   tracing?: Config['tracing'];
   /** So do metrics. */
   pushesMetrics?: boolean;
+  /** The service with other modules than it has. */
+  as?: Application;
+  /** Of those modules, by their names. */
+  settings?: Config['settings'];
 } = {}): Promise<TestApp> {
   const database = beside?.database ?? on ?? (await createTestDatabase());
   const keys = beside ? undefined : await mkdtemp(join(tmpdir(), 'bicameral-keys-'));
@@ -65,7 +72,7 @@ export async function startTestApp({
     tls: undefined,
     idempotencyHours: 24,
     shutdownGraceMs: 10_000,
-    settings: { users: DEFAULT_SETTINGS },
+    settings: { users: DEFAULT_SETTINGS, ...settings },
     limits: { ...DEFAULT_LIMITS, ...limits },
     reflection: 'on',
     workers: 1,
@@ -75,7 +82,7 @@ export async function startTestApp({
   };
   const lines: string[] = [];
   const logger = pino({ ...FORM, level: config.logLevels.level }, { write: (line: string) => lines.push(line) });
-  const app = await startApp(config, { logger });
+  const app = await startService(as, { config, logger });
   const transport = inProcessTransport(app.bus);
   return {
     app,

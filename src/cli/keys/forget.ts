@@ -2,6 +2,7 @@ import { forgetKey } from '../../kernel/auth/known-keys.ts';
 import { type Environment, readConfig } from '../../kernel/config.ts';
 import { migrate } from '../../kernel/database/migrate.ts';
 import { openDatabase } from '../../kernel/database/open-database.ts';
+import type { ServiceProgram } from '../program.ts';
 import { createConsoleProgress } from '../progress.ts';
 
 /** The database was not used with the key. */
@@ -13,10 +14,14 @@ class KeyUnknown extends Error {
 }
 
 /** `bicameral keys forget` */
-export async function forget(environment: Environment, keyId: string): Promise<void> {
+export async function forget(
+  program: ServiceProgram,
+  { environment, keyId }: { environment: Environment; keyId: string },
+): Promise<void> {
+  const { application } = await program.load();
   const opened = await openDatabase(readConfig(environment).database, { onProgress: createConsoleProgress() });
   try {
-    await migrate(opened.connections.owner);
+    await migrate(opened.connections.owner, application.modules);
     if (!(await forgetKey(opened.connections.owner, keyId))) throw new KeyUnknown(keyId);
     process.stdout.write(
       `${keyId} is given up: the service starts without it, and \`audit verify\` names what the key sealed.\n`,

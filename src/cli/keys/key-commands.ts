@@ -1,8 +1,12 @@
 import type { Command } from 'commander';
 import type { Environment } from '../../kernel/config.ts';
+import type { ServiceProgram } from '../program.ts';
 
 /** Adds the subcommands that look after the signing keys. */
-export function addKeyCommands(program: Command, environment: Environment): void {
+export function addKeyCommands(
+  program: Command,
+  { service, environment }: { service: ServiceProgram; environment: Environment },
+): void {
   const keys = program
     .command('keys')
     .description('Manage the signing keys: one signs, all verify.')
@@ -45,5 +49,5 @@ export function addKeyCommands(program: Command, environment: Environment): void
       'after',
       '\nChanges the database, by DATABASE_OWNER_URL or else DATABASE_URL. Without DATABASE_URL, stop the service first.',
     )
-    .action(async (id: string) => (await import('./forget.ts')).forget(environment, id));
+    .action(async (id: string) => (await import('./forget.ts')).forget(service, { environment, keyId: id }));
 }

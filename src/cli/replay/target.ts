@@ -68,7 +68,7 @@ async function openTarget(
   // What commands can be run again has aggregates.
   const modules = application.modules.filter(({ aggregates = [] }) => aggregates.length > 0);
   await assertEmpty(connection, aggregateTypesOf(modules));
-  await migrate(connection);
+  await migrate(connection, application.modules);
 
   const logger = pino({ level: 'error' }, process.stderr);
   const ownerDigest = ownerDigests(ring.current.deriveKey('personal owners'));

@@ -8,6 +8,7 @@ export class Answer<T extends Message | AsyncIterable<Message> = Message | Async
   #header: Headers | undefined;
   #plainHeaders: [string, string][] | undefined;
   #trailer: Headers | undefined;
+  #commandId: string | undefined;
 
   constructor(method: DescMethod, message: T) {
     this.method = method;
@@ -47,13 +48,25 @@ export class Answer<T extends Message | AsyncIterable<Message> = Message | Async
     return this.#trailer;
   }
 
+  /** Of a command: the id of the one whose record is about this answer. Another id than the call's own says that it was given before. */
+  get commandId(): string | undefined {
+    return this.#commandId;
+  }
+
+  /** The answer, from now on as one that is on the record of that command. */
+  recordedAs(commandId: string): this {
+    this.#commandId = commandId;
+    return this;
+  }
+
   /** An answer with metadata that exist. */
   static with(
     method: DescMethod,
     message: Answer['message'],
-    { header, trailer }: { header: Headers; trailer: Headers },
+    { header, trailer, commandId }: { header: Headers; trailer: Headers; commandId: string | undefined },
   ): Answer {
     const answer = new Answer(method, message);
+    answer.#commandId = commandId;
     answer.#header = header;
     answer.#trailer = trailer;
     return answer;
@@ -65,6 +78,7 @@ export class Answer<T extends Message | AsyncIterable<Message> = Message | Async
     answer.#header = this.#header;
     answer.#plainHeaders = this.#plainHeaders;
     answer.#trailer = this.#trailer;
+    answer.#commandId = this.#commandId;
     return answer;
   }
 }

@@ -14,19 +14,19 @@ export interface CallEnd {
 }
 
 /**
- * Makes the call and reports its end, once: of a stream, when its last message was read, it failed, or its reader left. For middleware
+ * Makes the call and reports its end, once, with the answer if it is unary: of a stream, when its last message was read, it failed, or its reader left. For middleware
  * outside of the errors middleware.
  */
 export function untilItsEnd(
   call: Call,
   make: () => Promise<Answer>,
-  report: (end: CallEnd) => void,
+  report: (end: CallEnd, answer?: Answer) => void,
   onFirstMessage?: () => void,
 ): Promise<Answer> {
   return make().then(
     (answer) => {
       if (!call.stream) {
-        report(ANSWERED);
+        report(ANSWERED, answer);
         return answer;
       }
       const ended = (end: StreamEnd, messages: number): void => report({ error: errorOf(end, call), messages });

@@ -15,9 +15,6 @@ export interface TraceContext {
 }
 export const traceKey = createContextKey<TraceContext | undefined>(undefined, { description: 'trace context' });
 
-/** Which attempt of a command this is, from 1; set by the retry middleware. */
-export const attemptKey = createContextKey(1, { description: 'attempt' });
-
 export function principalOf(call: { contextValues: { get<T>(key: { id: symbol; defaultValue: T }): T } }): Principal {
   return call.contextValues.get(principalKey) ?? ANONYMOUS;
 }

@@ -24,11 +24,11 @@ export class DryRunRefused extends domainError(ReasonSchema, Reason.DRY_RUN_REFU
   }
 }
 
-/** Whether the caller wants to know only how the command would end. Throws DryRunInvalid and DryRunRefused. */
-export function isDryRun(call: Call): boolean {
+/** Whether the caller wants to know only how the command would end, or why that cannot be told. */
+export function dryRunOf(call: Call): boolean | DryRunInvalid | DryRunRefused {
   const value = call.headerValue(DRY_RUN_HEADER);
   if (value === undefined || value === 'false') return false;
-  if (value !== 'true') throw new DryRunInvalid();
-  if (accessRule(call.method)?.anonymous) throw new DryRunRefused();
+  if (value !== 'true') return new DryRunInvalid();
+  if (accessRule(call.method)?.anonymous) return new DryRunRefused();
   return true;
 }

@@ -56,6 +56,7 @@ class Passage {
   readonly #method: DescMethod;
   /** The answers that the interceptor was given, by what it was given. */
   readonly #answers = new Map<Response, { readonly answer: Answer; readonly message: unknown }>();
+  #last: Answer | undefined;
   /** Of the last of them, when it is a stream. */
   #inside: ShownMessages | undefined;
   /** What the errors are that the interceptor was shown. */
@@ -109,6 +110,7 @@ class Passage {
 
   #show(answer: Answer): Response {
     const { stream, service, method } = answer;
+    this.#last = answer;
     if (stream) {
       this.#inside = new ShownMessages(answer.message as Messages, (error) => this.#toShow(error));
     }
@@ -142,7 +144,7 @@ class Passage {
   }
 
   #changed({ header, trailer }: Response, message: Message | Messages): Answer {
-    return Answer.with(this.#method, message, { header, trailer });
+    return Answer.with(this.#method, message, { header, trailer, commandId: this.#last?.commandId });
   }
 
   /** After the end of a call nothing is left behind, whether the interceptor read its answer to the end or not. */

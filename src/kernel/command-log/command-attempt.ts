@@ -1,17 +1,19 @@
 import { hash, randomUUID } from 'node:crypto';
+import { toBinary } from '@bufbuild/protobuf';
 import { Code, createContextKey } from '@connectrpc/connect';
-import type { Call } from '../bus/call.ts';
-import { attemptKey, principalOf, traceKey } from '../bus/context-keys.ts';
+import type { Answer } from '../bus/answer.ts';
+import type { Call, Message } from '../bus/call.ts';
+import { principalOf, traceKey } from '../bus/context-keys.ts';
 import { methodName } from '../bus/convention.ts';
-import { codeOf } from '../bus/error-code.ts';
-import { DomainError } from '../bus/errors.ts';
+import { failureOf } from '../bus/failure.ts';
 import { networkOf } from '../bus/network.ts';
 import { ownersOf, type RedactedMessage, redact } from '../bus/redaction.ts';
 import { isStandInEmail } from '../bus/rerun.ts';
-import { unitOfWorkKey } from '../database/write/unit-of-work.ts';
+import type { Claim } from '../database/write/idempotency-keys.ts';
+import { type CommandEnding, unitOfWorkKey } from '../database/write/unit-of-work.ts';
 import { codeName } from '../telemetry/code-name.ts';
 import type { Attempt, CommandRecord, Outcome, Target } from './command-record.ts';
-import type { Refusal } from './refusal-tally.ts';
+import type { Refusal, RefusalTally } from './refusal-tally.ts';
 
 /** Names the record of a command, in its answer and in its error. */
 export const COMMAND_ID_HEADER = 'cqrs-command-id';
@@ -43,10 +45,7 @@ const OUTCOMES: Readonly<Record<Code, Outcome>> = {
 };
 
 /** How a call ended, in the words of the log of commands. */
-export function outcomeOf(error: unknown): Outcome {
-  if (error === undefined) return 'succeeded';
-  return error instanceof DomainError ? OUTCOMES[error.code] : 'failed';
-}
+export const outcomeOf = (error: unknown): Outcome => (error === undefined ? 'succeeded' : OUTCOMES[failureOf(error).code]);
 
 /** Outcomes that a handler decides on. */
 const KEEPING: ReadonlySet<Outcome> = new Set(['succeeded', 'rejected', 'unauthenticated']);
@@ -54,27 +53,89 @@ const KEEPING: ReadonlySet<Outcome> = new Set(['succeeded', 'rejected', 'unauthe
 /** Outcomes that cost the caller nothing and the service little. */
 const REFUSALS: ReadonlySet<Outcome> = new Set(['invalid', 'unauthenticated', 'denied', 'throttled']);
 
-/** One command from its arrival to its record. */
+/**
+ * Everything that is known of a command under way, from its arrival to its record. Who takes the command in makes it: the audit middleware, or
+ * a rerun. What it says of the end follows from what it is asked with, an answer or an error, and from the unit of work of the last try.
+ */
 export class CommandAttempt {
+  /** The command is tried and rolled back. */
+  readonly dryRun: boolean;
   readonly #call: Call;
   readonly #started = performance.now();
-  /** What the unit of work came to, as far as there was one. */
-  target: Target | undefined;
-  /** It was rolled back on the caller's wish. */
-  dryRun = false;
-  /** The command whose answer was given again. */
-  answeredBy: string | undefined;
-  /** Its record committed with it. */
-  isRecorded = false;
-  /** It was refused like many others, and has no record of its own. */
-  isCounted = false;
+  #tries = 0;
+  #claim: Claim | undefined;
+  #isCounted = false;
 
-  constructor(call: Call) {
+  constructor(call: Call, { dryRun }: { dryRun: boolean }) {
     this.#call = call;
+    this.dryRun = dryRun;
+  }
+
+  /** How often the handler was run, or is about to be for the first time. */
+  get tries(): number {
+    return this.#tries || 1;
+  }
+
+  /** Counts the next run of the handler, which takes the ids of the command again from the first. Returns its number. */
+  startTry(): number {
+    this.#call.startTry();
+    this.#tries += 1;
+    return this.#tries;
+  }
+
+  /** What the command is about, as far as its unit of work has come to that. */
+  get target(): Target | undefined {
+    return this.#call.contextValues.get(unitOfWorkKey)?.target;
+  }
+
+  /** It was refused like many others, and has no record of its own. */
+  get isCounted(): boolean {
+    return this.#isCounted;
+  }
+
+  /** The command whose answer is given again; undefined for an answer of its own. */
+  replayed(answer: Answer | undefined): string | undefined {
+    const commandId = answer?.commandId;
+    return commandId === this.#call.id ? undefined : commandId;
+  }
+
+  /** The key under which the command happens once, to be stored together with what it does. */
+  holdKey(claim: Claim): void {
+    this.#claim = claim;
+  }
+
+  /** What the unit of work stores of a command that succeeds. */
+  ending({ method, message }: Answer<Message>): CommandEnding {
+    const claim = this.#claim;
+    return {
+      attempt: this.#described({ whole: true }),
+      claim: claim && { ...claim, response: Buffer.from(toBinary(method.output, message)) },
+    };
+  }
+
+  /** The record of an answer that no transaction has recorded. */
+  answered(answer: Answer): CommandRecord {
+    return this.#record(undefined, this.replayed(answer));
+  }
+
+  /** Whether the failure is counted instead of recorded: refusals from outside of this process come in any number. */
+  countedBy(refusals: Pick<RefusalTally, 'admit'>, error: unknown): boolean {
+    const refusal = this.#refusal(error);
+    this.#isCounted = refusal !== undefined && !refusals.admit(refusal);
+    return this.#isCounted;
+  }
+
+  /** The record of a failure. */
+  failed(error: unknown): CommandRecord {
+    return this.#record(error, undefined);
+  }
+
+  outcome(error: unknown, answer: Answer | undefined): Outcome {
+    return error === undefined && this.replayed(answer) !== undefined ? 'replayed' : outcomeOf(error);
   }
 
   /** What is known before the end. `whole`: the request is valid and can be run again. */
-  attempt({ whole }: { whole: boolean }): Attempt {
+  #described({ whole }: { whole: boolean }): Attempt {
     const call = this.#call;
     const { id, roles, session, issuer = '' } = principalOf(call);
     return {
@@ -85,7 +146,7 @@ export class CommandAttempt {
       roles: roles.map(storable),
       session: storable(session),
       ...recordedRequest(call, whole),
-      attempts: call.contextValues.get(attemptKey),
+      attempts: this.tries,
       durationUs: Math.round((performance.now() - this.#started) * 1000),
       traceId: call.contextValues.get(traceKey)?.traceId ?? '',
       peer: call.origin.peer,
@@ -94,36 +155,29 @@ export class CommandAttempt {
     };
   }
 
-  /** How it was refused, when it was and came from outside of this process: refusals can come in any number. */
-  refusal(error: unknown): Refusal | undefined {
-    const outcome = this.outcome(error);
+  #refusal(error: unknown): Refusal | undefined {
+    const outcome = outcomeOf(error);
     const { method, origin } = this.#call;
     if (!REFUSALS.has(outcome) || origin.peer === '') return undefined;
-    return {
-      method: methodName(method),
-      outcome,
-      code: codeName(codeOf(error)),
-      reason: reasonOf(error),
-      network: networkOf(origin.peer),
-    };
+    const { code, reason } = failureOf(error);
+    return { method: methodName(method), outcome, code: codeName(code), reason, network: networkOf(origin.peer) };
   }
 
-  /** The record of an end that no transaction carries. */
-  record(error: unknown): CommandRecord {
-    const outcome = this.outcome(error);
-    const whole = outcome === 'succeeded' || outcome === 'rejected';
+  #record(error: unknown, answeredBy: string | undefined): CommandRecord {
+    const outcome = answeredBy === undefined ? outcomeOf(error) : 'replayed';
+    const { code, reason } = error === undefined ? { code: undefined, reason: '' } : failureOf(error);
     const target = this.#storedTarget(error);
     const owners = this.#owners(outcome);
     const isOwned = this.#keepsPersonal(outcome) && (target !== undefined || owners.length > 0);
     return {
-      ...this.attempt({ whole }),
+      ...this.#described({ whole: outcome === 'succeeded' || outcome === 'rejected' }),
       // The digest stays, and says that there was something.
       ...(!isOwned && { personal: null }),
       outcome,
-      code: error === undefined ? 'OK' : codeName(codeOf(error)),
-      reason: error === undefined ? '' : reasonOf(error),
+      code: codeName(code),
+      reason,
       dryRun: this.dryRun,
-      answeredBy: this.answeredBy,
+      answeredBy,
       target,
       owners,
     };
@@ -141,21 +195,16 @@ export class CommandAttempt {
     return ownersOf(this.#call.method.input, this.#call.request).filter((name) => !isStandInEmail(name));
   }
 
-  outcome(error: unknown): Outcome {
-    return error === undefined && this.answeredBy !== undefined ? 'replayed' : outcomeOf(error);
-  }
-
   /** Nothing was changed, and an aggregate that was not stored does not exist. */
   #storedTarget(error: unknown): Target | undefined {
-    if (!this.target) return undefined;
-    if (error === undefined) return { ...this.target, eventIds: [] };
-    return this.target.versionBefore === undefined ? undefined : { ...this.target, versionAfter: undefined, eventIds: [] };
+    const { target } = this;
+    if (!target) return undefined;
+    if (error === undefined) return { ...target, eventIds: [] };
+    return target.versionBefore === undefined ? undefined : { ...target, versionAfter: undefined, eventIds: [] };
   }
 }
 
 export const commandAttemptKey = createContextKey<CommandAttempt | undefined>(undefined, { description: 'command attempt' });
-
-const reasonOf = (error: unknown): string => (error instanceof DomainError ? error.reason : 'INTERNAL');
 
 /** PostgreSQL stores every character but this one. */
 const storable = (text: string): string => text.replaceAll('\0', '\u{FFFD}').toWellFormed();

@@ -5,34 +5,9 @@ import type pg from 'pg';
 import { checkDatabase, connectAtStart } from './check-database.ts';
 import { type Connection, SESSION, withSettings } from './connection.ts';
 import { DatabaseClient } from './database-client.ts';
-import { Migration20261123000000Users } from './migrations/20261123000000-users.ts';
-import { Migration20261124000000CommandLog } from './migrations/20261124000000-command-log.ts';
-import { Migration20261125100000Sessions } from './migrations/20261125100000-sessions.ts';
-import { Migration20261125110000Guesses } from './migrations/20261125110000-guesses.ts';
-import { Migration20261125120000SigningKeys } from './migrations/20261125120000-signing-keys.ts';
-import { Migration20261125120100Issuer } from './migrations/20261125120100-issuer.ts';
-import { Migration20261125130000LeastRights } from './migrations/20261125130000-least-rights.ts';
-import { Migration20261125130100MonthsAhead } from './migrations/20261125130100-months-ahead.ts';
-import { Migration20261125130200PruneMarks } from './migrations/20261125130200-prune-marks.ts';
-import { Migration20261125140000ComparedText } from './migrations/20261125140000-compared-text.ts';
-import { Migration20261130010000RequestExcerpt } from './migrations/20261130010000-request-excerpt.ts';
+import { type ModuleSchema, pendingOf, type Schema, schemaOf } from './schema.ts';
 import { watchSilence } from './silence-watch.ts';
 import { errorCode } from './sql-errors.ts';
-
-/** Every change of the schema, oldest first. One that has shipped is never edited. */
-const MIGRATIONS = [
-  { name: '20261123000000-users', class: Migration20261123000000Users },
-  { name: '20261124000000-command-log', class: Migration20261124000000CommandLog },
-  { name: '20261125100000-sessions', class: Migration20261125100000Sessions },
-  { name: '20261125110000-guesses', class: Migration20261125110000Guesses },
-  { name: '20261125120000-signing-keys', class: Migration20261125120000SigningKeys },
-  { name: '20261125120100-issuer', class: Migration20261125120100Issuer },
-  { name: '20261125130000-least-rights', class: Migration20261125130000LeastRights },
-  { name: '20261125130100-months-ahead', class: Migration20261125130100MonthsAhead },
-  { name: '20261125130200-prune-marks', class: Migration20261125130200PruneMarks },
-  { name: '20261125140000-compared-text', class: Migration20261125140000ComparedText },
-  { name: '20261130010000-request-excerpt', class: Migration20261130010000RequestExcerpt },
-];
 
 /** Any number that nothing else in the database locks by: it makes instances that start at once wait for each other. */
 const LOCK = 6_206_141_020n;
@@ -51,21 +26,21 @@ export class DatabaseNewer extends Error {
     const newest = unknown.at(-1);
     const which = unknown.length === 1 ? `the migration ${newest}` : `${unknown.length} migrations up to ${newest}`;
     super(
-      `The database belongs to a newer version of this program, and this version does not know ${which}. Start that version or a later one. The only way back is a backup from before the upgrade: see docs/database.md.`,
+      `The database belongs to a newer version of this program, or has a module that this one lacks: it does not know ${which}. Start that version or a later one, or add the module to the service. The only way back is a backup from before the upgrade: see docs/database.md.`,
     );
     this.name = 'DatabaseNewer';
   }
 }
 
-/** Names of the migrations that have not been run, oldest first. Needs no right to change anything. Throws DatabaseNewer. */
-export async function pendingMigrations(client: pg.ClientBase): Promise<string[]> {
+/** Names of the migrations that have not been run, oldest first. Needs no right to change anything. Throws DatabaseNewer, MigrationsInvalid. */
+async function pendingMigrations(client: pg.ClientBase, schema: Schema): Promise<string[]> {
   const { rows: tables } = await client.query<{ exists: boolean }>(`select to_regclass('cqrs.migration') is not null as exists`);
-  if (!tables[0]?.exists) return MIGRATIONS.map(({ name }) => name);
+  if (!tables[0]?.exists) return pendingOf(schema, new Set());
   const { rows } = await client.query<{ name: string }>('select name from cqrs.migration order by name');
   const executed = new Set(rows.map(({ name }) => name));
-  const unknown = executed.difference(new Set(MIGRATIONS.map(({ name }) => name)));
+  const unknown = executed.difference(new Set(schema.migrations.map(({ name }) => name)));
   if (unknown.size > 0) throw new DatabaseNewer([...unknown]);
-  return MIGRATIONS.map(({ name }) => name).filter((name) => !executed.has(name));
+  return pendingOf(schema, executed);
 }
 
 export interface MigrateOptions {
@@ -76,21 +51,23 @@ export interface MigrateOptions {
 }
 
 /**
- * Brings the schema up to date, all of it or nothing, and answers the names of the migrations it ran. Any number of instances may
- * call it at once. Throws MigrationError, DatabaseNewer, DatabaseUnsuitable, NotLetIn.
+ * Brings the schema of the kernel and of the modules up to date, all of it or nothing, and returns the names of the migrations it ran. Any
+ * number of instances may call it at once. Throws MigrationError, MigrationsInvalid, DatabaseNewer, DatabaseUnsuitable, NotLetIn.
  */
 export async function migrate(
   owner: Connection,
+  modules: readonly ModuleSchema[],
   { onProgress = () => {}, lockTries = 100 }: MigrateOptions = {},
 ): Promise<string[]> {
+  const schema = schemaOf(modules);
   const client = await connectAtStart(owner, { purpose: 'migrations', variables: 'DATABASE_URL, DATABASE_OWNER_URL' });
   const watch = watchSilence({ connection: owner, clients: () => [client], longestMs: Number.POSITIVE_INFINITY });
   try {
     await checkDatabase(client);
-    if ((await pendingMigrations(client)).length === 0) return [];
+    if ((await pendingMigrations(client, schema)).length === 0) return [];
     await client.query('select pg_advisory_lock($1)', [LOCK]);
-    const pending = await pendingMigrations(client);
-    if (pending.length > 0) await runMigrations(client, owner, { onProgress, lockTries });
+    const pending = await pendingMigrations(client, schema);
+    if (pending.length > 0) await runMigrations(client, owner, { schema, onProgress, lockTries });
     return pending;
   } catch (error) {
     if (isLockRefused(error)) throw new MigrationError(TABLES_IN_USE, error);
@@ -104,7 +81,9 @@ export async function migrate(
   }
 }
 
-async function runMigrations(client: DatabaseClient, owner: Connection, options: Required<MigrateOptions>): Promise<void> {
+type Running = Required<MigrateOptions> & { readonly schema: Schema };
+
+async function runMigrations(client: DatabaseClient, owner: Connection, options: Running): Promise<void> {
   await createRoles(client);
   await client.query('create schema if not exists cqrs');
   const clients = new Set<DatabaseClient>();
@@ -125,7 +104,12 @@ async function runMigrations(client: DatabaseClient, owner: Connection, options:
     extensions: [Migrator],
     discovery: { warnWhenNoEntities: false },
     entities: [],
-    migrations: { tableName: 'cqrs.migration', migrationsList: MIGRATIONS, snapshot: false, disableForeignKeys: false },
+    migrations: {
+      tableName: 'cqrs.migration',
+      migrationsList: [...options.schema.migrations],
+      snapshot: false,
+      disableForeignKeys: false,
+    },
     logger: () => {},
   });
   try {
@@ -143,20 +127,39 @@ async function runMigrations(client: DatabaseClient, owner: Connection, options:
  *
  * While it waits, all that come later wait behind it. So it gives way after a second, and lets them pass.
  */
-const LOCK_TABLES = `do $$
+const lockTables = (schemas: readonly string[]): string => `do $$
   declare
     name text;
   begin
     set local lock_timeout = '1s';
     for name in
       select format('%I.%I', nspname, relname) from pg_class join pg_namespace as schema on schema.oid = relnamespace
-      where nspname in ('users', 'read', 'cqrs') and relkind in ('r', 'p') and not relispartition and relname <> 'migration'
-      order by array_position(array['users', 'read', 'cqrs'], nspname::text),
+      where nspname = any (${literal(schemas)}) and relkind in ('r', 'p') and not relispartition and relname <> 'migration'
+        and pg_has_role(relowner, 'usage')
+      order by array_position(${literal(schemas)}, nspname::text),
         array_position(array['command_seal_batch', 'command_log', 'command_seal'], relname::text) nulls first, relname
     loop
       execute 'lock table ' || name || ' in access exclusive mode';
     end loop;
   end $$`;
+
+/** A schema for each module that has none yet: its tables have the rights that the unit of work needs, and no migration has to grant them. */
+const prepareSchemas = ({ lists }: Schema): string => `do $$
+  declare
+    name text;
+  begin
+    foreach name in array ${literal([...lists].filter(([module, list]) => module !== 'kernel' && list.length > 0).map(([module]) => module))} loop
+      continue when exists (select from pg_namespace where nspname = name);
+      execute format('create schema %I', name);
+      execute format('grant usage on schema %I to bicameral_writer', name);
+      execute format('alter default privileges in schema %I grant select, insert, update, delete on tables to bicameral_writer', name);
+      execute format('alter default privileges in schema %I grant usage on sequences to bicameral_writer', name);
+    end loop;
+  end $$`;
+
+/** Names of modules and schemas, which are code and nobody's input. */
+const literal = (names: readonly string[]): string =>
+  `array[${names.map((name) => `'${name.replaceAll("'", "''")}'`).join(', ')}]::text[]`;
 
 /** How long others pass before it tries again, in milliseconds. */
 const LET_PASS = 2_000;
@@ -164,12 +167,13 @@ const LET_PASS = 2_000;
 const TABLES_IN_USE =
   'The schema was not changed: a transaction, such as that of a backup, has been using its tables for minutes. Start again when it has ended; `select pid, application_name, xact_start from pg_stat_activity order by xact_start` shows it.';
 
-async function migrateLocked(orm: MikroORM, { onProgress, lockTries }: Required<MigrateOptions>): Promise<void> {
+async function migrateLocked(orm: MikroORM, { schema, onProgress, lockTries }: Running): Promise<void> {
   const connection = orm.em.getConnection();
   for (let left = lockTries; ; left -= 1) {
     try {
       await connection.transactional(async (transaction) => {
-        await connection.execute(LOCK_TABLES, [], 'run', transaction);
+        await connection.execute(lockTables(schema.schemas), [], 'run', transaction);
+        await connection.execute(prepareSchemas(schema), [], 'run', transaction);
         await orm.migrator.up({ transaction });
       });
       return;

@@ -4,6 +4,7 @@ import { type Connection, type Connections, withSettings } from './connection.ts
 import { DatabaseClient } from './database-client.ts';
 import { migrate } from './migrate.ts';
 import { createPool } from './pool.ts';
+import type { ModuleSchema } from './schema.ts';
 
 /**
  * Where the database is: under `dataDir`, run by the program itself; elsewhere; run by
@@ -49,13 +50,17 @@ export async function openDatabase(database: DatabaseConfig, { onProgress, logge
   return { connections: cluster.connections, close: cluster.stop };
 }
 
-/** The same, with the schema up to date. What was started is stopped again when the migrations fail. */
-export async function openMigratedDatabase(database: DatabaseConfig, options: OpenOptions): Promise<OpenedDatabase> {
+/** The same, with the schema of the kernel and of the modules up to date. What was started is stopped again when the migrations fail. */
+export async function openMigratedDatabase(
+  database: DatabaseConfig,
+  modules: readonly ModuleSchema[],
+  options: OpenOptions,
+): Promise<OpenedDatabase> {
   const opened = await openDatabase(database, options);
   if (database.kind === 'opened') return opened;
   try {
     const { onProgress } = options;
-    const migrations = await migrate(opened.connections.owner, { ...(onProgress && { onProgress }) });
+    const migrations = await migrate(opened.connections.owner, modules, { ...(onProgress && { onProgress }) });
     if (migrations.length > 0) options.logger?.info({ migrations }, 'migrated');
     // Of an embedded cluster, queries have a role and connections of their own.
     await checkWriter(opened.connections.writer, { isReader: database.kind === 'external' });

@@ -1,6 +1,6 @@
 import type { Answer } from '../bus/answer.ts';
 import { refuseUnknownHeaders } from '../bus/bus-headers.ts';
-import { isDryRun } from '../bus/dry-run.ts';
+import { dryRunOf } from '../bus/dry-run.ts';
 import { type Around, busMiddleware, type Middleware, type Need } from '../bus/middleware.ts';
 import { COMMAND_ID_HEADER, CommandAttempt, commandAttemptKey } from '../command-log/command-attempt.ts';
 import type { CommandRecorder } from '../command-log/command-recorder.ts';
@@ -21,27 +21,21 @@ const NEEDS: readonly Need[] = [
  * after the caller was told that the deadline has passed.
  */
 export function audit(recorder: Pick<CommandRecorder, 'record'>, refusals: Pick<RefusalTally, 'admit'>): Middleware {
-  /** True when it was counted instead. */
-  const isCounted = (attempt: CommandAttempt, error: unknown): boolean => {
-    const refusal = attempt.refusal(error);
-    return refusal !== undefined && !refusals.admit(refusal);
-  };
-
   const around: Around = (next) => async (call) => {
-    const attempt = new CommandAttempt(call);
+    const dryRun = dryRunOf(call);
+    const attempt = new CommandAttempt(call, { dryRun: dryRun === true });
     call.contextValues.set(commandAttemptKey, attempt);
     let answer: Answer;
     try {
       refuseUnknownHeaders(call);
-      attempt.dryRun = isDryRun(call);
+      if (typeof dryRun !== 'boolean') throw dryRun;
       answer = await next(call);
     } catch (error) {
-      attempt.isCounted = isCounted(attempt, error);
-      if (!attempt.isCounted) await recorder.record(attempt.record(error));
+      if (!attempt.countedBy(refusals, error)) await recorder.record(attempt.failed(error));
       throw error;
     }
-    if (!attempt.isRecorded) await recorder.record(attempt.record(undefined));
-    answer.setHeader(COMMAND_ID_HEADER, attempt.answeredBy ?? call.id);
+    if (answer.commandId !== call.id) await recorder.record(attempt.answered(answer));
+    answer.setHeader(COMMAND_ID_HEADER, answer.commandId ?? call.id);
     return answer;
   };
   return busMiddleware('audit', () => around, NEEDS);

@@ -46,18 +46,18 @@ export function errors(unexpected: UnexpectedErrors): Middleware {
       const answer = await next(call);
       if (kind !== 'stream') return answer;
       const stream = answer as Answer<AsyncIterable<Message>>;
-      return stream.withMessage(typedErrors(stream.message, call, unexpected));
+      return stream.withMessage(typedErrors(stream.message, (error) => failed(error, call)));
     } catch (error) {
       throw failed(error, call);
     }
   });
 }
 
-async function* typedErrors(messages: AsyncIterable<Message>, call: Call, unexpected: UnexpectedErrors): AsyncGenerator<Message> {
+async function* typedErrors(messages: AsyncIterable<Message>, typed: (error: unknown) => ConnectError): AsyncGenerator<Message> {
   try {
     yield* messages;
   } catch (error) {
-    throw toConnectError(error, call.method, unexpected, call);
+    throw typed(error);
   }
 }
 

@@ -10,7 +10,6 @@ import { guessLimitOf } from '../bus/limits.ts';
 import { type Around, busMiddleware, type Middleware, type Need, type Next } from '../bus/middleware.ts';
 import { networkOf } from '../bus/network.ts';
 import { bringsSecret } from '../bus/redaction.ts';
-import { commandAttemptKey } from '../command-log/command-attempt.ts';
 import { type Count, type Guesses, guessTargets, MOST_GUESSES } from '../database/limits/guesses.ts';
 import type { Guess, Guessing } from '../database/limits/guessing.ts';
 
@@ -66,7 +65,8 @@ export function guessLimit({ guessing, guesses, key, report }: GuessLimitParts):
       judge: (end) => {
         if ('error' in end) return end.error instanceof DomainError && reasons.has(end.error.reason) ? 'wrong' : 'unknown';
         // An answer of before says nothing of the secret as it is now.
-        return call.contextValues.get(commandAttemptKey)?.answeredBy === undefined ? 'right' : 'unknown';
+        const { commandId = call.id } = end.answer;
+        return commandId === call.id ? 'right' : 'unknown';
       },
     });
   }

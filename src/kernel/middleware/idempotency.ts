@@ -22,7 +22,6 @@ import {
 } from '../database/write/idempotency-keys.ts';
 import { KeyClaimedMeanwhile } from '../database/write/unit-of-work.ts';
 import { beginSpan } from '../telemetry/spans.ts';
-import { claimKey } from './unit-of-work.ts';
 
 export const KEY_HEADER = 'idempotency-key';
 export const REPLAYED_HEADER = 'cqrs-replayed';
@@ -144,7 +143,9 @@ export function idempotency({
       const key = idempotencyKey(header);
       if (key === undefined) throw new IdempotencyKeyInvalid();
       if (tellsSecrets) throw new IdempotencyKeyRefused();
-      if (call.contextValues.get(commandAttemptKey)?.dryRun) return await next(call);
+      const attempt = call.contextValues.get(commandAttemptKey);
+      // What is only tried happens any number of times.
+      if (attempt?.dryRun) return await next(call);
 
       const claim = claimOf(call, key);
       const name = `${claim.principal}\0${claim.method}\0${claim.key}`;
@@ -157,7 +158,7 @@ export function idempotency({
         const hashed = bringsSecret(call.method.input, call.request)
           ? { secret: await hasher(call).hash(textOf(call), call.signal) }
           : {};
-        call.contextValues.set(claimKey, { ...claim, ...hashed });
+        attempt?.holdKey({ ...claim, ...hashed });
         try {
           return await next(call);
         } catch (error) {
@@ -194,14 +195,8 @@ export function idempotencyKey(header: string): string | undefined {
 }
 
 function answerAgain(call: Call, { commandId, response }: EarlierAnswer): Answer {
-  const answer = new Answer(call.method, fromBinary(call.method.output, response));
-  const attempt = call.contextValues.get(commandAttemptKey);
-  // Our own commit, of which the connection broke before it was confirmed.
-  if (commandId === call.id) {
-    if (attempt) attempt.isRecorded = true;
-    return answer;
-  }
-  if (attempt) attempt.answeredBy = commandId;
-  answer.setHeader(REPLAYED_HEADER, 'true');
+  const answer = new Answer(call.method, fromBinary(call.method.output, response)).recordedAs(commandId);
+  // Our own commit, of which the connection broke before it was confirmed, is no replay.
+  if (commandId !== call.id) answer.setHeader(REPLAYED_HEADER, 'true');
   return answer;
 }

@@ -1,6 +1,6 @@
 import type { Call } from '../bus/call.ts';
 import { endCode, endReason, untilItsEnd } from '../bus/call-end.ts';
-import { attemptKey, traceKey } from '../bus/context-keys.ts';
+import { traceKey } from '../bus/context-keys.ts';
 import { type Around, busMiddleware, type Middleware, type Need } from '../bus/middleware.ts';
 import { commandAttemptKey } from '../command-log/command-attempt.ts';
 import { codeName } from '../telemetry/code-name.ts';
@@ -20,7 +20,7 @@ export function metrics(calls: Pick<CallMetrics, 'ended'>, now: () => number = (
     return untilItsEnd(
       call,
       () => next(call),
-      (end) => {
+      (end, answer) => {
         const { method, origin, contextValues } = call;
         const attempt = contextValues.get(commandAttemptKey);
         calls.ended({
@@ -30,8 +30,8 @@ export function metrics(calls: Pick<CallMetrics, 'ended'>, now: () => number = (
           reason: endReason(end),
           seconds: (now() - started) / 1000,
           firstMessageSeconds: firstMessageAt === undefined ? undefined : (firstMessageAt - started) / 1000,
-          attempts: contextValues.get(attemptKey),
-          isReplayed: attempt?.answeredBy !== undefined,
+          attempts: attempt?.tries ?? 1,
+          isReplayed: attempt?.replayed(answer) !== undefined,
           isDryRun: attempt?.dryRun ?? false,
           traceId: () => traceIdOf(call),
           isTraced: contextValues.get(traceKey)?.spanId !== undefined,

@@ -137,8 +137,8 @@ function withSpans(tracer: Tracer): Around {
       answer.setHeader(TRACE_HEADER, traceparent);
       return call.stream ? readInside(inside, answer) : answer;
     };
-    return untilItsEnd(call, make, (end) => {
-      endCallSpan(span, call, end);
+    return untilItsEnd(call, make, (end, answer) => {
+      endCallSpan(span, call, { end, answer });
       if (end.error instanceof ConnectError) end.error.metadata.set(TRACE_HEADER, traceparent);
     });
   };

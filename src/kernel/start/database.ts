@@ -27,7 +27,7 @@ export async function openDatabases(
   parts: { modules: readonly Module[]; logger: Logger; onProgress: (step: string) => void; stops: Stops },
 ): Promise<Databases> {
   const { modules, logger, onProgress, stops } = parts;
-  const database = await openMigratedDatabase(config.database, { onProgress, logger });
+  const database = await openMigratedDatabase(config.database, modules, { onProgress, logger });
   stops.stack.defer(database.close);
   const { writer, reader, replicas } = database.connections;
   const keys = await openKeys(config.signingKeys, writer);

@@ -1,8 +1,8 @@
 import { ConnectError } from '@connectrpc/connect';
 import { type Span, SpanStatusCode } from '@opentelemetry/api';
+import type { Answer } from '../bus/answer.ts';
 import type { Call } from '../bus/call.ts';
 import { type CallEnd, endCode, endReason } from '../bus/call-end.ts';
-import { attemptKey } from '../bus/context-keys.ts';
 import { methodName } from '../bus/convention.ts';
 import { commandAttemptKey, outcomeOf } from '../command-log/command-attempt.ts';
 import type { Target } from '../command-log/command-record.ts';
@@ -26,7 +26,7 @@ export function describeOrigin(span: Span, { origin: { door, peer } }: Call): vo
 }
 
 /** Says on the span of a call how it ended, and ends it. */
-export function endCallSpan(span: Span, call: Call, end: CallEnd): void {
+export function endCallSpan(span: Span, call: Call, { end, answer }: { end: CallEnd; answer?: Answer | undefined }): void {
   const code = codeName(endCode(end));
   // The errors middleware keeps what it typed as the cause; a reader that left knows of none.
   const planned = end.error instanceof ConnectError ? (end.error.cause ?? call.cancellation.reason ?? end.error) : end.error;
@@ -35,8 +35,8 @@ export function endCallSpan(span: Span, call: Call, end: CallEnd): void {
     [ATTRIBUTE.messages]: end.messages,
     [ATTRIBUTE.reason]: endReason(end),
     [ATTRIBUTE.servedBy]: call.contextValues.get(readerKey)?.name,
-    ...commandAttributes(call),
-    [ATTRIBUTE.outcome]: call.contextValues.get(commandAttemptKey)?.outcome(planned) ?? outcomeOf(planned),
+    ...commandAttributes(call, answer),
+    [ATTRIBUTE.outcome]: call.contextValues.get(commandAttemptKey)?.outcome(planned, answer) ?? outcomeOf(planned),
   } satisfies SpanAttributes);
   if (isFault(code)) {
     span.setAttribute(ATTRIBUTE.errorType, code);
@@ -45,13 +45,14 @@ export function endCallSpan(span: Span, call: Call, end: CallEnd): void {
   span.end();
 }
 
-function commandAttributes({ id, contextValues }: Call): SpanAttributes {
+function commandAttributes({ id, contextValues }: Call, answer: Answer | undefined): SpanAttributes {
   const attempt = contextValues.get(commandAttemptKey);
   if (!attempt) return {};
+  const replayed = attempt.replayed(answer);
   return {
-    [ATTRIBUTE.commandId]: attempt.answeredBy ?? id,
-    [ATTRIBUTE.attempt]: contextValues.get(attemptKey),
-    [ATTRIBUTE.replayed]: attempt.answeredBy === undefined ? undefined : true,
+    [ATTRIBUTE.commandId]: replayed ?? id,
+    [ATTRIBUTE.attempt]: attempt.tries,
+    [ATTRIBUTE.replayed]: replayed === undefined ? undefined : true,
     [ATTRIBUTE.dryRun]: attempt.dryRun || undefined,
     ...targetAttributes(attempt.target),
   };

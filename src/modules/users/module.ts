@@ -8,6 +8,7 @@ import { createGuessEstimate } from './domain/common-passwords.ts';
 import { createPasswordPolicy } from './domain/password-policy.ts';
 import { recordedVerdicts } from './domain/recorded-verdicts.ts';
 import { RECENT_LOG_IN_SECONDS } from './domain/session-errors.ts';
+import { migrations } from './migrations.ts';
 import { passwordGuesses } from './persistence/password-guesses.ts';
 import { createPasswordHasher } from './persistence/password-hasher.ts';
 import { replayedUsers } from './persistence/replayed-users.ts';
@@ -26,6 +27,7 @@ export const users = defineModule({
   services,
   aggregates: [UserType],
   events: [file_users_v1_events],
+  migrations,
   settings: usersSettings,
   start: async (host, { passwordWords, sessionLifetime }) => {
     const { logger, now, databases, keys } = host;

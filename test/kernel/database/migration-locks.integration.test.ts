@@ -1,10 +1,19 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { Migration } from '@mikro-orm/migrations';
 import pg from 'pg';
+import { application } from '../../../src/app.ts';
 import { MigrationError, migrate } from '../../../src/kernel/database/migrate.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
 
-/** A migration that leaves no trace but this, so that it can be pending again. */
-const PENDING = '20261125130200-prune-marks';
+const PENDING = '20991231000000-nothing';
+
+class Nothing extends Migration {
+  override up(): void {
+    this.addSql('select 1');
+  }
+}
+
+const modules = [...application.modules, { name: 'pending', migrations: [{ name: PENDING, class: Nothing }] }];
 
 let stack: AsyncDisposableStack;
 let database: TestDatabase;
@@ -12,9 +21,6 @@ beforeEach(async () => {
   stack = new AsyncDisposableStack();
   database = await createTestDatabase();
   stack.defer(database.drop);
-  await database.query('drop trigger prune_mark_is_true on cqrs.command_log_prune');
-  await database.query('drop function cqrs.keep_unpruned');
-  await database.query('delete from cqrs.migration where name = $1', [PENDING]);
 });
 afterEach(() => stack.disposeAsync());
 
@@ -33,7 +39,7 @@ describe('a migration', () => {
   it('lets calls pass while it waits for a transaction that goes on using a table', async () => {
     const backup = await transaction('select from users."user"');
     const steps: string[] = [];
-    const migrated = migrate(database.connections.owner, { onProgress: (step) => steps.push(step) });
+    const migrated = migrate(database.connections.owner, modules, { onProgress: (step) => steps.push(step) });
     await untilSomebodyWaits();
     // It stands behind the migration, which stands behind the backup.
     await database.query('select from users."user"');
@@ -44,7 +50,7 @@ describe('a migration', () => {
 
   it('gives up, with what to do and nothing changed, when that does not end', async () => {
     await transaction('select from cqrs.event');
-    const refused = migrate(database.connections.owner, { lockTries: 1 });
+    const refused = migrate(database.connections.owner, modules, { lockTries: 1 });
     await expect(refused).rejects.toBeInstanceOf(MigrationError);
     await expect(refused).rejects.toThrow(/The schema was not changed.* pg_stat_activity/);
     expect(await database.query('select from cqrs.migration where name = $1', [PENDING])).toEqual([]);
@@ -53,7 +59,7 @@ describe('a migration', () => {
   it('holds nothing that a command in flight still needs', async () => {
     // As a command does: it has read its aggregate, and now writes its event and its record.
     const command = await transaction('select from users."user"');
-    const migrated = migrate(database.connections.owner);
+    const migrated = migrate(database.connections.owner, modules);
     await untilSomebodyWaits();
     for (const table of ['cqrs.idempotency_key', 'cqrs.event', 'cqrs.command_log', 'read.user_directory']) {
       await command.query(`set local lock_timeout = '0'`);
@@ -65,7 +71,7 @@ describe('a migration', () => {
 
   it('holds nothing that a round of sealing still needs', async () => {
     const round = await transaction('select from cqrs.command_seal_batch');
-    const migrated = migrate(database.connections.owner);
+    const migrated = migrate(database.connections.owner, modules);
     await untilSomebodyWaits();
     await round.query('lock table cqrs.command_log in access share mode nowait');
     await round.query('lock table cqrs.command_seal in access share mode nowait');

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { QueryService } from '#gen/users/v1/query_service_pb.js';
+import { application } from '../../../src/app.ts';
 import { checkSession, DatabaseUnsuitable, NotLetIn } from '../../../src/kernel/database/check-database.ts';
 import { withSettings } from '../../../src/kernel/database/connection.ts';
 import { DatabaseClient } from '../../../src/kernel/database/database-client.ts';
@@ -36,7 +37,7 @@ describe('a database', () => {
   it('of a newer version than the program is refused, with what to do, and left as it is', async () => {
     const database = await testDatabase();
     await database.query(`insert into cqrs.migration (name, executed_at) values ('20991231000000-of-tomorrow', now())`);
-    for (const start of [() => migrate(database.connections.owner), () => startTestApp({ on: database })]) {
+    for (const start of [() => migrate(database.connections.owner, application.modules), () => startTestApp({ on: database })]) {
       const refusal = await start().then(String, (error: unknown) => error);
       expect(refusal).toBeInstanceOf(DatabaseNewer);
       expect((refusal as Error).message).toMatch(
@@ -52,7 +53,7 @@ describe('a database', () => {
     stack.defer(() => admin.close());
     await admin.query(`create database ${name} owner bicameral_owner template template0 encoding '${encoding}' locale 'C'`);
     stack.defer(async () => void (await admin.query(`drop database ${name} with (force)`)));
-    const refused = migrate({ ...cluster.owner, database: name });
+    const refused = migrate({ ...cluster.owner, database: name }, application.modules);
     await expect(refused).rejects.toBeInstanceOf(DatabaseUnsuitable);
     await expect(refused).rejects.toThrow(`Its encoding is ${encoding}`);
   });
@@ -60,7 +61,9 @@ describe('a database', () => {
   it('that is a standby is refused as a primary', async () => {
     const [standby] = clusterForTests().replicas;
     const { connections } = await testDatabase();
-    await expect(migrate({ ...standby, database: connections.owner.database ?? '' })).rejects.toThrow('It is a standby');
+    await expect(migrate({ ...standby, database: connections.owner.database ?? '' }, application.modules)).rejects.toThrow(
+      'It is a standby',
+    );
   });
 
   it('that lets the writer only read is refused, with the setting and the remedy', async () => {
@@ -190,12 +193,12 @@ describe('a database', () => {
     await database.query(`alter database ${owner.database} set default_transaction_isolation = 'serializable'`);
     await database.query(`alter database ${owner.database} set standard_conforming_strings = 'off'`);
     await database.query(`alter database ${owner.database} set timezone = 'Pacific/Apia'`);
-    const ran = await migrate(withSettings(owner, {}));
+    const ran = await migrate(withSettings(owner, {}), application.modules);
     expect(ran.length).toBeGreaterThan(5);
     const bounds = await database.query<{ bound: string }>(
       `select pg_get_expr(relpartbound, oid) as bound from pg_class where relname ~ '^command_log_\\d' order by relname limit 1`,
     );
-    expect(await migrate(owner)).toEqual([]);
+    expect(await migrate(owner, application.modules)).toEqual([]);
     expect(bounds[0]?.bound).toMatch(/00:00:00\+00/);
   });
 });

@@ -1,14 +1,15 @@
+import { create } from '@bufbuild/protobuf';
 import { Code } from '@connectrpc/connect';
 import { describe, expect, it } from '@jest/globals';
 import { CommandService } from '#gen/users/v1/command_service_pb.js';
+import { Answer } from '../../../src/kernel/bus/answer.ts';
 import { principalKey } from '../../../src/kernel/bus/context-keys.ts';
 import { DeadlinePassed, GuessesExhausted, GuessesThrottled, Overloaded } from '../../../src/kernel/bus/errors.ts';
-import { CommandAttempt, commandAttemptKey } from '../../../src/kernel/command-log/command-attempt.ts';
 import type { Admission, Count } from '../../../src/kernel/database/limits/guesses.ts';
 import { guessing } from '../../../src/kernel/database/limits/guessing.ts';
 import { guessLimit } from '../../../src/kernel/middleware/guess-limit.ts';
 import { CredentialsInvalid } from '../../../src/modules/users/domain/user-errors.ts';
-import { callTo, pass } from './test-call.ts';
+import { around, callTo, pass } from './test-call.ts';
 
 const { logIn, changePassword, changeName } = CommandService.method;
 const ADMITTED: Admission = { state: 'admitted', retryAfterMs: 0 };
@@ -71,10 +72,8 @@ describe('guessLimit', () => {
   it('takes a guess back that got the answer of before, which is no proof of the secret as it is now', async () => {
     const { log, interceptor } = noting();
     const call = callTo(changePassword, { request: { userId: 'x', currentPassword: 'y' } });
-    const answered = new CommandAttempt(call);
-    answered.answeredBy = '01930000-0000-7000-8000-000000000000';
-    call.contextValues.set(commandAttemptKey, answered);
-    await pass(interceptor, call);
+    const before = new Answer(call.method, create(call.method.output)).recordedAs('01930000-0000-7000-8000-000000000000');
+    await around(interceptor, call.method, async () => before)(call);
     expect(verbs(log)).toEqual(['begin', 'take back']);
   });
 

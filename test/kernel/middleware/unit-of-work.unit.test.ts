@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { attemptKey } from '../../../src/kernel/bus/context-keys.ts';
+import { Answer } from '../../../src/kernel/bus/answer.ts';
 import { Conflict, DatabaseUnavailable } from '../../../src/kernel/bus/errors.ts';
 import { CommandAttempt, commandAttemptKey } from '../../../src/kernel/command-log/command-attempt.ts';
 import { type UnitOfWork, unitOfWorkKey } from '../../../src/kernel/database/write/unit-of-work.ts';
@@ -25,16 +25,16 @@ async function runCommand({ handler, commit, dryRun = false }: { handler?: Error
     },
   } as unknown as UnitOfWork;
   const call = callTo(CommandService.method.echo);
-  const attempt = new CommandAttempt(call);
-  attempt.dryRun = dryRun;
+  const attempt = new CommandAttempt(call, { dryRun });
   call.contextValues.set(commandAttemptKey, attempt);
-  call.contextValues.set(attemptKey, 3);
-  const begin = (_: unknown, attempt: number): UnitOfWork => {
-    happened.push(`begin ${attempt}`);
+  for (let before = 0; before < 2; before += 1) attempt.startTry();
+  const begin = (_: unknown, tryNumber: number): UnitOfWork => {
+    happened.push(`begin ${tryNumber}`);
     return work;
   };
   const outcome = await pass(unitOfWork(begin), call, handler).catch((error: unknown) => error);
-  return { happened, outcome, given: call.contextValues.get(unitOfWorkKey) === work, isRecorded: attempt.isRecorded };
+  const isRecorded = outcome instanceof Answer && outcome.commandId === call.id;
+  return { happened, outcome, given: call.contextValues.get(unitOfWorkKey) === work, isRecorded };
 }
 
 describe('unitOfWork', () => {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { QueryService } from '../../../gen/users/v1/query_service_pb.js';
+import { application } from '../../../src/app.ts';
 import { foldedText, sortedText } from '../../../src/kernel/bus/folded-text.ts';
 import { migrate } from '../../../src/kernel/database/migrate.ts';
 import { createEmptyDatabase, type TestDatabase } from '../../support/database.ts';
@@ -22,7 +23,7 @@ describe.each([
       return;
     }
     const on = await database();
-    await migrate(on.connections.owner);
+    await migrate(on.connections.owner, application.modules);
     app = await startTestApp({ on });
   });
   afterAll(() => app.stop());
@@ -145,16 +146,16 @@ describe('an upgrade to text that is compared by the program', () => {
       const users = await Promise.all(names.map((name) => signUp(app, { name })));
       const before = await app.database.query(KEYS);
       const { Migration20261125140000ComparedText } = await import(
-        '../../../src/kernel/database/migrations/20261125140000-compared-text.ts'
+        '../../../src/modules/users/migrations/20261125140000-compared-text.ts'
       );
       const down = new Migration20261125140000ComparedText({} as never, {} as never);
       down.down();
       for (const sql of down.getQueries()) await app.database.query(sql as string);
-      await app.database.query(`delete from cqrs.migration where name = '20261125140000-compared-text'`);
+      await app.database.query(`delete from cqrs.migration where name >= '20261125140000-compared-text'`);
       for (const table of ['users."user"', 'read.user_directory'])
         await app.database.query(`update ${table} set name = normalize(name, nfd)`);
 
-      await migrate(app.database.connections.owner);
+      await migrate(app.database.connections.owner, application.modules);
       expect(await app.database.query(KEYS)).toEqual(before);
       const stored = await app.database.query<{ name: string }>('select name from users."user" order by id');
       expect(stored.map(({ name }) => name).sort()).toEqual([...names].sort());

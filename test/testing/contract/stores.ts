@@ -1,5 +1,6 @@
-import { fromBinary } from '@bufbuild/protobuf';
+import { create, fromBinary } from '@bufbuild/protobuf';
 import { CommandService } from '#gen/users/v1/command_service_pb.js';
+import { Answer } from '../../../src/kernel/bus/answer.ts';
 import { CommandAttempt } from '../../../src/kernel/command-log/command-attempt.ts';
 import { translateSqlError } from '../../../src/kernel/database/sql-errors.ts';
 import type { UnitOfWork } from '../../../src/kernel/database/write/unit-of-work.ts';
@@ -72,7 +73,9 @@ export async function postgresStore(): Promise<Store> {
       const work = side.unitOfWork(call, attempt);
       try {
         const result = await decide({ work, users: userRepository(work), sessions: sessionStore(work, LIFETIME) });
-        await work.commit({ attempt: new CommandAttempt(call).attempt({ whole: true }), claim: undefined });
+        await work.commit(
+          new CommandAttempt(call, { dryRun: false }).ending(new Answer(call.method, create(call.method.output))),
+        );
         return result;
       } catch (error) {
         throw translateSqlError(error);

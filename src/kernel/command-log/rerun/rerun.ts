@@ -1,5 +1,6 @@
 import { Code } from '@connectrpc/connect';
 import { permissionsOf } from '../../auth/roles.ts';
+import type { Answer } from '../../bus/answer.ts';
 import { Call } from '../../bus/call.ts';
 import { principalKey } from '../../bus/context-keys.ts';
 import { methodName } from '../../bus/convention.ts';
@@ -32,15 +33,14 @@ export function createRerun({
 }): Rerun {
   return async (command, signal) => {
     const call = callFor(command);
-    const attempt = new CommandAttempt(call);
-    attempt.dryRun = recorder === undefined || command.dryRun;
+    const attempt = new CommandAttempt(call, { dryRun: recorder === undefined || command.dryRun });
     call.contextValues.set(commandAttemptKey, attempt);
 
-    const error = await errorOf(command, call, signal);
+    const { answer, error } = await endOf(command, call, signal);
     if (error instanceof Conflict || (error instanceof DomainError && CIRCUMSTANCES.has(error.code))) throw error;
     if (error !== undefined && !(error instanceof DomainError)) report(error, command.id);
-    const record = attempt.record(error);
-    if (recorder && !attempt.isRecorded) await recorder.record(record);
+    const record = answer ? attempt.answered(answer) : attempt.failed(error);
+    if (recorder && answer?.commandId !== call.id) await recorder.record(record);
 
     const { outcome, code, reason } = record;
     if (error !== undefined) return { outcome, code, reason, target: record.target, events: [], state: undefined };
@@ -62,16 +62,17 @@ function callFor({ route, id, request, principal, verdict, peer, userAgent }: Co
   return call;
 }
 
-async function errorOf({ route }: CommandToRerun, call: Call, signal: AbortSignal): Promise<unknown> {
+type End = { readonly answer: Answer; readonly error?: undefined } | { readonly answer?: undefined; readonly error: unknown };
+
+async function endOf({ route }: CommandToRerun, call: Call, signal: AbortSignal): Promise<End> {
   if (!route.rerun) throw new Error(`${methodName(route.method)} cannot be run again`);
   const cancel = (): void => call.cancellation.cancel(signal.reason);
   if (signal.aborted) cancel();
   signal.addEventListener('abort', cancel);
   try {
-    await route.rerun(call);
-    return undefined;
+    return { answer: await route.rerun(call) };
   } catch (error) {
-    return error ?? new Error('thrown without an error');
+    return { error: error ?? new Error('thrown without an error') };
   } finally {
     signal.removeEventListener('abort', cancel);
   }

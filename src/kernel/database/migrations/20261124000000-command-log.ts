@@ -1,8 +1,29 @@
 import { Migration } from '@mikro-orm/migrations';
 
-/** The record of every attempted command, its seals, the keys of idempotent commands, and what limits calls. */
+/** The events, the record of every attempted command, its seals, the keys of idempotent commands, and what limits calls. */
 export class Migration20261124000000CommandLog extends Migration {
   override up(): void {
+    // The events and the schema of the read models were made by the migration of users, when that was the one module.
+    this.addSql('create schema if not exists read');
+    this.addSql('grant usage on schema cqrs, read to bicameral_writer, bicameral_reader');
+    this.addSql(`create table if not exists cqrs.event (
+      position bigint generated always as identity primary key,
+      transaction_id xid8 not null default pg_current_xact_id(),
+      id uuid not null unique,
+      type text not null,
+      payload bytea not null,
+      personal bytea,
+      aggregate_type text not null,
+      aggregate_id uuid not null,
+      aggregate_version integer not null,
+      command_id uuid not null,
+      traceparent text not null,
+      occurred_at timestamptz(3) not null
+    )`);
+    this.addSql('create index if not exists event_aggregate on cqrs.event (aggregate_id, position)');
+    this.addSql('grant select, insert, update, delete on cqrs.event, cqrs.migration to bicameral_writer');
+    this.addSql('grant select on cqrs.event to bicameral_reader');
+
     // received_at is the time in command_id (UUIDv7), so that an id alone leads to the partition and the primary key.
     this.addSql(`create table cqrs.command_log (
       position bigint generated always as identity,

@@ -9,9 +9,6 @@ export class Migration20261125130000LeastRights extends Migration {
     // The program only looks which migrations were run; the owner runs them.
     this.addSql('revoke all on cqrs.migration from bicameral_writer');
     this.addSql('grant select on cqrs.migration to bicameral_writer');
-    // Users are never removed: what is personal in them is emptied.
-    this.addSql('revoke delete on users."user", read.user_directory from bicameral_writer');
-
     this.addSql('revoke all on cqrs.event from bicameral_writer');
     this.addSql('grant select, insert, update (personal) on cqrs.event to bicameral_writer');
     this.addSql(`create function cqrs.keep_personal() returns trigger language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -60,8 +57,6 @@ export class Migration20261125130000LeastRights extends Migration {
     this.addSql('drop trigger event_personal_is_kept on cqrs.event');
     this.addSql('drop function cqrs.keep_personal');
     this.addSql('grant insert on cqrs.command_seal, cqrs.command_seal_batch to bicameral_writer');
-    this.addSql(
-      'grant insert, update, delete on cqrs.event, cqrs.migration, users."user", read.user_directory to bicameral_writer',
-    );
+    this.addSql('grant insert, update, delete on cqrs.event, cqrs.migration to bicameral_writer');
   }
 }

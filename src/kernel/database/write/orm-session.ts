@@ -21,7 +21,7 @@ export const flushSubscriber: EventSubscriber = {
   onFlush: ({ uow }) => hooks.get(uow)?.(uow),
 };
 
-/** MikroORM's part in one attempt of a command: its EntityManager, in the transaction of the command. */
+/** MikroORM's part in one try of a command: its EntityManager, in the transaction of the command. */
 export class OrmSession {
   readonly manager: SqlEntityManager;
   #isFlushing = false;

@@ -98,7 +98,7 @@ const ERASE_PERSONAL_DATA = `with event as (
   update cqrs.idempotency_key set secret = null, response = case when command_id = $2 then response end where aggregate_id = $1`;
 
 /**
- * One attempt of a command: one transaction, begun when a repository first needs it.
+ * One try of a command: one transaction, begun when a repository first needs it.
  *
  * A flat aggregate, of one table, is made of its row by MikroORM, which also finds what changed in it; `commit` writes that, the events,
  * the inline read models and the command's record in one statement. An aggregate of several tables is loaded and flushed by MikroORM, and
@@ -111,7 +111,7 @@ export class UnitOfWork {
   readonly #manager: SqlEntityManager;
   readonly #sql: (type: AggregateType<object>) => AggregateSql;
   readonly #call: Call;
-  readonly #attempt: number;
+  readonly #tryNumber: number;
   readonly #ownerDigest: OwnerDigest;
   readonly #declared: DeclaredChanges;
   readonly #tracked: Tracked[] = [];
@@ -129,7 +129,7 @@ export class UnitOfWork {
     manager: SqlEntityManager;
     sql: (type: AggregateType<object>) => AggregateSql;
     call: Call;
-    attempt: number;
+    tryNumber: number;
     ownerDigest: OwnerDigest;
     declared: DeclaredChanges;
   }) {
@@ -137,7 +137,7 @@ export class UnitOfWork {
     this.#manager = parts.manager;
     this.#sql = parts.sql;
     this.#call = parts.call;
-    this.#attempt = parts.attempt;
+    this.#tryNumber = parts.tryNumber;
     this.#ownerDigest = parts.ownerDigest;
     this.#declared = parts.declared;
   }
@@ -148,7 +148,7 @@ export class UnitOfWork {
     const { select, selectForUpdate, tree } = sql;
     if (tree) return this.#findTree(type, sql, tree, id);
     // Whoever lost once takes the row's lock before it decides again, and cannot lose the row a second time.
-    const [row] = await this.query(this.#attempt === 1 ? select : selectForUpdate, [id]);
+    const [row] = await this.query(this.#tryNumber === 1 ? select : selectForUpdate, [id]);
     if (!row) return undefined;
     const aggregate = this.#manager.map(type.mapping, row) as A;
     this.#track(type, aggregate, undefined);
@@ -161,7 +161,7 @@ export class UnitOfWork {
     tree: AggregateTree,
     id: string,
   ): Promise<A | undefined> {
-    if (this.#attempt > 1) await this.query(sql.lock, [id]);
+    if (this.#tryNumber > 1) await this.query(sql.lock, [id]);
     const aggregate = await this.#session().load(type, tree, { [sql.keyProperty]: id });
     if (aggregate) this.#track(type, aggregate, tree.partsOf(aggregate));
     return aggregate;

@@ -22,8 +22,8 @@ export interface WriteSide {
   readonly recordPool: pg.Pool;
   /** Both. */
   readonly pools: readonly ConnectionPool[];
-  /** A unit of work for one attempt of the command. */
-  readonly unitOfWork: (call: Call, attempt: number) => UnitOfWork;
+  /** A unit of work for one try of the command, from 1. */
+  readonly unitOfWork: (call: Call, tryNumber: number) => UnitOfWork;
   /** Opens the connections anew, those in use when they are free. */
   readonly renew: () => void;
   readonly close: () => Promise<void>;
@@ -97,13 +97,13 @@ export async function createWriteSide(
     pool,
     recordPool,
     pools: [pool, recordPool],
-    unitOfWork: (call, attempt) =>
+    unitOfWork: (call, tryNumber) =>
       new UnitOfWork({
         pool,
         manager: orm.em.fork(),
         sql,
         call,
-        attempt,
+        tryNumber,
         ownerDigest,
         declared,
       }),

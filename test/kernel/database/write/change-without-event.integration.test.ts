@@ -1,5 +1,7 @@
+import { create } from '@bufbuild/protobuf';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { CommandService } from '#gen/users/v1/command_service_pb.js';
+import { Answer } from '../../../../src/kernel/bus/answer.ts';
 import { CommandAttempt } from '../../../../src/kernel/command-log/command-attempt.ts';
 import type { UnitOfWork } from '../../../../src/kernel/database/write/unit-of-work.ts';
 import { ChangeWithoutEvent } from '../../../../src/kernel/database/write/unit-of-work.ts';
@@ -31,7 +33,7 @@ async function run(decide: (work: UnitOfWork) => Promise<unknown>): Promise<void
   const work = side.unitOfWork(call, 1);
   try {
     await decide(work);
-    await work.commit({ attempt: new CommandAttempt(call).attempt({ whole: true }), claim: undefined });
+    await work.commit(new CommandAttempt(call, { dryRun: false }).ending(new Answer(call.method, create(call.method.output))));
   } finally {
     await work.rollback();
   }

@@ -1,4 +1,6 @@
+import { create } from '@bufbuild/protobuf';
 import { CommandService } from '#gen/users/v1/command_service_pb.js';
+import { Answer } from '../../../../../src/kernel/bus/answer.ts';
 import type { Call } from '../../../../../src/kernel/bus/call.ts';
 import { CommandAttempt } from '../../../../../src/kernel/command-log/command-attempt.ts';
 import { NamedStatementClient } from '../../../../../src/kernel/database/named-statement-client.ts';
@@ -50,7 +52,7 @@ export async function startTripWork({
       const work = side.unitOfWork(call, attempt);
       try {
         const result = await decide(work, call);
-        const ending = { attempt: new CommandAttempt(call).attempt({ whole: true }), claim: undefined };
+        const ending = new CommandAttempt(call, { dryRun: rehearsed }).ending(new Answer(METHOD, create(METHOD.output)));
         await (rehearsed ? work.write(ending) : work.commit(ending));
         return result;
       } finally {

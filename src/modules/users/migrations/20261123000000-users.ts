@@ -1,11 +1,11 @@
 import { Migration } from '@mikro-orm/migrations';
 
-/** The schemas, the write model of users, their inline read models, and the event table. */
+/** The write model of users, and their inline read models. */
 export class Migration20261123000000Users extends Migration {
   override up(): void {
     this.addSql('create extension if not exists pg_trgm');
 
-    this.addSql('create schema users');
+    this.addSql('create schema if not exists users');
     this.addSql(`create table users."user" (
       id uuid primary key,
       email text,
@@ -25,23 +25,7 @@ export class Migration20261123000000Users extends Migration {
     this.addSql('create unique index user_email_key on users."user" (lower(email))');
     this.addSql(`create index user_admin on users."user" (id) where roles @> '{admin}'`);
 
-    this.addSql(`create table cqrs.event (
-      position bigint generated always as identity primary key,
-      transaction_id xid8 not null default pg_current_xact_id(),
-      id uuid not null unique,
-      type text not null,
-      payload bytea not null,
-      personal bytea,
-      aggregate_type text not null,
-      aggregate_id uuid not null,
-      aggregate_version integer not null,
-      command_id uuid not null,
-      traceparent text not null,
-      occurred_at timestamptz(3) not null
-    )`);
-    this.addSql('create index event_aggregate on cqrs.event (aggregate_id, position)');
-
-    this.addSql('create schema read');
+    this.addSql('create schema if not exists read');
     this.addSql(`create table read.user_directory (
       id uuid primary key,
       email text not null,
@@ -74,16 +58,16 @@ export class Migration20261123000000Users extends Migration {
     this.addSql('create index ended_session_transaction on read.ended_session (transaction_id)');
     this.addSql('create index ended_session_time on read.ended_session (ended_at)');
 
-    this.addSql('grant usage on schema users, cqrs, read to bicameral_writer');
-    this.addSql('grant select, insert, update, delete on all tables in schema users, cqrs, read to bicameral_writer');
-    this.addSql('grant usage on schema read, cqrs to bicameral_reader');
-    this.addSql('grant select on all tables in schema read to bicameral_reader');
-    this.addSql('grant select on cqrs.event to bicameral_reader');
+    this.addSql('grant usage on schema users, read to bicameral_writer');
+    this.addSql(
+      'grant select, insert, update, delete on users."user", read.user_directory, read.ended_session to bicameral_writer',
+    );
+    this.addSql('grant usage on schema read to bicameral_reader');
+    this.addSql('grant select on read.user_directory, read.ended_session to bicameral_reader');
   }
 
   override down(): void {
-    this.addSql('drop schema read cascade');
-    this.addSql('drop table cqrs.event');
+    this.addSql('drop table read.user_directory, read.ended_session');
     this.addSql('drop schema users cascade');
   }
 }

@@ -1,5 +1,5 @@
 import { Migration } from '@mikro-orm/migrations';
-import { foldedText, sortedText } from '../../bus/folded-text.ts';
+import { foldedText, sortedText } from '../../../kernel/bus/folded-text.ts';
 
 const BATCH = 1000;
 /** The locale of the database has no say in it. */

@@ -1,0 +1,13 @@
+import type { NamedMigration } from '../../kernel/database/named-migration.ts';
+import { Migration20261123000000Users } from './migrations/20261123000000-users.ts';
+import { Migration20261125100000Sessions } from './migrations/20261125100000-sessions.ts';
+import { Migration20261125140000ComparedText } from './migrations/20261125140000-compared-text.ts';
+import { Migration20261130000100UsersRights } from './migrations/20261130000100-users-rights.ts';
+
+/** The changes of this module's schema, oldest first. */
+export const migrations: readonly NamedMigration[] = [
+  { name: '20261123000000-users', class: Migration20261123000000Users },
+  { name: '20261125100000-sessions', class: Migration20261125100000Sessions },
+  { name: '20261125140000-compared-text', class: Migration20261125140000ComparedText },
+  { name: '20261130000100-users-rights', class: Migration20261130000100UsersRights },
+];
