@@ -39,6 +39,7 @@ export async function openDatabases(
     ownerDigest,
     entities: modules.flatMap(({ entities = [] }) => entities),
     declared: declaredChanges(modules),
+    moduleOf: (type) => modules.find(({ aggregates = [] }) => aggregates.some(({ name }) => name === type))?.name,
   });
   stops.briefly('writes', writes.close);
   const tooFew = await tooFewConnections(writes.pool, mostConnections(config.workers));
