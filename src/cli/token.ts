@@ -16,12 +16,12 @@ class UnknownRole extends Error {
 /** `bicameral token` */
 export async function printToken(
   environment: Environment,
-  options: { role: string[]; subject: string; ttl: string; json?: boolean },
+  options: { issuer?: string; role: string[]; subject: string; ttl: string; json?: boolean },
 ): Promise<void> {
   const unknown = options.role.filter((role) => !(role in ROLES));
   if (unknown.length > 0) throw new UnknownRole(unknown);
-  const { subject, role: roles } = options;
+  const { issuer, subject, role: roles } = options;
   const lifetimeMs = duration('--ttl', options.ttl, LONGEST_TTL_MS);
-  const { token, expiresAt } = await localToken(readConfig(environment), { subject, roles, lifetimeMs });
+  const { token, expiresAt } = await localToken(readConfig(environment), { issuer, subject, roles, lifetimeMs });
   process.stdout.write(options.json ? `${JSON.stringify({ token, expiresAt })}\n` : `${token}\n`);
 }

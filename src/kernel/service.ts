@@ -18,6 +18,7 @@ import { Guesses } from './database/limits/guesses.ts';
 import { guessing } from './database/limits/guessing.ts';
 import { memoryRates, postgresRates } from './database/limits/rates.ts';
 import { createIdempotencyKeys } from './database/write/idempotency-keys.ts';
+import type { HttpRoute } from './doors/connect/http-route.ts';
 import type { UnexpectedErrors } from './middleware/errors.ts';
 import { createPipelines } from './middleware/pipeline.ts';
 import { validation } from './middleware/validation.ts';
@@ -43,13 +44,15 @@ const SWEEP_EVERY = 10 * 60_000;
 
 /** What a service is made of: what its `app.ts` says. */
 export interface Application {
-  /** By which it is known to those who look at it: `service.name` of its spans and metrics, unless OTEL_SERVICE_NAME says another. */
+  /** By which it is known to those who look at it: `service.name` of its spans and metrics, unless OTEL_SERVICE_NAME says another; of its sessions in the database, and of the tokens that it issues. */
   readonly name: string;
   readonly modules: readonly Module[];
   /** What each role permits. */
   readonly roles: Readonly<Record<string, readonly string[]>>;
   /** Its own, beside that of the kernel: see `middleware`. */
   readonly middleware?: readonly Middleware[];
+  /** Its own pages of the HTTP door, beside the rpcs. */
+  readonly routes?: readonly HttpRoute[];
 }
 
 /** How an application is run. */
@@ -72,7 +75,16 @@ export interface Service extends Ports {
   readonly stop: () => Promise<void>;
 }
 
-/** Puts a service together and opens its doors. What was started is stopped again when a later part fails. */
+/**
+ * Puts a service together and opens its doors. What was started is stopped again when a later part fails.
+ *
+ * ```ts
+ * const config = readConfig(process.env, application.modules);
+ * const service = await startService(application, { config, logger: await createLogger({ level: 'info', pretty: true }) });
+ * ```
+ *
+ * A program has this done by `runCommandLine`, which hears signals too.
+ */
 export async function startService(application: Application, run: Run): Promise<Service> {
   const stack = new AsyncDisposableStack();
   try {
@@ -85,17 +97,25 @@ export async function startService(application: Application, run: Run): Promise<
 }
 
 async function assemble(
-  { name, modules, roles, middleware }: Application,
+  { name, modules, roles, middleware, routes = [] }: Application,
   { config, logger, onProgress = () => {} }: Run,
   stack: AsyncDisposableStack,
 ): Promise<Omit<Service, 'stop'>> {
+  if (config.foreignIssuer?.issuer === name)
+    throw new ConfigError([`AUTH_ISSUER cannot be ${name}: that is this service itself`]);
   followCalls();
   // Loaded while the database starts; nothing before the pipelines has spans. Stopped last, when nothing makes spans any more.
   const startingSdk = startTracing(name, { config, logger, stack });
   const metrics = createInstruments(version());
   const tls = await startTls(config.tls, { logger, stack });
   const stops = stopsOf(stack, logger);
-  const { writes, reads, keys, ownerDigest, writer } = await openDatabases(config, { modules, logger, onProgress, stops });
+  const { writes, reads, keys, ownerDigest, writer } = await openDatabases(config, {
+    service: name,
+    modules,
+    logger,
+    onProgress,
+    stops,
+  });
   const { ring, digestKey } = keys;
   const secrets = createSecretHasher({ processes: config.workers, watch: hashingSpan });
   const { host, sweeps } = moduleHost({
@@ -112,7 +132,7 @@ async function assemble(
   });
   const started = await startModules(modules, { host, settings: config.settings });
   const authority = createAuthority({
-    tokens: createTokenVerifier({ keys: ring.active, foreign: config.foreignIssuer, now: Date.now }),
+    tokens: createTokenVerifier({ issuer: name, keys: ring.active, foreign: config.foreignIssuer, now: Date.now }),
     sessions: started.sessions,
     now: Date.now,
   });
@@ -196,9 +216,9 @@ async function assemble(
       middleware,
     }),
   );
-  const routes = [...bus.values()];
-  checkRateClasses(limits, routes);
-  for (const { method } of routes) calls.expect(method);
+  const rpcs = [...bus.values()];
+  checkRateClasses(limits, rpcs);
+  for (const { method } of rpcs) calls.expect(method);
 
   const ports = await openDoors({
     config,
@@ -211,6 +231,7 @@ async function assemble(
     unexpected,
     onShed,
     roles,
+    routes,
     takeSnapshot,
     logger,
     stack,

@@ -156,6 +156,21 @@ function memoryStage(
       commands += 1;
       return run(sent, `command ${commands}`);
     },
+    stored: async (type, id) => {
+      const found = store.load(type, id);
+      const events = store.events.filter(({ aggregateType, aggregateId }) => aggregateType === type.name && aggregateId === id);
+      return (
+        found && {
+          aggregate: found.aggregate,
+          history: events.map((event) => ({
+            event: plainOf(event),
+            version: event.aggregateVersion,
+            occurredAt: event.occurredAt,
+            commandId: event.commandId,
+          })),
+        }
+      );
+    },
     form: (expected, recorded) => expectedEvent(expected as PlainEvent, schemas.get(recorded as PlainEvent)),
   };
 }

@@ -6,6 +6,6 @@ export { given, type Recording } from './given.ts';
 export { type InMemory, type InMemoryOptions, type InMemoryTools, inMemory, type Preparation } from './in-memory.ts';
 export { type Unique, unique } from './memory/memory-store.ts';
 export { type MemoryUnitOfWork, NoSqlInMemory } from './memory/memory-unit-of-work.ts';
-export type { Outcome, PlainEvent, Refusal } from './outcome.ts';
+export type { HistoricEvent, Outcome, PlainEvent, Refusal, StoredAggregate } from './outcome.ts';
 export { type Done, done, type Rpc, type Scenario, type SentScenario } from './scenario.ts';
 export { TEST_TIME, testId } from './test-ids.ts';

@@ -66,14 +66,16 @@ const FOREIGN_ALGORITHMS = [...OWN_ALGORITHMS, 'ES256', 'ES384', 'ES512', 'PS256
 
 /** Checks tokens of this installation's keys and, if one is configured, of a foreign issuer. Their header chooses among those by `kid`; without one, it is the first of them. */
 export function createTokenVerifier(options: {
+  /** The service: `iss` and `aud` of its own tokens. */
+  readonly issuer?: string;
   readonly keys: readonly SigningKey[];
   readonly foreign?: ForeignIssuer | undefined;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
   readonly maxCached?: number;
 }): TokenVerifier {
-  const { keys, foreign, now, maxCached = 10_000 } = options;
-  if (foreign?.issuer === OWN_ISSUER) throw new Error(`AUTH_ISSUER cannot be ${OWN_ISSUER}: that is this service itself`);
+  const { issuer = OWN_ISSUER, keys, foreign, now, maxCached = 10_000 } = options;
+  if (foreign?.issuer === issuer) throw new Error(`AUTH_ISSUER cannot be ${issuer}: that is this service itself`);
   const cache = new LRUCache<string, { readonly verified: VerifiedToken; readonly until: number }>({ max: maxCached });
   const verifyForeign = foreign && foreignVerification(foreign, now);
 
@@ -86,7 +88,7 @@ export function createTokenVerifier(options: {
   async function byIssuer(token: string): Promise<VerifiedToken> {
     try {
       const { iss } = decodeJwt(token);
-      if (iss === OWN_ISSUER) return await verifyOwn(token, keys, now);
+      if (iss === issuer) return await verifyOwn(token, { issuer, keys, now });
       if (foreign && iss === foreign.issuer && verifyForeign) return await verifyForeign(token);
     } catch (error) {
       throw refusal(error);
@@ -104,7 +106,10 @@ export function createTokenVerifier(options: {
   };
 }
 
-async function verifyOwn(token: string, keys: readonly SigningKey[], now: () => number): Promise<VerifiedToken> {
+async function verifyOwn(
+  token: string,
+  { issuer, keys, now }: { issuer: string; keys: readonly SigningKey[]; now: () => number },
+): Promise<VerifiedToken> {
   const findKey = ({ kid }: JWTHeaderParameters): KeyObject => {
     const key = kid === undefined ? keys[0] : keys.find(({ publicJwk }) => publicJwk.kid === kid);
     if (!key) throw new TokenInvalid('UNTRUSTED');
@@ -112,8 +117,8 @@ async function verifyOwn(token: string, keys: readonly SigningKey[], now: () => 
   };
   const { payload } = await jwtVerify(token, findKey, {
     algorithms: OWN_ALGORITHMS,
-    issuer: OWN_ISSUER,
-    audience: OWN_ISSUER,
+    issuer,
+    audience: issuer,
     typ: ACCESS_TOKEN_TYPE,
     requiredClaims: ['sub', 'iat', 'exp', 'jti', 'epoch'],
     currentDate: new Date(now()),

@@ -41,7 +41,7 @@ export const users = defineModule({
       passwords: await createPasswordHasher(host.secrets),
       passwordPolicy: createPasswordPolicy(common),
       guessTarget: host.guessTarget,
-      accessTokens: createAccessTokenIssuer(keys.ring.current),
+      accessTokens: createAccessTokenIssuer(keys.ring.current, host.service),
       pageTokens: keys.pageTokens,
       sessionLifetime,
     };
