@@ -99,7 +99,8 @@ function memoryStage(
     call.contextValues.set(principalKey, principalBy(caller));
     let work: MemoryUnitOfWork | undefined;
     const dispatch = composed(middlewareFor(handler.method), async () => {
-      const origin = { commandId: call.id, occurredAt: at, method: methodName(handler.method) };
+      const { changes } = handler;
+      const origin = { commandId: call.id, occurredAt: at, method: methodName(handler.method), ...(changes && { changes }) };
       work = new MemoryUnitOfWork(store, origin);
       let taken = 0;
       const newId = (): string => {
