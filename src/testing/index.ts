@@ -12,4 +12,8 @@ export { type Unique, unique } from './memory/memory-store.ts';
 export { type MemoryUnitOfWork, NoSqlInMemory } from './memory/memory-unit-of-work.ts';
 export type { HistoricEvent, Outcome, PlainEvent, Refusal, StoredAggregate } from './outcome.ts';
 export { type Done, done, type Rpc, type Scenario, type SentScenario } from './scenario.ts';
+export { startTestService } from './service/start-test-service.ts';
+export { setUpTestCluster, startTestCluster, type TestCluster, tearDownTestCluster } from './service/test-cluster.ts';
+export type { TestDatabase } from './service/test-database.ts';
+export type { TestService, TestServiceOptions } from './service/test-service.ts';
 export { TEST_TIME, testId } from './test-ids.ts';

@@ -1,6 +1,7 @@
 import { toJsonString } from '@bufbuild/protobuf';
 import type { EntityMetadata } from '@mikro-orm/core';
 import { STORE_SUCCESS, SUCCESS_INPUTS } from '../../command-log/store-records.ts';
+import { sqlList } from '../sql-list.ts';
 import { AggregateTree, hasColumns, isTree } from './aggregate-tree.ts';
 import type { AggregateType, EventMessage, InlineProjection } from './aggregate-type.ts';
 import { CLAIM_INPUTS, STORE_CLAIM_BESIDE } from './idempotency-keys.ts';
@@ -217,7 +218,7 @@ export class AggregateSql {
       const first = Object.keys(all).length + 1;
       const { written, before } = write(columns, first);
       text = [
-        `with input as not materialized (select ${named(all)})`,
+        `with input as not materialized (\n  select ${named(all)})`,
         ...(this.readsBefore ? [`before as (${before})`] : []),
         `written as (${written})`,
         `event as (${STORE_EVENTS})`,
@@ -249,9 +250,7 @@ function together(...parts: readonly Inputs[]): Inputs {
 }
 
 const named = (inputs: Inputs): string =>
-  Object.entries(inputs)
-    .map(([name, type], index) => `$${index + 1}::${type} as ${name}`)
-    .join(', ');
+  sqlList(Object.entries(inputs).map(([name, type], index) => `$${index + 1}::${type} as ${name}`));
 
 /** The values of all inputs of side effects, in their order. */
 const valuesOf = ({ events, data, texts, record = [], claim = [] }: SideEffects): readonly unknown[] => [
@@ -271,7 +270,7 @@ const STORE_EVENTS = `insert into cqrs.event
 
 /** The events of what no mapping keeps. */
 export const storeEventsOnly = (events: EventValues): Statement => ({
-  text: `with input as not materialized (select ${named(EVENT_INPUTS)}), written as (select)\n${STORE_EVENTS}`,
+  text: `with input as not materialized (\n  select ${named(EVENT_INPUTS)}),\nwritten as (select)\n${STORE_EVENTS}`,
   values: events,
 });
 

@@ -9,25 +9,25 @@ import type { Recorded } from './recorded.ts';
 export type Difference = Omit<MessageInitShape<typeof DifferenceSchema>, '$typeName'>;
 
 /** A command that was run again, with its events as they are shown. */
-export type Replayed = Pick<RerunCommand, 'outcome' | 'reason' | 'target'> & { readonly events: readonly RecordedEvent[] };
+export type Rerun = Pick<RerunCommand, 'outcome' | 'reason' | 'target'> & { readonly events: readonly RecordedEvent[] };
 
 /**
- * Where a replay went another way than the record, aspect by aspect. What came from a stand-in, and what was erased since, is not
+ * Where a rerun went another way than the record, aspect by aspect. What came from a stand-in, and what was erased since, is not
  * compared; passwords are in no event.
  */
 export function differencesOf(
   { command, events }: Recorded,
-  replayed: Replayed,
+  rerun: Rerun,
   { standIns, eventTypes }: { standIns: ReadonlySet<string>; eventTypes: Registry },
 ): Difference[] {
-  const { target } = replayed;
+  const { target } = rerun;
   const aspects: [string, string, string][] = [
-    ['outcome', outcomeName(command.outcome) ?? Outcome[command.outcome] ?? '', replayed.outcome],
-    ['reason', command.reason, replayed.reason],
+    ['outcome', outcomeName(command.outcome) ?? Outcome[command.outcome] ?? '', rerun.outcome],
+    ['reason', command.reason, rerun.reason],
     ['aggregate', named(command.aggregateType, command.aggregateId), named(target?.aggregateType, target?.aggregateId)],
     ['version', versions(command.versionBefore, command.versionAfter), versions(target?.versionBefore, target?.versionAfter)],
     // The events of a dry run were not kept.
-    ...(command.dryRun ? [] : eventPairs(events, replayed.events)),
+    ...(command.dryRun ? [] : eventPairs(events, rerun.events)),
   ];
   return aspects.flatMap(([aspect, recorded, now]) => (recorded === now ? [] : [{ aspect, recorded, replayed: now }]));
 

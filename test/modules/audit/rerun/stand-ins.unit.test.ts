@@ -4,7 +4,7 @@ import { describe, expect, it } from '@jest/globals';
 import { file_cqrs_v1_text as textRules } from '#gen/cqrs/v1/text_pb.js';
 import { CommandService } from '../../../../gen/users/v1/command_service_pb.js';
 import { redact } from '../../../../src/kernel/bus/redaction.ts';
-import { withStandIns } from '../../../../src/modules/audit/replay/stand-ins.ts';
+import { withStandIns } from '../../../../src/modules/audit/rerun/stand-ins.ts';
 import { PASSWORD } from '../../../support/people.ts';
 
 const commandId = '019ab3a0-0000-7000-8000-000000000001';

@@ -8,31 +8,31 @@ import type { CommandToRerun, Rerun, RerunCommand } from '../../../kernel/comman
 import { outcomeOf } from '../read-model/command-log.ts';
 import { toRecordedEvent } from '../read-model/recorded-event.ts';
 import { type Difference, differencesOf } from './differences.ts';
-import { type Obstacle, obstacleOf } from './not-replayable.ts';
+import { type Obstacle, obstacleOf } from './obstacle.ts';
 import type { Recorded } from './recorded.ts';
 import { withStandIns } from './stand-ins.ts';
 
 /** How a recorded command ends when it is run again, and what differs from its record. */
-export type ReplayReport = Omit<MessageInitShape<typeof ReplayCommandResponseSchema>, '$typeName' | 'differences'> & {
+export type RerunReport = Omit<MessageInitShape<typeof ReplayCommandResponseSchema>, '$typeName' | 'differences'> & {
   readonly same: boolean;
   readonly differences: Difference[];
 };
 
-/** What replays are made with. */
-export interface ReplayParts {
+/** What reruns are made with. */
+export interface RerunParts {
   /** The rpc with that name. */
   readonly route: (method: string) => Route | undefined;
-  readonly replay: Rerun;
+  readonly rerun: Rerun;
   /** The types of all events that modules store. */
   readonly eventTypes: Registry;
 }
 
 /** Runs a command that is on record again and compares. Rejects as `Rerun` does. */
-export async function replayRecorded(
+export async function rerunRecorded(
   recorded: Recorded,
-  { route: routeOf, replay, eventTypes }: ReplayParts,
+  { route: routeOf, rerun, eventTypes }: RerunParts,
   signal: AbortSignal,
-): Promise<ReplayReport | { readonly obstacle: Obstacle }> {
+): Promise<RerunReport | { readonly obstacle: Obstacle }> {
   const { command } = recorded;
   const obstacle = obstacleOf(command);
   if (obstacle) return { obstacle };
@@ -44,17 +44,17 @@ export async function replayRecorded(
   const request = messageOf(route, json);
   if (!request) return { obstacle: 'REQUEST_OUTDATED' };
 
-  const replayed = await replay(toReplay(recorded, route, request), signal);
-  const events = replayed.events.map((event) => shown(event, eventTypes));
-  const differences = differencesOf(recorded, { ...replayed, events }, { standIns: texts, eventTypes });
-  const { outcome, code, state } = replayed;
+  const again = await rerun(toRerun(recorded, route, request), signal);
+  const events = again.events.map((event) => shown(event, eventTypes));
+  const differences = differencesOf(recorded, { ...again, events }, { standIns: texts, eventTypes });
+  const { outcome, code, state } = again;
   return {
     same: differences.length === 0,
     differences,
     standIns: [...standIns],
     outcome: outcomeOf(outcome),
     code,
-    reason: replayed.reason,
+    reason: again.reason,
     events,
     ...(state && { state }),
   };
@@ -68,7 +68,7 @@ function messageOf({ method }: Route, json: JsonObject): Message | undefined {
   }
 }
 
-function toReplay({ command }: Recorded, route: Route, request: Message): CommandToRerun {
+function toRerun({ command }: Recorded, route: Route, request: Message): CommandToRerun {
   const { commandId, principal, roles, session, issuer, reason, aggregateId, dryRun, peer, userAgent } = command;
   return {
     route,

@@ -46,15 +46,19 @@ export function obstacleOf(command: CommandRecord): Obstacle | undefined {
   if (OUTCOMES.has(command.outcome)) return 'OUTCOME';
   if (REASONS.has(command.reason)) return 'REASON';
   if (!command.request) return 'REQUEST_MISSING';
-  if (command.outcome !== Outcome.SUCCEEDED && command.outcome !== Outcome.REJECTED && isCut(command.request))
-    return 'REQUEST_CUT';
+  if (isExcerpt(command)) return 'REQUEST_CUT';
   const changedNothing = command.outcome === Outcome.SUCCEEDED && command.versionAfter === undefined;
   return command.personalErased && changedNothing ? 'PERSONAL_ERASED' : undefined;
 }
 
-/** As the bus marks it: see `CommandAttempt`. */
-function isCut(value: JsonValue): boolean {
+/** Records from before `request_excerpt` was kept say it only by the marks that the bus left in the texts, which a caller can write as well. */
+function isExcerpt({ requestExcerpt, outcome, request }: CommandRecord): boolean {
+  return requestExcerpt ?? (outcome !== Outcome.SUCCEEDED && outcome !== Outcome.REJECTED && isMarked(request ?? {}));
+}
+
+/** The marks of `CommandAttempt` and `RefusalTally`. */
+function isMarked(value: JsonValue): boolean {
   if (typeof value === 'string') return /… \(\d+ (characters|items)\)$/.test(value);
   if (typeof value !== 'object' || value === null) return false;
-  return Object.hasOwn(value, '@characters') || Object.hasOwn(value, '@refused') || Object.values(value).some(isCut);
+  return Object.hasOwn(value, '@characters') || Object.hasOwn(value, '@refused') || Object.values(value).some(isMarked);
 }
