@@ -41,6 +41,7 @@ export function command<
   return { method, handle, ...options };
 }
 
+/** What a command declares about itself. */
 export interface CommandOptions {
   /**
    * The types of the aggregates that the command may change, what it is about first, e.g. `['orders.v1.Order', 'orders.v1.Stock']`: each
