@@ -1,6 +1,7 @@
 import { randomUUIDv7 } from 'node:crypto';
 import type { Logger } from 'pino';
 import { createAuthority } from './auth/authority.ts';
+import { createRoles, type RoleDefinitions, type Roles } from './auth/roles.ts';
 import { createSecretHasher } from './auth/secret-hasher.ts';
 import { createTokenVerifier } from './auth/token-verifier.ts';
 import { startSweeps } from './background/sweeps.ts';
@@ -9,15 +10,18 @@ import { CallGauge } from './bus/call-gauge.ts';
 import type { CallKind } from './bus/convention.ts';
 import { rateLimitOf } from './bus/limits.ts';
 import type { Middleware } from './bus/middleware.ts';
+import { checkModules, declaredPermissions } from './check-modules.ts';
 import { startMonthsAhead } from './command-log/months-ahead.ts';
 import { sweepOwners } from './command-log/personal-owner.ts';
 import { unsealedTail } from './command-log/seals/unsealed-tail.ts';
 import { type Config, ConfigError } from './config.ts';
+import { contractDescriptors } from './contracts/descriptors.ts';
 import { version } from './contracts/version.ts';
 import { Guesses } from './database/limits/guesses.ts';
 import { guessing } from './database/limits/guessing.ts';
 import { memoryRates, postgresRates } from './database/limits/rates.ts';
 import { createIdempotencyKeys } from './database/write/idempotency-keys.ts';
+import type { HttpRoute } from './doors/connect/http-route.ts';
 import type { UnexpectedErrors } from './middleware/errors.ts';
 import { createPipelines } from './middleware/pipeline.ts';
 import { validation } from './middleware/validation.ts';
@@ -47,7 +51,11 @@ export interface Application {
   readonly name: string;
   readonly modules: readonly Module[];
   /** What each role permits. */
-  readonly roles: Readonly<Record<string, readonly string[]>>;
+  readonly roles: RoleDefinitions;
+  /** What no module declares and can be permitted all the same, such as what its own routes ask for. */
+  readonly permissions?: Readonly<Record<string, string>>;
+  /** Pages beside the rpcs, at the port of Connect. */
+  readonly routes?: (service: { readonly bus: Bus; readonly logger: Logger }) => readonly HttpRoute[];
   /** Its own, beside that of the kernel: see `middleware`. */
   readonly middleware?: readonly Middleware[];
 }
@@ -72,6 +80,10 @@ export interface Service extends Ports {
   readonly stop: () => Promise<void>;
 }
 
+/** The roles of an application, with what modules and the application declare. */
+export const rolesOf = (application: Pick<Application, 'modules' | 'roles' | 'permissions'>): Roles =>
+  createRoles(application.roles, Object.keys(declaredPermissions(application)));
+
 /** Puts a service together and opens its doors. What was started is stopped again when a later part fails. */
 export async function startService(application: Application, run: Run): Promise<Service> {
   const stack = new AsyncDisposableStack();
@@ -85,10 +97,13 @@ export async function startService(application: Application, run: Run): Promise<
 }
 
 async function assemble(
-  { name, modules, roles, middleware }: Application,
+  application: Application,
   { config, logger, onProgress = () => {} }: Run,
   stack: AsyncDisposableStack,
 ): Promise<Omit<Service, 'stop'>> {
+  const { name, modules, middleware } = application;
+  checkModules(application, contractDescriptors().files);
+  const roles = rolesOf(application);
   followCalls();
   // Loaded while the database starts; nothing before the pipelines has spans. Stopped last, when nothing makes spans any more.
   const startingSdk = startTracing(name, { config, logger, stack });
@@ -107,12 +122,14 @@ async function assemble(
     writePool: writes.pool,
     eventTypes: eventTypesOf(modules),
     bus: () => bus,
+    roles,
+    permissions: Object.keys(declaredPermissions(application)),
     onDamage: () => metrics.damage.inc({ kind: 'verification' }),
     stops,
   });
-  const started = await startModules(modules, { host, settings: config.settings });
+  const started = await startModules(modules, { host, settings: config.settings, primary: reads.primary });
   const authority = createAuthority({
-    tokens: createTokenVerifier({ keys: ring.active, foreign: config.foreignIssuer, now: Date.now }),
+    tokens: createTokenVerifier({ keys: ring.active, roles, foreign: config.foreignIssuer, now: Date.now }),
     sessions: started.sessions,
     now: Date.now,
   });
@@ -192,6 +209,7 @@ async function assemble(
       reads,
       inFlight,
       rates: { counters: sharedRates?.counters ?? memoryRates, overrides: limits.rates },
+      owners: started.owners,
       guesses: { guessing: guess, guesses, key: digestKey('guesses'), report: guessReport },
       middleware,
     }),
@@ -210,7 +228,8 @@ async function assemble(
     inFlight,
     unexpected,
     onShed,
-    roles,
+    roles: roles.permissions,
+    routes: application.routes?.({ bus, logger }) ?? [],
     takeSnapshot,
     logger,
     stack,

@@ -51,6 +51,8 @@ export async function openDoors(parts: {
   unexpected: UnexpectedErrors;
   onShed: (kind: CallKind) => void;
   roles: Readonly<Record<string, readonly string[]>>;
+  /** Of the application. */
+  routes: readonly HttpRoute[];
   takeSnapshot: () => Promise<Snapshot>;
   logger: Logger;
   stack: AsyncDisposableStack;
@@ -97,7 +99,7 @@ export async function openDoors(parts: {
     tls,
     proxies,
     edge,
-    routes: [...readiness.routes(), jwks(ring), ...contracts],
+    routes: withoutTwice([...readiness.routes(), jwks(ring), ...contracts, ...parts.routes]),
     isAllowedHost: hostCheck(config),
     corsOrigins: config.corsOrigins,
   });
@@ -123,6 +125,14 @@ export async function openDoors(parts: {
     health.close();
   });
   return { grpcPort, httpPort, healthPort, metricsPort: metricsPages.port };
+}
+
+/** A page that is never reached would not be missed until somebody asks for it. */
+function withoutTwice(routes: readonly HttpRoute[]): readonly HttpRoute[] {
+  const paths = routes.map(({ path }) => path);
+  const twice = paths.find((path, index) => paths.indexOf(path) !== index);
+  if (twice !== undefined) throw new Error(`two routes have the path ${twice}: give that of the application another one`);
+  return routes;
 }
 
 function jwks({ active }: KeyRing): HttpRoute {

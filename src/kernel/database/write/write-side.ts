@@ -50,12 +50,15 @@ export async function createWriteSide(
     poolSize,
     waitMs,
     ownerDigest,
+    erasures = [],
     entities = [],
     declared = new Map(),
   }: {
     poolSize: number;
     waitMs?: number;
     ownerDigest: OwnerDigest;
+    /** What modules erase of a person: see `erasureOf`. */
+    erasures?: readonly string[];
     /** What scripts work on by the EntityManager, beside the aggregates and what these refer to. */
     entities?: readonly EntitySchema[];
     declared?: DeclaredChanges;
@@ -105,6 +108,7 @@ export async function createWriteSide(
         call,
         tryNumber,
         ownerDigest,
+        erasures,
         declared,
       }),
     renew: () => {
