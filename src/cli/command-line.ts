@@ -130,12 +130,14 @@ export async function runCommandLine(
 
   let traced: Sdk | undefined;
   program.hook('preAction', async (_, command) => {
+    command.setOptionValue('issuer', service.name);
     traced = await traceCallsOf(command, environment);
   });
   try {
     await program.parseAsync(argv);
   } catch (error) {
-    process.stderr.write(escapedText(`${explain(error)}\n`));
+    // Messages name subcommands as those of the package's own program.
+    process.stderr.write(escapedText(`${explain(error).replaceAll('`bicameral ', `\`${service.name} `)}\n`));
     process.exitCode = 1;
   }
   if (traced) await endTraced(traced);

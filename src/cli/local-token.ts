@@ -3,12 +3,20 @@ import { type AccessToken, createAccessTokenIssuer } from '../kernel/auth/access
 import { loadKeyRing } from '../kernel/auth/key-files.ts';
 import type { Config } from '../kernel/config.ts';
 
+interface LocalToken {
+  /** The name of the service. */
+  readonly issuer?: string | undefined;
+  readonly subject?: string;
+  readonly roles: readonly string[];
+  readonly lifetimeMs?: number;
+}
+
 /** A token signed with the local key: whoever can read the key file is the operator. Throws SigningKeyUnusable. */
 export async function localToken(
   { signingKeys }: Pick<Config, 'signingKeys'>,
-  { subject = 'operator', roles, lifetimeMs }: { subject?: string; roles: readonly string[]; lifetimeMs?: number },
+  { issuer: name, subject = 'operator', roles, lifetimeMs }: LocalToken,
 ): Promise<AccessToken> {
-  const issuer = createAccessTokenIssuer((await loadKeyRing(signingKeys)).current);
+  const issuer = createAccessTokenIssuer((await loadKeyRing(signingKeys)).current, name);
   return await issuer.issue({
     subject,
     roles,

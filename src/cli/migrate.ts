@@ -1,7 +1,7 @@
 import { type Environment, readDatabaseConfig } from '../kernel/config.ts';
 import { migrate } from '../kernel/database/migrate.ts';
 import { openDatabase } from '../kernel/database/open-database.ts';
-import type { ServiceProgram } from './program.ts';
+import { applicationOf, type ServiceProgram } from './program.ts';
 import { createConsoleProgress } from './progress.ts';
 
 /** `bicameral migrate` */
@@ -9,10 +9,10 @@ export async function migrateDatabase(
   program: ServiceProgram,
   { environment, options: { json = false } }: { environment: Environment; options: { json?: boolean } },
 ): Promise<void> {
-  const { application } = await program.load();
+  const application = await applicationOf(program);
   const database = readDatabaseConfig(environment);
   const onProgress = createConsoleProgress();
-  const opened = await openDatabase(database, { onProgress });
+  const opened = await openDatabase(database, { service: application.name, onProgress });
   try {
     const names = await migrate(opened.connections.owner, application.modules, { onProgress });
     if (json) process.stdout.write(`${JSON.stringify({ migrations: names })}\n`);

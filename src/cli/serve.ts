@@ -5,7 +5,7 @@ import { createLogger } from '../kernel/telemetry/logger.ts';
 import { clearTextWarning } from './clear-text.ts';
 import { firstSignal } from './first-signal.ts';
 import { hangUp } from './hang-up.ts';
-import type { ServiceProgram } from './program.ts';
+import { applicationOf, type ServiceProgram } from './program.ts';
 import { createConsoleProgress } from './progress.ts';
 import { welcome } from './welcome.ts';
 
@@ -27,7 +27,7 @@ export async function serve(
   { database, onServing = (text) => void process.stderr.write(text) }: ServeOptions = {},
 ): Promise<void> {
   process.stderr.on('error', () => {});
-  const { application } = await program.load();
+  const application = await applicationOf(program);
   const read = readConfig(environment, application.modules);
   const config = database ? { ...read, database } : read;
   const isAlone = config.workers === 1;

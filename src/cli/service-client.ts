@@ -30,7 +30,8 @@ const LIFETIME = 12 * 60 * 60_000;
 /** Calls the service at GRPC_ADDRESS with a token signed by the local key, and with a new one when it is about to end. */
 export async function serviceClient(environment: Environment, options: ServiceClientOptions): Promise<ServiceClient> {
   const config = readConfig(environment);
-  const newToken = (): Promise<AccessToken> => localToken(config, { roles: options.roles, lifetimeMs: LIFETIME });
+  const newToken = (): Promise<AccessToken> =>
+    localToken(config, { issuer: options.issuer, roles: options.roles, lifetimeMs: LIFETIME });
   const [trust, token] = await Promise.all([readTrust(config, options), newToken()]);
   const interceptors = [authorized(token, newToken), namesUnknownKey(config.grpcAddress)];
   const { transport, close } = grpcConnection(config, { trust, interceptors });

@@ -26,10 +26,10 @@ const WELL_AFTER = 60_000;
  * another one serves. Workers end with this process, also by `kill -9`, because they notice that it is gone.
  */
 export async function startWorkers(
-  { modules }: Pick<Application, 'modules'>,
+  { name, modules }: Pick<Application, 'name' | 'modules'>,
   { config, logger, onProgress }: { config: Config; logger: Logger; onProgress: (step: string) => void },
 ): Promise<Omit<Service, 'bus'>> {
-  const database = await openMigratedDatabase(config.database, modules, { onProgress, logger });
+  const database = await openMigratedDatabase(config.database, modules, { service: name, onProgress, logger });
   const stopping = new AbortController();
   const running = new Set<WorkerProcess>();
   /** What workers had counted that are no more. */

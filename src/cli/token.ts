@@ -24,8 +24,9 @@ export async function printToken(
   const { application } = await program.load();
   const unknown = options.role.filter((role) => !Object.hasOwn(application.roles, role));
   if (unknown.length > 0) throw new UnknownRole(unknown, Object.keys(application.roles));
+  const { name: issuer } = application;
   const { subject, role: roles } = options;
   const lifetimeMs = duration('--ttl', options.ttl, LONGEST_TTL_MS);
-  const { token, expiresAt } = await localToken(readConfig(environment), { subject, roles, lifetimeMs });
+  const { token, expiresAt } = await localToken(readConfig(environment), { issuer, subject, roles, lifetimeMs });
   process.stdout.write(options.json ? `${JSON.stringify({ token, expiresAt })}\n` : `${token}\n`);
 }

@@ -1,8 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import type { Config } from '../kernel/config.ts';
 
-/** Files of a caller that speaks TLS with the service, as given on the command line. */
+/** What a caller of the service comes with: files, as given on the command line, when it speaks TLS with it. */
 export interface TrustFiles {
+  /** The name of the service, for a token of its own. Every subcommand has it: see `runCommandLine`. */
+  readonly issuer?: string | undefined;
   readonly ca?: string | undefined;
   readonly cert?: string | undefined;
   readonly key?: string | undefined;

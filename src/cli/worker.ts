@@ -4,7 +4,7 @@ import { type Service, startService } from '../kernel/service.ts';
 import { createLogger } from '../kernel/telemetry/logger.ts';
 import { explain } from './explain.ts';
 import { firstSignal } from './first-signal.ts';
-import type { ServiceProgram } from './program.ts';
+import { applicationOf, type ServiceProgram } from './program.ts';
 import type { WorkerOrder, WorkerReport, WorkerSetup } from './worker-process.ts';
 
 const report = (message: WorkerReport): Promise<void> => new Promise((sent) => process.send?.(message, () => sent()));
@@ -34,7 +34,7 @@ export async function runWorker(program: ServiceProgram, environment: Environmen
     }
   })();
   try {
-    const { application } = await program.load();
+    const application = await applicationOf(program);
     const config = { ...readConfig(environment, application.modules), ...setup };
     const logger = await createLogger({ level: config.logLevels.level, pretty: process.stdout.isTTY, pid: process.pid });
     app = await startService(application, { config, logger });

@@ -144,7 +144,6 @@ export function readConfig(environment: Environment, modules: readonly Pick<Modu
       { text, problem, names: ['AUTH_JWKS_URL', 'AUTH_ISSUER', 'AUTH_AUDIENCE'] },
       ([jwksUrl, issuer, audience]) => {
         if (!isKeySource(jwksUrl)) problem('AUTH_JWKS_URL has to be an https URL; http only on this machine');
-        if (issuer === 'bicameral') problem('AUTH_ISSUER cannot be bicameral: that is this service itself');
         return { jwksUrl: URL.parse(jwksUrl) ?? new URL('https://invalid'), issuer, audience, tokenType, maxAgeMs };
       },
     ),

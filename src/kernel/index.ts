@@ -21,6 +21,7 @@ export { ANONYMOUS, type Principal } from './bus/principal.ts';
 export { type QueryContext, query, streamQuery } from './bus/query.ts';
 export { type Config, ConfigError, readConfig } from './config.ts';
 export type { Connection } from './database/connection.ts';
+export type { NamedMigration } from './database/named-migration.ts';
 export { readStatements } from './database/read/read-statements.ts';
 export { Reader } from './database/read/reader.ts';
 export type { AggregateType, EventMessage, InlineProjection } from './database/write/aggregate-type.ts';

@@ -55,7 +55,7 @@ export interface CommandLog {
   readonly prune: (query: Query, range: { before: Date; now: Date }) => Promise<Pruned | NotSealed>;
   /** The rpc with that name. Asked when it is called: the bus is made after its modules. */
   readonly route: (method: string) => Route | undefined;
-  readonly replay: Rerun;
+  readonly rerun: Rerun;
 }
 
 /** What the kernel gives a module that starts. */

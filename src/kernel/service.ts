@@ -47,17 +47,17 @@ const SWEEP_EVERY = 10 * 60_000;
 
 /** What a service is made of: what its `app.ts` says. */
 export interface Application {
-  /** By which it is known to those who look at it: `service.name` of its spans and metrics, unless OTEL_SERVICE_NAME says another. */
+  /** By which it is known to those who look at it: `service.name` of its spans and metrics, unless OTEL_SERVICE_NAME says another; of its sessions in the database, and of the tokens that it issues. */
   readonly name: string;
   readonly modules: readonly Module[];
   /** What each role permits. */
   readonly roles: RoleDefinitions;
   /** What no module declares and can be permitted all the same, such as what its own routes ask for. */
   readonly permissions?: Readonly<Record<string, string>>;
-  /** Pages beside the rpcs, at the port of Connect. */
-  readonly routes?: (service: { readonly bus: Bus; readonly logger: Logger }) => readonly HttpRoute[];
   /** Its own, beside that of the kernel: see `middleware`. */
   readonly middleware?: readonly Middleware[];
+  /** Its own pages of the HTTP door, beside the rpcs. */
+  readonly routes?: readonly HttpRoute[];
 }
 
 /** How an application is run. */
@@ -84,7 +84,16 @@ export interface Service extends Ports {
 export const rolesOf = (application: Pick<Application, 'modules' | 'roles' | 'permissions'>): Roles =>
   createRoles(application.roles, Object.keys(declaredPermissions(application)));
 
-/** Puts a service together and opens its doors. What was started is stopped again when a later part fails. */
+/**
+ * Puts a service together and opens its doors. What was started is stopped again when a later part fails.
+ *
+ * ```ts
+ * const config = readConfig(process.env, application.modules);
+ * const service = await startService(application, { config, logger: await createLogger({ level: 'info', pretty: true }) });
+ * ```
+ *
+ * A program has this done by `runCommandLine`, which hears signals too.
+ */
 export async function startService(application: Application, run: Run): Promise<Service> {
   const stack = new AsyncDisposableStack();
   try {
@@ -101,7 +110,9 @@ async function assemble(
   { config, logger, onProgress = () => {} }: Run,
   stack: AsyncDisposableStack,
 ): Promise<Omit<Service, 'stop'>> {
-  const { name, modules, middleware } = application;
+  const { name, modules, middleware, routes = [] } = application;
+  if (config.foreignIssuer?.issuer === name)
+    throw new ConfigError([`AUTH_ISSUER cannot be ${name}: that is this service itself`]);
   checkModules(application, contractDescriptors().files);
   const roles = rolesOf(application);
   followCalls();
@@ -110,7 +121,13 @@ async function assemble(
   const metrics = createInstruments(version());
   const tls = await startTls(config.tls, { logger, stack });
   const stops = stopsOf(stack, logger);
-  const { writes, reads, keys, ownerDigest, writer } = await openDatabases(config, { modules, logger, onProgress, stops });
+  const { writes, reads, keys, ownerDigest, writer } = await openDatabases(config, {
+    service: name,
+    modules,
+    logger,
+    onProgress,
+    stops,
+  });
   const { ring, digestKey } = keys;
   const secrets = createSecretHasher({ processes: config.workers, watch: hashingSpan });
   const { host, sweeps } = moduleHost({
@@ -129,7 +146,7 @@ async function assemble(
   });
   const started = await startModules(modules, { host, settings: config.settings, primary: reads.primary });
   const authority = createAuthority({
-    tokens: createTokenVerifier({ keys: ring.active, roles, foreign: config.foreignIssuer, now: Date.now }),
+    tokens: createTokenVerifier({ issuer: name, keys: ring.active, roles, foreign: config.foreignIssuer, now: Date.now }),
     sessions: started.sessions,
     now: Date.now,
   });
@@ -214,9 +231,9 @@ async function assemble(
       middleware,
     }),
   );
-  const routes = [...bus.values()];
-  checkRateClasses(limits, routes);
-  for (const { method } of routes) calls.expect(method);
+  const rpcs = [...bus.values()];
+  checkRateClasses(limits, rpcs);
+  for (const { method } of rpcs) calls.expect(method);
 
   const ports = await openDoors({
     config,
@@ -229,7 +246,7 @@ async function assemble(
     unexpected,
     onShed,
     roles: roles.permissions,
-    routes: application.routes?.({ bus, logger }) ?? [],
+    routes,
     takeSnapshot,
     logger,
     stack,

@@ -99,7 +99,8 @@ function memoryStage(
     call.contextValues.set(principalKey, principalBy(caller));
     let work: MemoryUnitOfWork | undefined;
     const dispatch = composed(middlewareFor(handler.method), async () => {
-      const origin = { commandId: call.id, occurredAt: at, method: methodName(handler.method) };
+      const { changes } = handler;
+      const origin = { commandId: call.id, occurredAt: at, method: methodName(handler.method), ...(changes && { changes }) };
       work = new MemoryUnitOfWork(store, origin);
       let taken = 0;
       const newId = (): string => {
@@ -155,6 +156,21 @@ function memoryStage(
     send: (sent) => {
       commands += 1;
       return run(sent, `command ${commands}`);
+    },
+    stored: async (type, id) => {
+      const found = store.load(type, id);
+      const events = store.events.filter(({ aggregateType, aggregateId }) => aggregateType === type.name && aggregateId === id);
+      return (
+        found && {
+          aggregate: found.aggregate,
+          history: events.map((event) => ({
+            event: plainOf(event),
+            version: event.aggregateVersion,
+            occurredAt: event.occurredAt,
+            commandId: event.commandId,
+          })),
+        }
+      );
     },
     form: (expected, recorded) => expectedEvent(expected as PlainEvent, schemas.get(recorded as PlainEvent)),
   };

@@ -27,6 +27,23 @@ export interface Outcome<Event = PlainEvent> {
   readonly state: object | undefined;
 }
 
+/** An event as it is stored, with what stands beside it. */
+export interface HistoricEvent {
+  readonly event: PlainEvent;
+  /** The version of the aggregate that the event's command left. */
+  readonly version: number;
+  readonly occurredAt: Date;
+  readonly commandId: string;
+}
+
+/** What is stored of an aggregate. */
+export interface StoredAggregate<A> {
+  /** As a command would load it. */
+  readonly aggregate: A;
+  /** All its events, in order. */
+  readonly history: readonly HistoricEvent[];
+}
+
 /** What tests see of an error. */
 export function refusalBy(error: DomainError): Refusal {
   return {

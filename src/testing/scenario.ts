@@ -1,8 +1,9 @@
 import type { DescMethodUnary, MessageInitShape } from '@bufbuild/protobuf';
+import type { AggregateType } from '../kernel/database/write/aggregate-type.ts';
 import type { Caller } from './caller.ts';
 import { check, ExpectationFailed, type ExpectedForm } from './check.ts';
 import type { Expectation } from './expectation.ts';
-import type { Outcome, PlainEvent } from './outcome.ts';
+import type { Outcome, PlainEvent, StoredAggregate } from './outcome.ts';
 import { TEST_TIME } from './test-ids.ts';
 
 /** An rpc, or the handler of one, which names it. */
@@ -21,6 +22,7 @@ export interface Stage {
   /** Makes that what is given is there. */
   readonly prepare: (given: readonly object[]) => Promise<void>;
   readonly send: (sent: Sent) => Promise<Outcome>;
+  readonly stored: <A extends object>(type: AggregateType<A>, id: string) => Promise<StoredAggregate<A> | undefined>;
   readonly form: ExpectedForm;
 }
 
@@ -80,6 +82,12 @@ export class Scenario {
   when<M extends DescMethodUnary>(rpc: Rpc<M>, request: MessageInitShape<M['input']>): SentScenario {
     const sent = { rpc, request, caller: this.#caller, at: this.#at } as unknown as Sent;
     return new SentScenario(this.#stage, this.#given, sent);
+  }
+
+  /** What is stored of an aggregate now, with its history; undefined when there is none. */
+  async stored<A extends object>(type: AggregateType<A>, id: string): Promise<StoredAggregate<A> | undefined> {
+    await this.#stage.prepare(this.#given);
+    return this.#stage.stored(type, id);
   }
 }
 

@@ -55,6 +55,14 @@ describe('a start that cannot succeed', () => {
     for (const variable of ['GRPC_ADDRESS', 'LOG_LEVEL', 'TLS_CERT_FILE']) expect(stderr).toContain(variable);
   });
 
+  it("refuses another issuer of the service's own name, before anything is started", async () => {
+    const foreign = { AUTH_ISSUER: 'bicameral', AUTH_AUDIENCE: 'users', AUTH_JWKS_URL: 'https://issuer.example/jwks' };
+    const { code, stderr } = await run(['serve'], { ...FREE, DATA_DIR: dataDir.path, ...foreign });
+    expect(code).toBe(1);
+    expect(stderr).toContain('AUTH_ISSUER cannot be bicameral: that is this service itself');
+    expect(existsSync(dataDir.path)).toBe(false);
+  });
+
   it('without the database names where it was looked for, and repeats no password', async () => {
     const closed = createServer();
     await new Promise<void>((listening) => closed.listen(0, '127.0.0.1', listening));

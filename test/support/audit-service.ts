@@ -82,7 +82,7 @@ export async function startAuditService({ connections }: TestDatabase): Promise<
         signal,
         pruneLog: (before) => pruneLog((text, values) => work.query(text, values), { before, key, now: receivedAt }),
         recorded: notServed,
-        replay: notServed,
+        rerun: notServed,
       };
     },
     queryContext: ({ contextValues, signal }) => {

@@ -19,7 +19,9 @@ export async function restoreLog(database: TestDatabase, file: URL): Promise<Ver
     [FORM],
   );
   await database.query(`alter table cqrs.command_seal_batch drop constraint ${FORM}`);
-  for (const [table, { columns, rows }] of Object.entries(tables)) {
+  for (const [name, { columns, rows }] of Object.entries(tables)) {
+    const table = name.replace('cqrs.', '');
+    if (!table.startsWith('command_')) continue;
     const names = Object.keys(columns);
     const values = Object.values(columns).map((type, index) => `$${index + 1}::text::${type}`);
     const statement = `insert into cqrs.${table} (${names.join(', ')}) overriding system value values (${values.join(', ')})`;

@@ -180,6 +180,14 @@ export declare type CommandRecord = Message<"audit.v1.CommandRecord"> & {
    * @generated from field: string issuer = 25;
    */
   issuer: string;
+
+  /**
+   * `request` holds less than was sent: long texts and lists of a refused request were cut, or the record stands for many. Unset in records
+   * from before it was kept.
+   *
+   * @generated from field: optional bool request_excerpt = 26;
+   */
+  requestExcerpt?: boolean | undefined;
 };
 
 /**

@@ -36,7 +36,7 @@ export async function listCommands(environment: Environment, options: ListOption
   let headings = [RECORD_HEADINGS];
   const write = (records: readonly CommandRecord[]): Promise<boolean> => {
     if (options.json) return print(records.map((record) => `${toJsonString(CommandRecordSchema, record)}\n`).join(''));
-    const rows = [...headings, ...records.map(recordCells)];
+    const rows = [...headings, ...records.map((record) => recordCells(record, options.issuer))];
     headings = [];
     return print(lines(rows));
   };

@@ -5,8 +5,8 @@ import { OWN_ISSUER } from '../../kernel/auth/access-token.ts';
 /** What the columns of `recordCells` hold. */
 export const RECORD_HEADINGS = ['TIME', 'OUTCOME', 'CODE', 'METHOD', 'PRINCIPAL', 'TARGET', 'DURATION', 'ID'];
 
-/** A record as the cells of a line. */
-export function recordCells(record: CommandRecord): string[] {
+/** A record as the cells of a line. `ownIssuer` is the service, whose tokens need no naming. */
+export function recordCells(record: CommandRecord, ownIssuer: string = OWN_ISSUER): string[] {
   const { receivedAt, duration } = record;
   const milliseconds = duration ? Number(duration.seconds) * 1000 + duration.nanos / 1e6 : 0;
   return [
@@ -15,7 +15,7 @@ export function recordCells(record: CommandRecord): string[] {
     record.code,
     record.method,
     // Of another issuer, the same id can be somebody else.
-    record.principal + (record.issuer === '' || record.issuer === OWN_ISSUER ? '' : ` (${record.issuer})`),
+    record.principal + (record.issuer === '' || record.issuer === ownIssuer ? '' : ` (${record.issuer})`),
     record.aggregateId,
     `${milliseconds.toFixed(1)} ms`,
     record.commandId,

@@ -31,7 +31,7 @@ const RETRY = 1_000;
 export async function watchCommands(environment: Environment, options: WatchOptions): Promise<void> {
   const lines = alignedRows();
   const write = (record: CommandRecord): Promise<boolean> =>
-    print(options.json ? `${toJsonString(CommandRecordSchema, record)}\n` : lines([recordCells(record)]));
+    print(options.json ? `${toJsonString(CommandRecordSchema, record)}\n` : lines([recordCells(record, options.issuer)]));
   if (!options.json && !(await print(lines([RECORD_HEADINGS])))) return;
 
   let place = options.after === undefined ? undefined : BigInt(wholeNumber('--after', options.after, 0));

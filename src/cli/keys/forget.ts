@@ -2,7 +2,7 @@ import { forgetKey } from '../../kernel/auth/known-keys.ts';
 import { type Environment, readConfig } from '../../kernel/config.ts';
 import { migrate } from '../../kernel/database/migrate.ts';
 import { openDatabase } from '../../kernel/database/open-database.ts';
-import type { ServiceProgram } from '../program.ts';
+import { applicationOf, type ServiceProgram } from '../program.ts';
 import { createConsoleProgress } from '../progress.ts';
 
 /** The database was not used with the key. */
@@ -18,8 +18,11 @@ export async function forget(
   program: ServiceProgram,
   { environment, keyId }: { environment: Environment; keyId: string },
 ): Promise<void> {
-  const { application } = await program.load();
-  const opened = await openDatabase(readConfig(environment).database, { onProgress: createConsoleProgress() });
+  const application = await applicationOf(program);
+  const opened = await openDatabase(readConfig(environment).database, {
+    service: application.name,
+    onProgress: createConsoleProgress(),
+  });
   try {
     await migrate(opened.connections.owner, application.modules);
     if (!(await forgetKey(opened.connections.owner, keyId))) throw new KeyUnknown(keyId);

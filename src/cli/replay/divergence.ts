@@ -1,7 +1,7 @@
 import type { CommandRecord } from '#gen/audit/v1/command_record_pb.js';
-import type { Difference } from '../../modules/audit/replay/differences.ts';
-import type { Obstacle } from '../../modules/audit/replay/not-replayable.ts';
-import type { ReplayReport } from '../../modules/audit/replay/replay-recorded.ts';
+import type { Difference } from '../../modules/audit/rerun/differences.ts';
+import type { Obstacle } from '../../modules/audit/rerun/obstacle.ts';
+import type { RerunReport } from '../../modules/audit/rerun/rerun-recorded.ts';
 import { alignedRows } from '../aligned-rows.ts';
 import { outcomeWord } from '../audit/record-cells.ts';
 
@@ -26,10 +26,7 @@ export class Divergence {
   readonly #skipped = new Map<string, { readonly outcome: string; readonly cause: Obstacle; records: number }>();
   readonly #listed: Divergent[] = [];
 
-  add(
-    { sequence = 0n, commandId, method, outcome }: CommandRecord,
-    result: ReplayReport | { readonly obstacle: Obstacle },
-  ): void {
+  add({ sequence = 0n, commandId, method, outcome }: CommandRecord, result: RerunReport | { readonly obstacle: Obstacle }): void {
     if ('obstacle' in result) {
       this.#skip(outcomeWord(outcome), result.obstacle);
     } else if (result.same) {

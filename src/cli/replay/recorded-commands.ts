@@ -1,5 +1,5 @@
 import { QueryService } from '#gen/audit/v1/query_service_pb.js';
-import type { Recorded } from '../../modules/audit/replay/recorded.ts';
+import type { Recorded } from '../../modules/audit/rerun/recorded.ts';
 import type { ServiceClient } from '../service-client.ts';
 import { isInTime, type Range } from './range.ts';
 

@@ -1,6 +1,6 @@
 import { type Environment, readConfig } from '../../kernel/config.ts';
 import { escapedText } from '../../kernel/telemetry/escaped-text.ts';
-import type { ServiceProgram } from '../program.ts';
+import { applicationOf, type ServiceProgram } from '../program.ts';
 import { createProgressBar } from '../progress-bar.ts';
 import { type ServiceClient, serviceClient } from '../service-client.ts';
 import type { TrustFiles } from '../trust.ts';
@@ -25,7 +25,7 @@ export async function replayLog(
   const range = readRange(options);
   const service = await serviceClient(environment, { ...options, roles: ['auditor'] });
   try {
-    const { application } = await program.load();
+    const application = await applicationOf(program);
     const target = await openReplayTarget(application, readConfig(environment, application.modules), options.into);
     const divergence = await replayed(service, range, target).finally(target.close);
     process.stdout.write(escapedText(options.json ? divergence.json() : divergence.table()));

@@ -22,8 +22,8 @@ import { moduleHost } from '../../kernel/start/host.ts';
 import { aggregateTypesOf, erasuresOf, eventTypesOf, startModules } from '../../kernel/start/modules.ts';
 import { stopsOf } from '../../kernel/start/stops.ts';
 import { escapedText } from '../../kernel/telemetry/escaped-text.ts';
-import type { Recorded } from '../../modules/audit/replay/recorded.ts';
-import { replayRecorded } from '../../modules/audit/replay/replay-recorded.ts';
+import type { Recorded } from '../../modules/audit/rerun/recorded.ts';
+import { rerunRecorded } from '../../modules/audit/rerun/rerun-recorded.ts';
 import { explain } from '../explain.ts';
 
 /** The database of --into cannot be replayed into; the message says why, and does not repeat the URL, which can hold a password. */
@@ -39,8 +39,8 @@ const PATIENCE = 10_000;
 
 /** A database that recorded commands are run into, with as much of the program as that takes: no door, no token, no replica. */
 export interface ReplayTarget {
-  /** Runs a command as its caller did, keeps what it does, and compares: see `replayRecorded`. */
-  readonly replay: (recorded: Recorded) => ReturnType<typeof replayRecorded>;
+  /** Runs a command as its caller did, keeps what it does, and compares: see `rerunRecorded`. */
+  readonly replay: (recorded: Recorded) => ReturnType<typeof rerunRecorded>;
   readonly close: () => Promise<void>;
 }
 
@@ -108,14 +108,14 @@ async function openTarget(
   const started = await startModules(modules, { host, settings, primary: reads.primary });
   const pipeline = rerunPipeline({ validation: validation(), writes, owners: started.owners });
   const bus: Bus = createBus(started.modules, { command: [], query: [consistency(reads)], rerun: pipeline });
-  const replay = createRerun({
+  const rerun = createRerun({
     roles,
     recorder,
     report: (error, commandId) => process.stderr.write(escapedText(`${commandId} failed: ${explain(error)}\n`)),
   });
-  const parts = { route: (method: string) => bus.get(method), replay, eventTypes };
+  const parts = { route: (method: string) => bus.get(method), rerun, eventTypes };
   const { signal } = new AbortController();
-  return (recorded) => replayRecorded(recorded, parts, signal);
+  return (recorded) => rerunRecorded(recorded, parts, signal);
 }
 
 async function assertEmpty(connection: Connection, aggregateTypes: readonly AggregateType<object>[]): Promise<void> {

@@ -1,7 +1,7 @@
 import { SignJWT } from 'jose';
 import type { SigningKey } from './signing-key.ts';
 
-/** `iss` and `aud` of the tokens this service makes for itself. A foreign issuer (AUTH_ISSUER) cannot have this name. */
+/** The issuer of tokens where no service is named. */
 export const OWN_ISSUER = 'bicameral';
 
 /** `typ` of our tokens: no other kind of JWT signed with the same key is taken for one (RFC 9068, 2.1). */
@@ -40,7 +40,8 @@ export interface AccessTokenIssuer {
   readonly issue: (claims: AccessTokenClaims) => Promise<AccessToken>;
 }
 
-export function createAccessTokenIssuer(key: SigningKey): AccessTokenIssuer {
+/** `service` is `iss` and `aud` of the tokens: they are for the service that issues them. */
+export function createAccessTokenIssuer(key: SigningKey, service: string = OWN_ISSUER): AccessTokenIssuer {
   const header = { alg: key.publicJwk.alg, typ: ACCESS_TOKEN_TYPE, kid: key.publicJwk.kid };
   return {
     async issue({ subject, roles, sessionEpoch, now, id, session = id, authenticatedAt, lifetimeMs = TOKEN_LIFETIME_MS }) {
@@ -49,8 +50,8 @@ export function createAccessTokenIssuer(key: SigningKey): AccessTokenIssuer {
       const authTime = authenticatedAt && { auth_time: Math.floor(authenticatedAt.getTime() / 1000) };
       const token = await new SignJWT({ roles: [...roles], epoch: sessionEpoch, sid: session, ...authTime })
         .setProtectedHeader(header)
-        .setIssuer(OWN_ISSUER)
-        .setAudience(OWN_ISSUER)
+        .setIssuer(service)
+        .setAudience(service)
         .setSubject(subject)
         .setIssuedAt(issuedAt)
         .setExpirationTime(expiresAt)

@@ -1,6 +1,6 @@
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
 import type pg from 'pg';
-import { type Connection, SESSION, withSettings } from '../database/connection.ts';
+import { type Connection, SESSION, sessionName, withSettings } from '../database/connection.ts';
 import { DatabaseClient } from '../database/database-client.ts';
 import type { KeyRing } from './key-ring.ts';
 import type { SigningKey } from './signing-key.ts';
@@ -155,7 +155,11 @@ function opened(sealed: Buffer, { deriveKey, publicJwk: { kid } }: SigningKey): 
 
 async function connected<T>(connection: Connection, work: (client: pg.Client) => Promise<T>): Promise<T> {
   const timeouts = { connectionTimeoutMillis: PATIENCE, query_timeout: PATIENCE };
-  const client = new DatabaseClient({ ...withSettings(connection, SESSION), application_name: 'bicameral keys', ...timeouts });
+  const client = new DatabaseClient({
+    ...withSettings(connection, SESSION),
+    application_name: sessionName(connection, 'keys'),
+    ...timeouts,
+  });
   client.on('error', () => {});
   try {
     await client.connect();

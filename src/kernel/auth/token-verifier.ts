@@ -66,6 +66,8 @@ const FOREIGN_ALGORITHMS = [...OWN_ALGORITHMS, 'ES256', 'ES384', 'ES512', 'PS256
 
 /** Checks tokens of this installation's keys and, if one is configured, of a foreign issuer. Their header chooses among those by `kid`; without one, it is the first of them. */
 export function createTokenVerifier(options: {
+  /** The service: `iss` and `aud` of its own tokens. */
+  readonly issuer?: string;
   readonly keys: readonly SigningKey[];
   readonly roles: Pick<Roles, 'permissionsOf'>;
   readonly foreign?: ForeignIssuer | undefined;
@@ -73,9 +75,9 @@ export function createTokenVerifier(options: {
   readonly now: () => number;
   readonly maxCached?: number;
 }): TokenVerifier {
-  const { keys, roles, foreign, now, maxCached = 10_000 } = options;
+  const { issuer = OWN_ISSUER, keys, roles, foreign, now, maxCached = 10_000 } = options;
   const { permissionsOf } = roles;
-  if (foreign?.issuer === OWN_ISSUER) throw new Error(`AUTH_ISSUER cannot be ${OWN_ISSUER}: that is this service itself`);
+  if (foreign?.issuer === issuer) throw new Error(`AUTH_ISSUER cannot be ${issuer}: that is this service itself`);
   const cache = new LRUCache<string, { readonly verified: VerifiedToken; readonly until: number }>({ max: maxCached });
   const verifyForeign = foreign && foreignVerification({ foreign, permissionsOf, now });
 
@@ -88,7 +90,7 @@ export function createTokenVerifier(options: {
   async function byIssuer(token: string): Promise<VerifiedToken> {
     try {
       const { iss } = decodeJwt(token);
-      if (iss === OWN_ISSUER) return await verifyOwn(token, { keys, permissionsOf, now });
+      if (iss === issuer) return await verifyOwn(token, { issuer, keys, permissionsOf, now });
       if (foreign && iss === foreign.issuer && verifyForeign) return await verifyForeign(token);
     } catch (error) {
       throw refusal(error);
@@ -110,7 +112,7 @@ type Known = Pick<Roles, 'permissionsOf'> & { readonly now: () => number };
 
 async function verifyOwn(
   token: string,
-  { keys, permissionsOf, now }: Known & { readonly keys: readonly SigningKey[] },
+  { issuer, keys, permissionsOf, now }: Known & { readonly issuer: string; readonly keys: readonly SigningKey[] },
 ): Promise<VerifiedToken> {
   const findKey = ({ kid }: JWTHeaderParameters): KeyObject => {
     const key = kid === undefined ? keys[0] : keys.find(({ publicJwk }) => publicJwk.kid === kid);
@@ -119,8 +121,8 @@ async function verifyOwn(
   };
   const { payload } = await jwtVerify(token, findKey, {
     algorithms: OWN_ALGORITHMS,
-    issuer: OWN_ISSUER,
-    audience: OWN_ISSUER,
+    issuer,
+    audience: issuer,
     typ: ACCESS_TOKEN_TYPE,
     requiredClaims: ['sub', 'iat', 'exp', 'jti', 'epoch'],
     currentDate: new Date(now()),

@@ -209,15 +209,21 @@ export const commandAttemptKey = createContextKey<CommandAttempt | undefined>(un
 /** PostgreSQL stores every character but this one. */
 const storable = (text: string): string => text.replaceAll('\0', '\u{FFFD}').toWellFormed();
 
-function recordedRequest({ method, request }: Call, whole: boolean): Pick<Attempt, 'request' | 'personal' | 'personalDigest'> {
+type RecordedRequest = Pick<Attempt, 'request' | 'requestExcerpt' | 'personal' | 'personalDigest'>;
+
+function recordedRequest({ method, request }: Call, whole: boolean): RecordedRequest {
   const redacted = redactedOf(() => redact(method.input, request));
-  if (!redacted) return { request: null, personal: null, personalDigest: null };
+  if (!redacted) return { request: null, requestExcerpt: false, personal: null, personalDigest: null };
   const write = whole ? JSON.stringify : excerpt;
   const message = write(redacted.message);
-  const personal = redacted.personal && `{"salt":"${randomUUID()}","fields":${write(redacted.personal)}}`;
-  if (!personal) return { request: message, personal: null, personalDigest: null };
-  return { request: message, personal, personalDigest: hash('sha256', personal, 'buffer') };
+  const fields = redacted.personal && write(redacted.personal);
+  const requestExcerpt = !whole && (isCut(message, redacted.message) || isCut(fields, redacted.personal));
+  if (!fields) return { request: message, requestExcerpt, personal: null, personalDigest: null };
+  const personal = `{"salt":"${randomUUID()}","fields":${fields}}`;
+  return { request: message, requestExcerpt, personal, personalDigest: hash('sha256', personal, 'buffer') };
 }
+
+const isCut = (text: string | undefined, value: unknown): boolean => text !== JSON.stringify(value);
 
 /** A request that has no JSON form breaks a rule of its contract. */
 function redactedOf(make: () => RedactedMessage): RedactedMessage | undefined {

@@ -23,6 +23,8 @@ export interface Attempt {
   readonly session: string;
   /** JSON text without secrets and without what is personal; null when the request has no JSON form. */
   readonly request: string | null;
+  /** Whether `request` and `personal` hold less than was sent: long texts and lists were cut, or it stands for many requests. */
+  readonly requestExcerpt: boolean;
   /** JSON text of `{ salt, fields }`; null when nothing is personal. */
   readonly personal: string | null;
   /** SHA-256 of `personal`: what a seal covers, so that `personal` can be erased. */

@@ -3,9 +3,9 @@ import type { Logger } from 'pino';
 import { startSweeps } from '../background/sweeps.ts';
 
 /** How many months of the log have their partition before they begin. */
-const MONTHS_AHEAD = 24;
+export const MONTHS_AHEAD = 24;
 /** A failure is tried again long before the months run out, in milliseconds. */
-const EVERY = 6 * 3_600_000;
+export const EVERY = 6 * 3_600_000;
 
 const MAKE = 'select cqrs.add_command_log_partitions($1) as made';
 

@@ -1,3 +1,4 @@
+import type { JsonObject } from '@bufbuild/protobuf';
 import type { CommandRecord, Target } from './command-record.ts';
 
 /** The types that columns of a record have, each with how its values are sent, read and sealed: see store-records.ts and canonical-record.ts. */
@@ -69,9 +70,32 @@ export const RECORD_COLUMNS = {
   peer: { type: 'text', since: 1, of: 'peer' },
   user_agent: { type: 'text', since: 1, of: 'userAgent' },
   issuer: { type: 'text', nullable: true, since: 2, of: 'issuer' },
+  request_excerpt: { type: 'boolean', nullable: true, since: 3, of: 'requestExcerpt', ofSuccess: 'false' },
 } as const satisfies Readonly<Record<string, RecordColumn>>;
 
 export type RecordColumnName = keyof typeof RECORD_COLUMNS;
+
+/** Values of each type as `pg` reads them. */
+interface ReadValues {
+  readonly bigint: string;
+  readonly boolean: boolean;
+  readonly bytea: Buffer;
+  readonly integer: number;
+  readonly json: JsonObject;
+  readonly text: string;
+  readonly 'text[]': string[];
+  readonly timestamptz: Date;
+  readonly uuid: string;
+  readonly 'uuid[]': string[];
+  readonly xid8: string;
+}
+
+/** A row of cqrs.command_log as it is read. */
+export type RecordRow = {
+  readonly [Name in RecordColumnName]:
+    | ReadValues[(typeof RECORD_COLUMNS)[Name]['type']]
+    | ((typeof RECORD_COLUMNS)[Name] extends { nullable: true } ? null : never);
+};
 
 type Property = (typeof RECORD_COLUMNS)[RecordColumnName]['of'];
 type Needed = Exclude<keyof CommandRecord, 'target' | 'owners'> | `target.${keyof Target}`;

@@ -5,10 +5,10 @@ import type { CommandRecord } from './command-record.ts';
 import type { CommandRecorder } from './command-recorder.ts';
 
 /** How long a period lasts, in milliseconds. */
-const PERIOD = 60_000;
+export const PERIOD = 60_000;
 /** Refusals of one network, and of all together, that have a record of their own in each period on one instance. */
-const MOST_OF_ONE = 100;
-const MOST_OF_ALL = 1_000;
+export const MOST_OF_ONE = 100;
+export const MOST_OF_ALL = 1_000;
 /** Kinds of refusals that are told apart by their network; those of further networks are counted as of any. */
 const MOST_GROUPS = 100;
 
@@ -111,6 +111,7 @@ function summary({ refusal, count }: { refusal: Refusal; count: number }, range:
     roles: [],
     session: '',
     request: JSON.stringify({ [REFUSED]: count, '@from': range.from.toISOString(), '@until': range.until.toISOString() }),
+    requestExcerpt: true,
     personal: null,
     personalDigest: null,
     attempts: 1,

@@ -1,9 +1,13 @@
+import { sqlList } from '../database/sql-list.ts';
 import type { Attempt, CommandRecord, Target } from './command-record.ts';
 import { RECORD_COLUMNS, type RecordColumn, type RecordColumnName, type RecordColumnType } from './record-columns.ts';
 
 /** The columns that a record brings along, in the order in which they are stored. */
 const STORED = (Object.entries(RECORD_COLUMNS) as [RecordColumnName, RecordColumn][]).filter(([, { of }]) => of !== undefined);
-const NAMES = STORED.map(([name]) => name).join(', ');
+const NAMES = sqlList(
+  STORED.map(([name]) => name),
+  '     ',
+);
 
 /** Those of a success that are parameters of their own. */
 const PARAMETERS = STORED.filter(([, { ofSuccess }]) => ofSuccess === undefined);
@@ -19,7 +23,7 @@ export const SUCCESS_INPUTS: Readonly<Record<string, string>> = Object.fromEntri
  */
 export const STORE_SUCCESS = `insert into cqrs.command_log
     (${NAMES})
-  select ${STORED.map(([name, { ofSuccess = `input.${name}` }]) => ofSuccess).join(', ')}
+  select ${sqlList(STORED.map(([name, { ofSuccess = `input.${name}` }]) => ofSuccess))}
   from written, input`;
 
 const VALUES = PARAMETERS.map(([, { of }]) => of) as readonly SuccessValue[];
@@ -57,8 +61,9 @@ const TRAVEL: Partial<Record<RecordColumnType, Travel>> = {
 /** Stores any number of records; the one parameter is `recordsParameter`. A record that is there already stays as it is. */
 export const STORE_RECORDS = `insert into cqrs.command_log
     (${NAMES})
-  select ${STORED.map(([name, { type }]) => TRAVEL[type]?.toColumn(name) ?? name).join(', ')}
-  from json_to_recordset($1::json) as record (${STORED.map(([name, { type }]) => `${name} ${TRAVEL[type]?.type ?? type}`).join(', ')})
+  select ${sqlList(STORED.map(([name, { type }]) => TRAVEL[type]?.toColumn(name) ?? name))}
+  from json_to_recordset($1::json) as record (
+    ${sqlList(STORED.map(([name, { type }]) => `${name} ${TRAVEL[type]?.type ?? type}`))})
   on conflict (received_at, command_id) do nothing`;
 
 const READERS = STORED.map(([name, { of, type }]) => [name, reader(of as Property, TRAVEL[type]?.toJson)] as const);

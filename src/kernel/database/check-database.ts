@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { type Connection, SESSION, withSettings } from './connection.ts';
+import { type Connection, SESSION, sessionName, withSettings } from './connection.ts';
 import { DatabaseClient } from './database-client.ts';
 
 /** The oldest PostgreSQL that the statements are written for. */
@@ -53,7 +53,7 @@ export async function connectAtStart(
 ): Promise<DatabaseClient> {
   const client = new DatabaseClient({
     ...withSettings(connection, SESSION),
-    application_name: `bicameral ${purpose}`,
+    application_name: sessionName(connection, purpose),
     connectionTimeoutMillis: CONNECT_PATIENCE,
     keepAlive: true,
   });

@@ -3,7 +3,13 @@ import type { ClientConfig } from 'pg';
 /** How to reach one database as one role: a URL or the parts of one, as `pg` takes them. */
 export type Connection = Readonly<
   Pick<ClientConfig, 'connectionString' | 'host' | 'port' | 'user' | 'password' | 'database' | 'ssl' | 'options'>
->;
+> & {
+  /** The service that has the sessions: they go by its name. */
+  readonly service?: string;
+};
+
+/** `application_name` of a session: whose it is, and what for, e.g. `bicameral commands`. */
+export const sessionName = ({ service = 'bicameral' }: Connection, purpose: string): string => `${service} ${purpose}`;
 
 /** Every way into the database. */
 export interface Connections {

@@ -6,6 +6,7 @@ import { Migration20261125130000LeastRights } from './migrations/20261125130000-
 import { Migration20261125130100MonthsAhead } from './migrations/20261125130100-months-ahead.ts';
 import { Migration20261125130200PruneMarks } from './migrations/20261125130200-prune-marks.ts';
 import { Migration20261130000000ReadModels } from './migrations/20261130000000-read-models.ts';
+import { Migration20261130010000RequestExcerpt } from './migrations/20261130010000-request-excerpt.ts';
 import type { NamedMigration } from './named-migration.ts';
 
 /** The changes of the kernel's own schema, oldest first. */
@@ -18,4 +19,5 @@ export const KERNEL_MIGRATIONS: readonly NamedMigration[] = [
   { name: '20261125130100-months-ahead', class: Migration20261125130100MonthsAhead },
   { name: '20261125130200-prune-marks', class: Migration20261125130200PruneMarks },
   { name: '20261130000000-read-models', class: Migration20261130000000ReadModels },
+  { name: '20261130010000-request-excerpt', class: Migration20261130010000RequestExcerpt },
 ];

@@ -3,7 +3,7 @@ import { Migrator } from '@mikro-orm/migrations';
 import { MikroORM } from '@mikro-orm/postgresql';
 import type pg from 'pg';
 import { checkDatabase, connectAtStart } from './check-database.ts';
-import { type Connection, SESSION, withSettings } from './connection.ts';
+import { type Connection, SESSION, sessionName, withSettings } from './connection.ts';
 import { DatabaseClient } from './database-client.ts';
 import { type ModuleSchema, pendingOf, type Schema, schemaOf } from './schema.ts';
 import { watchSilence } from './silence-watch.ts';
@@ -95,7 +95,7 @@ async function runMigrations(client: DatabaseClient, owner: Connection, options:
       ...withSettings(owner, SESSION),
       Client: DatabaseClient,
       keepAlive: true,
-      application_name: 'bicameral migrations',
+      application_name: sessionName(owner, 'migrations'),
       onPoolCreated: (pool: pg.Pool) => {
         pool.on('connect', (connected) => clients.add(connected as unknown as DatabaseClient));
         pool.on('remove', (removed) => clients.delete(removed as unknown as DatabaseClient));

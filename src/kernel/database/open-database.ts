@@ -27,12 +27,27 @@ export interface OpenedDatabase {
 }
 
 interface OpenOptions {
+  /** Whose sessions these are: see `sessionName`. */
+  readonly service?: string;
   readonly onProgress?: (step: string) => void;
   readonly logger?: ClusterLogger;
 }
 
 /** Starts the embedded cluster, or takes the databases that the configuration names. */
-export async function openDatabase(database: DatabaseConfig, { onProgress, logger }: OpenOptions): Promise<OpenedDatabase> {
+export async function openDatabase(database: DatabaseConfig, options: OpenOptions): Promise<OpenedDatabase> {
+  const { connections, close } = await waysInto(database, options);
+  const named = <C extends Connection>(connection: C): C => ({
+    ...connection,
+    ...(options.service !== undefined && { service: options.service }),
+  });
+  const { owner, writer, reader, replicas } = connections;
+  return {
+    connections: { owner: named(owner), writer: named(writer), reader: named(reader), replicas: replicas.map(named) },
+    close,
+  };
+}
+
+async function waysInto(database: DatabaseConfig, { onProgress, logger }: OpenOptions): Promise<OpenedDatabase> {
   if ('connections' in database) return { connections: database.connections, close: async () => {} };
   if (database.kind === 'external') {
     const { owner, writer, replicas } = database;

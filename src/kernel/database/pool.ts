@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import pg from 'pg';
 import { ATTRIBUTE } from '../telemetry/attributes.ts';
 import { beginSpan, inSpan } from '../telemetry/spans.ts';
-import { type Connection, SESSION, withSettings } from './connection.ts';
+import { type Connection, SESSION, sessionName, withSettings } from './connection.ts';
 import { NamedStatementClient, type StatementMeter } from './named-statement-client.ts';
 import { watchSilence } from './silence-watch.ts';
 import { DatabaseSilent, NotConnected } from './sql-errors.ts';
@@ -99,13 +99,16 @@ export class ConnectionPool extends pg.Pool {
   readonly #inUse = new WeakSet<NamedStatementClient>();
   readonly #retired = new WeakSet<NamedStatementClient>();
   readonly #name: string;
+  readonly #session: string;
   readonly #maxWaiting: number;
   readonly #watch: { readonly stop: () => void };
   #meter: PoolMeter | undefined;
 
   constructor({ name, maxWaiting, lifetimeMs, connection, ...config }: pg.PoolConfig & OwnSettings) {
-    super({ ...connection, ...config, application_name: `bicameral ${name}` });
+    const session = sessionName(connection, name);
+    super({ ...connection, ...config, application_name: session });
     this.#name = name;
+    this.#session = session;
     this.#maxWaiting = maxWaiting;
     this.#watch = watchSilence({ connection, clients: () => this.#open, longestMs: LONGEST_SILENCE });
     // A connection that breaks is dropped by the pool and its statement rejects; without listeners the event would end the process.
@@ -139,7 +142,7 @@ export class ConnectionPool extends pg.Pool {
     const began = performance.now();
     const waited = (): void => this.#meter?.waited((performance.now() - began) / 1000);
     const isFree = this.idleCount > this.waitingCount;
-    const wait = { attributes: { [ATTRIBUTE.dbPool]: `bicameral ${this.#name}` } };
+    const wait = { attributes: { [ATTRIBUTE.dbPool]: this.#session } };
     if (!callback) {
       if (full) return Promise.reject(full);
       const connecting = (): Promise<pg.PoolClient> =>

@@ -1,4 +1,4 @@
-import type { Connection } from './connection.ts';
+import { type Connection, sessionName } from './connection.ts';
 import { DatabaseClient } from './database-client.ts';
 
 /** One look at the connections, in milliseconds. */
@@ -91,7 +91,11 @@ async function serverProcessesAtWork(
   suspects: readonly DatabaseClient[],
   doubted: readonly DatabaseClient[],
 ): Promise<ReadonlySet<number> | undefined> {
-  const settings = { application_name: 'bicameral watch', connectionTimeoutMillis: PATIENCE, query_timeout: PATIENCE };
+  const settings = {
+    application_name: sessionName(connection, 'watch'),
+    connectionTimeoutMillis: PATIENCE,
+    query_timeout: PATIENCE,
+  };
   const client = new DatabaseClient({ ...connection, ...settings });
   client.on('error', () => {});
   try {

@@ -24,10 +24,10 @@ export interface Databases {
 
 export async function openDatabases(
   config: Config,
-  parts: { modules: readonly Module[]; logger: Logger; onProgress: (step: string) => void; stops: Stops },
+  parts: { service: string; modules: readonly Module[]; logger: Logger; onProgress: (step: string) => void; stops: Stops },
 ): Promise<Databases> {
-  const { modules, logger, onProgress, stops } = parts;
-  const database = await openMigratedDatabase(config.database, modules, { onProgress, logger });
+  const { service, modules, logger, onProgress, stops } = parts;
+  const database = await openMigratedDatabase(config.database, modules, { service, onProgress, logger });
   stops.stack.defer(database.close);
   const { writer, reader, replicas } = database.connections;
   const keys = await openKeys(config.signingKeys, writer);
@@ -40,6 +40,7 @@ export async function openDatabases(
     erasures: erasuresOf(modules),
     entities: modules.flatMap(({ entities = [] }) => entities),
     declared: declaredChanges(modules),
+    moduleOf: (type) => modules.find(({ aggregates = [] }) => aggregates.some(({ name }) => name === type))?.name,
   });
   stops.briefly('writes', writes.close);
   const tooFew = await tooFewConnections(writes.pool, mostConnections(config.workers));

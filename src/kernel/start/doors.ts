@@ -1,3 +1,4 @@
+import type { DescService } from '@bufbuild/protobuf';
 import type { Logger } from 'pino';
 import type { Authority } from '../auth/authority.ts';
 import type { KeyRing } from '../auth/key-ring.ts';
@@ -5,6 +6,7 @@ import type { Bus } from '../bus/bus.ts';
 import type { CallKind } from '../bus/convention.ts';
 import type { Config } from '../config.ts';
 import { contractFolder } from '../contracts/contract-folder.ts';
+import { contractServices } from '../contracts/descriptors.ts';
 import type { ReadSide } from '../database/read/read-side.ts';
 import { isLoopback, parseAddress } from '../doors/address.ts';
 import { allowsHost, isLocalHost } from '../doors/allowed-hosts.ts';
@@ -57,7 +59,8 @@ export async function openDoors(parts: {
   logger: Logger;
   stack: AsyncDisposableStack;
 }): Promise<Ports> {
-  const { config, bus, authority, ring, reads, tls, inFlight, unexpected, onShed, roles, takeSnapshot, logger, stack } = parts;
+  const { config, bus, authority, ring, reads, tls, inFlight, unexpected, onShed, roles, routes, takeSnapshot, logger, stack } =
+    parts;
   const { limits } = config;
   const services = [...new Set([...bus.values()].map(({ method }) => method.parent))];
   const { health, rpcs: standard } = createStandardServices({
@@ -91,7 +94,7 @@ export async function openDoors(parts: {
   });
   const grpcDoor = createGrpcDoor({ bus, standard, unexpected, tls, proxies, overload, edge });
   // Plain pages ask nobody for a token: they tell what reflection tells, where that is for everybody.
-  const contracts = config.reflection === 'on' ? contractPages(() => contractFolder({ roles })) : [];
+  const contracts = config.reflection === 'on' && arePublished(services) ? contractPages(() => contractFolder({ roles })) : [];
   const connectDoor = createConnectDoor({
     bus,
     standard,
@@ -99,7 +102,7 @@ export async function openDoors(parts: {
     tls,
     proxies,
     edge,
-    routes: withoutTwice([...readiness.routes(), jwks(ring), ...contracts, ...parts.routes]),
+    routes: withoutTwice([...readiness.routes(), jwks(ring), ...contracts, ...routes]),
     isAllowedHost: hostCheck(config),
     corsOrigins: config.corsOrigins,
   });
@@ -133,6 +136,13 @@ function withoutTwice(routes: readonly HttpRoute[]): readonly HttpRoute[] {
   const twice = paths.find((path, index) => paths.indexOf(path) !== index);
   if (twice !== undefined) throw new Error(`two routes have the path ${twice}: give that of the application another one`);
   return routes;
+}
+
+/** Whether the folder of contracts is of these services and no others. */
+function arePublished(services: readonly DescService[]): boolean {
+  const served = new Set(services.map(({ typeName }) => typeName));
+  const published = contractServices();
+  return served.size === published.length && published.every(({ typeName }) => served.has(typeName));
 }
 
 function jwks({ active }: KeyRing): HttpRoute {

@@ -56,7 +56,7 @@ export function moduleHost(parts: {
       verify: createVerifications({ primary: reads.primary.pool, keys: ring.all, onDamage }),
       prune: (query, range) => pruneLog(query, { ...range, key: ring.current }),
       route: (method) => bus().get(method),
-      replay: createRerun({
+      rerun: createRerun({
         roles,
         report: (error, commandId) => logger.warn({ err: error, command_id: commandId }, 'a replayed command failed'),
       }),

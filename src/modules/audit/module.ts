@@ -4,7 +4,7 @@ import { Reader } from '../../kernel/database/read/reader.ts';
 import { defineModule } from '../../kernel/module.ts';
 import { LogFeeds } from './queries/log-feed.ts';
 import { recordedCommand } from './read-model/recorded-command.ts';
-import { replayRecorded } from './replay/replay-recorded.ts';
+import { rerunRecorded } from './rerun/rerun-recorded.ts';
 import { services } from './services.ts';
 
 /** How often the end of the log is looked at while somebody follows it, in milliseconds. */
@@ -36,7 +36,7 @@ export const audit = defineModule({
         events: found.events.map((event) => create(RecordedEventSchema, event)),
       };
     },
-    replay: (command) => replayRecorded(command, { ...log, eventTypes }, call.signal),
+    rerun: (command) => rerunRecorded(command, { ...log, eventTypes }, call.signal),
   }),
   queryContext: (_, { read, parts: { feeds, pageTokens, eventTypes, log } }) => ({
     read,

@@ -47,7 +47,7 @@ export const users = defineModule({
       passwordPolicy: createPasswordPolicy(common),
       roles: host.roles,
       guessTarget: host.guessTarget,
-      accessTokens: createAccessTokenIssuer(keys.ring.current),
+      accessTokens: createAccessTokenIssuer(keys.ring.current, host.service),
       pageTokens: keys.pageTokens,
       sessionLifetime,
     };

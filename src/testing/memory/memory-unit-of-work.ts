@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Conflict } from '../../kernel/bus/errors.ts';
 import type { AggregateType } from '../../kernel/database/write/aggregate-type.ts';
-import { ChangeWithoutEvent } from '../../kernel/database/write/unit-of-work.ts';
+import { ChangeWithoutEvent, UndeclaredChange } from '../../kernel/database/write/unit-of-work.ts';
 import { type MemoryStore, stateOf } from './memory-store.ts';
 import { MemoryTable } from './memory-table.ts';
 
@@ -10,6 +10,14 @@ interface Tracked {
   readonly aggregate: object;
   /** Undefined for a new aggregate. */
   readonly loaded: { readonly writes: number; readonly state: Readonly<Record<string, unknown>> } | undefined;
+}
+
+interface Origin {
+  readonly commandId: string;
+  readonly occurredAt: Date;
+  readonly method: string;
+  /** Of a command that may change several aggregates: which. */
+  readonly changes?: readonly string[];
 }
 
 /** A repository asked the database in memory by SQL. */
@@ -28,13 +36,13 @@ export class NoSqlInMemory extends Error {
  */
 export class MemoryUnitOfWork {
   readonly #store: MemoryStore;
-  readonly #origin: { readonly commandId: string; readonly occurredAt: Date; readonly method: string };
+  readonly #origin: Origin;
   readonly #tracked = new Map<string, Tracked>();
   /** How often aggregates of a type had been written when all of them were read, by the type's name. */
   readonly #readAt = new Map<string, number>();
   readonly #tables = new Map<string, MemoryTable<object>>();
 
-  constructor(store: MemoryStore, origin: { readonly commandId: string; readonly occurredAt: Date; readonly method: string }) {
+  constructor(store: MemoryStore, origin: Origin) {
     this.#store = store;
     this.#origin = origin;
   }
@@ -90,19 +98,32 @@ export class MemoryUnitOfWork {
 
   /** Keeps what was done, all of it at once. Throws Conflict, ChangeWithoutEvent, and what a violated unique value stands for. */
   commit(): void {
-    const [changed, another] = this.#changed;
-    if (another) throw new Error('a command changed more than one aggregate');
-    for (const tracked of this.#tracked.values()) if (tracked !== changed) this.#refuseChange(tracked);
+    const changed = this.#changed;
+    this.#refuseUndeclared(changed);
+    for (const tracked of this.#tracked.values()) if (!changed.includes(tracked)) this.#refuseChange(tracked);
     for (const [name, writes] of this.#readAt) if (this.#store.writesOf({ name }) !== writes) throw new Conflict();
     for (const table of this.#tables.values()) table.check();
-    if (changed) this.#keep(changed);
+    for (const tracked of changed) this.#checkOvertaken(tracked);
+    for (const tracked of changed) this.#keep(tracked);
     for (const table of this.#tables.values()) table.commit();
   }
 
-  #keep({ type, aggregate, loaded }: Tracked): void {
+  #refuseUndeclared(changed: readonly Tracked[]): void {
+    const { method, changes = [] } = this.#origin;
+    if (changed.length < 2 || changed.every(({ type }) => changes.includes(type.name))) return;
+    throw new UndeclaredChange(
+      method,
+      changed.map(({ type, aggregate }) => ({ aggregateType: type.name, aggregateId: type.id(aggregate) })),
+    );
+  }
+
+  #checkOvertaken({ type, aggregate, loaded }: Tracked): void {
     const stored = this.#store.load(type, type.id(aggregate));
     if (loaded && stored?.writes !== loaded.writes) throw new Conflict();
     if (!loaded && stored) throw new Error(`there is a ${type.name} ${type.id(aggregate)} already`);
+  }
+
+  #keep({ type, aggregate }: Tracked): void {
     this.#store.put(type, aggregate);
     this.#store.append(type, aggregate, type.events(aggregate), this.#origin);
   }

@@ -55,6 +55,19 @@ async function documented(): Promise<Record<string, [string, string]>> {
   return Object.fromEntries(rows.map(([, name = '', writer = '', reader = '']) => [name.replaceAll('`', ''), [writer, reader]]));
 }
 
+it('docs/database.md names every table beside its schema', async () => {
+  const page = await readFile('docs/database.md', 'utf8');
+  const tables = await database.query<{ schema: string; names: string[] }>(
+    `select nspname as schema, array_agg(relname::text) as names from pg_class join pg_namespace as space on space.oid = relnamespace
+     where nspname in ('users', 'read', 'cqrs') and relkind in ('r', 'p') and not relispartition group by 1 order by 1`,
+  );
+  expect(tables).toHaveLength(3);
+  for (const { schema, names } of tables) {
+    const row = page.split('\n').find((line) => line.startsWith(`| \`${schema}\` |`)) ?? '';
+    expect([schema, names.filter((name) => !row.includes(`\`${name}\``))]).toEqual([schema, []]);
+  }
+});
+
 describe('the rights of the roles', () => {
   it('are those of the table in docs/database.md', async () => {
     const is = await rights();

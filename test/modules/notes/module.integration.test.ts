@@ -18,7 +18,7 @@ const service: Application = {
   name: 'notebook',
   modules: [...application.modules, notes],
   roles: { ...roles, reader: ['notes.read'] },
-  routes: () => [{ path: '/about', handle: () => ({ status: 200, body: { about: 'notes' } }) }],
+  routes: [{ path: '/about', handle: () => ({ status: 200, body: { about: 'notes' } }) }],
 };
 
 let app: TestApp;

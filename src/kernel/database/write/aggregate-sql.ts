@@ -1,7 +1,8 @@
 import { toJsonString } from '@bufbuild/protobuf';
-import { type EntityMetadata, type EntityProperty, ReferenceKind } from '@mikro-orm/core';
+import type { EntityMetadata } from '@mikro-orm/core';
 import { STORE_SUCCESS, SUCCESS_INPUTS } from '../../command-log/store-records.ts';
-import { AggregateTree, isTree } from './aggregate-tree.ts';
+import { sqlList } from '../sql-list.ts';
+import { AggregateTree, hasColumns, isTree } from './aggregate-tree.ts';
 import type { AggregateType, EventMessage, InlineProjection } from './aggregate-type.ts';
 import { CLAIM_INPUTS, STORE_CLAIM_BESIDE } from './idempotency-keys.ts';
 
@@ -87,7 +88,8 @@ export class AggregateSql {
   readonly #readsEvents: boolean;
   /** Whether a projection reads how the row was before. */
   readonly readsBefore: boolean;
-  readonly #projectionsWithTexts: readonly InlineProjection<object>[];
+  /** Those that store texts of the aggregate beside its row. */
+  readonly projectionsWithTexts: readonly InlineProjection<object>[];
   /** A text is the same for the same columns, so that it is prepared once a connection. */
   readonly #texts = new Map<string, string>();
   /** Finds a row by its id, the only parameter. */
@@ -104,15 +106,20 @@ export class AggregateSql {
   constructor(type: AggregateType<object>, metadata: EntityMetadata) {
     this.#table = `${metadata.schema}.${quoted(metadata.tableName)}`;
     this.#columns = new Map(
-      metadata.props.filter(isColumn).map(({ name, fieldNames: [column = name] }) => [name, quoted(column)]),
+      metadata.props.filter(hasColumns).map(({ name, fieldNames: [column = name] }) => [name, quoted(column)]),
     );
     this.tree = isTree(metadata) ? new AggregateTree(metadata, type.populate) : undefined;
-    this.keyProperty = metadata.primaryKeys[0] ?? '';
+    const { versionProperty, primaryKeys } = metadata;
+    const [keyProperty, anotherKey] = primaryKeys;
+    if (keyProperty === undefined || anotherKey !== undefined)
+      throw new Error(`the mapping of ${type.name} needs one primary key, a uuid`);
+    if (versionProperty === undefined) throw new Error(`the mapping of ${type.name} needs an integer property with version()`);
+    this.keyProperty = keyProperty;
     this.#key = this.#column(this.keyProperty);
-    this.#writesProperty = metadata.versionProperty ?? '';
+    this.#writesProperty = versionProperty;
     this.#writes = this.#column(this.#writesProperty);
-    this.#projectionsWithTexts = type.projections.filter(({ texts }) => texts);
-    const texts = this.#projectionsWithTexts.map(({ name }) => [name, 'text[]'] as const);
+    this.projectionsWithTexts = type.projections.filter(({ texts }) => texts);
+    const texts = this.projectionsWithTexts.map(({ name }) => [name, 'text[]'] as const);
     const reads = new Set(type.projections.flatMap(({ reads = [] }) => reads));
     this.readsBefore = reads.has('before');
     this.#readsEvents = reads.has('events');
@@ -132,6 +139,11 @@ export class AggregateSql {
   returning ${before} as before`;
   }
 
+  /** The properties that are columns of the row, without the one that counts its writes. */
+  get properties(): readonly string[] {
+    return [...this.#columns.keys()].filter((name) => name !== this.#writesProperty);
+  }
+
   /** How often the row had been written when the aggregate was loaded. */
   writesOf(aggregate: object): number {
     return (aggregate as Record<string, number>)[this.#writesProperty] ?? 0;
@@ -144,7 +156,7 @@ export class AggregateSql {
 
   /** What the inline read models store of the aggregate beside its row. */
   textsOf(aggregate: object): readonly (readonly string[])[] {
-    return this.#projectionsWithTexts.map((projection) => projection.texts?.(aggregate) ?? []);
+    return this.projectionsWithTexts.map((projection) => projection.texts?.(aggregate) ?? []);
   }
 
   /** Stores what hangs on a row that has been written already. `before`: as `countWrite` answered it. */
@@ -206,7 +218,7 @@ export class AggregateSql {
       const first = Object.keys(all).length + 1;
       const { written, before } = write(columns, first);
       text = [
-        `with input as not materialized (select ${named(all)})`,
+        `with input as not materialized (\n  select ${named(all)})`,
         ...(this.readsBefore ? [`before as (${before})`] : []),
         `written as (${written})`,
         `event as (${STORE_EVENTS})`,
@@ -238,9 +250,7 @@ function together(...parts: readonly Inputs[]): Inputs {
 }
 
 const named = (inputs: Inputs): string =>
-  Object.entries(inputs)
-    .map(([name, type], index) => `$${index + 1}::${type} as ${name}`)
-    .join(', ');
+  sqlList(Object.entries(inputs).map(([name, type], index) => `$${index + 1}::${type} as ${name}`));
 
 /** The values of all inputs of side effects, in their order. */
 const valuesOf = ({ events, data, texts, record = [], claim = [] }: SideEffects): readonly unknown[] => [
@@ -260,7 +270,7 @@ const STORE_EVENTS = `insert into cqrs.event
 
 /** The events of what no mapping keeps. */
 export const storeEventsOnly = (events: EventValues): Statement => ({
-  text: `with input as not materialized (select ${named(EVENT_INPUTS)}), written as (select)\n${STORE_EVENTS}`,
+  text: `with input as not materialized (\n  select ${named(EVENT_INPUTS)}),\nwritten as (select)\n${STORE_EVENTS}`,
   values: events,
 });
 
@@ -272,10 +282,6 @@ export const EVENTS = `events as (
   select event.position, event.id, event.type, event.data::jsonb as data, input.aggregate_type, input.aggregate_id, input.aggregate_version,
     input.command_id, input.occurred_at
   from written, input, unnest(input.event_ids, input.event_types, input.event_data) with ordinality as event (id, type, data, position))`;
-
-/** Whether a property has a column of the root's own table. */
-const isColumn = ({ kind, persist, fieldNames }: EntityProperty): boolean =>
-  persist !== false && fieldNames?.length === 1 && kind !== ReferenceKind.EMBEDDED;
 
 const quoted = (name: string): string => `"${name}"`;
 

@@ -36,6 +36,38 @@ function ownedPaths({ class: own, relations }: EntityMetadata, above: ReadonlySe
   });
 }
 
+/** The mappings of what belongs to an aggregate beside its root, those of tables that join it to others included. */
+export function partMappings(
+  root: EntityMetadata,
+  mappingOf: (name: EntityProperty['pivotEntity']) => EntityMetadata,
+): EntityMetadata[] {
+  const found = new Set<EntityMetadata>([root]);
+  const look = ({ relations }: EntityMetadata): void => {
+    for (const { kind, targetMeta, owner, pivotEntity } of relations) {
+      const part =
+        kind === ReferenceKind.MANY_TO_MANY && owner ? mappingOf(pivotEntity) : OWNED.has(kind) ? targetMeta : undefined;
+      if (!part || found.has(part)) continue;
+      found.add(part);
+      if (!part.pivotTable) look(part);
+    }
+  };
+  look(root);
+  found.delete(root);
+  return [...found];
+}
+
+/** The columns of an entity's own table. */
+export const columnsOf = ({ props }: EntityMetadata): string[] => [
+  ...new Set(props.filter(hasColumns).flatMap(({ fieldNames }) => fieldNames)),
+];
+
+/** Whether a property is kept in columns of its entity's own table. */
+export function hasColumns({ kind, persist, fieldNames, object, mappedBy }: EntityProperty): boolean {
+  if (persist === false || !(fieldNames?.length > 0)) return false;
+  if (kind === ReferenceKind.EMBEDDED) return object === true;
+  return kind === ReferenceKind.SCALAR || kind === ReferenceKind.MANY_TO_ONE || (kind === ReferenceKind.ONE_TO_ONE && !mappedBy);
+}
+
 function collect(entity: object, parts: Set<object>): void {
   if (parts.has(entity)) return;
   parts.add(entity);

@@ -4,6 +4,7 @@ import type { Cancellation } from '../../bus/cancellation.ts';
 import { domainError } from '../../bus/errors.ts';
 import { readRows } from '../cancellable-query.ts';
 import { translateSqlError } from '../sql-errors.ts';
+import { sqlList } from '../sql-list.ts';
 
 /** A caller's promise that all commands under one key are one and the same command. */
 export interface Claim {
@@ -65,9 +66,7 @@ const COLUMNS = 'principal, method, key, fingerprint, secret, response, command_
 /** Stores a claim in the statement that writes the aggregate. */
 export const STORE_CLAIM_BESIDE = `insert into cqrs.idempotency_key
     (${COLUMNS})
-  select ${Object.keys(CLAIM_INPUTS)
-    .map((name) => `input.${name}`)
-    .join(', ')}, input.command_id, input.aggregate_id, now()
+  select ${sqlList([...Object.keys(CLAIM_INPUTS), 'command_id', 'aggregate_id'].map((name) => `input.${name}`))}, now()
   from written, input`;
 
 /** Stores a claim of a command that changed nothing: `claimValues`, the id of the command and that of what it was about, or null. */

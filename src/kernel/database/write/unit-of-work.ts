@@ -73,7 +73,7 @@ export class ChangeWithoutEvent extends Error {
 
 /** A handler changed an aggregate that its command does not declare. It is a defect; nothing was stored. */
 export class UndeclaredChange extends Error {
-  constructor(method: string, changed: readonly ScriptedChange[]) {
+  constructor(method: string, changed: readonly Pick<ScriptedChange, 'aggregateType' | 'aggregateId'>[]) {
     const all = changed.map(({ aggregateType, aggregateId }) => `${aggregateType} ${aggregateId}`);
     const names = [...new Set(changed.map(({ aggregateType }) => `'${aggregateType}'`))];
     super(

@@ -7,9 +7,11 @@ import type { OwnerDigest } from '../../command-log/personal-owner.ts';
 import type { Connection } from '../connection.ts';
 import { type ConnectionPool, createPool } from '../pool.ts';
 import { AggregateSql } from './aggregate-sql.ts';
+import { partMappings } from './aggregate-tree.ts';
 import type { AggregateType } from './aggregate-type.ts';
 import { BoundDriver } from './bound-driver.ts';
 import { flushSubscriber } from './orm-session.ts';
+import { checkStatements } from './statement-check.ts';
 import { UnitOfWork } from './unit-of-work.ts';
 
 /** How long a record may wait for its connection, in milliseconds. */
@@ -41,7 +43,7 @@ export class CommitsNotDurable extends Error {
 
 /**
  * `poolSize` is the number of connections that commands share, in this process, and `waitMs` how long one may wait for a free one.
- * Throws CommitsNotDurable.
+ * Throws CommitsNotDurable, StatementsRefused.
  */
 export async function createWriteSide(
   connection: Connection,
@@ -53,6 +55,7 @@ export async function createWriteSide(
     erasures = [],
     entities = [],
     declared = new Map(),
+    moduleOf = () => undefined,
   }: {
     poolSize: number;
     waitMs?: number;
@@ -62,6 +65,8 @@ export async function createWriteSide(
     /** What scripts work on by the EntityManager, beside the aggregates and what these refer to. */
     entities?: readonly EntitySchema[];
     declared?: DeclaredChanges;
+    /** The name of the module that an aggregate type is part of. */
+    moduleOf?: (type: string) => string | undefined;
   },
 ): Promise<WriteSide> {
   const pool = createPool(connection, {
@@ -73,26 +78,51 @@ export async function createWriteSide(
     types: ormTypes(),
   });
   const recordPool = createPool(connection, { name: 'records', max: 1, readOnly: false, connectionTimeoutMs: RECORD_PATIENCE });
-  try {
-    const { rows } = await pool.query<{ synchronous_commit: string }>('show synchronous_commit');
-    if (rows[0]?.synchronous_commit === 'off') throw new CommitsNotDurable();
-  } catch (error) {
+  const closePools = async (): Promise<void> => {
     await Promise.all([pool.close(), recordPool.close()]);
+  };
+  try {
+    await checkDurable(pool);
+    const orm = await MikroORM.init({
+      // It has to have a name, and is never connected: the statements go through the pool, in the transactions of commands.
+      dbName: 'bicameral',
+      driver: BoundDriver,
+      entities: [...types.map(({ mapping }) => mapping), ...entities],
+      subscribers: [flushSubscriber],
+      discovery: { inferDefaultValues: false, warnWhenNoEntities: false },
+    });
+    const metadata = orm.getMetadata();
+    const kept = types.map((type) => {
+      const root = metadata.get(type.mapping.meta.class);
+      return { type, root, parts: partMappings(root, (name) => metadata.get(name)), module: moduleOf(type.name) };
+    });
+    await checkStatements(pool, kept);
+    const sqlByType = new Map(kept.map(({ type, root }) => [type.name, new AggregateSql(type, root)]));
+    return writeSide({ pool, recordPool, closePools, orm, sqlByType, ownerDigest, erasures, declared });
+  } catch (error) {
+    await closePools();
     throw error;
   }
-  const orm = await MikroORM.init({
-    // It has to have a name, and is never connected: the statements go through the pool, in the transactions of commands.
-    dbName: 'bicameral',
-    driver: BoundDriver,
-    entities: [...types.map(({ mapping }) => mapping), ...entities],
-    subscribers: [flushSubscriber],
-    discovery: { inferDefaultValues: false, warnWhenNoEntities: false },
-  });
-  const statements = new Map(
-    types.map((type) => [type.name, new AggregateSql(type, orm.getMetadata().get(type.mapping.meta.class))]),
-  );
+}
+
+async function checkDurable(pool: pg.Pool): Promise<void> {
+  const { rows } = await pool.query<{ synchronous_commit: string }>('show synchronous_commit');
+  if (rows[0]?.synchronous_commit === 'off') throw new CommitsNotDurable();
+}
+
+function writeSide(parts: {
+  pool: ConnectionPool;
+  recordPool: ConnectionPool;
+  closePools: () => Promise<void>;
+  orm: MikroORM;
+  sqlByType: ReadonlyMap<string, AggregateSql>;
+  ownerDigest: OwnerDigest;
+  erasures: readonly string[];
+  declared: DeclaredChanges;
+}): WriteSide {
+  const { pool, recordPool, closePools, orm, sqlByType, ownerDigest, erasures, declared } = parts;
   const sql = ({ name }: AggregateType<object>): AggregateSql => {
-    const known = statements.get(name);
+    const known = sqlByType.get(name);
     if (!known) throw new Error(`no mapping is known for ${name}`);
     return known;
   };
@@ -117,7 +147,7 @@ export async function createWriteSide(
     },
     close: async () => {
       await orm.close(true);
-      await Promise.all([pool.close(), recordPool.close()]);
+      await closePools();
     },
   };
 }

@@ -1,6 +1,6 @@
 import { Reason, ReasonSchema } from '#gen/audit/v1/reasons_pb.js';
 import { domainError } from '../../../kernel/bus/errors.ts';
-import type { Obstacle } from '../replay/not-replayable.ts';
+import type { Obstacle } from '../rerun/obstacle.ts';
 
 export class CommandNotReplayable extends domainError(ReasonSchema, Reason.COMMAND_NOT_REPLAYABLE) {
   override readonly metadata: Readonly<Record<string, string>>;

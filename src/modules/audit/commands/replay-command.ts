@@ -8,10 +8,10 @@ import type { AuditCommandContext } from './context.ts';
 /** Runs a recorded command again against the state of now, rolls it back, and tells what differs from the record. */
 export const replayCommand = command(
   CommandService.method.replayCommand,
-  async ({ commandId }, { recorded, replay }: AuditCommandContext) => {
+  async ({ commandId }, { recorded, rerun }: AuditCommandContext) => {
     const record = await recorded(commandId);
     if (!record) return err(new CommandNotFound(commandId));
-    const replayed = await replay(record);
-    return 'obstacle' in replayed ? err(new CommandNotReplayable(replayed.obstacle)) : ok(replayed);
+    const report = await rerun(record);
+    return 'obstacle' in report ? err(new CommandNotReplayable(report.obstacle)) : ok(report);
   },
 );

@@ -1,42 +1,17 @@
-import type { JsonObject, MessageInitShape } from '@bufbuild/protobuf';
+import { type DescField, type JsonObject, type MessageInitShape, ScalarType } from '@bufbuild/protobuf';
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
 import { sql } from 'kysely';
-import { type CommandRecordSchema, Outcome } from '#gen/audit/v1/command_record_pb.js';
+import { CommandRecordSchema, Outcome } from '#gen/audit/v1/command_record_pb.js';
+import { RECORD_COLUMNS, type RecordColumnName, type RecordRow as Row } from '../../../kernel/command-log/record-columns.ts';
 import { readStatements } from '../../../kernel/database/read/read-statements.ts';
 import { wholeRequest } from './whole-request.ts';
 
 /** cqrs.command_log: one row an attempted command, written by the bus and never changed. */
-interface CommandLogTable {
-  readonly command_id: string;
-  /** The time in `command_id`. */
-  readonly received_at: Date;
-  readonly method: string;
-  readonly principal: string;
-  readonly roles: string[];
-  readonly session: string;
-  /** The request without what is secret or personal in it; null when there was none that could be read. */
-  readonly request: JsonObject | null;
-  /** What was personal in it; null when nothing was, or when it was erased. */
-  readonly personal: { readonly salt: string; readonly fields: JsonObject } | null;
-  /** Stays when what was personal is erased. */
-  readonly personal_digest: Buffer | null;
+type CommandLogTable = Omit<Row, 'outcome' | 'personal'> & {
   readonly outcome: OutcomeName;
-  readonly code: string;
-  readonly reason: string;
-  readonly dry_run: boolean;
-  readonly answered_by: string | null;
-  readonly aggregate_type: string | null;
-  readonly aggregate_id: string | null;
-  readonly version_before: number | null;
-  readonly version_after: number | null;
-  readonly event_ids: string[];
-  readonly attempts: number;
-  readonly duration_us: number;
-  readonly trace_id: string;
-  readonly peer: string;
-  readonly user_agent: string;
-  readonly issuer: string | null;
-}
+  /** What was personal in the request; null when nothing was, or when it was erased. */
+  readonly personal: { readonly salt: string; readonly fields: JsonObject } | null;
+};
 
 /** cqrs.command_seal: the place of each sealed record in the log. */
 interface CommandSealTable {
@@ -84,34 +59,19 @@ export function outcomeName(outcome: Outcome): OutcomeName | undefined {
 /** The outcome that the log names so. */
 export const outcomeOf = (name: OutcomeName): Outcome => OUTCOMES[name];
 
-/** The columns that make a `CommandRecord`, of a table named `record`. */
-export const RECORD_COLUMNS = [
-  'record.command_id',
-  'record.received_at',
-  'record.method',
-  'record.principal',
-  'record.roles',
-  'record.session',
-  'record.request',
-  'record.personal',
+/** Columns that nobody is shown; `personal_erased` says what there is to say of the digest. */
+const HIDDEN = ['position', 'transaction_id', 'personal_digest'] as const satisfies RecordColumnName[];
+type ShownColumn = Exclude<RecordColumnName, (typeof HIDDEN)[number]>;
+
+const SHOWN = (Object.keys(RECORD_COLUMNS) as RecordColumnName[]).filter(
+  (name): name is ShownColumn => !HIDDEN.some((hidden) => hidden === name),
+);
+
+/** What makes a `CommandRecord`, of a table named `record`. */
+export const SHOWN_COLUMNS = [
+  ...SHOWN.map((name) => `record.${name}` as const),
   sql<boolean>`record.personal_digest is not null and record.personal is null`.as('personal_erased'),
-  'record.outcome',
-  'record.code',
-  'record.reason',
-  'record.dry_run',
-  'record.answered_by',
-  'record.aggregate_type',
-  'record.aggregate_id',
-  'record.version_before',
-  'record.version_after',
-  'record.event_ids',
-  'record.attempts',
-  'record.duration_us',
-  'record.trace_id',
-  'record.peer',
-  'record.user_agent',
-  'record.issuer',
-] as const;
+];
 
 /**
  * The record's place in the log, the first if somebody gave it two; null until it is sealed. Looked up for each row that is answered:
@@ -120,38 +80,39 @@ export const RECORD_COLUMNS = [
 export const SEQUENCE = sql<string | null>`(select min(seal.sequence) from cqrs.command_seal as seal
   where seal.command_id = record.command_id and seal.received_at = record.received_at)`.as('sequence');
 
-export type RecordRow = Omit<CommandLogTable, 'personal_digest'> & {
+export type RecordRow = Pick<CommandLogTable, ShownColumn> & {
   readonly personal_erased: boolean;
   readonly sequence: string | null;
 };
 
-export function toCommandRecord(row: RecordRow): MessageInitShape<typeof CommandRecordSchema> {
-  const { request, personal } = row;
-  return {
-    commandId: row.command_id,
-    ...(row.sequence !== null && { sequence: BigInt(row.sequence) }),
-    method: row.method,
-    principal: row.principal,
-    roles: row.roles,
-    session: row.session,
-    ...((request || personal) && { request: wholeRequest(request ?? {}, personal?.fields ?? {}) }),
-    personalErased: row.personal_erased,
-    outcome: outcomeOf(row.outcome),
-    code: row.code,
-    reason: row.reason,
-    dryRun: row.dry_run,
-    answeredBy: row.answered_by ?? '',
-    aggregateType: row.aggregate_type ?? '',
-    aggregateId: row.aggregate_id ?? '',
-    ...(row.version_before !== null && { versionBefore: BigInt(row.version_before) }),
-    ...(row.version_after !== null && { versionAfter: BigInt(row.version_after) }),
-    eventIds: row.event_ids,
-    attempts: row.attempts,
-    receivedAt: timestampFromDate(row.received_at),
-    duration: { seconds: BigInt(Math.floor(row.duration_us / 1e6)), nanos: (row.duration_us % 1e6) * 1000 },
-    traceId: row.trace_id,
-    peer: row.peer,
-    userAgent: row.user_agent,
-    issuer: row.issuer ?? '',
-  };
+type Shown = MessageInitShape<typeof CommandRecordSchema>;
+
+/** The fields that are more than the column of their name. */
+const MADE: { readonly [Name in keyof Shown]?: (row: RecordRow) => Shown[Name] } = {
+  request: ({ request, personal }) => (request || personal ? wholeRequest(request ?? {}, personal?.fields ?? {}) : undefined),
+  outcome: ({ outcome }) => outcomeOf(outcome),
+  duration: ({ duration_us }) => ({ seconds: BigInt(Math.floor(duration_us / 1e6)), nanos: (duration_us % 1e6) * 1000 }),
+};
+
+/** How a row makes each field of the message: a field that is not made of several things is the column of its name. */
+const FIELDS = CommandRecordSchema.fields.map((field) => {
+  const make = MADE[field.localName as keyof Shown] as ((row: RecordRow) => unknown) | undefined;
+  const column = field.name as keyof RecordRow;
+  return [field.localName, make ?? ((row: RecordRow) => toField(field, row[column]))] as const;
+});
+
+/** A record as it is shown. A column that is null is unset. */
+export function toCommandRecord(row: RecordRow): Shown {
+  const shown: Record<string, unknown> = {};
+  for (const [name, make] of FIELDS) {
+    const value = make(row);
+    if (value !== null && value !== undefined) shown[name] = value;
+  }
+  return shown;
+}
+
+function toField(field: DescField, value: unknown): unknown {
+  if (value instanceof Date) return timestampFromDate(value);
+  const isLong = field.fieldKind === 'scalar' && field.scalar === ScalarType.INT64;
+  return isLong && value !== null ? BigInt(value as string | number) : value;
 }

@@ -1,5 +1,5 @@
 import { type CompiledQuery, sql } from 'kysely';
-import { type OutcomeName, RECORD_COLUMNS, type RecordRow, SEQUENCE, statements } from './command-log.ts';
+import { type OutcomeName, type RecordRow, SEQUENCE, SHOWN_COLUMNS, statements } from './command-log.ts';
 import { receivedAtOf } from './received-at.ts';
 
 /** Which records a list holds: those to which everything that is defined applies. */
@@ -23,7 +23,7 @@ export interface CommandList {
 export function pageStatement(list: CommandList, after: string | undefined, limit: number): CompiledQuery<RecordRow> {
   let rows = statements
     .selectFrom('cqrs.command_log as record')
-    .select(RECORD_COLUMNS)
+    .select(SHOWN_COLUMNS)
     .select(SEQUENCE)
     .orderBy('record.received_at', 'desc')
     .orderBy('record.command_id', 'desc')

@@ -2,14 +2,14 @@ import type { MessageInitShape, Registry } from '@bufbuild/protobuf';
 import { sql } from 'kysely';
 import type { CommandRecordSchema, RecordedEventSchema } from '#gen/audit/v1/command_record_pb.js';
 import type { Reader } from '../../../kernel/database/read/reader.ts';
-import { RECORD_COLUMNS, SEQUENCE, statements, toCommandRecord } from './command-log.ts';
+import { SEQUENCE, SHOWN_COLUMNS, statements, toCommandRecord } from './command-log.ts';
 import { receivedAtOf } from './received-at.ts';
 import { eventsById, toRecordedEvent } from './recorded-event.ts';
 
 /** By the primary key, in the one partition of its time. */
 const byId = statements
   .selectFrom('cqrs.command_log as record')
-  .select(RECORD_COLUMNS)
+  .select(SHOWN_COLUMNS)
   .select(SEQUENCE)
   .where('record.received_at', '=', sql<Date>`${''}::timestamptz`)
   .where('record.command_id', '=', '')

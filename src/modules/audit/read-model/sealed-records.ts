@@ -1,5 +1,5 @@
 import { type CompiledQuery, sql } from 'kysely';
-import { RECORD_COLUMNS, type RecordRow, statements } from './command-log.ts';
+import { type RecordRow, SHOWN_COLUMNS, statements } from './command-log.ts';
 
 /** Most records that are read at once. */
 export const SEALED_PAGE = 100;
@@ -41,7 +41,7 @@ export function recordsAt(places: readonly SealedPlace[]): CompiledQuery<RecordR
       .innerJoin(place.as<'place'>(sql`place (sequence, command_id, received_at)`), (join) =>
         join.onRef('place.received_at', '=', 'record.received_at').onRef('place.command_id', '=', 'record.command_id'),
       )
-      .select(RECORD_COLUMNS)
+      .select(SHOWN_COLUMNS)
       .select('place.sequence')
       // Excludes the partitions of other months.
       .where('record.received_at', '>=', new Date(Math.min(...times)))

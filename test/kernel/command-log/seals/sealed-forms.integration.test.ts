@@ -1,5 +1,6 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { SigningKey } from '../../../../src/kernel/auth/signing-key.ts';
+import { RECORD_COLUMNS, type RecordColumn } from '../../../../src/kernel/command-log/record-columns.ts';
 import { SEALED_FORM } from '../../../../src/kernel/command-log/seals/canonical-record.ts';
 import type { VerifyingKeys } from '../../../../src/kernel/command-log/seals/signature.ts';
 import { verifyLog } from '../../../../src/kernel/command-log/seals/verify/verify-log.ts';
@@ -7,6 +8,12 @@ import { type ConnectionPool, createPool } from '../../../../src/kernel/database
 import { insertRecords, ringOf, sealRecords, testKey } from '../../../support/command-log.ts';
 import { createTestDatabase, type TestDatabase } from '../../../support/database.ts';
 import { restoreLog } from '../../../support/restored-log.ts';
+
+/** Each form in which logs were sealed until now, by a log that was sealed so. */
+const SEALED = [
+  { form: 1, file: new URL('../../database/fixtures/20261124000000-command-log.json', import.meta.url), records: 17 },
+  { form: 2, file: new URL('../../database/fixtures/20261125140000-compared-text.json', import.meta.url), records: 21 },
+];
 
 /** Made by version 0.1: batches of 5, 3, 4 and 1 records, the last refused and anonymous, one erased since; a mark of a pruned month. */
 const SEALED_BY_0_1 = new URL('./fixtures/sealed-by-0.1.json', import.meta.url);
@@ -79,7 +86,7 @@ describe('a log that version 0.1 sealed', () => {
   });
 
   it('cannot be passed off as sealed in another form', async () => {
-    await database.query('update cqrs.command_seal_batch set form = 2 where number = 2');
+    await database.query(`update cqrs.command_seal_batch set form = ${SEALED_FORM} where number = 2`);
     const { found } = await verified();
     expect(found).toContain('BATCH_BROKEN - of batch 2');
   });
@@ -91,4 +98,56 @@ describe('a log that version 0.1 sealed', () => {
     // That program inserts as the writer, who may not do that any more either.
     await expect(writer.query(insert)).rejects.toMatchObject({ code: '42501' });
   });
+});
+
+describe('the forms of sealed records', () => {
+  it('are what they were: what is in one stays in it, in its order', () => {
+    const FORM_1 =
+      `position transaction_id command_id received_at method principal roles session request personal_digest outcome code
+      reason dry_run answered_by aggregate_type aggregate_id version_before version_after event_ids attempts duration_us trace_id peer
+      user_agent`.split(/\s+/);
+    const columns = Object.entries<RecordColumn>(RECORD_COLUMNS);
+    const formOf = (form: number) => columns.filter(([, { since = Infinity }]) => since <= form).map(([name]) => name);
+    expect(formOf(1)).toEqual(FORM_1);
+    expect(formOf(2)).toEqual([...FORM_1, 'issuer']);
+    expect(formOf(3)).toEqual([...FORM_1, 'issuer', 'request_excerpt']);
+    expect(SEALED_FORM).toBe(3);
+  });
+
+  it.each(SEALED)(
+    'a log of form $form is whole, is gone on with in the form of now, and has no place for later columns',
+    async ({ form, file, records }) => {
+      const database = await createTestDatabase();
+      const pool = createPool(database.connections.writer, { name: 'sealer', max: 1, readOnly: false });
+      try {
+        const first = await restoreLog(database, file);
+        const key = await testKey();
+        const findings = async () => {
+          const events = await Array.fromAsync(verifyLog({ pool, keys: new Map([...first, ...ringOf(key)]) }));
+          return events.flatMap((event) => {
+            if (event.kind === 'result') return [`${event.verified} verified`];
+            return event.kind === 'finding' ? [`${event.finding.kind} ${event.finding.sequence}`] : [];
+          });
+        };
+        expect(await findings()).toEqual([`${records} verified`]);
+        await insertRecords(database, 1);
+        await sealRecords({ pool, key }, 1);
+        expect(await findings()).toEqual([`${records + 1} verified`]);
+        const forms = await database.query<{ form: number }>('select distinct form from cqrs.command_seal_batch order by form');
+        expect(forms.map((row) => row.form)).toEqual([form, SEALED_FORM]);
+
+        const later = Object.entries<RecordColumn>(RECORD_COLUMNS).filter(([, { since = 0 }]) => since > form);
+        for (const [column, { type }] of later) {
+          await database.query(`update cqrs.command_log set ${column} = $1::${type} where position = 2`, [
+            type === 'text' ? 'x' : 'true',
+          ]);
+          expect(await findings()).toEqual(['CHANGED 2', `${records + 1} verified`]);
+          await database.query(`update cqrs.command_log set ${column} = null where position = 2`);
+        }
+      } finally {
+        await pool.close();
+        await database.drop();
+      }
+    },
+  );
 });

@@ -224,6 +224,14 @@ describe('replayCommand', () => {
     });
   });
 
+  it('takes a request that only looks like an excerpt for what it is', async () => {
+    const user = await signUp(app);
+    const auditor = app.client(CommandService, { roles: ['auditor'] });
+    const reason = 'paid by bank transfer… (4711 characters)';
+    const id = await commandIdOf((onHeader) => auditor.suspendUser({ userId: user.id, reason }, { onHeader }));
+    expect(await replay(id)).toMatchObject({ same: true, outcome: Outcome.DENIED });
+  });
+
   it('refuses what is not on record', async () => {
     expect(await refusalOf(replay(UNKNOWN))).toMatchObject({ code: 'NotFound', reason: 'COMMAND_NOT_FOUND' });
   });
@@ -251,6 +259,8 @@ describe('replayCommand', () => {
       [await record({ outcome: 'rejected', code: 'ABORTED', reason: 'CONFLICT' })]: 'REASON',
       [await record({ outcome: 'replayed', answeredBy: done })]: 'OUTCOME',
       [await record({ request: null })]: 'REQUEST_MISSING',
+      // From before records said whether they hold the whole request.
+      [await record({ outcome: 'denied', request: { ...request, reason: 'x… (4711 characters)' } })]: 'REQUEST_CUT',
       [await record({ request: { user: 'somebody' } })]: 'REQUEST_OUTDATED',
       [await record({ method: 'users.v1.CommandService/Rename' })]: 'METHOD_UNKNOWN',
       [await record({ personalDigest: Buffer.alloc(32) })]: 'PERSONAL_ERASED',

@@ -29,6 +29,7 @@ const ROW: RecordRow = {
   peer: '192.0.2.1:4711',
   user_agent: 'grpc-node',
   issuer: 'bicameral',
+  request_excerpt: true,
   sequence: '9007199254740993',
 };
 
@@ -58,21 +59,38 @@ describe('toCommandRecord', () => {
       peer: '192.0.2.1:4711',
       userAgent: 'grpc-node',
       issuer: 'bicameral',
+      requestExcerpt: true,
     });
   });
 
   it('leaves unset what is not there', () => {
-    const bare = { ...ROW, request: null, personal: null, aggregate_type: null, aggregate_id: null, event_ids: [] };
+    const bare = {
+      ...ROW,
+      request_excerpt: null,
+      request: null,
+      personal: null,
+      aggregate_type: null,
+      aggregate_id: null,
+      event_ids: [],
+    };
     const record = json({ ...bare, version_before: null, version_after: null, sequence: null });
     expect(record).not.toHaveProperty('request');
     expect(record).not.toHaveProperty('sequence');
     expect(record).not.toHaveProperty('versionBefore');
     expect(record).not.toHaveProperty('aggregateId');
+    expect(record).not.toHaveProperty('requestExcerpt');
   });
 
   it('tells a version of 0 from none', () => {
     expect(json({ ...ROW, version_before: 0 })).toMatchObject({ versionBefore: '0' });
   });
+});
+
+it('every column that is not hidden is shown: a new one has a field of its name, or is made into one', () => {
+  const makes = { duration_us: 'duration', personal: 'request' } as Readonly<Record<string, string>>;
+  const fields = CommandRecordSchema.fields.map(({ name }) => name);
+  const unseen = Object.keys(ROW).filter((column) => !fields.includes(makes[column] ?? column));
+  expect(unseen).toEqual([]);
 });
 
 describe('outcomeName', () => {

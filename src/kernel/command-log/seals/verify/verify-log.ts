@@ -51,7 +51,7 @@ export async function* verifyLog(options: VerifyOptions): AsyncGenerator<VerifyE
     await client.query('begin isolation level repeatable read read only');
     // Before the snapshot is taken: a month that was pruned after it would be gone, and its mark would not be there yet.
     await client.query('lock table cqrs.command_log in access share mode');
-    // Each page is a thousand lookups by primary key. By its estimate for all partitions the planner would rather read all of the log.
+    // Each page is as many lookups by primary key as a batch has records. By its estimate for all partitions the planner would rather read all of the log.
     await client.query('set local enable_hashjoin = off; set local enable_mergejoin = off; set local jit = off');
     yield* limited(verify(client, options));
     await client.query('commit');

@@ -32,12 +32,15 @@ interface RunOptions {
 export async function startTripWork({
   types = [TripType as unknown as AggregateType<object>, TravellerType as unknown as AggregateType<object>],
   declared,
+  tables = '',
 }: {
   types?: readonly AggregateType<object>[];
   declared?: readonly string[];
+  /** More tables, as SQL. */
+  tables?: string;
 } = {}): Promise<TripWork> {
   const database = await createTestDatabase();
-  await createTripTables(database);
+  await createTripTables(database, tables);
   const side = await createWriteSide(database.connections.writer, types, {
     poolSize: 8,
     ownerDigest: () => Buffer.alloc(0),

@@ -1,3 +1,4 @@
+import { randomUUIDv7 } from 'node:crypto';
 import { create } from '@bufbuild/protobuf';
 import { Collection, defineEntity, p } from '@mikro-orm/core';
 import { UserNameChangedSchema } from '#gen/users/v1/events_pb.js';
@@ -41,7 +42,7 @@ export class Trip {
 
   addLeg(id: string, position: number, stops: readonly string[] = []): Leg {
     const leg = new Leg(id, this, position);
-    for (const [index, place] of stops.entries()) leg.stops.add(new Stop(`${id.slice(0, -2)}${40 + index}`, leg, place));
+    for (const place of stops) leg.stops.add(new Stop(randomUUIDv7(), leg, place));
     this.legs.add(leg);
     return leg;
   }
@@ -230,7 +231,7 @@ export const TravellerType: AggregateType<Traveller> = {
   violation: () => undefined,
 };
 
-export async function createTripTables({ query }: TestDatabase): Promise<void> {
+export async function createTripTables({ query }: TestDatabase, more = ''): Promise<void> {
   await query(`create schema trips;
     create table trips.traveller (id uuid primary key, name text not null, version integer not null, writes integer not null default 1);
     create table trips.label (id uuid primary key, text text not null);
@@ -244,6 +245,7 @@ export async function createTripTables({ query }: TestDatabase): Promise<void> {
     create table trips.ticket (id uuid primary key, trip_id uuid not null unique references trips.trip, code text not null);
     create table trips.trip_label (trip_id uuid not null references trips.trip, label_id uuid not null references trips.label, primary key (trip_id, label_id));
     create table trips.overview (id uuid primary key, title text not null, title_before text, legs integer not null, last_event text);
+    ${more};
     grant usage on schema trips to bicameral_writer;
     grant select, insert, update, delete on all tables in schema trips to bicameral_writer`);
 }
