@@ -115,11 +115,13 @@ export class UnitOfWork {
   readonly #ownerDigest: OwnerDigest;
   readonly #erasures: readonly string[];
   readonly #declared: DeclaredChanges;
+  readonly #earlier: UnitOfWork | undefined;
   readonly #tracked: Tracked[] = [];
   #scripted: ScriptedChange[] | undefined;
   /** What the handler changed; undefined until it is done and somebody asks. */
   #changes: readonly Changed[] | undefined;
   #transaction: Promise<WriteTransaction> | undefined;
+  #locking: Promise<void> | undefined;
   /** Undefined while the rows of flat aggregates are enough. */
   #orm: OrmSession | undefined;
   /** In a rehearsal: which ids are sent in the place of which. */
@@ -135,6 +137,8 @@ export class UnitOfWork {
     /** What modules erase of a person: see `erasureOf`. */
     erasures?: readonly string[];
     declared: DeclaredChanges;
+    /** That of the try before this one. */
+    earlier?: UnitOfWork | undefined;
   }) {
     this.#pool = parts.pool;
     this.#manager = parts.manager;
@@ -144,12 +148,14 @@ export class UnitOfWork {
     this.#ownerDigest = parts.ownerDigest;
     this.#erasures = parts.erasures ?? NO_NAMES;
     this.#declared = parts.declared;
+    this.#earlier = parts.earlier;
   }
 
   /** Loads an aggregate by its id. What it records is stored at `commit`. */
   async find<A extends object>(type: AggregateType<A>, id: string): Promise<A | undefined> {
     const sql = this.#sql(type);
     const { select, selectForUpdate, tree } = sql;
+    if (this.#earlier) await this.#lockAgain(this.#earlier);
     if (tree) return this.#findTree(type, sql, tree, id);
     // Whoever lost once takes the row's lock before it decides again, and cannot lose the row a second time.
     const [row] = await this.query(this.#tryNumber === 1 ? select : selectForUpdate, [id]);
@@ -157,6 +163,19 @@ export class UnitOfWork {
     const aggregate = this.#manager.map(type.mapping, row) as A;
     this.#track(type, aggregate, undefined);
     return aggregate;
+  }
+
+  /**
+   * Locks what the try before had loaded, when that was more than one aggregate: in the order in which `commit` locks. In the order in
+   * which the handler asks for them, two commands that have both lost could wait for each other.
+   */
+  #lockAgain(earlier: UnitOfWork): Promise<void> {
+    this.#locking ??= (async () => {
+      const loaded = earlier.#tracked.filter(({ versionBefore }) => versionBefore !== undefined);
+      if (loaded.length < 2) return;
+      for (const { type, aggregate } of loaded.toSorted(byIdentity)) await this.query(this.#sql(type).lock, [type.id(aggregate)]);
+    })();
+    return this.#locking;
   }
 
   async #findTree<A extends object>(
