@@ -152,6 +152,8 @@ export default {
   ],
   options: {
     doNotFollow: { path: 'node_modules' },
+    // A copy of the project, as tests make it, shares node_modules by a link.
+    preserveSymlinks: true,
     enhancedResolveOptions: { conditionNames: ['import', 'node', 'default', 'types'], extensions: ['.ts', '.js', '.d.ts'] },
     tsPreCompilationDeps: true,
     parser: 'swc',

@@ -11,7 +11,7 @@ const number = (value: number): string => value.toLocaleString('en');
 it.each([
   ['audit.md', `more than ${number(MOST_OF_ONE)} a minute from one network, or ${number(MOST_OF_ALL)} a minute from all`],
   ['audit.md', `A batch of seals covers ${number(MAX_BATCH_SIZE)} records at most`],
-  ['adr/0008-the-log-of-commands-is-sealed-in-cuts.md', `At most ${number(MAX_BATCH_SIZE)} of them make a batch`],
+  ['adr/0008-the-log-of-commands-is-sealed-in-cuts.md', `At most ${number(MAX_BATCH_SIZE)} records make a batch`],
 ])('docs/%s says: %s', (name, text) => {
   expect(page(name)).toContain(text);
 });

@@ -12,6 +12,7 @@ export interface ProjectCopy {
 }
 
 const COPIED = [
+  'bench',
   'bin',
   'docs',
   'proto',

@@ -20,14 +20,14 @@ import { withImport, withListed, withProperty } from './typescript.ts';
 import { withArticle } from './verbs.ts';
 
 const RPCS = {
-  command_service: { service: 'CommandService', rpcs: ['CreateGardenTool', 'RenameGardenTool'] },
-  query_service: { service: 'QueryService', rpcs: ['GetGardenTool', 'ListGardenTools'] },
+  command_service: { service: 'CommandService', rpcs: ['CreateJamJar', 'RenameJamJar'] },
+  query_service: { service: 'QueryService', rpcs: ['GetJamJar', 'ListJamJars'] },
 } as const;
-const EVENTS = ['GardenToolCreated', 'GardenToolRenamed'];
-const REASONS = ['REASON_GARDEN_TOOL_NOT_FOUND', 'REASON_VERSION_MISMATCH'];
+const EVENTS = ['JamJarCreated', 'JamJarRenamed'];
+const REASONS = ['REASON_JAM_JAR_NOT_FOUND', 'REASON_VERSION_MISMATCH'];
 
 /** Files of the template that are about its aggregate alone. */
-const isAboutAggregate = (path: string): boolean => /garden[-_]tool/.test(path);
+const isAboutAggregate = (path: string): boolean => /jam[-_]jar/.test(path);
 
 /**
  * Gives a module that is there another aggregate: its contract, domain, persistence, read model, the commands that create and rename it,
@@ -50,7 +50,7 @@ export function newAggregate(generation: Generation, module: Name, aggregate: Ag
   changes.edit(proto('events'), (source) =>
     withTypes(
       source,
-      EVENTS.map((event) => rename(typeIn(templateFile('proto/tool_shed/v1/events.proto'), event) ?? '')),
+      EVENTS.map((event) => rename(typeIn(templateFile('proto/farm_shop/v1/events.proto'), event) ?? '')),
     ),
   );
   for (const reason of REASONS) addReason(generation, { path: proto('reasons'), reason, rename });
@@ -63,7 +63,7 @@ export function newAggregate(generation: Generation, module: Name, aggregate: Ag
 
 /** All files of the template's module but the list of its handlers, which is generated. */
 export const moduleFiles = (): string[] =>
-  ['proto/tool_shed', 'src/modules/tool_shed', 'test/modules/tool_shed']
+  ['proto/farm_shop', 'src/modules/farm_shop', 'test/modules/farm_shop']
     .flatMap(templatePaths)
     .filter((path) => !path.endsWith('/services.ts'));
 
@@ -72,7 +72,7 @@ export function addRpcs(
   { changes }: Generation,
   { path, service, rpcs, rename }: { path: string; service: string; rpcs: readonly string[]; rename: (text: string) => string },
 ): void {
-  const template = templateFile(`proto/tool_shed/v1/${service === 'CommandService' ? 'command' : 'query'}_service.proto`);
+  const template = templateFile(`proto/farm_shop/v1/${service === 'CommandService' ? 'command' : 'query'}_service.proto`);
   for (const rpc of rpcs) {
     const text = rename(rpcIn(template, rpc) ?? '');
     const types = [`${rpc}Request`, `${rpc}Response`].map((name) => rename(typeIn(template, name) ?? ''));
@@ -90,7 +90,7 @@ export function addRpcs(
 
 /** The files of the module that the messages need. */
 function ownImports(template: string, text: string, rename: (text: string) => string): string[] {
-  const paths = [...template.matchAll(/^import "(tool_shed\/.*)";$/gm)].map(([, path = '']) => path);
+  const paths = [...template.matchAll(/^import "(farm_shop\/.*)";$/gm)].map(([, path = '']) => path);
   return paths.map(rename).filter((path) => text.includes(pascalOf(path)));
 }
 
@@ -102,7 +102,7 @@ function addReason(
   { changes }: Generation,
   { path, reason, rename }: { path: string; reason: string; rename: (text: string) => string },
 ): void {
-  const value = rename(enumValueIn(templateFile('proto/tool_shed/v1/reasons.proto'), reason) ?? '');
+  const value = rename(enumValueIn(templateFile('proto/farm_shop/v1/reasons.proto'), reason) ?? '');
   changes.edit(path, (source) => {
     if (hasEnumValue(source, rename(reason))) return source;
     return withProtoImport(withEnumValue(source, 'Reason', value) ?? source, 'cqrs/v1/errors.proto');
@@ -121,23 +121,19 @@ function addToModule(generation: Generation, module: Name, rename: (text: string
       source,
     );
 
-  const repository = 'gardenTools: gardenToolRepository(work)';
-  insert(`${folder}/module.ts`, 'among the aggregates', 'GardenToolType', (source) =>
-    imported(withListed(source, 'aggregates', rename('GardenToolType')), {
-      GardenToolType: './persistence/garden-tool-type.ts',
+  const repository = 'jamJars: jamJarRepository(work)';
+  insert(`${folder}/module.ts`, 'among the aggregates', 'JamJarType', (source) =>
+    imported(withListed(source, 'aggregates', rename('JamJarType')), {
+      JamJarType: './persistence/jam-jar-type.ts',
     }),
   );
   insert(`${folder}/module.ts`, 'into the context of commands', repository, (source) =>
     imported(withProperty(source, /\bcommandContext:[^{]*\{[^{]*=>\s*\(\{/, rename(repository)), {
-      gardenToolRepository: './persistence/garden-tool-repository.ts',
+      jamJarRepository: './persistence/jam-jar-repository.ts',
     }),
   );
-  insert(`${folder}/commands/context.ts`, 'into the context', 'readonly gardenTools: GardenTools;', (source) =>
-    imported(
-      withMember(source, rename('  readonly gardenTools: GardenTools;\n')),
-      { GardenTools: '../domain/garden-tools.ts' },
-      true,
-    ),
+  insert(`${folder}/commands/context.ts`, 'into the context', 'readonly jamJars: JamJars;', (source) =>
+    imported(withMember(source, rename('  readonly jamJars: JamJars;\n')), { JamJars: '../domain/jam-jars.ts' }, true),
   );
 }
 

@@ -4,7 +4,7 @@ import { type Name, nameOf } from './name.ts';
 import { addRpcs } from './new-aggregate.ts';
 import { addEvent } from './new-event.ts';
 import { commandPart, PATHS, TEMPLATE_COMMAND, TEMPLATE_EVENT, TEMPLATE_METHOD, TEMPLATE_SENTENCE } from './parts.ts';
-import { codeOf } from './source.ts';
+import { codeOf, endOfBracket } from './source.ts';
 import { templateFile } from './template.ts';
 import { withMethod } from './typescript.ts';
 import { pastParticiple, thirdPerson, withArticle } from './verbs.ts';
@@ -31,7 +31,7 @@ export function newCommand(
   const method = methodName(command, aggregate, changes.read(file) ?? '');
   const withMethodName = (text: string): string =>
     text.replace(new RegExp(`(^ {2}|\\.)${TEMPLATE_METHOD}\\(`, 'gm'), `$1${method}(`);
-  const text = rename(withMethodName(commandPart().method));
+  const text = rename(withResultOf(changes.read(file) ?? '', withMethodName(commandPart().method)));
   generation.insert(file, { what: `into the class ${aggregate.one.pascal}`, text }, (source) =>
     withMethod(source, aggregate.one.pascal, text),
   );
@@ -44,6 +44,15 @@ export function newCommand(
     `Say in ${path} what the command has to be told, and who may send it.`,
     `Say in ${renamed(PATHS.events)} what others need to know of ${event.pascal}.`,
   );
+}
+
+/** A method that decides as the others do returns what these return: an aggregate can have refusals of its own. */
+function withResultOf(source: string, method: string): string {
+  const head = /\bprivate decide\(/.exec(source);
+  if (!head) return method;
+  const behindParameters = source.slice(endOfBracket(codeOf(source), head.index + head[0].length - 1));
+  const [, result] = /^: (Result<[^\n]*>) \{/.exec(behindParameters) ?? [];
+  return result === undefined ? method : method.replace(/\): Result<[^\n]*> \{/, `): ${result} {`);
 }
 
 /** `CancelOrder` records `OrderCanceled`, and `ChangeOrderAddress` `OrderAddressChanged`. */

@@ -1,4 +1,6 @@
 import type { Generation } from './generation.ts';
+import { GeneratorError } from './generator-error.ts';
+import { migrationNames } from './migration-stamp.ts';
 import { moduleNames } from './module-names.ts';
 import type { Name } from './name.ts';
 import { PATHS, TEMPLATE_MIGRATION } from './parts.ts';
@@ -7,6 +9,8 @@ import { withElement, withImport } from './typescript.ts';
 
 /** A change of the schema that belongs to a module, at the end of the module's list. */
 export function newMigration(generation: Generation, module: Name, migration: Name): void {
+  if (migrationNames(generation.surroundings.root, module).includes(migration.kebab))
+    throw new GeneratorError(`There is a migration ${migration.kebab} already, and nothing was written.`);
   const names = [
     [TEMPLATE_MIGRATION, migration] as const,
     ...moduleNames(module, { one: TEMPLATE.aggregate, many: TEMPLATE.aggregates }),

@@ -10,8 +10,8 @@ import { templateFile, templatePaths } from './template.ts';
 
 const PACKAGE = fileURLToPath(new URL('../../../', import.meta.url));
 /** The module that a new service begins with. */
-const MODULE = nameOf(['items']);
-const AGGREGATE = { one: nameOf(['item']), many: nameOf(['items']) };
+const MODULE = nameOf(['products']);
+const AGGREGATE = { one: nameOf(['product']), many: nameOf(['products']) };
 const TEMPLATE_SERVICE = nameOf(['village', 'green']);
 
 /** A service of its own, with a small module to begin with. */

@@ -5,39 +5,38 @@ import { templateFile } from './template.ts';
 import { memberIn, memberRange } from './typescript.ts';
 
 /**
- * What in the template is only there to be cut out, for a module that is there already: the command `RetireGardenTool` with the event that
+ * What in the template is only there to be cut out, for a module that is there already: the command `RetireJamJar` with the event that
  * it records, a projection, and a migration. A new module comes without them.
  */
-export const TEMPLATE_COMMAND = nameOf(['retire', 'garden', 'tool']);
-export const TEMPLATE_EVENT = nameOf(['garden', 'tool', 'retired']);
+export const TEMPLATE_COMMAND = nameOf(['retire', 'jam', 'jar']);
+export const TEMPLATE_EVENT = nameOf(['jam', 'jar', 'retired']);
 /** The method of the aggregate that decides, and what is said of it. */
 export const TEMPLATE_METHOD = 'retire';
-export const TEMPLATE_SENTENCE = 'Retires a garden tool.';
+export const TEMPLATE_SENTENCE = 'Retires a jam jar.';
 
 const COMMAND = TEMPLATE_COMMAND.pascal;
 const EVENT = TEMPLATE_EVENT.pascal;
 const METHOD = TEMPLATE_METHOD;
 
-export const TEMPLATE_PROJECTION = nameOf(['garden', 'tool', 'overview']);
+export const TEMPLATE_PROJECTION = nameOf(['jam', 'jar', 'overview']);
 export const TEMPLATE_MIGRATION = nameOf(['another', 'change']);
 
 export const PATHS = {
-  migrations: 'src/modules/tool_shed/migrations.ts',
-  type: 'src/modules/tool_shed/persistence/garden-tool-type.ts',
-  projection: 'src/modules/tool_shed/persistence/garden-tool-overview.ts',
-  readModel: 'src/modules/tool_shed/read-model/garden-tool-overview.ts',
-  projectionTest: 'test/modules/tool_shed/persistence/garden-tool-overview.integration.test.ts',
-  projectionMigration: 'src/modules/tool_shed/migrations/20261130000002-garden-tool-overview.ts',
-  migration: 'src/modules/tool_shed/migrations/20261130000003-another-change.ts',
-  commandService: 'proto/tool_shed/v1/command_service.proto',
-  queryService: 'proto/tool_shed/v1/query_service.proto',
-  events: 'proto/tool_shed/v1/events.proto',
-  reasons: 'proto/tool_shed/v1/reasons.proto',
-  handler: 'src/modules/tool_shed/commands/retire-garden-tool.ts',
-  handlerTest: 'test/modules/tool_shed/commands/retire-garden-tool.unit.test.ts',
-  aggregate: 'src/modules/tool_shed/domain/garden-tool.ts',
-  eventUnion: 'src/modules/tool_shed/domain/garden-tool-events.ts',
-  eventMessages: 'src/modules/tool_shed/persistence/garden-tool-event-messages.ts',
+  migrations: 'src/modules/farm_shop/migrations.ts',
+  type: 'src/modules/farm_shop/persistence/jam-jar-type.ts',
+  projection: 'src/modules/farm_shop/persistence/jam-jar-overview.ts',
+  readModel: 'src/modules/farm_shop/read-model/jam-jar-overview.ts',
+  projectionMigration: 'src/modules/farm_shop/migrations/20261130000002-jam-jar-overview.ts',
+  migration: 'src/modules/farm_shop/migrations/20261130000003-another-change.ts',
+  commandService: 'proto/farm_shop/v1/command_service.proto',
+  queryService: 'proto/farm_shop/v1/query_service.proto',
+  events: 'proto/farm_shop/v1/events.proto',
+  reasons: 'proto/farm_shop/v1/reasons.proto',
+  handler: 'src/modules/farm_shop/commands/retire-jam-jar.ts',
+  handlerTest: 'test/modules/farm_shop/commands/retire-jam-jar.unit.test.ts',
+  aggregate: 'src/modules/farm_shop/domain/jam-jar.ts',
+  eventUnion: 'src/modules/farm_shop/domain/jam-jar-events.ts',
+  eventMessages: 'src/modules/farm_shop/persistence/jam-jar-event-messages.ts',
 } as const;
 
 /** What a part of the template is there for sure: a part that is not found is a defect of the template. */
@@ -75,13 +74,12 @@ export function withoutParts(path: string, text: string): string | undefined {
     case PATHS.projection:
     case PATHS.readModel:
     case PATHS.projectionMigration:
-    case PATHS.projectionTest:
     case PATHS.migration:
       return undefined;
     case PATHS.migrations:
-      return text.replace(/^.*(GardenToolOverview|AnotherChange).*\n/gm, '');
+      return text.replace(/^.*(JamJarOverview|AnotherChange).*\n/gm, '');
     case PATHS.type:
-      return text.replace(/, gardenToolOverview\b/, '').replace(/^import .*gardenToolOverview.*\n/m, '');
+      return text.replace(/, jamJarOverview\b/, '').replace(/^import .*jamJarOverview.*\n/m, '');
     case PATHS.commandService: {
       const withoutRpc = withoutBlock(text, found(rpcIn(text, COMMAND), COMMAND));
       return [`${COMMAND}Request`, `${COMMAND}Response`].reduce(

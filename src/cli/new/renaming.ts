@@ -3,9 +3,9 @@ import { withArticle } from './verbs.ts';
 
 /** The names in the templates. They are of two words each, so that every form of theirs is told from every other. */
 export const TEMPLATE = {
-  module: nameOf(['tool', 'shed']),
-  aggregate: nameOf(['garden', 'tool']),
-  aggregates: nameOf(['garden', 'tools']),
+  module: nameOf(['farm', 'shop']),
+  aggregate: nameOf(['jam', 'jar']),
+  aggregates: nameOf(['jam', 'jars']),
 } as const;
 
 /** Replaces names in every form in which they stand in a text or in a path: the first of each pair by the second. */
@@ -16,7 +16,7 @@ export function renaming(pairs: readonly (readonly [from: Name, to: Name])[]): (
       forms.set(from[form], to[form]);
       if (form === 'words') forms.set(capital(from.words), capital(to.words));
     }
-  // The longer ones first: `GardenTools` is not `GardenTool` with an s.
+  // The longer ones first: `JamJars` is not `JamJar` with an s.
   const longestFirst = [...forms.keys()].sort((a, b) => b.length - a.length);
   const pattern = new RegExp(`(\\b[Aa] )?(${longestFirst.join('|')})`, 'g');
   return (text) =>

@@ -106,6 +106,7 @@ function finish(
   for (const { path, what, text } of changes.byHand)
     process.stdout.write(`\nIn ${path} there was no place found ${what}. Put this there:\n\n${text.replace(/^(?=.)/gm, '  ')}\n`);
   if (dryRun) return;
-  if (generates) execFileSync('npm', ['run', '--silent', 'generate'], { cwd: root, stdio: 'inherit' });
+  if (generates && changes.paths.some((path) => path.endsWith('.proto')))
+    execFileSync('npm', ['run', '--silent', 'generate'], { cwd: root, stdio: 'inherit' });
   process.stdout.write(`\nNext:\n${next.map((step) => `  - ${step}\n`).join('')}`);
 }

@@ -1,5 +1,7 @@
-import type { DescMethodServerStreaming, DescMethodUnary } from '@bufbuild/protobuf';
-import type { StreamHandle, StreamHandler, UnaryHandle, UnaryHandler } from './handler.ts';
+import type { DescMethodServerStreaming, DescMethodUnary, MessageInitShape, MessageShape } from '@bufbuild/protobuf';
+import type { Result } from 'neverthrow';
+import type { DomainError } from './errors.ts';
+import type { Exact, StreamHandler, UnaryHandler } from './handler.ts';
 import type { Principal } from './principal.ts';
 
 /** What every query handler is given; a module adds its read-only database handle. */
@@ -8,18 +10,43 @@ export interface QueryContext {
   readonly signal: AbortSignal;
 }
 
-/** Joins a handler to the query it answers. It reads named columns of one read model on the connection that was chosen for it. */
-export function query<M extends DescMethodUnary, C extends QueryContext>(
+/**
+ * Joins a handler to the query it answers. It reads named columns of one read model on the connection that was chosen for it.
+ *
+ * ```ts
+ * export const getOrder = query(QueryService.method.getOrder, async ({ orderId }, { read }: OrdersQueryContext) => {
+ *   const row = await read.row(byId, [orderId]);
+ *   return row ? ok({ order: toOrder(row) }) : err(new OrderNotFound(orderId));
+ * });
+ * ```
+ */
+export function query<
+  M extends DescMethodUnary,
+  C extends QueryContext,
+  A extends MessageInitShape<M['output']> = MessageInitShape<M['output']>,
+>(
   method: M,
-  handle: UnaryHandle<M, C>,
+  handle: (request: MessageShape<M['input']>, context: C) => Promise<Result<Exact<A, M['output']>, DomainError>>,
 ): UnaryHandler<M, C> {
   return { method, handle };
 }
 
-/** Joins a handler to a query with a stream of answers. */
-export function streamQuery<M extends DescMethodServerStreaming, C extends QueryContext>(
+/**
+ * Joins a handler to a query with a stream of answers.
+ *
+ * ```ts
+ * export const watchOrders = streamQuery(QueryService.method.watchOrders, async function* (_, { feed, signal }: OrdersQueryContext) {
+ *   for await (const order of feed.follow(signal)) yield { order };
+ * });
+ * ```
+ */
+export function streamQuery<
+  M extends DescMethodServerStreaming,
+  C extends QueryContext,
+  A extends MessageInitShape<M['output']> = MessageInitShape<M['output']>,
+>(
   method: M,
-  handle: StreamHandle<M, C>,
+  handle: (request: MessageShape<M['input']>, context: C) => AsyncIterable<Exact<A, M['output']>>,
 ): StreamHandler<M, C> {
   return { method, handle };
 }

@@ -10,22 +10,22 @@ const rename = renaming([
 
 describe('what the template calls things', () => {
   it.each([
-    ['class GardenTool {}', 'class OrderEntry {}'],
-    ['gardenTools: gardenToolRepository(work)', 'orderEntries: orderEntryRepository(work)'],
-    ['ListGardenTools', 'ListOrderEntries'],
-    ['tool_shed.v1.GardenTool', 'sales.v1.OrderEntry'],
-    ['domain/garden-tool-errors.ts', 'domain/order-entry-errors.ts'],
-    ['read.garden_tool_list', 'read.order_entry_list'],
-    ['REASON_GARDEN_TOOL_NOT_FOUND', 'REASON_ORDER_ENTRY_NOT_FOUND'],
-    ['Garden tools, and a garden tool.', 'Order entries, and an order entry.'],
-    ['A garden tool', 'An order entry'],
-    ['that garden tool', 'that order entry'],
+    ['class JamJar {}', 'class OrderEntry {}'],
+    ['jamJars: jamJarRepository(work)', 'orderEntries: orderEntryRepository(work)'],
+    ['ListJamJars', 'ListOrderEntries'],
+    ['farm_shop.v1.JamJar', 'sales.v1.OrderEntry'],
+    ['domain/jam-jar-errors.ts', 'domain/order-entry-errors.ts'],
+    ['read.jam_jar_list', 'read.order_entry_list'],
+    ['REASON_JAM_JAR_NOT_FOUND', 'REASON_ORDER_ENTRY_NOT_FOUND'],
+    ['Jam jars, and a jam jar.', 'Order entries, and an order entry.'],
+    ['A jam jar', 'An order entry'],
+    ['that jam jar', 'that order entry'],
   ])('%s becomes %s', (text, renamed) => {
     expect(rename(text)).toBe(renamed);
   });
 
   it('is preceded by the article of its sound', () => {
     const aUser = renaming([[TEMPLATE.aggregate, nameOf(['user'])]]);
-    expect(aUser('a garden tool')).toBe('a user');
+    expect(aUser('a jam jar')).toBe('a user');
   });
 });

@@ -1,0 +1,18 @@
+import { defineModule } from 'bicameral';
+import { file_farm_shop_v1_events } from '#gen/farm_shop/v1/events_pb.js';
+import { migrations } from './migrations.ts';
+import { jamJarRepository } from './persistence/jam-jar-repository.ts';
+import { JamJarType } from './persistence/jam-jar-type.ts';
+import { services } from './services.ts';
+
+/** Jam jars: what can be done to them, and what can be asked about them. */
+export const farmShop = defineModule({
+  name: 'farm_shop',
+  services,
+  aggregates: [JamJarType],
+  events: [file_farm_shop_v1_events],
+  migrations,
+  start: ({ keys }) => ({ pageTokens: keys.pageTokens }),
+  commandContext: (_, { work }) => ({ jamJars: jamJarRepository(work) }),
+  queryContext: (_, { read, parts }) => ({ read, pageTokens: parts.pageTokens }),
+});
