@@ -8,7 +8,7 @@ import { completed, type LockFile, missingEntries, unportableEntries } from './l
 
 const committed = (file: string): LockFile => JSON.parse(execFileSync('git', ['show', `HEAD:${file}`], { encoding: 'utf8' }));
 
-for (const file of ['package-lock.json', 'bench/package-lock.json']) {
+for (const file of ['package-lock.json', 'bench/package-lock.json', 'scripts/api/package-lock.json']) {
   let lock: LockFile = JSON.parse(readFileSync(file, 'utf8'));
   if (!process.argv.includes('--check')) {
     lock = completed(lock, committed(file));

@@ -1,3 +1,7 @@
-/** `bicameral/cli`: the command line of a service, under its own name. */
+/**
+ * The command line of a service, under its own name.
+ *
+ * @module bicameral/cli
+ */
 export { runCommandLine } from './command-line.ts';
 export type { ServiceProgram } from './program.ts';

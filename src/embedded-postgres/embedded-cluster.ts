@@ -24,6 +24,7 @@ export interface ClusterServer {
   start(): Promise<void>;
 }
 
+/** A primary and its replica, running. */
 export interface EmbeddedCluster {
   readonly connections: ClusterConnections;
   readonly primary: ClusterServer;

@@ -1,11 +1,23 @@
-/** The embedded cluster cannot be used as asked. The message names the file or variable, and what to do. */
+/**
+ * The embedded cluster cannot be used as asked. The message names the file or variable, and what to do.
+ *
+ * ```ts
+ * if (error instanceof EmbeddedClusterError) process.stderr.write(`${error.message}\n`);
+ * ```
+ */
 export abstract class EmbeddedClusterError extends Error {
   override get name(): string {
     return this.constructor.name;
   }
 }
 
-/** Another live program holds the data directory. */
+/**
+ * Another live program holds the data directory.
+ *
+ * ```ts
+ * if (error instanceof DataDirInUse) process.stderr.write(`process ${error.holderPid} has ${error.dataDir}\n`);
+ * ```
+ */
 export class DataDirInUse extends EmbeddedClusterError {
   readonly dataDir: string;
   readonly holderPid: number | undefined;

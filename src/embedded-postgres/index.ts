@@ -1,4 +1,8 @@
-/** `bicameral/embedded`: PostgreSQL from the npm package, a primary and a streaming replica, run by the program itself. */
+/**
+ * PostgreSQL from the npm package: a primary and a streaming replica, run by the program itself.
+ *
+ * @module bicameral/embedded
+ */
 export type { ClusterLogger } from './cluster-logger.ts';
 export type { ConnectionSettings } from './connection-settings.ts';
 export type { ClusterConnections, ClusterServer, EmbeddedCluster } from './embedded-cluster.ts';

@@ -6,6 +6,7 @@ import type { EmbeddedCluster } from './embedded-cluster.ts';
 import { runCluster } from './run-cluster.ts';
 import type { ServerSettings } from './server-settings.ts';
 
+/** Where the cluster is, and what it is to be. */
 export interface EmbeddedClusterOptions {
   /** Made when it is missing, for its owner only. Relative paths are from the working directory. */
   readonly dataDir: string;
@@ -24,6 +25,13 @@ export interface EmbeddedClusterOptions {
  * They are reached by Unix-domain sockets only. They end with this program, however it ends, and are brought up again when they
  * crash. What an earlier program or a power cut left behind is put in order. Throws an `EmbeddedClusterError`, above all
  * `DataDirInUse`; then nothing is left running.
+ *
+ * ```ts
+ * const cluster = await startEmbeddedCluster({ dataDir: '.data' });
+ * const client = new pg.Client(cluster.connections.writer);
+ * // …
+ * await cluster.stop();
+ * ```
  */
 export async function startEmbeddedCluster(options: EmbeddedClusterOptions): Promise<EmbeddedCluster> {
   const { replica: withReplica = true, logger = silentLogger, settings = {}, onProgress = () => {} } = options;

@@ -93,7 +93,13 @@ export const DEFAULT_LIMITS: Limits = {
   edge: EDGE_LIMITS,
 };
 
-/** The environment cannot be used; the message names every bad variable at once, and what it should be. */
+/**
+ * The environment cannot be used. The message names every bad variable at once, and what it should be.
+ *
+ * ```ts
+ * if (error instanceof ConfigError) process.stderr.write(`${error.message}\n`);
+ * ```
+ */
 export class ConfigError extends Error {
   constructor(problems: readonly string[]) {
     super(`The configuration cannot be used:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`);
@@ -114,7 +120,13 @@ export function readDatabaseConfig(environment: Environment): DatabaseConfig {
   return database;
 }
 
-/** Reads the environment, for the kernel and for these modules. An empty variable counts as unset. Throws ConfigError. */
+/**
+ * Reads the environment, for the kernel and for the modules. An empty variable counts as unset. Throws ConfigError.
+ *
+ * ```ts
+ * const config = readConfig(process.env, application.modules);
+ * ```
+ */
 export function readConfig(environment: Environment, modules: readonly Pick<Module, 'name' | 'settings'>[] = []): Config {
   const { reader, problems } = settingsReader(environment);
   const { text, checked, listed, problem } = reader;

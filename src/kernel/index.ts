@@ -1,9 +1,12 @@
-/** `bicameral`: what a service is made with. Its modules, its handlers, its errors, and the start. See docs/package.md. */
-export { type Authority, NO_SESSIONS, type Sessions } from './auth/authority.ts';
+/**
+ * What a service is made with: its modules, handlers, errors and middleware, and the start. See docs/package.md.
+ *
+ * @module bicameral
+ */
+export type { Sessions } from './auth/authority.ts';
 export type { Bus, Route } from './bus/bus.ts';
 export type { Call } from './bus/call.ts';
-export { type CommandContext, command } from './bus/command.ts';
-export { principalOf } from './bus/context-keys.ts';
+export { type CommandContext, type CommandOptions, command } from './bus/command.ts';
 export {
   Conflict,
   DatabaseUnavailable,
@@ -17,13 +20,13 @@ export type { AnyHandler, HandlersOf, StreamHandle, StreamHandler, UnaryHandle, 
 export { type Middleware, middleware, type Need, type Place } from './bus/middleware.ts';
 export type { ServiceHandlers } from './bus/module.ts';
 export { PageTokenInvalid, type PageTokens } from './bus/page-token.ts';
-export { ANONYMOUS, type Principal } from './bus/principal.ts';
+export type { Principal } from './bus/principal.ts';
 export { type QueryContext, query, streamQuery } from './bus/query.ts';
 export { type Config, ConfigError, readConfig } from './config.ts';
 export type { Connection } from './database/connection.ts';
 export type { NamedMigration } from './database/named-migration.ts';
 export { readStatements } from './database/read/read-statements.ts';
-export { Reader } from './database/read/reader.ts';
+export type { Reader } from './database/read/reader.ts';
 export type { AggregateType, EventMessage, InlineProjection } from './database/write/aggregate-type.ts';
 export type { UnitOfWork } from './database/write/unit-of-work.ts';
 export type { HttpAnswer, HttpRoute } from './doors/connect/http-route.ts';
@@ -40,4 +43,4 @@ export {
 } from './module.ts';
 export { type Application, type Run, type Service, startService } from './service.ts';
 export type { Environment, SettingsReader } from './settings.ts';
-export { createLogger } from './telemetry/logger.ts';
+export { createLogger, type LoggerOptions } from './telemetry/logger.ts';

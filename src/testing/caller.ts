@@ -3,7 +3,13 @@ import { ANONYMOUS, type Principal } from '../kernel/bus/principal.ts';
 /** Who calls: what a test says of them. Who is not said to have permissions has none; who has no id is nobody. */
 export type Caller = Partial<Omit<Principal, 'permissions'>> & { readonly permissions?: Iterable<string> };
 
-/** Calls without a token. */
+/**
+ * Calls without a token.
+ *
+ * ```ts
+ * await users.given().as(nobody).when(createUser, { email: 'ada@example.org' }).then({ type: 'UserCreated' });
+ * ```
+ */
 export const nobody: Caller = {};
 
 /** Holds every permission there is. */

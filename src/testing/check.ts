@@ -3,7 +3,13 @@ import { inspect, types } from 'node:util';
 import { Expectation, isMatcher } from './expectation.ts';
 import type { Outcome } from './outcome.ts';
 
-/** What came of a command is not what the test expects. Its stack begins at the `then` of the test. */
+/**
+ * What came of a command is not what the test expects. Its stack begins at the `then` of the test.
+ *
+ * ```ts
+ * expect(() => given(ada).when((user) => user.rename('Eve')).then(nothing)).toThrow(ExpectationFailed);
+ * ```
+ */
 export class ExpectationFailed extends Error {
   constructor(message: string, caller: Called) {
     super(message);

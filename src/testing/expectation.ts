@@ -45,7 +45,13 @@ export function state(properties: object): Expectation {
   return new Expectation('state', properties);
 }
 
-/** Expects that the command succeeds and records nothing: `then(nothing)`. */
+/**
+ * Expects that the command succeeds and records nothing.
+ *
+ * ```ts
+ * given(ada).when((user) => user.rename(user.name)).then(nothing);
+ * ```
+ */
 export const nothing: Expectation = new Expectation('nothing', {});
 
 /** What jest and vitest call an asymmetric matcher, such as `expect.any(String)`. */
@@ -53,7 +59,13 @@ export interface Matcher {
   asymmetricMatch(value: unknown): boolean;
 }
 
-/** Stands in an expected event or answer for any value that is there; so does a matcher of jest or vitest such as `expect.any(String)`. */
+/**
+ * Stands in an expected event or answer for any value that is there; so does a matcher of jest or vitest such as `expect.any(String)`.
+ *
+ * ```ts
+ * given(ada).when((user) => user.suspend('spam')).then({ type: 'UserSuspended', at: anything });
+ * ```
+ */
 export const anything: never = {
   asymmetricMatch: (value: unknown) => value !== undefined && value !== null,
 } satisfies Matcher as never;

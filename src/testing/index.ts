@@ -1,4 +1,8 @@
-/** `bicameral/testing`: given, when, then, for aggregates, for handlers in memory, and for a service with its database. See docs/testing.md. */
+/**
+ * Given, when, then, for aggregates, for handlers in memory, and for a service with its database. See docs/testing.md.
+ *
+ * @module bicameral/testing
+ */
 export { type Caller, nobody } from './caller.ts';
 export { ExpectationFailed } from './check.ts';
 export { answered, anything, type Expectation, nothing, refused, state } from './expectation.ts';

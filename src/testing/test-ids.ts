@@ -1,6 +1,12 @@
 import { hash } from 'node:crypto';
 
-/** The time of a test's commands, where the test names no other. */
+/**
+ * The time of a test's commands, where the test names no other.
+ *
+ * ```ts
+ * given(ada).when((user) => user.suspend('spam', { at: TEST_TIME })).then({ type: 'UserSuspended', at: TEST_TIME });
+ * ```
+ */
 export const TEST_TIME = new Date('2026-01-01T12:00:00.000Z');
 
 /**

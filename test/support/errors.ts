@@ -35,3 +35,8 @@ export async function refusalOf(call: Promise<unknown>): Promise<Refusal> {
     fields: (bad?.fieldViolations ?? []).map(({ field }) => field ?? ''),
   };
 }
+
+/** The reason of a failed call; undefined when it is none. */
+export async function reasonOf(error: unknown): Promise<string | undefined> {
+  return error instanceof ConnectError ? (await refusalOf(Promise.reject(error))).reason : undefined;
+}

@@ -35,6 +35,7 @@ export function command<M extends DescMethodUnary, C extends CommandContext>(
   return { method, handle, ...options };
 }
 
+/** What a command declares about itself. */
 export interface CommandOptions {
   /**
    * The types of the aggregates that the command may change, what it is about first, e.g. `['orders.v1.Order', 'orders.v1.Stock']`: each

@@ -14,6 +14,11 @@ export interface FieldViolation {
 /**
  * An outcome that is planned for and that the caller can act on. Handlers return it in an `Err`; middleware throws it.
  *
+ * ```ts
+ * const outcome = order.cancel({ at: now });
+ * if (outcome.isErr() && outcome.error instanceof DomainError) logger.debug({ reason: outcome.error.reason }, 'refused');
+ * ```
+ *
  * The contract says how it reaches the caller and what the caller can do: see `domainError`. Every part of the message that varies is
  * also in `metadata` (AIP-193); neither may hold a secret.
  */
@@ -75,6 +80,13 @@ export function domainError<E extends number, const R extends E>(
   return StatedError;
 }
 
+/**
+ * The request breaks a rule that the contract cannot state. Each violation names a field.
+ *
+ * ```ts
+ * if (!catalogue.has(request.sku)) return err(new InvalidRequest([{ field: 'sku', description: 'is not in the catalogue' }]));
+ * ```
+ */
 export class InvalidRequest extends domainError(ReasonSchema, Reason.INVALID_REQUEST) {
   override readonly violations: readonly FieldViolation[];
   constructor(violations: readonly FieldViolation[]) {
@@ -101,6 +113,13 @@ export class CallCanceled extends domainError(ReasonSchema, Reason.CALL_CANCELED
   }
 }
 
+/**
+ * The instance has no room for the call now. The caller waits for the time in `RetryInfo` and tries again.
+ *
+ * ```ts
+ * if (queue.isFull) throw new Overloaded('the print queue');
+ * ```
+ */
 export class Overloaded extends domainError(ReasonSchema, Reason.OVERLOADED) {
   override readonly retryAfterMs: number;
   override readonly metadata: Readonly<Record<string, string>>;
@@ -138,6 +157,13 @@ export class GuessesExhausted extends domainError(ReasonSchema, Reason.GUESSES_E
   }
 }
 
+/**
+ * The database did not respond. Statements of a repository or of a `Reader` throw it by themselves; a module throws it for another store.
+ *
+ * ```ts
+ * const price = await prices.read(sku).catch((error: unknown) => { throw new DatabaseUnavailable(error); });
+ * ```
+ */
 export class DatabaseUnavailable extends domainError(ReasonSchema, Reason.DATABASE_UNAVAILABLE) {
   override readonly retryAfterMs = 1000;
   constructor(cause?: unknown) {
@@ -145,6 +171,13 @@ export class DatabaseUnavailable extends domainError(ReasonSchema, Reason.DATABA
   }
 }
 
+/**
+ * Other commands changed the same data. The command is tried again, and the caller gets this error when that does not help.
+ *
+ * ```ts
+ * if (stock.version !== read.version) throw new Conflict();
+ * ```
+ */
 export class Conflict extends domainError(ReasonSchema, Reason.CONFLICT) {
   constructor(cause?: unknown) {
     super('other commands changed the same data at the same time; try again', { cause });

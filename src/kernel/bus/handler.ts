@@ -29,6 +29,9 @@ export interface UnaryHandler<M extends DescMethodUnary, C> {
   readonly changes?: readonly string[];
 }
 
+/**
+ * An rpc joined to the function that answers it with a stream. Made by `streamQuery`.
+ */
 export interface StreamHandler<M extends DescMethodServerStreaming, C> {
   readonly method: M;
   readonly handle: StreamHandle<M, C>;

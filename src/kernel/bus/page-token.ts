@@ -5,6 +5,13 @@ import { domainError, type FieldViolation } from './errors.ts';
 const NONCE = 12;
 const TAG = 16;
 
+/**
+ * The page token of a request belongs to another list, filter or order. `PageTokens.open` throws it.
+ *
+ * ```ts
+ * const after = request.pageToken ? pageTokens.open(['orders', request.status], request.pageToken) : undefined;
+ * ```
+ */
 export class PageTokenInvalid extends domainError(ReasonSchema, Reason.PAGE_TOKEN_INVALID) {
   override readonly violations: readonly FieldViolation[] = [
     { field: 'page_token', description: 'is no token of this list with this filter and order; start again without it' },

@@ -8,7 +8,16 @@ export interface QueryContext {
   readonly signal: AbortSignal;
 }
 
-/** Joins a handler to the query it answers. It reads named columns of one read model on the connection that was chosen for it. */
+/**
+ * Joins a handler to the query it answers. It reads named columns of one read model on the connection that was chosen for it.
+ *
+ * ```ts
+ * export const getOrder = query(QueryService.method.getOrder, async ({ orderId }, { read }: OrdersQueryContext) => {
+ *   const row = await read.row(byId, [orderId]);
+ *   return row ? ok({ order: toOrder(row) }) : err(new OrderNotFound(orderId));
+ * });
+ * ```
+ */
 export function query<M extends DescMethodUnary, C extends QueryContext>(
   method: M,
   handle: UnaryHandle<M, C>,
@@ -16,7 +25,15 @@ export function query<M extends DescMethodUnary, C extends QueryContext>(
   return { method, handle };
 }
 
-/** Joins a handler to a query with a stream of answers. */
+/**
+ * Joins a handler to a query with a stream of answers.
+ *
+ * ```ts
+ * export const watchOrders = streamQuery(QueryService.method.watchOrders, async function* (_, { feed, signal }: OrdersQueryContext) {
+ *   for await (const order of feed.follow(signal)) yield { order };
+ * });
+ * ```
+ */
 export function streamQuery<M extends DescMethodServerStreaming, C extends QueryContext>(
   method: M,
   handle: StreamHandle<M, C>,

@@ -12,6 +12,7 @@ const LONGEST_WAIT = 200;
 const ONE_PIECE = 4096;
 const STDOUT = 1;
 
+/** What the log writes, and how. */
 export interface LoggerOptions {
   /** What LOG_LEVEL says. The lines of calls have levels of their own: see the logging middleware. */
   readonly level: LogLevel;
@@ -34,6 +35,10 @@ export const FORM = {
  * JSON lines are written in the background and flushed at exit; what would command a terminal is an escape in them. Names of fields are fixed: `trace_id`, `span_id`, `method`, `code`, `reason`,
  * `duration_ms`, `principal`, and `err` for an exception. Nothing is redacted, because no payload and no token is ever logged.
  * With a `pid`, each line has it: for processes that share the output.
+ *
+ * ```ts
+ * const logger = await createLogger({ level: 'info', pretty: process.stdout.isTTY });
+ * ```
  */
 export async function createLogger({ level, pretty, pid }: LoggerOptions): Promise<Logger> {
   const base = pid === undefined ? null : { pid };

@@ -1,2 +1,6 @@
-/** `bicameral/audit`: the module that shows the log of commands, `audit.v1`. */
+/**
+ * The module that shows the log of commands, `audit.v1`.
+ *
+ * @module bicameral/audit
+ */
 export { audit } from './module.ts';

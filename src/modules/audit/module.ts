@@ -10,7 +10,13 @@ import { services } from './services.ts';
 /** How often the end of the log is looked at while somebody follows it, in milliseconds. */
 const POLL = 250;
 
-/** The log of commands: who did what, when, and how it ended, and the proof that nobody changed it. */
+/**
+ * The log of commands: who did what, when, and how it ended, and the proof that nobody changed it.
+ *
+ * ```ts
+ * export const application: Application = { name: 'shop', modules: [orders, audit], roles: { auditor: ['audit.read'] } };
+ * ```
+ */
 export const audit = defineModule({
   name: 'audit',
   services,

@@ -1,2 +1,6 @@
-/** `bicameral/users`: the module of user accounts, `users.v1`. */
+/**
+ * The module of user accounts, `users.v1`.
+ *
+ * @module bicameral/users
+ */
 export { users } from './module.ts';

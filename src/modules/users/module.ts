@@ -21,7 +21,13 @@ import { readEndedSessions } from './sessions/ended-sessions.ts';
 import { REMEMBERED_MS, startEndedSessionWatch } from './sessions/session-watch.ts';
 import { usersSettings } from './settings.ts';
 
-/** User accounts: people sign up, log in and keep their data; operators look after them. */
+/**
+ * User accounts: people sign up, log in and keep their data; operators look after them.
+ *
+ * ```ts
+ * export const application: Application = { name: 'shop', modules: [users, audit, orders], roles };
+ * ```
+ */
 export const users = defineModule({
   name: 'users',
   services,

@@ -20,7 +20,14 @@ interface Origin {
   readonly changes?: readonly string[];
 }
 
-/** A repository asked the database in memory by SQL. */
+/**
+ * A repository asked the database in memory by SQL.
+ *
+ * ```ts
+ * // By `all` in memory, where PostgreSQL has an index.
+ * const holder = (await work.all(UserType)).find((user) => user.email === email);
+ * ```
+ */
 export class NoSqlInMemory extends Error {
   constructor(text: string) {
     super(

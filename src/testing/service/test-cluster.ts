@@ -20,7 +20,16 @@ export interface TestCluster {
   readonly stop: () => Promise<void>;
 }
 
-/** Starts a cluster in a folder of its own. */
+/**
+ * Starts a cluster in a folder of its own.
+ *
+ * ```ts
+ * const cluster = await startTestCluster();
+ * const client = new pg.Client(cluster.connections.owner);
+ * // …
+ * await cluster.stop();
+ * ```
+ */
 export async function startTestCluster(): Promise<TestCluster> {
   const dataDir = join(tmpdir(), `bicameral-test-${randomUUID()}`);
   // Loaded only here: tests in memory need none of it.
@@ -58,7 +67,14 @@ export async function setUpTestCluster(): Promise<void> {
   Object.assign(globalThis, { [STOP]: stop });
 }
 
-/** Ends the cluster that `setUpTestCluster` started: the global teardown. */
+/**
+ * Ends the cluster that `setUpTestCluster` started: the global teardown.
+ *
+ * ```ts
+ * // jest, globalTeardown: test/teardown.ts
+ * export { tearDownTestCluster as default } from 'bicameral/testing';
+ * ```
+ */
 export async function tearDownTestCluster(): Promise<void> {
   const stop: unknown = Reflect.get(globalThis, STOP);
   if (typeof stop === 'function') await stop();

@@ -4,7 +4,14 @@ import type { Cancellation } from '../../bus/cancellation.ts';
 import { readRows } from '../cancellable-query.ts';
 import type { ReadPool } from './read-side.ts';
 
-/** Runs the statements of one query on the connection that was chosen for it. It cannot write: role and session forbid it. */
+/**
+ * Runs the statements of one query on the connection that was chosen for it. It cannot write: role and session forbid it.
+ *
+ * ```ts
+ * const row = await read.row(byId, [request.orderId]);
+ * const rows = await read.rows(newest, [request.pageSize]);
+ * ```
+ */
 export class Reader {
   readonly #source: ReadPool;
   readonly #cancellation: Cancellation;

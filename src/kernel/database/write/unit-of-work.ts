@@ -114,11 +114,13 @@ export class UnitOfWork {
   readonly #tryNumber: number;
   readonly #ownerDigest: OwnerDigest;
   readonly #declared: DeclaredChanges;
+  readonly #earlier: UnitOfWork | undefined;
   readonly #tracked: Tracked[] = [];
   #scripted: ScriptedChange[] | undefined;
   /** What the handler changed; undefined until it is done and somebody asks. */
   #changes: readonly Changed[] | undefined;
   #transaction: Promise<WriteTransaction> | undefined;
+  #locking: Promise<void> | undefined;
   /** Undefined while the rows of flat aggregates are enough. */
   #orm: OrmSession | undefined;
   /** In a rehearsal: which ids are sent in the place of which. */
@@ -132,6 +134,8 @@ export class UnitOfWork {
     tryNumber: number;
     ownerDigest: OwnerDigest;
     declared: DeclaredChanges;
+    /** That of the try before this one. */
+    earlier?: UnitOfWork | undefined;
   }) {
     this.#pool = parts.pool;
     this.#manager = parts.manager;
@@ -140,12 +144,14 @@ export class UnitOfWork {
     this.#tryNumber = parts.tryNumber;
     this.#ownerDigest = parts.ownerDigest;
     this.#declared = parts.declared;
+    this.#earlier = parts.earlier;
   }
 
   /** Loads an aggregate by its id. What it records is stored at `commit`. */
   async find<A extends object>(type: AggregateType<A>, id: string): Promise<A | undefined> {
     const sql = this.#sql(type);
     const { select, selectForUpdate, tree } = sql;
+    if (this.#earlier) await this.#lockAgain(this.#earlier);
     if (tree) return this.#findTree(type, sql, tree, id);
     // Whoever lost once takes the row's lock before it decides again, and cannot lose the row a second time.
     const [row] = await this.query(this.#tryNumber === 1 ? select : selectForUpdate, [id]);
@@ -153,6 +159,19 @@ export class UnitOfWork {
     const aggregate = this.#manager.map(type.mapping, row) as A;
     this.#track(type, aggregate, undefined);
     return aggregate;
+  }
+
+  /**
+   * Locks what the try before had loaded, when that was more than one aggregate: in the order in which `commit` locks. In the order in
+   * which the handler asks for them, two commands that have both lost could wait for each other.
+   */
+  #lockAgain(earlier: UnitOfWork): Promise<void> {
+    this.#locking ??= (async () => {
+      const loaded = earlier.#tracked.filter(({ versionBefore }) => versionBefore !== undefined);
+      if (loaded.length < 2) return;
+      for (const { type, aggregate } of loaded.toSorted(byIdentity)) await this.query(this.#sql(type).lock, [type.id(aggregate)]);
+    })();
+    return this.#locking;
   }
 
   async #findTree<A extends object>(

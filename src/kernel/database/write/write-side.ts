@@ -12,7 +12,7 @@ import type { AggregateType } from './aggregate-type.ts';
 import { BoundDriver } from './bound-driver.ts';
 import { flushSubscriber } from './orm-session.ts';
 import { checkStatements } from './statement-check.ts';
-import { UnitOfWork } from './unit-of-work.ts';
+import { UnitOfWork, unitOfWorkKey } from './unit-of-work.ts';
 
 /** How long a record may wait for its connection, in milliseconds. */
 const RECORD_PATIENCE = 2_000;
@@ -135,6 +135,7 @@ function writeSide(parts: {
         tryNumber,
         ownerDigest,
         declared,
+        earlier: tryNumber === 1 ? undefined : call.contextValues.get(unitOfWorkKey),
       }),
     renew: () => {
       pool.renew();

@@ -6,7 +6,13 @@ import { unsupportedVerb } from '../refusal.ts';
 export type HttpRequest = IncomingMessage | Http2ServerRequest;
 export type HttpResponse = ServerResponse | Http2ServerResponse;
 
-/** A page beside the rpcs, such as /healthz, read by GET. */
+/**
+ * A page beside the rpcs, such as /healthz, read by GET.
+ *
+ * ```ts
+ * const openingHours: HttpRoute = { path: '/opening-hours', handle: () => ({ status: 200, body: { open: '9 to 5' } }) };
+ * ```
+ */
 export interface HttpRoute {
   /** Compared as a whole, without the query. */
   readonly path: string;
@@ -17,6 +23,7 @@ export interface HttpRoute {
   readonly handle: (request: HttpRequest) => HttpAnswer | Promise<HttpAnswer>;
 }
 
+/** The answer of a route: its body is JSON unless it is bytes. */
 export interface HttpAnswer {
   readonly status: number;
   /** Bytes, with their type in the headers, or what is written as JSON. */
