@@ -64,6 +64,15 @@ export async function runCommandLine(
     );
 
   program
+    .command('pipeline [rpc]')
+    .description('Print the middleware that calls pass, outermost first: of each kind of calls, or of one rpc.')
+    .option('--json', 'print JSON')
+    .addHelpText('after', '\nAn rpc is named as users.v1.CommandService/ChangeName.')
+    .action(async (rpc: string | undefined, { json }: { json?: true }) =>
+      (await import('./pipeline.ts')).printPipeline(service, { rpc, json, environment }),
+    );
+
+  program
     .command('token')
     .description('Print an access token, signed with the local key.')
     .option('--role <role...>', 'the roles of the token: admin, auditor, operator', [])

@@ -4,10 +4,11 @@ import { createContextKey } from '@connectrpc/connect';
 import { ChangeSetType, OptimisticLockError } from '@mikro-orm/core';
 import type { SqlEntityManager } from '@mikro-orm/postgresql';
 import type pg from 'pg';
+import { Reason, ReasonSchema } from '#gen/cqrs/v1/reasons_pb.js';
 import type { Call } from '../../bus/call.ts';
 import type { DeclaredChanges } from '../../bus/command.ts';
 import { traceKey } from '../../bus/context-keys.ts';
-import { Conflict } from '../../bus/errors.ts';
+import { Conflict, domainError } from '../../bus/errors.ts';
 import type { Attempt, Target } from '../../command-log/command-record.ts';
 import { ERASE_OWNED, type OwnerDigest, RENAME_OWNER } from '../../command-log/personal-owner.ts';
 import { recordsParameter, STORE_RECORDS, successValues } from '../../command-log/store-records.ts';
@@ -83,8 +84,15 @@ export class UndeclaredChange extends Error {
   }
 }
 
-/** Another command under the same idempotency key was faster. The idempotency middleware answers it with what that one was answered. */
-export class KeyClaimedMeanwhile extends Error {}
+/**
+ * Another command under the same idempotency key was faster. The idempotency middleware answers with what that one was answered; to everybody
+ * else it is a conflict. Running the command again would not help, so it is no `Conflict`.
+ */
+export class KeyClaimedMeanwhile extends domainError(ReasonSchema, Reason.CONFLICT) {
+  constructor() {
+    super('another command under the same idempotency key was faster; try again');
+  }
+}
 
 /**
  * Drops what is stored of an aggregate's personal data beside its row: in its events, in the records of commands about it or by it, and
