@@ -121,6 +121,7 @@ export class UnitOfWork {
   readonly #call: Call;
   readonly #tryNumber: number;
   readonly #ownerDigest: OwnerDigest;
+  readonly #erasures: readonly string[];
   readonly #declared: DeclaredChanges;
   readonly #earlier: UnitOfWork | undefined;
   readonly #tracked: Tracked[] = [];
@@ -141,6 +142,8 @@ export class UnitOfWork {
     call: Call;
     tryNumber: number;
     ownerDigest: OwnerDigest;
+    /** What modules erase of a person: see `erasureOf`. */
+    erasures?: readonly string[];
     declared: DeclaredChanges;
     /** That of the try before this one. */
     earlier?: UnitOfWork | undefined;
@@ -151,6 +154,7 @@ export class UnitOfWork {
     this.#call = parts.call;
     this.#tryNumber = parts.tryNumber;
     this.#ownerDigest = parts.ownerDigest;
+    this.#erasures = parts.erasures ?? NO_NAMES;
     this.#declared = parts.declared;
     this.#earlier = parts.earlier;
   }
@@ -429,7 +433,9 @@ export class UnitOfWork {
     if (!type.erasesPersonalData(aggregate)) return this.#renaming(tracked);
     const owners = [changed.aggregateId, ...namesBefore].map(this.#ownerDigest);
     const erasure = { text: ERASE_PERSONAL_DATA, values: [changed.aggregateId, this.#call.id] };
-    return [{ text: ERASE_OWNED, values: [owners] }, erasure];
+    // An aggregate with names stands for a person, whose data other modules may have.
+    const others = type.names ? this.#erasures.map((text) => ({ text, values: [changed.aggregateId] })) : [];
+    return [{ text: ERASE_OWNED, values: [owners] }, ...others, erasure];
   }
 
   /** What is recorded under a name that is given up is found by the id from now on: somebody else may take the name. */
