@@ -16,7 +16,7 @@ const shopName = middleware(
 export const application: Application = {
   name: 'shop',
   modules: [greetings, audit],
-  roles: { clerk: ['greetings.read', 'greetings.write'], auditor: ['audit.read'] },
+  roles: { clerk: ['greetings.read', 'greetings.write'], auditor: ['audit.read', 'audit.write'] },
   middleware: [shopName],
   routes: [{ path: '/opening-hours', handle: () => ({ status: 200, body: { open: '9 to 5' } }) }],
 };
