@@ -54,7 +54,7 @@ async function writePages(root: string): Promise<void> {
   const { errorsPage } = await import('../src/kernel/contracts/errors-page.ts');
   const { reasonProblems } = await import('../src/kernel/contracts/reasons.ts');
   const { referencePages } = await import('../src/kernel/contracts/reference.ts');
-  const { ROLES } = await import('../src/kernel/auth/roles.ts');
+  const { roles } = await import('../src/roles.ts');
   const errors = errorReasons();
   const problems = reasonProblems(contractServices(), errors);
   if (problems.length > 0) throw new Error(`The reasons of the contracts do not agree:\n  ${problems.join('\n  ')}`);
@@ -64,7 +64,7 @@ async function writePages(root: string): Promise<void> {
   const folder = join(root, REFERENCE);
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
-  for (const [name, page] of referencePages({ errors, roles: ROLES })) writeFileSync(join(folder, name), page);
+  for (const [name, page] of referencePages({ errors, roles })) writeFileSync(join(folder, name), page);
 }
 
 async function check(): Promise<void> {

@@ -1,13 +1,18 @@
-import { ROLES } from './kernel/auth/roles.ts';
 import { type Application, type Run, type Service, startService } from './kernel/service.ts';
 import { audit } from './modules/audit/module.ts';
 import { users } from './modules/users/module.ts';
+import { roles } from './roles.ts';
 
 /** What this service is made of. A module is one line here. */
 export const application: Application = {
   name: 'bicameral',
   modules: [users, audit],
-  roles: ROLES,
+  roles,
+  permissions: {
+    'events.read': 'Read the feed of events',
+    'operations.read': 'Look at operations',
+    'operations.write': 'Start and cancel operations',
+  },
 };
 
 /** The running program. */

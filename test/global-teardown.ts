@@ -1,6 +1,1 @@
-import { END_CLUSTER } from './global-setup.ts';
-
-export default async function globalTeardown(): Promise<void> {
-  const endCluster: unknown = Reflect.get(globalThis, END_CLUSTER);
-  if (typeof endCluster === 'function') await endCluster();
-}
+export { tearDownTestCluster as default } from '../src/testing/service/test-cluster.ts';

@@ -8,7 +8,6 @@ import { CommandService } from '../../gen/users/v1/command_service_pb.js';
 import { QueryService } from '../../gen/users/v1/query_service_pb.js';
 import { createAuthority, NO_SESSIONS } from '../../src/kernel/auth/authority.ts';
 import { loadOrCreateSigningKey } from '../../src/kernel/auth/key-files.ts';
-import { permissionsOf } from '../../src/kernel/auth/roles.ts';
 import { createTokenVerifier } from '../../src/kernel/auth/token-verifier.ts';
 import { createBus, type Route } from '../../src/kernel/bus/bus.ts';
 import { Call } from '../../src/kernel/bus/call.ts';
@@ -22,6 +21,7 @@ import { validation } from '../../src/kernel/middleware/validation.ts';
 import { CallMetrics } from '../../src/kernel/telemetry/metrics/call-metrics.ts';
 import { createInstruments } from '../../src/kernel/telemetry/metrics/instruments.ts';
 import { SlowestCalls } from '../../src/kernel/telemetry/metrics/slowest-calls.ts';
+import { permissionsOf } from '../../test/support/roles.ts';
 import type { Bench } from '../bench.ts';
 import { userId } from '../data/user-numbers.ts';
 import { quantile } from '../statistics.ts';
@@ -103,7 +103,7 @@ async function pipeline(bench: Bench, service: DescService): Promise<readonly Mi
     calls: new CallMetrics(createInstruments(), new SlowestCalls()),
     unexpected: { newId: randomUUIDv7, report: ({ error }) => console.error(error) },
     authority: createAuthority({
-      tokens: createTokenVerifier({ keys: [key], foreign: undefined, now: Date.now }),
+      tokens: createTokenVerifier({ keys: [key], roles: { permissionsOf }, foreign: undefined, now: Date.now }),
       sessions: NO_SESSIONS,
       now: Date.now,
     }),

@@ -64,15 +64,24 @@ export async function runCommandLine(
     );
 
   program
+    .command('pipeline [rpc]')
+    .description('Print the middleware that calls pass, outermost first: of each kind of calls, or of one rpc.')
+    .option('--json', 'print JSON')
+    .addHelpText('after', '\nAn rpc is named as users.v1.CommandService/ChangeName.')
+    .action(async (rpc: string | undefined, { json }: { json?: true }) =>
+      (await import('./pipeline.ts')).printPipeline(service, { rpc, json, environment }),
+    );
+
+  program
     .command('token')
     .description('Print an access token, signed with the local key.')
-    .option('--role <role...>', 'the roles of the token: admin, auditor, operator', [])
+    .option('--role <role...>', 'the roles of the token, such as admin', [])
     .option('--subject <id>', 'the subject of the token', 'operator')
     .option('--ttl <time>', 'how long the token is valid: 90s, 15m, at most 12h', '15m')
     .option('--json', 'print the token and its expiry as JSON')
     .addHelpText('after', '\nThe operator is anybody who can read the key that signs (AUTH_SIGNING_KEYS, AUTH_SIGNING_KEY_FILE).')
     .action(async (options: { role: string[]; subject: string; ttl: string; json?: true }) =>
-      (await import('./token.ts')).printToken(environment, options),
+      (await import('./token.ts')).printToken(service, { environment, options }),
     );
 
   addKeyCommands(program, { service, environment });

@@ -4,7 +4,6 @@ import { createGrpcTransport, Http2SessionManager } from '@connectrpc/connect-no
 import { Reason } from '#gen/cqrs/v1/reasons_pb.js';
 import { ErrorInfoSchema } from '#gen/google/rpc/error_details_pb.js';
 import type { AccessToken } from '../kernel/auth/access-token.ts';
-import type { Role } from '../kernel/auth/roles.ts';
 import { type Config, type Environment, readConfig } from '../kernel/config.ts';
 import { parseAddress } from '../kernel/doors/address.ts';
 import { clientSpans } from '../kernel/telemetry/client-spans.ts';
@@ -20,7 +19,7 @@ export interface ServiceClient {
 
 export interface ServiceClientOptions extends TrustFiles {
   /** What the calls need and no more. */
-  readonly roles: readonly Role[];
+  readonly roles: readonly string[];
 }
 
 /** A token with less than this left, in milliseconds, is replaced. */

@@ -7,6 +7,7 @@ export type { Sessions } from './auth/authority.ts';
 export type { Bus, Route } from './bus/bus.ts';
 export type { Call } from './bus/call.ts';
 export { type CommandContext, type CommandOptions, command } from './bus/command.ts';
+export type { CallKind, MessageKind } from './bus/convention.ts';
 export {
   Conflict,
   DatabaseUnavailable,
@@ -16,7 +17,7 @@ export {
   InvalidRequest,
   Overloaded,
 } from './bus/errors.ts';
-export type { AnyHandler, HandlersOf, StreamHandle, StreamHandler, UnaryHandle, UnaryHandler } from './bus/handler.ts';
+export type { AnyHandler, Exact, HandlersOf, StreamHandle, StreamHandler, UnaryHandle, UnaryHandler } from './bus/handler.ts';
 export { type Middleware, middleware, type Need, type Place } from './bus/middleware.ts';
 export type { ServiceHandlers } from './bus/module.ts';
 export { PageTokenInvalid, type PageTokens } from './bus/page-token.ts';

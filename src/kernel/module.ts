@@ -1,4 +1,5 @@
-import type { DescFile, Registry } from '@bufbuild/protobuf';
+import type { DescFile, DescService, Registry } from '@bufbuild/protobuf';
+import type { Client } from '@connectrpc/connect';
 import type { EntitySchema } from '@mikro-orm/core';
 import type { Logger } from 'pino';
 import type { Sessions } from './auth/authority.ts';
@@ -20,6 +21,7 @@ import type { ConnectionPool } from './database/pool.ts';
 import type { ReadPool } from './database/read/read-side.ts';
 import type { Reader } from './database/read/reader.ts';
 import type { AggregateType } from './database/write/aggregate-type.ts';
+import type { PersonalData } from './database/write/personal-data.ts';
 import type { UnitOfWork } from './database/write/unit-of-work.ts';
 import type { SettingsReader } from './settings.ts';
 
@@ -60,6 +62,8 @@ export interface CommandLog {
 export interface ModuleHost {
   /** The name of the service that the module is part of. */
   readonly service: string;
+  /** The roles that the application names. */
+  readonly roles: readonly string[];
   readonly logger: Logger;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
@@ -83,6 +87,11 @@ export interface ModuleHost {
   /** The types of all events that modules store. */
   readonly eventTypes: Registry;
   readonly log: CommandLog;
+  /**
+   * A client of another module's queries, in this process: by its contract, without an import of the module. It asks as this service, with
+   * every permission. Not while modules start.
+   */
+  readonly ask: <Service extends DescService>(service: Service) => Client<Service>;
   /** Removes rows that have run out, again and again: see `startSweeps`. */
   readonly sweep: (name: string, sweep: (pool: Pick<ConnectionPool, 'query'>) => Promise<unknown>) => void;
   /** Is called when the service stops, in reverse order. It has three seconds. */
@@ -107,11 +116,21 @@ export interface QueryTools<Parts> {
   readonly call: Call;
 }
 
+/** What a module tells an owner with. */
+export interface OwnerTools<Parts> {
+  /** Reads the primary: what was just made need not be on a replica. */
+  readonly read: Reader;
+  /** What `start` returned. */
+  readonly parts: Parts;
+}
+
 /** Everything that the program knows of a module: see `defineModule`. */
 export interface ModuleDefinition<Services extends ModuleServices, Settings, Parts> {
   /** Names its folder, its schema and its part of the settings. */
   readonly name: string;
   readonly services: Services;
+  /** What may be permitted, and what it permits in words. Access rules of contracts name these; roles of the application hold them. */
+  readonly permissions?: Readonly<Record<string, string>>;
   /** How the unit of work keeps its aggregates. */
   readonly aggregates?: readonly AggregateType<never>[];
   /** What its scripts work on by MikroORM's EntityManager, beside its aggregates and what these refer to: see `UnitOfWork.manager`. */
@@ -126,6 +145,13 @@ export interface ModuleDefinition<Services extends ModuleServices, Settings, Par
   readonly start?: (host: ModuleHost, settings: Settings) => Parts | Promise<Parts>;
   /** Of the module that keeps accounts: what is known of them and of their sessions. */
   readonly sessions?: (parts: Parts) => Sessions;
+  /**
+   * Whose it is what a request names, for access rules of the kind `owner`: by the name of the field that the rule names, a function from
+   * its value to the id of the user. Undefined for what does not exist.
+   */
+  readonly owner?: Readonly<Record<string, (name: string, tools: OwnerTools<Parts>) => Promise<string | undefined>>>;
+  /** What of its data goes when a person is deleted. */
+  readonly personalData?: PersonalData;
   /** What its command handlers ask for besides CommandContext. */
   readonly commandContext?: (base: CommandContext, tools: CommandTools<Parts>) => CommandAdds<Services>;
   /** What its query handlers ask for besides QueryContext. */

@@ -1,6 +1,7 @@
 import { randomUUIDv7 } from 'node:crypto';
 import type { Logger } from 'pino';
 import { createAuthority } from './auth/authority.ts';
+import { createRoles, type RoleDefinitions, type Roles } from './auth/roles.ts';
 import { createSecretHasher } from './auth/secret-hasher.ts';
 import { createTokenVerifier } from './auth/token-verifier.ts';
 import { startSweeps } from './background/sweeps.ts';
@@ -9,10 +10,12 @@ import { CallGauge } from './bus/call-gauge.ts';
 import type { CallKind } from './bus/convention.ts';
 import { rateLimitOf } from './bus/limits.ts';
 import type { Middleware } from './bus/middleware.ts';
+import { checkModules, declaredPermissions } from './check-modules.ts';
 import { startMonthsAhead } from './command-log/months-ahead.ts';
 import { sweepOwners } from './command-log/personal-owner.ts';
 import { unsealedTail } from './command-log/seals/unsealed-tail.ts';
 import { type Config, ConfigError } from './config.ts';
+import { contractDescriptors } from './contracts/descriptors.ts';
 import { version } from './contracts/version.ts';
 import { Guesses } from './database/limits/guesses.ts';
 import { guessing } from './database/limits/guessing.ts';
@@ -48,7 +51,9 @@ export interface Application {
   readonly name: string;
   readonly modules: readonly Module[];
   /** What each role permits. */
-  readonly roles: Readonly<Record<string, readonly string[]>>;
+  readonly roles: RoleDefinitions;
+  /** What no module declares and can be permitted all the same, such as what its own routes ask for. */
+  readonly permissions?: Readonly<Record<string, string>>;
   /** Its own, beside that of the kernel: see `middleware`. */
   readonly middleware?: readonly Middleware[];
   /** Its own pages of the HTTP door, beside the rpcs. */
@@ -75,6 +80,10 @@ export interface Service extends Ports {
   readonly stop: () => Promise<void>;
 }
 
+/** The roles of an application, with what modules and the application declare. */
+export const rolesOf = (application: Pick<Application, 'modules' | 'roles' | 'permissions'>): Roles =>
+  createRoles(application.roles, Object.keys(declaredPermissions(application)));
+
 /**
  * Puts a service together and opens its doors. What was started is stopped again when a later part fails.
  *
@@ -97,12 +106,15 @@ export async function startService(application: Application, run: Run): Promise<
 }
 
 async function assemble(
-  { name, modules, roles, middleware, routes = [] }: Application,
+  application: Application,
   { config, logger, onProgress = () => {} }: Run,
   stack: AsyncDisposableStack,
 ): Promise<Omit<Service, 'stop'>> {
+  const { name, modules, middleware, routes = [] } = application;
   if (config.foreignIssuer?.issuer === name)
     throw new ConfigError([`AUTH_ISSUER cannot be ${name}: that is this service itself`]);
+  checkModules(application, contractDescriptors().files);
+  const roles = rolesOf(application);
   followCalls();
   // Loaded while the database starts; nothing before the pipelines has spans. Stopped last, when nothing makes spans any more.
   const startingSdk = startTracing(name, { config, logger, stack });
@@ -127,12 +139,14 @@ async function assemble(
     writePool: writes.pool,
     eventTypes: eventTypesOf(modules),
     bus: () => bus,
+    roles,
+    permissions: Object.keys(declaredPermissions(application)),
     onDamage: () => metrics.damage.inc({ kind: 'verification' }),
     stops,
   });
-  const started = await startModules(modules, { host, settings: config.settings });
+  const started = await startModules(modules, { host, settings: config.settings, primary: reads.primary });
   const authority = createAuthority({
-    tokens: createTokenVerifier({ issuer: name, keys: ring.active, foreign: config.foreignIssuer, now: Date.now }),
+    tokens: createTokenVerifier({ issuer: name, keys: ring.active, roles, foreign: config.foreignIssuer, now: Date.now }),
     sessions: started.sessions,
     now: Date.now,
   });
@@ -212,6 +226,7 @@ async function assemble(
       reads,
       inFlight,
       rates: { counters: sharedRates?.counters ?? memoryRates, overrides: limits.rates },
+      owners: started.owners,
       guesses: { guessing: guess, guesses, key: digestKey('guesses'), report: guessReport },
       middleware,
     }),
@@ -230,7 +245,7 @@ async function assemble(
     inFlight,
     unexpected,
     onShed,
-    roles,
+    roles: roles.permissions,
     routes,
     takeSnapshot,
     logger,

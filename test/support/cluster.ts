@@ -1,7 +1,5 @@
 import type { ClusterConnections } from '../../src/embedded-postgres/embedded-cluster.ts';
-
-/** Where global-setup.ts leaves the connection settings for the workers, as JSON. */
-export const CLUSTER_VARIABLE = 'BICAMERAL_TEST_CLUSTER';
+import { CLUSTER_VARIABLE } from '../../src/testing/service/test-cluster.ts';
 
 /** The ways into the cluster, primary and replica, that all integration tests of this run share. */
 export function clusterForTests(environment: NodeJS.ProcessEnv = process.env): ClusterConnections {

@@ -5,11 +5,11 @@ import type { DescService } from '@bufbuild/protobuf';
 import { type Client, type ContextValues, createClient, createContextValues, type Transport } from '@connectrpc/connect';
 import { pino } from 'pino';
 import { type App, application } from '../../src/app.ts';
-import { permissionsOf } from '../../src/kernel/auth/roles.ts';
+import type { Roles } from '../../src/kernel/auth/roles.ts';
 import { principalKey } from '../../src/kernel/bus/context-keys.ts';
 import { type Config, DEFAULT_LIMITS, type Limits } from '../../src/kernel/config.ts';
 import { inProcessTransport } from '../../src/kernel/doors/in-process.ts';
-import { type Application, startService } from '../../src/kernel/service.ts';
+import { type Application, rolesOf, startService } from '../../src/kernel/service.ts';
 import { DEFAULT_LOG_LEVELS } from '../../src/kernel/telemetry/log-levels.ts';
 import { FORM } from '../../src/kernel/telemetry/logger.ts';
 import { DEFAULT_SETTINGS } from '../../src/modules/users/settings.ts';
@@ -83,13 +83,14 @@ export async function startTestApp({
   const lines: string[] = [];
   const logger = pino({ ...FORM, level: config.logLevels.level }, { write: (line: string) => lines.push(line) });
   const app = await startService(as, { config, logger });
+  const roles = rolesOf(as);
   const transport = inProcessTransport(app.bus);
   return {
     app,
     database,
     config,
     keyFile: beside?.keyFile ?? join(keys ?? '', 'signing-key.pem'),
-    client: (service, caller) => createClient(service, caller ? calledBy(transport, caller) : transport),
+    client: (service, caller) => createClient(service, caller ? calledBy(transport, caller, roles) : transport),
     log: () => lines.join(''),
     stop: async () => {
       await app.stop();
@@ -100,7 +101,7 @@ export async function startTestApp({
   };
 }
 
-function calledBy(transport: Transport, caller: Caller): Transport {
+function calledBy(transport: Transport, caller: Caller, { permissionsOf }: Roles): Transport {
   const known = (header: Parameters<Transport['unary']>[3], contextValues: ContextValues): [Headers, ContextValues] => {
     const headers = new Headers(header);
     if ('token' in caller) headers.set('authorization', `Bearer ${caller.token}`);

@@ -45,6 +45,14 @@ export declare type Access = Message<"cqrs.v1.Access"> & {
    * @generated from field: bool authenticated = 4;
    */
   authenticated: boolean;
+
+  /**
+   * The caller who owns what this string field of the request names, e.g. `order_id`. The module says whose it is; what does not exist is
+   * nobody's, so that a caller cannot tell the two apart.
+   *
+   * @generated from field: string owner = 5;
+   */
+  owner: string;
 };
 
 /**

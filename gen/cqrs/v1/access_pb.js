@@ -9,7 +9,7 @@ import { file_google_protobuf_descriptor } from "@bufbuild/protobuf/wkt";
  * Describes the file cqrs/v1/access.proto.
  */
 export const file_cqrs_v1_access = /*@__PURE__*/
-  fileDesc("ChRjcXJzL3YxL2FjY2Vzcy5wcm90bxIHY3Fycy52MSJUCgZBY2Nlc3MSEQoJYW5vbnltb3VzGAEgASgIEhIKCnBlcm1pc3Npb24YAiABKAkSDAoEc2VsZhgDIAEoCRIVCg1hdXRoZW50aWNhdGVkGAQgASgIOkkKBmFjY2VzcxIeLmdvb2dsZS5wcm90b2J1Zi5NZXRob2RPcHRpb25zGNGGAyABKAsyDy5jcXJzLnYxLkFjY2Vzc1IGYWNjZXNzYgZwcm90bzM", [file_google_protobuf_descriptor]);
+  fileDesc("ChRjcXJzL3YxL2FjY2Vzcy5wcm90bxIHY3Fycy52MSJjCgZBY2Nlc3MSEQoJYW5vbnltb3VzGAEgASgIEhIKCnBlcm1pc3Npb24YAiABKAkSDAoEc2VsZhgDIAEoCRIVCg1hdXRoZW50aWNhdGVkGAQgASgIEg0KBW93bmVyGAUgASgJOkkKBmFjY2VzcxIeLmdvb2dsZS5wcm90b2J1Zi5NZXRob2RPcHRpb25zGNGGAyABKAsyDy5jcXJzLnYxLkFjY2Vzc1IGYWNjZXNzYgZwcm90bzM", [file_google_protobuf_descriptor]);
 
 /**
  * Describes the message cqrs.v1.Access.

@@ -522,6 +522,8 @@ export declare type GrantRoleRequest = Message<"users.v1.GrantRoleRequest"> & {
   userId: string;
 
   /**
+   * One of the roles that the service has.
+   *
    * @generated from field: string role = 2;
    */
   role: string;
@@ -566,6 +568,8 @@ export declare type RevokeRoleRequest = Message<"users.v1.RevokeRoleRequest"> & 
   userId: string;
 
   /**
+   * One of the roles that the service has.
+   *
    * @generated from field: string role = 2;
    */
   role: string;
@@ -796,7 +800,7 @@ export declare const CommandService: GenService<{
   },
   /**
    * Gives a user a role, which counts from the next log-in on. If the user has the role, nothing changes.
-   * Reasons: USER_NOT_FOUND (NOT_FOUND), USER_DELETED (FAILED_PRECONDITION), VERSION_MISMATCH (ABORTED).
+   * Reasons: ROLE_UNKNOWN (INVALID_ARGUMENT), USER_NOT_FOUND (NOT_FOUND), USER_DELETED (FAILED_PRECONDITION), VERSION_MISMATCH (ABORTED).
    *
    * @generated from rpc users.v1.CommandService.GrantRole
    */
@@ -807,7 +811,7 @@ export declare const CommandService: GenService<{
   },
   /**
    * Takes a role from a user and ends their sessions. If the user does not have the role, nothing changes.
-   * Reasons: USER_NOT_FOUND (NOT_FOUND), LAST_ADMIN and USER_DELETED (FAILED_PRECONDITION), VERSION_MISMATCH (ABORTED).
+   * Reasons: ROLE_UNKNOWN (INVALID_ARGUMENT), USER_NOT_FOUND (NOT_FOUND), LAST_ADMIN and USER_DELETED (FAILED_PRECONDITION), VERSION_MISMATCH (ABORTED).
    *
    * @generated from rpc users.v1.CommandService.RevokeRole
    */

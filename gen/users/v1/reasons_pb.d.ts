@@ -130,6 +130,13 @@ export enum Reason {
    * @generated from enum value: REASON_VERSION_MISMATCH = 15;
    */
   VERSION_MISMATCH = 15,
+
+  /**
+   * The service has no role of this name.
+   *
+   * @generated from enum value: REASON_ROLE_UNKNOWN = 16;
+   */
+  ROLE_UNKNOWN = 16,
 }
 
 /**

@@ -9,7 +9,8 @@ import { withElement, withImport } from './typescript.ts';
 export function newProjection(generation: Generation, module: Name, aggregate: AggregateNames, projection: Name): void {
   const names = [[TEMPLATE_PROJECTION, projection] as const, ...moduleNames(module, aggregate)];
   const rename = generation.renamer(names);
-  for (const path of [PATHS.projection, PATHS.readModel, PATHS.projectionMigration]) generation.fromTemplate(path, names);
+  for (const path of [PATHS.projection, PATHS.readModel, PATHS.projectionMigration, PATHS.projectionTest])
+    generation.fromTemplate(path, names);
   registerMigration(generation, { template: '20261130000002', name: projection, rename });
   generation.insert(rename(PATHS.type), { what: 'among the projections', text: projection.camel }, (source) => {
     const listed = withElement(source, /\bprojections:\s*\[/, projection.camel);

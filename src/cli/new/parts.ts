@@ -26,6 +26,7 @@ export const PATHS = {
   type: 'src/modules/farm_shop/persistence/jam-jar-type.ts',
   projection: 'src/modules/farm_shop/persistence/jam-jar-overview.ts',
   readModel: 'src/modules/farm_shop/read-model/jam-jar-overview.ts',
+  projectionTest: 'test/modules/farm_shop/persistence/jam-jar-overview.integration.test.ts',
   projectionMigration: 'src/modules/farm_shop/migrations/20261130000002-jam-jar-overview.ts',
   migration: 'src/modules/farm_shop/migrations/20261130000003-another-change.ts',
   commandService: 'proto/farm_shop/v1/command_service.proto',
@@ -74,6 +75,7 @@ export function withoutParts(path: string, text: string): string | undefined {
     case PATHS.projection:
     case PATHS.readModel:
     case PATHS.projectionMigration:
+    case PATHS.projectionTest:
     case PATHS.migration:
       return undefined;
     case PATHS.migrations:

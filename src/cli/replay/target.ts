@@ -3,6 +3,7 @@ import { loadKeyRing } from '../../kernel/auth/key-files.ts';
 import { createSecretHasher } from '../../kernel/auth/secret-hasher.ts';
 import { type Bus, createBus } from '../../kernel/bus/bus.ts';
 import { declaredChanges } from '../../kernel/bus/command.ts';
+import { declaredPermissions } from '../../kernel/check-modules.ts';
 import { createCommandRecorder } from '../../kernel/command-log/command-recorder.ts';
 import { ownerDigests } from '../../kernel/command-log/personal-owner.ts';
 import { createRerun } from '../../kernel/command-log/rerun/rerun.ts';
@@ -13,11 +14,12 @@ import { migrate } from '../../kernel/database/migrate.ts';
 import { createReadSide } from '../../kernel/database/read/read-side.ts';
 import type { AggregateType } from '../../kernel/database/write/aggregate-type.ts';
 import { createWriteSide } from '../../kernel/database/write/write-side.ts';
+import { consistency } from '../../kernel/middleware/consistency.ts';
 import { rerunPipeline } from '../../kernel/middleware/pipeline.ts';
 import { validation } from '../../kernel/middleware/validation.ts';
-import type { Application } from '../../kernel/service.ts';
+import { type Application, rolesOf } from '../../kernel/service.ts';
 import { moduleHost } from '../../kernel/start/host.ts';
-import { aggregateTypesOf, eventTypesOf, startModules } from '../../kernel/start/modules.ts';
+import { aggregateTypesOf, erasuresOf, eventTypesOf, startModules } from '../../kernel/start/modules.ts';
 import { stopsOf } from '../../kernel/start/stops.ts';
 import { escapedText } from '../../kernel/telemetry/escaped-text.ts';
 import type { Recorded } from '../../modules/audit/rerun/recorded.ts';
@@ -44,7 +46,7 @@ export interface ReplayTarget {
 
 /** Brings the schema of an empty database up to date. Throws TargetUnusable when it is not empty, or cannot be reached. */
 export async function openReplayTarget(
-  application: Pick<Application, 'name' | 'modules'>,
+  application: Pick<Application, 'name' | 'modules' | 'roles' | 'permissions'>,
   config: Pick<Config, 'signingKeys' | 'settings'>,
   url: string,
 ): Promise<ReplayTarget> {
@@ -59,7 +61,7 @@ export async function openReplayTarget(
 }
 
 async function openTarget(
-  application: Pick<Application, 'name' | 'modules'>,
+  application: Pick<Application, 'name' | 'modules' | 'roles' | 'permissions'>,
   { signingKeys, settings, url, stack }: Pick<Config, 'signingKeys' | 'settings'> & { url: string; stack: AsyncDisposableStack },
 ): Promise<ReplayTarget['replay']> {
   const connection = connectionByUrl(url);
@@ -76,6 +78,7 @@ async function openTarget(
     poolSize: 2,
     waitMs: PATIENCE,
     ownerDigest,
+    erasures: erasuresOf(modules),
     entities: modules.flatMap(({ entities = [] }) => entities),
     declared: declaredChanges(modules),
   });
@@ -86,6 +89,7 @@ async function openTarget(
   const recorder = createCommandRecorder({ pool: writes.recordPool, logger, ownerDigest });
   stack.defer(recorder.close);
   const eventTypes = eventTypesOf(modules);
+  const roles = rolesOf(application);
   const { host } = moduleHost({
     service: application.name,
     logger,
@@ -96,13 +100,16 @@ async function openTarget(
     writePool: writes.pool,
     eventTypes,
     bus: () => bus,
+    roles,
+    permissions: Object.keys(declaredPermissions(application)),
     onDamage: () => {},
     stops: stopsOf(stack, logger),
   });
-  const started = await startModules(modules, { host, settings });
-  const pipeline = rerunPipeline({ validation: validation(), writes });
-  const bus: Bus = createBus(started.modules, { command: [], query: [], rerun: pipeline });
+  const started = await startModules(modules, { host, settings, primary: reads.primary });
+  const pipeline = rerunPipeline({ validation: validation(), writes, owners: started.owners });
+  const bus: Bus = createBus(started.modules, { command: [], query: [consistency(reads)], rerun: pipeline });
   const rerun = createRerun({
+    roles,
     recorder,
     report: (error, commandId) => process.stderr.write(escapedText(`${commandId} failed: ${explain(error)}\n`)),
   });

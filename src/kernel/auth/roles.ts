@@ -1,40 +1,40 @@
-/** Everything that can be permitted. Access rules in the contracts name these. */
-export const PERMISSIONS = [
-  'users.read',
-  'users.write',
-  'users.admin',
-  'audit.read',
-  'audit.write',
-  'events.read',
-  'operations.read',
-  'operations.write',
-] as const;
+/** What each role permits: some permissions, or all that modules and the application declare. */
+export type RoleDefinitions = Readonly<Record<string, 'all' | readonly string[]>>;
 
-export type Permission = (typeof PERMISSIONS)[number];
+/** The roles of a service. A user without a role acts on their own account only. */
+export interface Roles {
+  /** The permissions of each role, by its name. */
+  readonly permissions: Readonly<Record<string, readonly string[]>>;
+  /** What the roles permit together. A role that is not among these, as a foreign token may hold, permits nothing. */
+  readonly permissionsOf: (roles: readonly string[]) => ReadonlySet<string>;
+}
 
-/** What each role permits. A user without a role acts on their own account only. */
-export const ROLES = {
-  admin: PERMISSIONS,
-  auditor: ['users.read', 'audit.read', 'events.read'],
-  operator: ['operations.read', 'operations.write'],
-} as const satisfies Readonly<Record<string, readonly Permission[]>>;
+/** Combinations are numbered by bits. */
+const MOST_ROLES = 30;
 
-export type Role = keyof typeof ROLES;
+/** `permissions` are all that are declared. */
+export function createRoles(definitions: RoleDefinitions, permissions: readonly string[]): Roles {
+  const names = Object.keys(definitions);
+  if (names.length > MOST_ROLES) throw new Error(`a service has ${MOST_ROLES} roles at most, and not ${names.length}`);
+  const byRole = Object.fromEntries(
+    Object.entries(definitions).map(([name, held]) => [name, held === 'all' ? permissions : held]),
+  );
+  const combinations: (ReadonlySet<string> | undefined)[] = [];
 
-const names = Object.keys(ROLES) as Role[];
-const combinations: (ReadonlySet<string> | undefined)[] = [];
-
-/** What the roles permit together. A role that is not in the table, as a foreign token may hold, permits nothing. */
-export function permissionsOf(roles: readonly string[]): ReadonlySet<string> {
-  let combination = 0;
-  for (const role of roles) {
-    const index = names.indexOf(role as Role);
-    if (index >= 0) combination |= 1 << index;
-  }
-  let permissions = combinations[combination];
-  if (!permissions) {
-    permissions = new Set(names.filter((_, index) => combination & (1 << index)).flatMap((name) => ROLES[name]));
-    combinations[combination] = permissions;
-  }
-  return permissions;
+  return {
+    permissions: byRole,
+    permissionsOf(roles) {
+      let combination = 0;
+      for (const role of roles) {
+        const index = names.indexOf(role);
+        if (index >= 0) combination |= 1 << index;
+      }
+      let permitted = combinations[combination];
+      if (!permitted) {
+        permitted = new Set(names.filter((_, index) => combination & (1 << index)).flatMap((name) => byRole[name] ?? []));
+        combinations[combination] = permitted;
+      }
+      return permitted;
+    },
+  };
 }

@@ -13,7 +13,7 @@ import { LRUCache } from 'lru-cache';
 import type { Principal } from '../bus/principal.ts';
 import { ACCESS_TOKEN_TYPE, LONGEST_TOKEN_LIFETIME_MS, OWN_ISSUER } from './access-token.ts';
 import { IssuerUnavailable, TokenInvalid } from './errors.ts';
-import { permissionsOf } from './roles.ts';
+import type { Roles } from './roles.ts';
 import type { SigningKey } from './signing-key.ts';
 
 /** A token whose signature, issuer, audience and times are good. */
@@ -69,15 +69,17 @@ export function createTokenVerifier(options: {
   /** The service: `iss` and `aud` of its own tokens. */
   readonly issuer?: string;
   readonly keys: readonly SigningKey[];
+  readonly roles: Pick<Roles, 'permissionsOf'>;
   readonly foreign?: ForeignIssuer | undefined;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
   readonly maxCached?: number;
 }): TokenVerifier {
-  const { issuer = OWN_ISSUER, keys, foreign, now, maxCached = 10_000 } = options;
+  const { issuer = OWN_ISSUER, keys, roles, foreign, now, maxCached = 10_000 } = options;
+  const { permissionsOf } = roles;
   if (foreign?.issuer === issuer) throw new Error(`AUTH_ISSUER cannot be ${issuer}: that is this service itself`);
   const cache = new LRUCache<string, { readonly verified: VerifiedToken; readonly until: number }>({ max: maxCached });
-  const verifyForeign = foreign && foreignVerification(foreign, now);
+  const verifyForeign = foreign && foreignVerification({ foreign, permissionsOf, now });
 
   async function check(token: string): Promise<VerifiedToken> {
     const verified = await byIssuer(token);
@@ -88,7 +90,7 @@ export function createTokenVerifier(options: {
   async function byIssuer(token: string): Promise<VerifiedToken> {
     try {
       const { iss } = decodeJwt(token);
-      if (iss === issuer) return await verifyOwn(token, { issuer, keys, now });
+      if (iss === issuer) return await verifyOwn(token, { issuer, keys, permissionsOf, now });
       if (foreign && iss === foreign.issuer && verifyForeign) return await verifyForeign(token);
     } catch (error) {
       throw refusal(error);
@@ -106,9 +108,11 @@ export function createTokenVerifier(options: {
   };
 }
 
+type Known = Pick<Roles, 'permissionsOf'> & { readonly now: () => number };
+
 async function verifyOwn(
   token: string,
-  { issuer, keys, now }: { issuer: string; keys: readonly SigningKey[]; now: () => number },
+  { issuer, keys, permissionsOf, now }: Known & { readonly issuer: string; readonly keys: readonly SigningKey[] },
 ): Promise<VerifiedToken> {
   const findKey = ({ kid }: JWTHeaderParameters): KeyObject => {
     const key = kid === undefined ? keys[0] : keys.find(({ publicJwk }) => publicJwk.kid === kid);
@@ -130,10 +134,14 @@ async function verifyOwn(
   // Whoever holds the key can sign for any time; a token that outlives what is remembered of ended sessions could not be ended.
   if (issuedAt > now() + OWN_CLOCK_TOLERANCE_MS || expiresAt - issuedAt > LONGEST_TOKEN_LIFETIME_MS)
     throw new TokenInvalid('UNTRUSTED');
-  return { principal: { ...principal(payload), session: sid }, expiresAt, issuer: 'own', epoch: epoch as number };
+  return { principal: { ...principal(payload, permissionsOf), session: sid }, expiresAt, issuer: 'own', epoch: epoch as number };
 }
 
-function foreignVerification(foreign: ForeignIssuer, now: () => number): (token: string) => Promise<VerifiedToken> {
+function foreignVerification({
+  foreign,
+  permissionsOf,
+  now,
+}: Known & { readonly foreign: ForeignIssuer }): (token: string) => Promise<VerifiedToken> {
   const keys = createRemoteJWKSet(foreign.jwksUrl, { timeoutDuration: 3000 });
   const options: JWTVerifyOptions = {
     algorithms: FOREIGN_ALGORITHMS,
@@ -159,11 +167,14 @@ function foreignVerification(foreign: ForeignIssuer, now: () => number): (token:
     const end = Math.min(expiry(payload), (payload.iat ?? 0) * 1000 + foreign.maxAgeMs);
     const expiresAt = end + FOREIGN_CLOCK_TOLERANCE_S * 1000;
     // Sessions of theirs are not ours to keep or to end, and their names need not be UUIDs.
-    return { principal: principal(payload), expiresAt, issuer: 'foreign', epoch: undefined };
+    return { principal: principal(payload, permissionsOf), expiresAt, issuer: 'foreign', epoch: undefined };
   };
 }
 
-function principal({ iss = '', sub = '', jti = '', roles: claim, auth_time: authTime }: JWTPayload): Principal {
+function principal(
+  { iss = '', sub = '', jti = '', roles: claim, auth_time: authTime }: JWTPayload,
+  permissionsOf: Roles['permissionsOf'],
+): Principal {
   // jose checks no types but those of times; an empty id would be that of an anonymous caller.
   if (!isSubject(sub) || typeof jti !== 'string') throw new TokenInvalid('UNTRUSTED');
   const roles = Array.isArray(claim) ? claim.filter((role) => typeof role === 'string') : [];

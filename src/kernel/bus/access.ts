@@ -5,6 +5,6 @@ import { type Access, access } from '#gen/cqrs/v1/access_pb.js';
 export function accessRule(method: DescMethod): Access | undefined {
   if (!hasOption(method, access)) return undefined;
   const rule = getOption(method, access);
-  const permits = rule.anonymous || rule.authenticated || rule.permission !== '' || rule.self !== '';
+  const permits = rule.anonymous || rule.authenticated || rule.permission !== '' || rule.self !== '' || rule.owner !== '';
   return permits ? rule : undefined;
 }

@@ -54,24 +54,31 @@ export class RegistrationError extends Error {
  * twice.
  */
 export function createBus(modules: readonly BusModule[], pipelines: Pipelines): Bus {
-  const problems: string[] = [];
-  const served = new Map<string, Served>();
-  for (const module of modules) {
-    for (const service of module.services) {
-      problems.push(...problemsOf(service));
-      for (const method of service.service.methods) {
-        const name = methodName(method);
-        const handler = service.handlers[method.localName];
-        if (!handler || !messageKind(method.parent)) continue;
-        if (served.has(name)) problems.push(`${name} is registered twice`);
-        served.set(name, { method, handler, module });
-      }
-    }
-  }
-  problems.push(...rateClassProblems([...served.values()].map(({ method }) => method)));
+  const problems = registrationProblems(modules);
   if (problems.length > 0) throw new RegistrationError(problems);
+  const served = new Map(rpcsOf(modules).map((rpc) => [methodName(rpc.method), rpc]));
   // A middleware that is made for an rpc may count on its contract.
   return new Map([...served].map(([name, rpc]) => [name, toRoute(rpc, pipelines)]));
+}
+
+/** What keeps modules from being registered: see `createBus`. */
+export function registrationProblems(modules: readonly Pick<BusModule, 'services'>[]): string[] {
+  const problems = modules.flatMap(({ services }) => services.flatMap(problemsOf));
+  const rpcs = rpcsOf(modules);
+  const names = rpcs.map(({ method }) => methodName(method));
+  const twice = names.filter((name, index) => names.indexOf(name) !== index).map((name) => `${name} is registered twice`);
+  return [...problems, ...twice, ...rateClassProblems(rpcs.map(({ method }) => method))];
+}
+
+function rpcsOf<Module extends Pick<BusModule, 'services'>>(modules: readonly Module[]) {
+  return modules.flatMap((module) =>
+    module.services.flatMap(({ service, handlers }) =>
+      service.methods.flatMap((method) => {
+        const handler = handlers[method.localName];
+        return handler && messageKind(method.parent) ? [{ method, handler, module }] : [];
+      }),
+    ),
+  );
 }
 
 /** An rpc and the module that serves it. */
@@ -149,8 +156,9 @@ function accessProblems(method: DescMethod): string[] {
   const name = methodName(method);
   const rule = accessRule(method);
   if (!rule) return [`${name} has no access rule: add \`option (cqrs.v1.access)\` to it`];
-  if (rule.self === '') return [];
-  const field = method.input.fields.find((candidate) => candidate.name === rule.self);
-  if (field?.fieldKind === 'scalar' && field.scalar === ScalarType.STRING) return [];
-  return [`${name}: the access rule names \`${rule.self}\`, which is no string field of ${method.input.typeName}`];
+  return [rule.self, rule.owner].flatMap((named) => {
+    const field = method.input.fields.find((candidate) => candidate.name === named);
+    if (named === '' || (field?.fieldKind === 'scalar' && field.scalar === ScalarType.STRING)) return [];
+    return [`${name}: the access rule names \`${named}\`, which is no string field of ${method.input.typeName}`];
+  });
 }

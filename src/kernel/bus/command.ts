@@ -1,5 +1,7 @@
-import type { DescMethod, DescMethodUnary } from '@bufbuild/protobuf';
-import type { UnaryHandle, UnaryHandler } from './handler.ts';
+import type { DescMethod, DescMethodUnary, MessageInitShape, MessageShape } from '@bufbuild/protobuf';
+import type { Result } from 'neverthrow';
+import type { DomainError } from './errors.ts';
+import type { Exact, UnaryHandler } from './handler.ts';
 import type { ServiceHandlers } from './module.ts';
 import type { Principal } from './principal.ts';
 
@@ -27,9 +29,13 @@ export interface CommandContext {
  * export const changeName = command(CommandService.method.changeName, async (request, { users, now }: UsersContext) => { … });
  * ```
  */
-export function command<M extends DescMethodUnary, C extends CommandContext>(
+export function command<
+  M extends DescMethodUnary,
+  C extends CommandContext,
+  A extends MessageInitShape<M['output']> = MessageInitShape<M['output']>,
+>(
   method: M,
-  handle: UnaryHandle<M, C>,
+  handle: (request: MessageShape<M['input']>, context: C) => Promise<Result<Exact<A, M['output']>, DomainError>>,
   options: CommandOptions = {},
 ): UnaryHandler<M, C> {
   return { method, handle, ...options };

@@ -1,8 +1,10 @@
 import type {
+  DescMessage,
   DescMethod,
   DescMethodServerStreaming,
   DescMethodUnary,
   DescService,
+  Message,
   MessageInitShape,
   MessageShape,
 } from '@bufbuild/protobuf';
@@ -20,6 +22,25 @@ export type StreamHandle<M extends DescMethodServerStreaming, C> = (
   request: MessageShape<M['input']>,
   context: C,
 ) => AsyncIterable<MessageInitShape<M['output']>>;
+
+/**
+ * The type of what a handler answers, with `never` for every field that the message does not have: a surplus field, such as a misspelled one,
+ * would be dropped without a word.
+ */
+export type Exact<Answered, Output extends DescMessage> = Answered & ExactFields<Answered, MessageShape<Output>>;
+
+/** Of a message whose type is known only at run time, anything goes. */
+type ExactFields<Answered, Shape> = Shape extends { readonly $typeName: infer Name }
+  ? string extends Name
+    ? unknown
+    : { readonly [Field in keyof Answered]: Field extends keyof Shape ? ExactField<Answered[Field], Shape[Field]> : never }
+  : unknown;
+
+type ExactField<Answered, Shape> = Answered extends Message | undefined
+  ? Answered
+  : NonNullable<Shape> extends Message
+    ? Answered & ExactFields<Answered, NonNullable<Shape>>
+    : Answered;
 
 /** An rpc joined to the function that answers it. Made by `command`, `query` and `streamQuery`. */
 export interface UnaryHandler<M extends DescMethodUnary, C> {

@@ -1,5 +1,7 @@
-import type { DescMethodServerStreaming, DescMethodUnary } from '@bufbuild/protobuf';
-import type { StreamHandle, StreamHandler, UnaryHandle, UnaryHandler } from './handler.ts';
+import type { DescMethodServerStreaming, DescMethodUnary, MessageInitShape, MessageShape } from '@bufbuild/protobuf';
+import type { Result } from 'neverthrow';
+import type { DomainError } from './errors.ts';
+import type { Exact, StreamHandler, UnaryHandler } from './handler.ts';
 import type { Principal } from './principal.ts';
 
 /** What every query handler is given; a module adds its read-only database handle. */
@@ -18,9 +20,13 @@ export interface QueryContext {
  * });
  * ```
  */
-export function query<M extends DescMethodUnary, C extends QueryContext>(
+export function query<
+  M extends DescMethodUnary,
+  C extends QueryContext,
+  A extends MessageInitShape<M['output']> = MessageInitShape<M['output']>,
+>(
   method: M,
-  handle: UnaryHandle<M, C>,
+  handle: (request: MessageShape<M['input']>, context: C) => Promise<Result<Exact<A, M['output']>, DomainError>>,
 ): UnaryHandler<M, C> {
   return { method, handle };
 }
@@ -34,9 +40,13 @@ export function query<M extends DescMethodUnary, C extends QueryContext>(
  * });
  * ```
  */
-export function streamQuery<M extends DescMethodServerStreaming, C extends QueryContext>(
+export function streamQuery<
+  M extends DescMethodServerStreaming,
+  C extends QueryContext,
+  A extends MessageInitShape<M['output']> = MessageInitShape<M['output']>,
+>(
   method: M,
-  handle: StreamHandle<M, C>,
+  handle: (request: MessageShape<M['input']>, context: C) => AsyncIterable<Exact<A, M['output']>>,
 ): StreamHandler<M, C> {
   return { method, handle };
 }

@@ -30,7 +30,7 @@ interface LocalCall {
  * over a network: these do not pass on that a `for await` was left, and until then the call keeps what it holds, such as a connection to
  * the database.
  */
-export function inProcessTransport(bus: Bus): Transport {
+export function inProcessTransport(bus: Pick<Bus, 'get'>): Transport {
   return {
     async unary<I extends DescMessage, O extends DescMessage>(
       ...[method, signal, timeoutMs, header, input, contextValues]: Parameters<Transport['unary']>
@@ -62,7 +62,7 @@ export function inProcessTransport(bus: Bus): Transport {
   };
 }
 
-function routeOf(bus: Bus, method: DescMethod): Route {
+function routeOf(bus: Pick<Bus, 'get'>, method: DescMethod): Route {
   const name = methodName(method);
   const route = bus.get(name);
   if (!route) throw unknownMethod(name);

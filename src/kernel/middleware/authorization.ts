@@ -4,6 +4,7 @@ import { PermissionMissing, TokenMissing } from '../auth/errors.ts';
 import { accessRule } from '../bus/access.ts';
 import type { Call } from '../bus/call.ts';
 import { principalOf } from '../bus/context-keys.ts';
+import { methodName } from '../bus/convention.ts';
 import { type Around, busMiddleware, type Middleware, type Need } from '../bus/middleware.ts';
 
 const NEEDS: readonly Need[] = [
@@ -12,14 +13,16 @@ const NEEDS: readonly Need[] = [
 ];
 
 /**
- * Lets a call pass when any condition of its rpc's access rule holds, else it fails with PermissionMissing before anything is
- * looked up: whether the thing asked for exists stays unknown. An rpc without a rule is closed to everyone.
+ * Lets a call pass when any condition of its rpc's access rule holds, else it fails with PermissionMissing. Before anything is
+ * looked up, but for whose it is that a rule of the kind `owner` names: whether the thing asked for exists stays unknown. An rpc without a rule is closed to everyone.
  */
-export function authorization(): Middleware {
+export function authorization(owners: Owners = () => undefined): Middleware {
   return busMiddleware(
     'authorization',
     (method) => {
       const guard = guardFor(method);
+      const owned = guard && ownedBy(method, owners);
+      if (guard && owned) return guardedByOwner(guard, owned);
       return guard && guarded(guard);
     },
     NEEDS,
@@ -34,7 +37,33 @@ const guarded =
     return refusal ? Promise.reject(refusal) : next(call);
   };
 
-/** Answers why a call may not pass. */
+/** The caller passes by another condition, or has to own what the request names. */
+const guardedByOwner =
+  (guard: Guard, owns: (call: Call) => Promise<boolean>): Around =>
+  (next) =>
+  async (call) => {
+    const refusal = guard(call);
+    if (refusal && (principalOf(call).id === '' || !(await owns(call)))) throw refusal;
+    return await next(call);
+  };
+
+/** Whose something is that a field of the rpc's request names, by the id of the user; undefined for what is nobody's. */
+export type Owners = (method: DescMethod) => ((name: string, call: Call) => Promise<string | undefined>) | undefined;
+
+function ownedBy(method: DescMethod, owners: Owners): ((call: Call) => Promise<boolean>) | undefined {
+  const { owner = '' } = accessRule(method) ?? {};
+  if (owner === '') return undefined;
+  const field = fieldNamed(method, owner);
+  const find = owners(method);
+  if (field === undefined || !find)
+    throw new Error(`${methodName(method)} is for the owner of \`${owner}\`, which no module tells`);
+  return async (call) => {
+    const owned = await find((call.request as Record<string, unknown>)[field] as string, call);
+    return owned !== undefined && sameId(owned, principalOf(call).id);
+  };
+}
+
+/** Returns why a call may not pass. */
 type Guard = (call: Call) => Error | undefined;
 
 /** Undefined for an rpc that anybody may call. */
@@ -55,8 +84,10 @@ function guardFor(method: DescMethod): Guard | undefined {
 }
 
 /** Where the request holds the id that has to be the caller's own, by its name in generated code. */
-const idField = (method: DescMethod, { self }: Access): string | undefined =>
-  self === '' ? undefined : method.input.fields.find((field) => field.name === self)?.localName;
+const idField = (method: DescMethod, { self }: Access): string | undefined => fieldNamed(method, self);
+
+const fieldNamed = (method: DescMethod, name: string): string | undefined =>
+  name === '' ? undefined : method.input.fields.find((field) => field.name === name)?.localName;
 
 /** UUIDs are the same in either case (RFC 9562, 4). */
 const sameId = (value: unknown, id: string): boolean =>

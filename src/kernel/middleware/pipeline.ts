@@ -14,7 +14,7 @@ import type { LogLevels } from '../telemetry/log-levels.ts';
 import type { CallMetrics } from '../telemetry/metrics/call-metrics.ts';
 import { audit } from './audit.ts';
 import { authentication } from './authentication.ts';
-import { authorization } from './authorization.ts';
+import { authorization, type Owners } from './authorization.ts';
 import { consistency, type ReadingReport } from './consistency.ts';
 import { deadline } from './deadline.ts';
 import { errors, type UnexpectedErrors } from './errors.ts';
@@ -48,6 +48,8 @@ export interface PipelineParts {
   readonly inFlight: CallGauges;
   readonly rates: RateLimitParts;
   readonly guesses: GuessLimitParts;
+  /** For access rules of the kind `owner`. */
+  readonly owners?: Owners | undefined;
   /** An application's own. */
   readonly middleware?: readonly Middleware[] | undefined;
 }
@@ -76,7 +78,7 @@ export function createPipelines(parts: PipelineParts): Pipelines {
     authentication(parts.authority),
     rateLimit(parts.rates, 'principal'),
     parts.validation,
-    authorization(),
+    authorization(parts.owners),
   ];
   const once = [guessLimit(parts.guesses), idempotency(parts.idempotency)];
   const outages = { commands: new OutageLog('commands', parts.logger), queries: new OutageLog('queries', parts.logger) };
@@ -101,8 +103,8 @@ export function createPipelines(parts: PipelineParts): Pipelines {
  * What a recorded command passes that is run again: the caller is the recorded one, and whoever runs it again keeps the outcome. No middleware
  * of an application is part of it: what these do was done when the command was sent.
  */
-export function rerunPipeline(parts: Pick<PipelineParts, 'validation' | 'writes'>): readonly Middleware[] {
-  const list = [parts.validation, authorization(), ...execution(parts)];
+export function rerunPipeline(parts: Pick<PipelineParts, 'validation' | 'writes' | 'owners'>): readonly Middleware[] {
+  const list = [parts.validation, authorization(parts.owners), ...execution(parts)];
   const given = ['errors', 'authentication', 'audit', 'tracing'];
   return inOrder([{ name: 'commands that are run again', kind: 'command', list, given }], [])[0]?.list ?? [];
 }

@@ -102,7 +102,7 @@ export async function openDoors(parts: {
     tls,
     proxies,
     edge,
-    routes: [...readiness.routes(), jwks(ring), ...contracts, ...routes],
+    routes: withoutTwice([...readiness.routes(), jwks(ring), ...contracts, ...routes]),
     isAllowedHost: hostCheck(config),
     corsOrigins: config.corsOrigins,
   });
@@ -128,6 +128,14 @@ export async function openDoors(parts: {
     health.close();
   });
   return { grpcPort, httpPort, healthPort, metricsPort: metricsPages.port };
+}
+
+/** A page that is never reached would not be missed until somebody asks for it. */
+function withoutTwice(routes: readonly HttpRoute[]): readonly HttpRoute[] {
+  const paths = routes.map(({ path }) => path);
+  const twice = paths.find((path, index) => paths.indexOf(path) !== index);
+  if (twice !== undefined) throw new Error(`two routes have the path ${twice}: give that of the application another one`);
+  return routes;
 }
 
 /** Whether the folder of contracts is of these services and no others. */

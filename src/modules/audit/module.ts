@@ -20,6 +20,10 @@ const POLL = 250;
 export const audit = defineModule({
   name: 'audit',
   services,
+  permissions: {
+    'audit.read': 'Read the log of commands, and verify it',
+    'audit.write': 'Remove months of the log, and run recorded commands again',
+  },
   start: ({ log, keys, eventTypes, databases }) => ({
     log,
     eventTypes,

@@ -31,6 +31,11 @@ import { usersSettings } from './settings.ts';
 export const users = defineModule({
   name: 'users',
   services,
+  permissions: {
+    'users.read': 'Read every user',
+    'users.write': 'Change every user',
+    'users.admin': 'Grant roles, suspend and delete users',
+  },
   aggregates: [UserType],
   events: [file_users_v1_events],
   migrations,
@@ -46,6 +51,7 @@ export const users = defineModule({
       sessions: { ...ended, ...createAccounts({ primary: databases.watching, sessions: ended, now }) },
       passwords: await createPasswordHasher(host.secrets),
       passwordPolicy: createPasswordPolicy(common),
+      roles: host.roles,
       guessTarget: host.guessTarget,
       accessTokens: createAccessTokenIssuer(keys.ring.current, host.service),
       pageTokens: keys.pageTokens,
@@ -59,6 +65,7 @@ export const users = defineModule({
     const sessions = sessionStore(work, parts.sessionLifetime);
     return {
       sessions: verdict ? replayedSessions(sessions, verdict) : sessions,
+      roles: parts.roles,
       users: verdict ? replayedUsers(work, verdict) : userRepository(work),
       ...(verdict
         ? recordedVerdicts(verdict.reason)

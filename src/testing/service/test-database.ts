@@ -9,21 +9,30 @@ import type { Module } from '../../kernel/module.ts';
 /** Keeps two processes from making one template at once. */
 const LOCK = 6_206_141_021n;
 
+/** How long a replica may be behind, in milliseconds: only one that does not follow meets it. */
+const PATIENCE = 300_000;
+
 /** A database of a test's own. */
 export interface TestDatabase {
   readonly connections: Connections;
   /** Runs a statement as the one who may do everything, and returns the rows. */
-  readonly query: <Row extends pg.QueryResultRow>(text: string, values?: readonly unknown[]) => Promise<Row[]>;
+  readonly query: <Row extends pg.QueryResultRow>(text: string, values?: unknown[]) => Promise<Row[]>;
   readonly drop: () => Promise<void>;
 }
 
 /** A copy of the database that the migrations of the kernel and of the modules make. They run once for all tests of a run. */
 export async function createDatabase(cluster: ClusterConnections, modules: readonly Module[]): Promise<TestDatabase> {
+  const admin = await connect(cluster.superuser);
+  const template = await templateFor(modules, { cluster, admin }).finally(() => admin.end());
+  return await copyDatabase(cluster, template);
+}
+
+/** A copy of a database; `options` are those of CREATE DATABASE. */
+export async function copyDatabase(cluster: ClusterConnections, template: string, options = ''): Promise<TestDatabase> {
   const name = `test_${randomBytes(6).toString('hex')}`;
   const admin = await connect(cluster.superuser);
-  const template = await templateFor(modules, { cluster, admin });
   // Copying by WAL needs no checkpoint.
-  await admin.query(`create database ${name} template ${template} strategy wal_log owner ${cluster.owner.user}`);
+  await admin.query(`create database ${name} template ${template} strategy wal_log owner ${cluster.owner.user} ${options}`);
   const here = (connection: Connection): Connection => ({ ...connection, database: name });
   const replicas = cluster.replicas.map(here);
   for (const replica of replicas) await untilItExists(replica);
@@ -32,7 +41,7 @@ export async function createDatabase(cluster: ClusterConnections, modules: reado
   inside.on('error', () => {});
   return {
     connections: { owner: here(cluster.owner), writer: here(cluster.writer), reader: here(cluster.reader), replicas },
-    query: async (text, values = []) => (await inside.query(text, [...values])).rows,
+    query: async (text, values = []) => (await inside.query(text, values)).rows,
     async drop() {
       await inside.end();
       await admin.query(`drop database ${name} with (force)`);
@@ -52,6 +61,8 @@ async function templateFor(
   try {
     const { rows } = await admin.query('select from pg_database where datname = $1', [template]);
     if (rows.length > 0) return template;
+    // The service takes the reader's role on the writer's connections, as with any database of its own.
+    await admin.query(`grant ${cluster.reader.user} to ${cluster.writer.user}`);
     const draft = `${template}_draft`;
     await admin.query(`drop database if exists ${draft}`);
     await admin.query(`create database ${draft} owner ${cluster.owner.user}`);
@@ -72,15 +83,13 @@ async function connect(connection: Connection): Promise<pg.Client> {
 
 /** A replica has the database when it has replayed its creation. */
 async function untilItExists(replica: Connection): Promise<void> {
-  for (;;) {
+  for (const deadline = Date.now() + PATIENCE; ; await sleep(10)) {
     try {
       const client = await connect(replica);
       await client.end();
       return;
     } catch (error) {
-      const isMissing = error instanceof Error && 'code' in error && error.code === '3D000';
-      if (!isMissing) throw error;
+      if (Date.now() > deadline) throw error;
     }
-    await sleep(10);
   }
 }

@@ -7,7 +7,7 @@ export const application: Application = {
   name: 'village-green',
   modules: [audit, farmShop],
   roles: {
-    admin: ['farm_shop.read', 'farm_shop.write', 'audit.read', 'audit.write'],
+    admin: 'all',
     auditor: ['farm_shop.read', 'audit.read'],
   },
 };

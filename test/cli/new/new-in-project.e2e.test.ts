@@ -19,25 +19,27 @@ const status = async (): Promise<string> => (await copy.run('git status --porcel
 
 describe('the generators, in the project itself', () => {
   it('show what they would change, as a diff that can be applied, and change nothing', async () => {
-    const { code, output } = await bicameral('module orders --dry-run');
+    const { code, output } = await bicameral('module bookings --dry-run');
     expect(code).toBe(0);
-    expect(output).toContain('--- /dev/null\n+++ b/src/modules/orders/module.ts\n@@ -0,0 +1,');
-    expect(output).toMatch(/^-\s+modules: \[.*\n\+\s+modules: \[.*, orders\],$/m);
+    expect(output).toContain('--- /dev/null\n+++ b/src/modules/bookings/module.ts\n@@ -0,0 +1,');
+    expect(output).toMatch(/^-\s+modules: \[.*\n\+\s+modules: \[.*, bookings\],$/m);
     expect(output).toContain('Nothing was written.');
     expect(await status()).toBe('');
   });
 
   it.each([
-    'module orders',
-    'module order-history --aggregate Entry',
-    'aggregate orders PurchaseInvoice',
-    'command orders CancelOrder',
-    'command orders approve-purchase-invoice --event PurchaseInvoiceSignedOff',
-    'query orders GetOrderSummary',
-    'query orders ListOpenOrders',
-    'event orders Order OrderShipped',
-    'projection orders OrderTotals',
-    'migration orders add-notes',
+    'module bookings',
+    'module price-list --aggregate Entry',
+    'aggregate bookings TravelInvoice',
+    'command bookings CancelBooking',
+    'command bookings approve-travel-invoice --event TravelInvoiceSignedOff',
+    'query bookings GetBookingSummary',
+    'query bookings ListOpenBookings',
+    'event bookings Booking BookingConfirmed',
+    'projection bookings BookingTotals',
+    'query users GetUserSummary',
+    'projection users user-visits',
+    'migration bookings add-notes',
     // A module that was written by hand.
     'command users SetLocale --aggregate User --event UserLocaleSet',
     'migration users user-notes',
@@ -63,17 +65,18 @@ describe('the generators, in the project itself', () => {
   });
 
   it.each([
-    ['module orders', 'There is a module orders already, and nothing was written.'],
-    ['aggregate orders Order', 'The module orders has an aggregate Order already, and nothing was written.'],
-    ['command orders CancelOrder', 'has an rpc CancelOrder already, and nothing was written.'],
-    ['query orders ListOpenOrders', 'has an rpc ListOpenOrders already, and nothing was written.'],
-    ['event orders Order OrderShipped', 'has a message OrderShipped already, and nothing was written.'],
-    ['projection orders OrderTotals', 'is there already, and nothing was written'],
-    ['migration orders add-notes', 'There is a migration add-notes already, and nothing was written.'],
-    ['command ordes CancelOrder', 'There is no module ordes; there is audit, order_history, orders, users.'],
-    ['command orders Archive', 'Give --aggregate: Order, PurchaseInvoice.'],
-    ['command orders ArchiveOrder --aggregate Parcel', 'has no aggregate Parcel; it has Order, PurchaseInvoice.'],
+    ['module bookings', 'There is a module bookings already, and nothing was written.'],
+    ['aggregate bookings Booking', 'The module bookings has an aggregate Booking already, and nothing was written.'],
+    ['command bookings CancelBooking', 'has an rpc CancelBooking already, and nothing was written.'],
+    ['query bookings ListOpenBookings', 'has an rpc ListOpenBookings already, and nothing was written.'],
+    ['event bookings Booking BookingConfirmed', 'has a message BookingConfirmed already, and nothing was written.'],
+    ['projection bookings BookingTotals', 'is there already, and nothing was written'],
+    ['migration bookings add-notes', 'There is a migration add-notes already, and nothing was written.'],
+    ['command bookigns CancelBooking', 'There is no module bookigns; there is audit, bookings, price_list, users.'],
+    ['command bookings Archive', 'Give --aggregate: Booking, TravelInvoice.'],
+    ['command bookings ArchiveBooking --aggregate Parcel', 'has no aggregate Parcel; it has Booking, TravelInvoice.'],
     ['module billing', 'Give --aggregate'],
+    ['module orders', 'test/proto/orders has a package of that name already'],
     ['module select', 'a word of SQL'],
   ])('refuse: new %s', async (command, reason) => {
     const before = await status();

@@ -1,5 +1,15 @@
 import { describe, expect, it } from '@jest/globals';
-import { PERMISSIONS, permissionsOf } from '../../../src/kernel/auth/roles.ts';
+import { createRoles } from '../../../src/kernel/auth/roles.ts';
+
+const PERMISSIONS = ['users.read', 'users.write', 'audit.read', 'events.read', 'operations.read', 'operations.write'];
+const { permissionsOf } = createRoles(
+  {
+    admin: 'all',
+    auditor: ['users.read', 'audit.read', 'events.read'],
+    operator: ['operations.read', 'operations.write'],
+  },
+  PERMISSIONS,
+);
 
 describe('roles', () => {
   it.each([

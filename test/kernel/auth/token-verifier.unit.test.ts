@@ -13,6 +13,7 @@ import { IssuerUnavailable, TokenInvalid } from '../../../src/kernel/auth/errors
 import { loadOrCreateSigningKey } from '../../../src/kernel/auth/key-files.ts';
 import type { SigningKey } from '../../../src/kernel/auth/signing-key.ts';
 import { createTokenVerifier, type TokenVerifier } from '../../../src/kernel/auth/token-verifier.ts';
+import { testRoles } from '../../support/roles.ts';
 
 const start = Date.UTC(2026, 0, 2, 3, 4, 5);
 const seconds = start / 1000;
@@ -61,7 +62,7 @@ describe('verification of own tokens', () => {
   const ownHeader = { alg: 'Ed25519', typ: 'at+jwt' };
   let verifier: TokenVerifier;
   beforeEach(() => {
-    verifier = createTokenVerifier({ keys: [key], now: () => now });
+    verifier = createTokenVerifier({ keys: [key], roles: testRoles, now: () => now });
   });
 
   function signed(payload: object, header: Record<string, unknown> = {}, privateKey: KeyObject = key.privateKey) {
@@ -121,7 +122,7 @@ describe('verification of own tokens', () => {
   });
 
   it('remembers a bounded number of tokens', async () => {
-    verifier = createTokenVerifier({ keys: [key], now: () => now, maxCached: 2 });
+    verifier = createTokenVerifier({ keys: [key], roles: testRoles, now: () => now, maxCached: 2 });
     const tokens = await Promise.all(['a', 'b', 'c'].map((jti) => signed({ ...claims, jti })));
     for (const token of tokens) await verifier.verify(token);
 
@@ -204,7 +205,9 @@ describe('verification of own tokens', () => {
 
   it('cannot be set up with a foreign issuer of its own name', () => {
     const foreign = { issuer: 'bicameral', audience: 'x', jwksUrl: new URL('https://issuer.example/jwks'), ...ACCEPTED };
-    expect(() => createTokenVerifier({ keys: [key], foreign, now: () => now })).toThrow('AUTH_ISSUER cannot be bicameral');
+    expect(() => createTokenVerifier({ keys: [key], roles: testRoles, foreign, now: () => now })).toThrow(
+      'AUTH_ISSUER cannot be bicameral',
+    );
   });
 });
 
@@ -229,7 +232,7 @@ describe('verification of foreign tokens', () => {
     await new Promise<void>((resolve) => server?.listen(0, '127.0.0.1', resolve));
     const { port } = server.address() as AddressInfo;
     const foreign = { issuer: claims.iss, audience: 'our-api', jwksUrl: new URL(`http://127.0.0.1:${port}/jwks`), ...ACCEPTED };
-    verifier = createTokenVerifier({ keys: [key], foreign, now: () => now });
+    verifier = createTokenVerifier({ keys: [key], roles: testRoles, foreign, now: () => now });
   });
   afterEach(stop);
 
@@ -330,6 +333,7 @@ describe('verification of foreign tokens', () => {
 
     await stop();
     const unseen = createTokenVerifier({
+      roles: testRoles,
       keys: [key],
       foreign: { issuer: claims.iss, audience: 'our-api', jwksUrl: new URL('http://127.0.0.1:1/jwks'), ...ACCEPTED },
       now: () => now,
@@ -339,7 +343,7 @@ describe('verification of foreign tokens', () => {
   });
 
   it('refuses every foreign token when no issuer is configured', async () => {
-    const ownOnly = createTokenVerifier({ keys: [key], now: () => now });
+    const ownOnly = createTokenVerifier({ keys: [key], roles: testRoles, now: () => now });
     expect(await problemOf(ownOnly, await signed(claims))).toBe('UNTRUSTED');
   });
 });

@@ -4,12 +4,12 @@ import { type FileDescriptorProto, FileDescriptorProtoSchema, FileDescriptorSetS
 import { file_buf_validate_validate as validate } from '@bufbuild/protovalidate/gen/buf/validate/validate_pb.js';
 import { describe, expect, it } from '@jest/globals';
 import { file_users_v1_command_service } from '#gen/users/v1/command_service_pb.js';
-import { ROLES } from '../../../src/kernel/auth/roles.ts';
 import { commentOf } from '../../../src/kernel/contracts/comments.ts';
 import { contractFolder } from '../../../src/kernel/contracts/contract-folder.ts';
 import { contractDescriptors, contractServices } from '../../../src/kernel/contracts/descriptors.ts';
+import { roles } from '../../../src/roles.ts';
 
-const folder = new Map(contractFolder({ roles: ROLES }).map(({ path, content }) => [path, content().toString()]));
+const folder = new Map(contractFolder({ roles }).map(({ path, content }) => [path, content().toString()]));
 const textOf = (path: string): string => folder.get(path) ?? '';
 
 /** What a file says to a compiler, whoever compiled it. */

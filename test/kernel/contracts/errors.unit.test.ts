@@ -77,6 +77,7 @@ const ERRORS: readonly unknown[] = [
   new users.UserSuspended(),
   new users.UserDeleted(),
   new users.LastAdmin(),
+  new users.RoleUnknown(['admin']),
   new UserNotFound('user-1'),
   new sessions.RefreshTokenInvalid('EXPIRED'),
   new sessions.SessionUnknown(),

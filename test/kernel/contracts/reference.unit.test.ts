@@ -1,9 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
-import { ROLES } from '../../../src/kernel/auth/roles.ts';
 import { errorReasons } from '../../../src/kernel/contracts/errors.ts';
 import { referencePages } from '../../../src/kernel/contracts/reference.ts';
+import { roles } from '../../../src/roles.ts';
 
-const pages = referencePages({ errors: errorReasons(), roles: ROLES });
+const pages = referencePages({ errors: errorReasons(), roles });
 
 /** The part of a page about one rpc or type. */
 function section(page: string, title: string): string {

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { QueryService } from '#gen/users/v1/query_service_pb.js';
 import { startEmbeddedCluster } from '../../../src/embedded-postgres/start-embedded-cluster.ts';
 import { until } from '../../embedded-postgres/cluster-harness.ts';
-import { createTemplate, createTestDatabase } from '../../support/database.ts';
+import { createTestDatabase } from '../../support/database.ts';
 import { refusalOf } from '../../support/errors.ts';
 import { asAdmin, signUp } from '../../support/people.ts';
 import { temporaryDataDir } from '../../support/temporary-data-dir.ts';
@@ -44,7 +44,6 @@ beforeAll(async () => {
   const settings = { fsync: 'off', full_page_writes: 'off', max_wal_size: '32MB', min_wal_size: '32MB', shared_buffers: '16MB' };
   const cluster = await startEmbeddedCluster({ dataDir: disk, replica: false, settings });
   stack.defer(() => cluster.stop());
-  await createTemplate(cluster.connections);
   app = await startTestApp({ on: await createTestDatabase(cluster.connections) });
   stack.defer(() => app.stop());
 });

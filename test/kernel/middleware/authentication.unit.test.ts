@@ -14,6 +14,7 @@ import { createTokenVerifier, type TokenVerifier } from '../../../src/kernel/aut
 import { principalKey, principalOf } from '../../../src/kernel/bus/context-keys.ts';
 import { ANONYMOUS } from '../../../src/kernel/bus/principal.ts';
 import { authentication } from '../../../src/kernel/middleware/authentication.ts';
+import { testRoles } from '../../support/roles.ts';
 import { callTo, pass } from './test-call.ts';
 
 const { getUser } = QueryService.method;
@@ -34,7 +35,7 @@ describe('authentication', () => {
   beforeEach(async () => {
     now = Date.UTC(2026, 0, 2);
     ended = { epoch: 0, kept: '' };
-    verifier = createTokenVerifier({ keys: [key], now: () => now });
+    verifier = createTokenVerifier({ keys: [key], roles: testRoles, now: () => now });
     const claims = { subject: 'ada', roles: ['operator'], sessionEpoch: 1, now: new Date(now), id: 'session-1' };
     token = (await createAccessTokenIssuer(key).issue(claims)).token;
   });

@@ -3,10 +3,10 @@ import { Code } from '@connectrpc/connect';
 import { describe, expect, it } from '@jest/globals';
 import { CommandService } from '#gen/users/v1/command_service_pb.js';
 import { QueryService } from '#gen/users/v1/query_service_pb.js';
-import { permissionsOf } from '../../../src/kernel/auth/roles.ts';
 import { principalKey } from '../../../src/kernel/bus/context-keys.ts';
 import { authorization } from '../../../src/kernel/middleware/authorization.ts';
 import { OpenService } from '../../gen/conformance/v1/conformance_pb.js';
+import { permissionsOf } from '../../support/roles.ts';
 import { callTo, pass } from './test-call.ts';
 
 const ada = '0190a000-0000-7000-8000-00000000abcd';

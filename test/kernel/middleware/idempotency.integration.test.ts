@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { create, type DescMethodUnary, type Message, toBinary } from '@bufbuild/protobuf';
-import { createClient, type Transport } from '@connectrpc/connect';
+import { Code, ConnectError, createClient, type Transport } from '@connectrpc/connect';
 import {
   createConnectTransport,
   createGrpcTransport,
@@ -13,9 +13,15 @@ import { CommandService } from '../../../gen/users/v1/command_service_pb.js';
 import { isSigningKey, parseKey } from '../../../src/kernel/auth/signing-key.ts';
 import { methodName } from '../../../src/kernel/bus/convention.ts';
 import { DatabaseUnavailable } from '../../../src/kernel/bus/errors.ts';
+import { middleware } from '../../../src/kernel/bus/middleware.ts';
 import { holdsSecrets, isSecret } from '../../../src/kernel/bus/redaction.ts';
 import { createPool } from '../../../src/kernel/database/pool.ts';
-import { type Claim, createIdempotencyKeys, type IdempotencyKeys } from '../../../src/kernel/database/write/idempotency-keys.ts';
+import {
+  type Claim,
+  createIdempotencyKeys,
+  type EarlierAnswer,
+  type IdempotencyKeys,
+} from '../../../src/kernel/database/write/idempotency-keys.ts';
 import { KeyClaimedMeanwhile } from '../../../src/kernel/database/write/unit-of-work.ts';
 import { inProcessTransport } from '../../../src/kernel/doors/in-process.ts';
 import { idempotency } from '../../../src/kernel/middleware/idempotency.ts';
@@ -24,7 +30,7 @@ import { grpcJsTransport } from '../../support/grpc-js-transport.ts';
 import { commandLog } from '../../support/logged-commands.ts';
 import { asAdmin, logIn, PASSWORD, signUp, somebody } from '../../support/people.ts';
 import { startTestApp, type TestApp } from '../../support/test-app.ts';
-import { callTo, pass } from './test-call.ts';
+import { around, callTo, pass } from './test-call.ts';
 
 let app: TestApp;
 let second: TestApp;
@@ -400,6 +406,29 @@ describe('a key that another command claims meanwhile', () => {
       new KeyClaimedMeanwhile(),
     );
     await expect(away).rejects.toMatchObject({ reason: 'DATABASE_UNAVAILABLE' });
+  });
+
+  it('is a conflict to whoever else meets it, and still that one for idempotency', async () => {
+    const met: unknown[] = [];
+    const interceptor = middleware(
+      'errors in the words of Connect',
+      () => (next) => async (request) => {
+        try {
+          return await next(request);
+        } catch (error) {
+          met.push(error);
+          throw ConnectError.from(error);
+        }
+      },
+      { after: 'idempotency' },
+    );
+    const earlier: EarlierAnswer = { commandId: 'another', response: Buffer.alloc(0), secret: undefined };
+    let looks = 0;
+    const { changeName: method } = CommandService.method;
+    const failing = around(interceptor, method, () => Promise.reject(new KeyClaimedMeanwhile()));
+    const found = once(async () => (looks++ === 0 ? undefined : earlier));
+    expect((await around(found, method, failing)(call())).commandId).toBe('another');
+    expect(met).toMatchObject([{ code: Code.Aborted }]);
   });
 });
 

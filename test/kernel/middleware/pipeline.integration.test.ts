@@ -1,8 +1,13 @@
 import { create } from '@bufbuild/protobuf';
+import { Code, ConnectError, type Interceptor } from '@connectrpc/connect';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { QueryService as AuditQueries } from '../../../gen/audit/v1/query_service_pb.js';
 import { CommandService } from '../../../gen/users/v1/command_service_pb.js';
 import { QueryService } from '../../../gen/users/v1/query_service_pb.js';
+import { application } from '../../../src/app.ts';
 import { Call } from '../../../src/kernel/bus/call.ts';
+import { principalKey } from '../../../src/kernel/bus/context-keys.ts';
+import { middleware } from '../../../src/kernel/bus/middleware.ts';
 import { STORE_RECORDS } from '../../../src/kernel/command-log/store-records.ts';
 import { NamedStatementClient } from '../../../src/kernel/database/named-statement-client.ts';
 import { refusalOf } from '../../support/errors.ts';
@@ -94,5 +99,88 @@ describe('the order of the pipeline', () => {
     const client = app.client(CommandService, { roles: ['admin'] });
     await refusalOf(client.changeName({ userId: id, name: 'other', expectedVersion: 9n }));
     expect(await app.database.query('select from cqrs.event where aggregate_id = $1', [id])).toHaveLength(1);
+  });
+});
+
+describe("an application's own middleware", () => {
+  const seen: string[] = [];
+  const watched = middleware('watched', () => watch(seen), { after: 'authentication' });
+  const closed = middleware('closed', ({ name }) => (name === 'GrantRole' ? refuse : undefined), {
+    after: 'authorization',
+    needs: [{ name: 'authentication', because: 'a test says so' }],
+  });
+  let own: TestApp;
+  beforeAll(async () => {
+    own = await startTestApp({ as: { ...application, middleware: [watched, closed] } });
+  });
+  afterAll(() => own.stop());
+
+  const watch =
+    (log: string[]): Interceptor =>
+    (next) =>
+    async (request) => {
+      const response = await next(request);
+      log.push(`${request.method.name} ${request.contextValues.get(principalKey)?.id}`);
+      response.header.set('x-watched', 'yes');
+      return response.stream ? { ...response, message: each(response.message, log) } : response;
+    };
+  async function* each<T>(messages: AsyncIterable<T>, log: string[]): AsyncGenerator<T> {
+    for await (const message of messages) {
+      log.push('a message');
+      yield message;
+    }
+  }
+  const refuse: Interceptor = () => async () => {
+    throw new ConnectError('roles are granted elsewhere', Code.PermissionDenied);
+  };
+
+  it('is passed by unary and streaming rpcs where it says, and only by the rpcs that it is made for', async () => {
+    const { id } = await signUp(own);
+    let header = new Headers();
+    const onHeader = (received: Headers): void => {
+      header = received;
+    };
+    await own.client(QueryService, { roles: ['admin'] }).getUser({ userId: id }, { onHeader });
+    expect(header.get('x-watched')).toBe('yes');
+    const leave = new AbortController();
+    const watching = own
+      .client(AuditQueries, { roles: ['auditor'] })
+      .watchCommands({ afterSequence: 0n }, { signal: leave.signal });
+    await expect(
+      (async () => {
+        for await (const _ of watching) leave.abort();
+      })(),
+    ).rejects.toThrow();
+    expect(seen).toEqual(expect.arrayContaining(['GetUser tester', 'WatchCommands tester', 'a message']));
+    const pipelineOf = (name: string) => own.app.bus.get(name)?.pipeline.join(' > ');
+    expect(pipelineOf('users.v1.CommandService/ChangeName')).toContain('authentication > watched > rate limit by principal');
+    expect(pipelineOf('users.v1.CommandService/ChangeName')).not.toContain('closed');
+    expect(pipelineOf('users.v1.CommandService/GrantRole')).toContain('authorization > closed > idempotency');
+  });
+
+  it('refuses by a ConnectError, which goes on record as what it is', async () => {
+    const { id } = await signUp(own);
+    const refused = await refusalOf(own.client(CommandService, { roles: ['admin'] }).grantRole({ userId: id, role: 'auditor' }));
+    expect(refused).toMatchObject({ code: 'PermissionDenied', reason: 'PERMISSION_DENIED' });
+    const records = await own.database.query("select outcome, code, reason from cqrs.command_log where method like '%GrantRole'");
+    expect(records).toEqual([{ outcome: 'denied', code: 'PERMISSION_DENIED', reason: 'PERMISSION_DENIED' }]);
+  });
+
+  it('changes the answer of a command that has committed, whose record stays one', async () => {
+    const { id } = await signUp(own);
+    await own.client(CommandService, { roles: ['admin'] }).changeName({ userId: id, name: 'Ada' });
+    const records = await own.database.query(
+      "select outcome from cqrs.command_log where method like '%ChangeName' and aggregate_id = $1",
+      [id],
+    );
+    expect(records).toEqual([{ outcome: 'succeeded' }]);
+  });
+
+  it('stops the start where it cannot stand', async () => {
+    const misplaced = middleware('misplaced', () => refuse, { after: 'authorisation' });
+    const started = startTestApp({ as: { ...application, middleware: [misplaced] }, beside: own });
+    await expect(started).rejects.toThrow(
+      /`misplaced` is to stand beside `authorisation`, which does not exist; there are tracing,/,
+    );
   });
 });

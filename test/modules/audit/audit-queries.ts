@@ -3,7 +3,6 @@ import { createRegistry } from '@bufbuild/protobuf';
 import { type Client, createClient, type Interceptor } from '@connectrpc/connect';
 import { QueryService } from '#gen/audit/v1/query_service_pb.js';
 import { file_users_v1_events } from '#gen/users/v1/events_pb.js';
-import { permissionsOf } from '../../../src/kernel/auth/roles.ts';
 import { type Bus, createBus } from '../../../src/kernel/bus/bus.ts';
 import { principalKey, principalOf } from '../../../src/kernel/bus/context-keys.ts';
 import { middleware } from '../../../src/kernel/bus/middleware.ts';
@@ -25,6 +24,7 @@ import { LogFeeds } from '../../../src/modules/audit/queries/log-feed.ts';
 import { verifyIntegrity } from '../../../src/modules/audit/queries/verify-integrity.ts';
 import { watchCommands } from '../../../src/modules/audit/queries/watch-commands.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
+import { permissionsOf } from '../../support/roles.ts';
 
 /** The queries of the log alone, on a database in which nobody but the test records and seals. */
 export interface AuditQueries {

@@ -1,5 +1,5 @@
 import type { User } from '../../../src/modules/users/domain/user.ts';
 import { person } from './given-users.ts';
 
-/** A user as they are after they were created: what tests of generated commands begin with. */
-export const givenUser = (): User => person('Ada Lovelace');
+/** A user as they are after they were created: what tests of generated code begin with. By their name an id and an address. */
+export const givenUser = (name = 'Ada'): User => person(name);

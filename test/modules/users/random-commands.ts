@@ -16,9 +16,8 @@ export interface RandomCommand {
 
 const { method } = CommandService;
 
-/** The session that the users call in. */
-const SESSION = '01930000-0000-7000-8000-00000000000a';
-const themselves = (id: string): Caller => ({ id, session: SESSION });
+/** A user, in a session of their own whose id is theirs. */
+const themselves = (id: string): Caller => ({ id, session: id });
 
 /** Every command of users.v1, about `users` of them; most can be done, some are refused. `tag` makes addresses that nobody else has. */
 export function randomCommands(users: number, tag: string): fc.Arbitrary<readonly RandomCommand[]> {
@@ -91,18 +90,19 @@ export function everyEvent(tag: string): readonly RandomCommand[] {
   ): RandomCommand => ({ method: rpc, about: 0, request: (userId) => request(userId) as object, as });
   return [
     command(method.logIn, () => ({ email: `user-1-${tag}@example.org`, password: PASSWORD })),
-    command(method.logOut, () => ({}), themselves),
-    command(method.changeEmail, (userId) => ({ userId, email: `another-${tag}@example.org` })),
-    command(method.changeName, (userId) => ({ userId, name: 'Augusta' })),
-    command(method.grantRole, (userId) => ({ userId, role: 'operator' })),
-    command(method.grantRole, (userId) => ({ userId, role: 'auditor' })),
-    command(method.revokeRole, (userId) => ({ userId, role: 'operator' })),
+    // What users do themselves comes first, in the one session that goes on.
     command(
       method.changePassword,
       (userId) => ({ userId, currentPassword: PASSWORD, newPassword: 'five blue camels sing' }),
       themselves,
     ),
     command(method.endSessions, (userId) => ({ userId, keepCurrent: true }), themselves),
+    command(method.logOut, () => ({}), themselves),
+    command(method.changeEmail, (userId) => ({ userId, email: `another-${tag}@example.org` })),
+    command(method.changeName, (userId) => ({ userId, name: 'Augusta' })),
+    command(method.grantRole, (userId) => ({ userId, role: 'operator' })),
+    command(method.grantRole, (userId) => ({ userId, role: 'auditor' })),
+    command(method.revokeRole, (userId) => ({ userId, role: 'operator' })),
     command(method.suspendUser, (userId) => ({ userId, reason: 'spam' })),
     command(method.reactivateUser, (userId) => ({ userId, reason: 'a mistake' })),
     command(method.deleteUser, (userId) => ({ userId })),

@@ -21,12 +21,17 @@ export async function signUpUsers(scenario: Scenario, count: number, tag: string
   return ids;
 }
 
-/** Sends commands one after the other; answers those that were done. */
-export async function sendAll(scenario: Scenario, ids: readonly string[], commands: readonly RandomCommand[]): Promise<string[]> {
+/** Sends commands one after the other, a second apart where the clock is given; answers those that were done. */
+export async function sendAll(
+  scenario: Scenario,
+  ids: readonly string[],
+  commands: readonly RandomCommand[],
+  { isClockGiven = false } = {},
+): Promise<string[]> {
   const done: string[] = [];
   for (const [index, { method, about, request, as }] of commands.entries()) {
     const id = ids[about] ?? '';
-    const later = scenario.at(new Date(TEST_TIME.getTime() + (index + 1) * 1000));
+    const later = isClockGiven ? scenario.at(new Date(TEST_TIME.getTime() + (index + 1) * 1000)) : scenario;
     const { refusal } = await (as ? later.as(as(id)) : later).when(method, request(id) as never).outcome();
     if (!refusal) done.push(method.localName);
   }

@@ -1,5 +1,5 @@
 import { Code } from '@connectrpc/connect';
-import { permissionsOf } from '../../auth/roles.ts';
+import type { Roles } from '../../auth/roles.ts';
 import type { Answer } from '../../bus/answer.ts';
 import { Call } from '../../bus/call.ts';
 import { principalKey } from '../../bus/context-keys.ts';
@@ -24,15 +24,17 @@ const CIRCUMSTANCES: ReadonlySet<Code> = new Set([
  * and so is its record, however it ends.
  */
 export function createRerun({
+  roles,
   recorder,
   report,
 }: {
+  roles: Pick<Roles, 'permissionsOf'>;
   recorder?: Pick<CommandRecorder, 'record'>;
   /** Told of the errors that nobody planned; each is the outcome `failed` of its command. */
   report: (error: unknown, commandId: string) => void;
 }): Rerun {
   return async (command, signal) => {
-    const call = callFor(command);
+    const call = callFor(command, roles);
     const attempt = new CommandAttempt(call, { dryRun: recorder === undefined || command.dryRun });
     call.contextValues.set(commandAttemptKey, attempt);
 
@@ -48,7 +50,10 @@ export function createRerun({
   };
 }
 
-function callFor({ route, id, request, principal, verdict, peer, userAgent }: CommandToRerun): Call {
+function callFor(
+  { route, id, request, principal, verdict, peer, userAgent }: CommandToRerun,
+  roles: Pick<Roles, 'permissionsOf'>,
+): Call {
   const call = new Call({
     method: route.method,
     request,
@@ -57,7 +62,7 @@ function callFor({ route, id, request, principal, verdict, peer, userAgent }: Co
     header: () => new Headers(),
     readHeader: (name) => (name === 'user-agent' ? userAgent : undefined),
   });
-  call.contextValues.set(principalKey, { ...principal, permissions: permissionsOf(principal.roles) });
+  call.contextValues.set(principalKey, { ...principal, permissions: roles.permissionsOf(principal.roles) });
   call.contextValues.set(rerunKey, verdict);
   return call;
 }

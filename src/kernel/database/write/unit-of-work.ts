@@ -4,10 +4,11 @@ import { createContextKey } from '@connectrpc/connect';
 import { ChangeSetType, OptimisticLockError } from '@mikro-orm/core';
 import type { SqlEntityManager } from '@mikro-orm/postgresql';
 import type pg from 'pg';
+import { Reason, ReasonSchema } from '#gen/cqrs/v1/reasons_pb.js';
 import type { Call } from '../../bus/call.ts';
 import type { DeclaredChanges } from '../../bus/command.ts';
 import { traceKey } from '../../bus/context-keys.ts';
-import { Conflict } from '../../bus/errors.ts';
+import { Conflict, domainError } from '../../bus/errors.ts';
 import type { Attempt, Target } from '../../command-log/command-record.ts';
 import { ERASE_OWNED, type OwnerDigest, RENAME_OWNER } from '../../command-log/personal-owner.ts';
 import { recordsParameter, STORE_RECORDS, successValues } from '../../command-log/store-records.ts';
@@ -83,8 +84,15 @@ export class UndeclaredChange extends Error {
   }
 }
 
-/** Another command under the same idempotency key was faster. The idempotency middleware answers it with what that one was answered. */
-export class KeyClaimedMeanwhile extends Error {}
+/**
+ * Another command under the same idempotency key was faster. The idempotency middleware answers with what that one was answered; to everybody
+ * else it is a conflict. Running the command again would not help, so it is no `Conflict`.
+ */
+export class KeyClaimedMeanwhile extends domainError(ReasonSchema, Reason.CONFLICT) {
+  constructor() {
+    super('another command under the same idempotency key was faster; try again');
+  }
+}
 
 /**
  * Drops what is stored of an aggregate's personal data beside its row: in its events, in the records of commands about it or by it, and
@@ -113,6 +121,7 @@ export class UnitOfWork {
   readonly #call: Call;
   readonly #tryNumber: number;
   readonly #ownerDigest: OwnerDigest;
+  readonly #erasures: readonly string[];
   readonly #declared: DeclaredChanges;
   readonly #earlier: UnitOfWork | undefined;
   readonly #tracked: Tracked[] = [];
@@ -133,6 +142,8 @@ export class UnitOfWork {
     call: Call;
     tryNumber: number;
     ownerDigest: OwnerDigest;
+    /** What modules erase of a person: see `erasureOf`. */
+    erasures?: readonly string[];
     declared: DeclaredChanges;
     /** That of the try before this one. */
     earlier?: UnitOfWork | undefined;
@@ -143,6 +154,7 @@ export class UnitOfWork {
     this.#call = parts.call;
     this.#tryNumber = parts.tryNumber;
     this.#ownerDigest = parts.ownerDigest;
+    this.#erasures = parts.erasures ?? NO_NAMES;
     this.#declared = parts.declared;
     this.#earlier = parts.earlier;
   }
@@ -421,7 +433,9 @@ export class UnitOfWork {
     if (!type.erasesPersonalData(aggregate)) return this.#renaming(tracked);
     const owners = [changed.aggregateId, ...namesBefore].map(this.#ownerDigest);
     const erasure = { text: ERASE_PERSONAL_DATA, values: [changed.aggregateId, this.#call.id] };
-    return [{ text: ERASE_OWNED, values: [owners] }, erasure];
+    // An aggregate with names stands for a person, whose data other modules may have.
+    const others = type.names ? this.#erasures.map((text) => ({ text, values: [changed.aggregateId] })) : [];
+    return [{ text: ERASE_OWNED, values: [owners] }, ...others, erasure];
   }
 
   /** What is recorded under a name that is given up is found by the id from now on: somebody else may take the name. */

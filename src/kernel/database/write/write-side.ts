@@ -52,6 +52,7 @@ export async function createWriteSide(
     poolSize,
     waitMs,
     ownerDigest,
+    erasures = [],
     entities = [],
     declared = new Map(),
     moduleOf = () => undefined,
@@ -59,6 +60,8 @@ export async function createWriteSide(
     poolSize: number;
     waitMs?: number;
     ownerDigest: OwnerDigest;
+    /** What modules erase of a person: see `erasureOf`. */
+    erasures?: readonly string[];
     /** What scripts work on by the EntityManager, beside the aggregates and what these refer to. */
     entities?: readonly EntitySchema[];
     declared?: DeclaredChanges;
@@ -95,7 +98,7 @@ export async function createWriteSide(
     });
     await checkStatements(pool, kept);
     const sqlByType = new Map(kept.map(({ type, root }) => [type.name, new AggregateSql(type, root)]));
-    return writeSide({ pool, recordPool, closePools, orm, sqlByType, ownerDigest, declared });
+    return writeSide({ pool, recordPool, closePools, orm, sqlByType, ownerDigest, erasures, declared });
   } catch (error) {
     await closePools();
     throw error;
@@ -114,9 +117,10 @@ function writeSide(parts: {
   orm: MikroORM;
   sqlByType: ReadonlyMap<string, AggregateSql>;
   ownerDigest: OwnerDigest;
+  erasures: readonly string[];
   declared: DeclaredChanges;
 }): WriteSide {
-  const { pool, recordPool, closePools, orm, sqlByType, ownerDigest, declared } = parts;
+  const { pool, recordPool, closePools, orm, sqlByType, ownerDigest, erasures, declared } = parts;
   const sql = ({ name }: AggregateType<object>): AggregateSql => {
     const known = sqlByType.get(name);
     if (!known) throw new Error(`no mapping is known for ${name}`);
@@ -134,6 +138,7 @@ function writeSide(parts: {
         call,
         tryNumber,
         ownerDigest,
+        erasures,
         declared,
         earlier: tryNumber === 1 ? undefined : call.contextValues.get(unitOfWorkKey),
       }),

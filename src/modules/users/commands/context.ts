@@ -15,6 +15,8 @@ export interface TokenOfSession {
 /** What the commands of this module are given. */
 export interface UsersContext extends CommandContext {
   readonly users: Users;
+  /** The roles that the service has. */
+  readonly roles: readonly string[];
   readonly passwords: Passwords;
   readonly passwordPolicy: PasswordPolicy;
   readonly guesses: PasswordGuesses;

@@ -1,5 +1,5 @@
 import { Reason, ReasonSchema } from '#gen/users/v1/reasons_pb.js';
-import { domainError } from '../../../kernel/bus/errors.ts';
+import { domainError, type FieldViolation } from '../../../kernel/bus/errors.ts';
 
 export class EmailTaken extends domainError(ReasonSchema, Reason.EMAIL_TAKEN) {
   override readonly resource: { readonly type: string; readonly name: string };
@@ -44,5 +44,14 @@ export class UserDeleted extends domainError(ReasonSchema, Reason.USER_DELETED) 
 export class LastAdmin extends domainError(ReasonSchema, Reason.LAST_ADMIN) {
   constructor() {
     super('the last active admin cannot be removed');
+  }
+}
+
+export class RoleUnknown extends domainError(ReasonSchema, Reason.ROLE_UNKNOWN) {
+  override readonly violations: readonly FieldViolation[];
+  constructor(roles: readonly string[]) {
+    const description = `must be one of ${roles.join(', ')}`;
+    super(description);
+    this.violations = [{ field: 'role', description }];
   }
 }

@@ -4,7 +4,6 @@ import { CompiledQuery } from 'kysely';
 import pg from 'pg';
 import { pino } from 'pino';
 import { QueryService } from '#gen/users/v1/query_service_pb.js';
-import { permissionsOf } from '../../../../src/kernel/auth/roles.ts';
 import { createBus } from '../../../../src/kernel/bus/bus.ts';
 import { CallGauge } from '../../../../src/kernel/bus/call-gauge.ts';
 import { principalKey } from '../../../../src/kernel/bus/context-keys.ts';
@@ -22,6 +21,7 @@ import { validation } from '../../../../src/kernel/middleware/validation.ts';
 import { services } from '../../../../src/modules/users/services.ts';
 import { createTestDatabase, type TestDatabase } from '../../../support/database.ts';
 import { refusalOf } from '../../../support/errors.ts';
+import { permissionsOf } from '../../../support/roles.ts';
 
 const INSUFFICIENT_PRIVILEGE = '42501';
 const READ_ONLY_TRANSACTION = '25006';

@@ -6,7 +6,7 @@ import { QueryService } from '#gen/users/v1/query_service_pb.js';
 import type { EmbeddedCluster } from '../../../../src/embedded-postgres/embedded-cluster.ts';
 import { startEmbeddedCluster } from '../../../../src/embedded-postgres/start-embedded-cluster.ts';
 import { until } from '../../../embedded-postgres/cluster-harness.ts';
-import { createTemplate, createTestDatabase } from '../../../support/database.ts';
+import { createTestDatabase } from '../../../support/database.ts';
 import { refusalOf } from '../../../support/errors.ts';
 import { signUp } from '../../../support/people.ts';
 import { processesIn, signalAll } from '../../../support/processes.ts';
@@ -22,7 +22,6 @@ beforeAll(async () => {
   const dataDir = stack.use(temporaryDataDir());
   cluster = await startEmbeddedCluster({ dataDir: dataDir.path, settings: { fsync: 'off', full_page_writes: 'off' } });
   stack.defer(() => cluster.stop());
-  await createTemplate(cluster.connections);
   app = await startTestApp({ on: await createTestDatabase(cluster.connections) });
   stack.defer(() => app.stop());
   userId = (await signUp(app)).id;

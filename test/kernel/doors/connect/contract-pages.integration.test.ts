@@ -4,10 +4,10 @@ import { request } from 'node:http';
 import { fromBinary } from '@bufbuild/protobuf';
 import { FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { ROLES } from '../../../../src/kernel/auth/roles.ts';
 import { contractFolder } from '../../../../src/kernel/contracts/contract-folder.ts';
 import { contractPages } from '../../../../src/kernel/doors/connect/contract-pages.ts';
 import { createConnectDoor } from '../../../../src/kernel/doors/connect/door.ts';
+import { roles } from '../../../../src/roles.ts';
 import { conformanceService } from '../../../support/conformance-service.ts';
 
 let foldersMade = 0;
@@ -15,7 +15,7 @@ const door = createConnectDoor({
   ...conformanceService(),
   routes: contractPages(() => {
     foldersMade += 1;
-    return contractFolder({ roles: ROLES });
+    return contractFolder({ roles });
   }),
 });
 let url = '';
@@ -39,7 +39,7 @@ describe('/contracts/', () => {
     const list = await get('/contracts/');
     expect(list.headers.get('content-type')).toBe('text/html; charset=utf-8');
     const paths = [...(await list.text()).matchAll(/<li><a href="([^"]+)">/g)].map(([, path]) => path ?? '');
-    expect(paths).toEqual(contractFolder({ roles: ROLES }).map(({ path }) => path));
+    expect(paths).toEqual(contractFolder({ roles }).map(({ path }) => path));
 
     const types = new Map<string, string | null>();
     for (const path of paths) {
@@ -68,7 +68,7 @@ describe('/contracts/', () => {
   it('gives the whole folder as one archive', async () => {
     const archive = Buffer.from(await (await get('/contracts.tar.gz')).arrayBuffer());
     const names = execFileSync('tar', ['-tzf', '-'], { input: archive, encoding: 'utf8' }).trim().split('\n');
-    expect(names).toEqual(contractFolder({ roles: ROLES }).map(({ path }) => `contracts/${path}`));
+    expect(names).toEqual(contractFolder({ roles }).map(({ path }) => `contracts/${path}`));
   });
 
   it.each(['/contracts/', '/contracts/openapi.json', '/contracts.tar.gz'])(

@@ -49,7 +49,7 @@ describe('replayCommand', () => {
       (onHeader: Headers) => asAdmin(app).changeName({ userId: user.id, name: 'x', expectedVersion: 9n }, { onHeader }),
       (onHeader: Headers) =>
         app.client(CommandService, { roles: ['auditor'] }).suspendUser({ userId: user.id, reason: 'x' }, { onHeader }),
-      (onHeader: Headers) => asAdmin(app).grantRole({ userId: user.id, role: 'king' }, { onHeader }),
+      (onHeader: Headers) => asAdmin(app).grantRole({ userId: user.id, role: '' }, { onHeader }),
       // Nothing to change is nothing to change again.
       (onHeader: Headers) => asAdmin(app).changeName({ userId: user.id, name: user.name }, { onHeader }),
     ];

@@ -21,7 +21,7 @@ describe('grantRole', () => {
   it('refuses a role that there is none of', () =>
     given(ada)
       .when(grantRole, { userId: ada.id, role: 'king' })
-      .then(refused('INVALID_REQUEST', { fields: ['role'] })));
+      .then(refused('ROLE_UNKNOWN', { fields: ['role'] })));
 
   it('refuses a deleted user', () =>
     given(person('Ada', deleted)).when(grantRole, { userId: ada.id, role: 'admin' }).then(refused('USER_DELETED')));

@@ -22,9 +22,11 @@ describe('roles', () => {
     expect(users).toHaveLength(1);
   });
 
-  it('that do not exist are refused by the contract', async () => {
-    const { id } = await signUp(app);
-    expect(await refusalOf(asAdmin(app).grantRole({ userId: id, role: 'emperor' }))).toMatchObject({ fields: ['role'] });
+  it('that the service does not have are refused, granted or revoked', async () => {
+    const { id: userId } = await signUp(app);
+    const refused = { code: 'InvalidArgument', reason: 'ROLE_UNKNOWN', fields: ['role'] };
+    expect(await refusalOf(asAdmin(app).grantRole({ userId, role: 'emperor' }))).toMatchObject(refused);
+    expect(await refusalOf(asAdmin(app).revokeRole({ userId, role: 'emperor' }))).toMatchObject(refused);
   });
 
   it('need users.admin', async () => {

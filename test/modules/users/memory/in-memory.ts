@@ -1,6 +1,7 @@
 import type { UsersContext } from '../../../../src/modules/users/commands/context.ts';
 import { RECENT_LOG_IN_SECONDS } from '../../../../src/modules/users/domain/session-errors.ts';
 import { users } from '../../../../src/modules/users/module.ts';
+import { roles } from '../../../../src/roles.ts';
 import { type InMemory, inMemory } from '../../../../src/testing/index.ts';
 import { memoryPasswords, passwordPolicy } from './passwords.ts';
 import { memorySessions } from './sessions.ts';
@@ -18,6 +19,7 @@ export function usersInMemory(): UsersInMemory {
     uniques: userUniques,
     commandContext: (base, { work }) => ({
       users: memoryUsers(work),
+      roles: Object.keys(roles),
       sessions: memorySessions(work),
       passwords: memoryPasswords,
       passwordPolicy,

@@ -5,7 +5,7 @@ import type { Connection } from '../../../../src/kernel/database/connection.ts';
 import { readEndedSessions } from '../../../../src/modules/users/sessions/ended-sessions.ts';
 import { startEndedSessionWatch } from '../../../../src/modules/users/sessions/session-watch.ts';
 import { ask, startForTest, until } from '../../../embedded-postgres/cluster-harness.ts';
-import { createTemplate, createTestDatabase, type TestDatabase } from '../../../support/database.ts';
+import { createTestDatabase, type TestDatabase } from '../../../support/database.ts';
 import { eventually } from '../../../support/eventually.ts';
 import { temporaryDataDir } from '../../../support/temporary-data-dir.ts';
 
@@ -92,7 +92,6 @@ describe('reading ended sessions', () => {
 it('after a failover that lost transactions, the watch learns of what was ended since, under ids that it has read past', async () => {
   await using dataDir = temporaryDataDir();
   await using cluster = await startForTest({ dataDir: dataDir.path });
-  await createTemplate(cluster.connections);
   const database = await createTestDatabase(cluster.connections);
   const name = database.connections.reader.database ?? '';
   const here = (connection: Connection): Connection => ({ ...connection, database: name });

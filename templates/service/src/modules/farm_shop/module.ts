@@ -9,6 +9,7 @@ import { services } from './services.ts';
 export const farmShop = defineModule({
   name: 'farm_shop',
   services,
+  permissions: { 'farm_shop.read': 'Read every jam jar', 'farm_shop.write': 'Change every jam jar' },
   aggregates: [JamJarType],
   events: [file_farm_shop_v1_events],
   migrations,

@@ -1,0 +1,91 @@
+import { describe, expect, it } from '@jest/globals';
+import { application } from '../../src/app.ts';
+import { checkModules, moduleProblems } from '../../src/kernel/check-modules.ts';
+import { contractDescriptors } from '../../src/kernel/contracts/descriptors.ts';
+import type { Module } from '../../src/kernel/module.ts';
+import type { Application } from '../../src/kernel/service.ts';
+import { file_notes_v1_events } from '../gen/notes/v1/events_pb.js';
+import { file_notes_v1_notes } from '../gen/notes/v1/notes_pb.js';
+import { notes } from '../modules/notes/module.ts';
+
+const contracts = [...contractDescriptors().files, file_notes_v1_notes, file_notes_v1_events];
+const roles = { ...application.roles, reader: ['notes.read'] };
+const service: Application = { ...application, modules: [...application.modules, notes], roles };
+const having = (module: Partial<Module>): Application => ({
+  ...service,
+  modules: [...application.modules, { ...notes, ...module }],
+});
+
+describe('the check of modules', () => {
+  it('finds nothing where nothing is wrong', () => {
+    expect(moduleProblems(service, contracts)).toEqual([]);
+    expect(moduleProblems({ ...application, modules: [] }, contractDescriptors().files)).toEqual([
+      expect.stringContaining('the role auditor holds users.read, which no module declares'),
+      expect.stringContaining('the role auditor holds audit.read'),
+    ]);
+  });
+
+  it.each<[string, Application, string]>([
+    [
+      'a module that is not registered',
+      { ...service, modules: application.modules, roles: application.roles },
+      'no module serves notes.v1.CommandService: list the module notes of src/modules/notes/module.ts in src/app.ts',
+    ],
+    [
+      'a permission that no role can hold',
+      { ...service, roles: { ...application.roles, admin: ['users.read'] } },
+      'no role holds notes.read: add it to a role in src/app.ts',
+    ],
+    [
+      'a permission of a contract that no module declares',
+      { ...having({ permissions: {} }), roles: application.roles },
+      'notes.v1.QueryService/GetNote asks for notes.read, which no module declares: add it to the `permissions` of src/modules/notes/module.ts',
+    ],
+    [
+      'a permission of a role that no module declares',
+      { ...service, roles: { ...roles, clerk: ['notes.raed'] } },
+      'the role clerk holds notes.raed, which no module declares: correct it in the roles of src/app.ts',
+    ],
+    [
+      'events that are not listed',
+      having({ events: [] }),
+      'notes/v1/events.proto is not in the `events` of src/modules/notes/module.ts',
+    ],
+    [
+      'an rpc of two modules',
+      {
+        ...service,
+        modules: [...service.modules, { ...notes, name: 'more', aggregates: [], events: [], permissions: {}, migrations: [] }],
+      },
+      'notes.v1.CommandService is served by the modules notes and more: take it out of one',
+    ],
+    [
+      'an aggregate of two modules',
+      {
+        ...service,
+        modules: [...service.modules, { ...notes, name: 'more', services: [], owner: {}, permissions: {}, migrations: [] }],
+      },
+      'the aggregate notes.v1.Note is in the modules notes and more: take it out of one',
+    ],
+    ['an owner that nobody tells', having({ owner: {} }), 'is for the owner of `note_id`: add `owner: { note_id: … }`'],
+    [
+      'an owner that no rule names',
+      having({ owner: { ...notes.owner, book_id: async () => undefined } }),
+      'src/modules/notes/module.ts tells the owner of `book_id`, and no access rule of the module names it',
+    ],
+    ['a name that is that of the kernel', having({ name: 'cqrs' }), 'cqrs cannot be the name of a module'],
+    [
+      'a module that is listed twice',
+      { ...service, modules: [...service.modules, notes] },
+      'the module notes is listed twice in src/app.ts',
+    ],
+    [
+      'a handler that is missing',
+      having({ services: notes.services.map((one) => ({ ...one, handlers: {} })) }),
+      'notes.v1.CommandService/AddNote has no handler',
+    ],
+  ])('names %s, with the file and what to do', (_, wrong, problem) => {
+    expect(moduleProblems(wrong, contracts)).toEqual(expect.arrayContaining([expect.stringContaining(problem)]));
+    expect(() => checkModules(wrong, contracts)).toThrow('The modules cannot be served:');
+  });
+});
