@@ -159,8 +159,11 @@ export class UnitOfWork {
     this.#earlier = parts.earlier;
   }
 
-  /** Loads an aggregate by its id. What it records is stored at `commit`. */
+  /** Loads an aggregate by its id: the same object each time. What it records is stored at `commit`. */
   async find<A extends object>(type: AggregateType<A>, id: string): Promise<A | undefined> {
+    // Loaded again, it would be as it is stored, and what was changed in it would be lost.
+    const known = this.#tracked.find((tracked) => tracked.type.name === type.name && type.id(tracked.aggregate as A) === id);
+    if (known) return known.aggregate as A;
     const sql = this.#sql(type);
     const { select, selectForUpdate, tree } = sql;
     if (this.#earlier) await this.#lockAgain(this.#earlier);
