@@ -12,17 +12,20 @@ export interface Caller extends Disposable {
 /** `options` are those of the grpc-js channel. */
 export function callerWith(token: string, address: string, options: Parameters<typeof grpcJsTransport>[1] = {}): Caller {
   const transport = grpcJsTransport(address, options);
-  const withToken: Transport = {
-    ...transport,
-    unary(method, signal, timeoutMs, header, input, contextValues) {
-      const headers = new Headers(header);
-      headers.set('authorization', `Bearer ${token}`);
-      return transport.unary(method, signal, timeoutMs, headers, input, contextValues);
-    },
-  };
+  const ours = withToken(transport, token);
   return {
-    commands: createClient(CommandService, withToken),
-    queries: createClient(QueryService, withToken),
+    commands: createClient(CommandService, ours),
+    queries: createClient(QueryService, ours),
     [Symbol.dispose]: () => transport.close(),
   };
 }
+
+/** The same transport, for unary calls with a token. */
+export const withToken = (transport: Transport, token: string): Transport => ({
+  ...transport,
+  unary(method, signal, timeoutMs, header, input, contextValues) {
+    const headers = new Headers(header);
+    headers.set('authorization', `Bearer ${token}`);
+    return transport.unary(method, signal, timeoutMs, headers, input, contextValues);
+  },
+});

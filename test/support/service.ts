@@ -35,18 +35,19 @@ const END_WITH_PARENT = join(import.meta.dirname, 'end-with-parent.ts');
 /**
  * Starts the program on free ports and resolves when it serves; throws what it said when it does not.
  * Without `dataDir` it has a new one, which `stop` removes. Variables in `env` come before all others. Use it with `await using`,
- * or call `stop` in `afterAll`. It ends with the test's process at the latest. With `openFiles` it may open no more than so many.
+ * or call `stop` in `afterAll`. It ends with the test's process at the latest. With `openFiles` it may open no more than so many. `main`: another program than ours.
  */
 export async function startService(
-  options: { env?: Record<string, string>; dataDir?: string; openFiles?: number } = {},
+  options: { env?: Record<string, string>; dataDir?: string; openFiles?: number; main?: string } = {},
 ): Promise<Service> {
+  const { main = MAIN } = options;
   await using resources = new AsyncDisposableStack();
   const dataDir = options.dataDir ?? resources.use(temporaryDataDir()).path;
   const addresses = { GRPC_ADDRESS: '127.0.0.1:0', HTTP_ADDRESS: '127.0.0.1:0' };
   // All calls of a test come from one address.
   const rates = { RATE_LIMITS: 'sign-up=off,log-in=off' };
   const env = { ...process.env, NODE_OPTIONS: '', ...addresses, ...rates, DATA_DIR: dataDir, ...options.env };
-  const program = [process.execPath, '--import', END_WITH_PARENT, MAIN, 'serve'];
+  const program = [process.execPath, '--import', END_WITH_PARENT, main, 'serve'];
   const limited = ['-c', `ulimit -n ${options.openFiles}; exec "$@"`, 'limited', ...program];
   const [command = '', ...args] = options.openFiles === undefined ? program : ['bash', ...limited];
   const child = spawn(command, args, { env });
@@ -95,7 +96,7 @@ export async function startService(
     log,
     terminal,
     adminToken: async () => {
-      const { stdout } = await promisify(execFile)(process.execPath, [MAIN, 'token', '--role', 'admin'], { env });
+      const { stdout } = await promisify(execFile)(process.execPath, [main, 'token', '--role', 'admin'], { env });
       return stdout.trim();
     },
     stop: async () => {

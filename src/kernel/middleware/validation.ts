@@ -1,15 +1,15 @@
-import { create, createRegistry, type DescMessage, hasOption } from '@bufbuild/protobuf';
+import { create, type DescMessage, hasOption } from '@bufbuild/protobuf';
 import { pathToString } from '@bufbuild/protobuf/reflect';
-import { CompilationError, createValidator, type Violation } from '@bufbuild/protovalidate';
+import { CompilationError, type Violation } from '@bufbuild/protovalidate';
 import {
   field as fieldRules,
   message as messageRules,
   oneof as oneofRules,
 } from '@bufbuild/protovalidate/gen/buf/validate/validate_pb.js';
-import { file_cqrs_v1_text as textRules } from '#gen/cqrs/v1/text_pb.js';
 import type { Message } from '../bus/call.ts';
 import { type FieldViolation, InvalidRequest } from '../bus/errors.ts';
 import { type Around, busMiddleware, type Middleware, type Need } from '../bus/middleware.ts';
+import { requestValidator } from '../contracts/request-validator.ts';
 import { textFormOf } from '../contracts/text-form.ts';
 
 const NEEDS: readonly Need[] = [
@@ -28,7 +28,7 @@ const MAX_LISTED = 19;
  * It throws for a contract with a rule that cannot be compiled.
  */
 export function validation(): Middleware {
-  const validator = createValidator({ registry: createRegistry(textRules), regexMatch: matches });
+  const validator = requestValidator();
 
   function refusalOf(type: DescMessage, message: Message): InvalidRequest | undefined {
     const result = validator.validate(type, message);
@@ -85,19 +85,4 @@ function description({ field, rule, ruleId, message }: Violation): string {
   const isSecret = field.some((step) => step.kind === 'field' && step.proto.options?.debugRedact === true);
   const isCustom = rule.some((step) => step.kind === 'extension' || (step.kind === 'field' && step.name.startsWith('cel')));
   return isSecret && isCustom ? `breaks the rule ${ruleId}` : message;
-}
-
-const patterns = new Map<string, RegExp>();
-
-/**
- * The engine's own expressions instead of the linear-time ones that protovalidate brings (RE2), which take 90 ms for a megabyte. The
- * patterns are those of our contracts, and none of them can be made to backtrack.
- */
-function matches(pattern: string, text: string): boolean {
-  let compiled = patterns.get(pattern);
-  if (!compiled) {
-    compiled = new RegExp(pattern, 'u');
-    patterns.set(pattern, compiled);
-  }
-  return compiled.test(text);
 }

@@ -53,6 +53,16 @@ describe('an order', () => {
     expect(await queries.getOrder({ orderId }, STRONG)).toMatchObject({ order: cancelled });
   });
 
+  it('may have a product twice', async () => {
+    const tea = await stocked(app, 10);
+    const { commands } = customer(app);
+    const lines = [2, 3].map((quantity) => ({ productId: tea, quantity }));
+    const { order } = await commands.placeOrder({ lines });
+    expect(await countsOf(app, tea)).toEqual({ available: 5, version: 2, ordered: 5, events: 2, sold: 5 });
+    await commands.cancelOrder({ orderId: order?.id ?? '' });
+    expect(await countsOf(app, tea)).toMatchObject({ available: 10, version: 3, ordered: 0, events: 4 });
+  });
+
   it('that is refused changes nothing, whatever it had taken', async () => {
     const [tea, cup] = [await stocked(app, 10), await stocked(app, 1)];
     const { commands } = customer(app);

@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import type { SigningKey } from '../../auth/signing-key.ts';
+import { type Cut, cutValues, inCut, MarkWentBack, nextCut } from '../../database/cut.ts';
 import { type Batch, batchHash, MAX_BATCH_SIZE, NO_BATCH_BEFORE } from './batch.ts';
 import { placeOf, recordDigest, SEALED_COLUMN_COUNT, SEALED_COLUMNS, SEALED_FORM, TEXT_ROWS } from './canonical-record.ts';
 import { merkleRoot, type Seal, sealLeaf } from './merkle.ts';
@@ -8,8 +9,8 @@ import { type DistrustedBatch, whereToGoOn } from './where-to-go-on.ts';
 
 /** The transaction ids of the database are below those that were sealed: it is a copy by dump, whose ids began anew. */
 export class SealsFromElsewhere extends Error {
-  constructor(mark: string, sealedBelow: string) {
-    super(`the log is sealed below transaction ${sealedBelow}, and the database is at ${mark}: it was restored from a dump`);
+  constructor(cause: MarkWentBack) {
+    super(`the log cannot be sealed on: ${cause.message}. It was restored from a dump`, { cause });
     this.name = 'SealsFromElsewhere';
   }
 }
@@ -23,20 +24,10 @@ interface Sealed extends Seal {
 /** Ends a transaction at once, with nothing done, when another instance is sealing. */
 const TRY_LOCK = `select pg_try_advisory_xact_lock(hashtext('cqrs.command_seal')) as locked`;
 
-/** Below it, every transaction has ended: what will ever be visible of them is visible now. */
-const MARK = 'select pg_snapshot_xmin(pg_current_snapshot())::text as mark';
-
-/**
- * The records of one cut: of the transactions that have ended since the last one.
- *
- * In the order of `position`. Inside a cut it respects which command came after which: a command that waited for a row that another
- * had changed inserts its record after that one's commit and has the later position, though its transaction id may be lower, because
- * it began first. From one cut to the next the transaction ids respect it: a command that waited for one still under way at the mark
- * ended after the mark too, and is not in the cut before.
- */
+/** The records of a cut: see `Cut`. */
 const cutOf = (besides = ''): string => `declare cut no scroll cursor for
   select ${SEALED_COLUMNS}, record.received_at::text from cqrs.command_log as record
-  where record.transaction_id >= $1::xid8 and record.transaction_id < $2::xid8 ${besides} order by record.position`;
+  where ${inCut('record')} ${besides} order by record.position`;
 const CUT = cutOf();
 
 /** The same without the records that have a seal already, whoever made it: a batch that cannot be trusted lies in between. */
@@ -90,30 +81,30 @@ async function sealCut(
   const start = await whereToGoOn(client, keys ?? new Map([[key.publicJwk.kid, key]]));
   const { sealedBelow } = start;
   if (start.distrusted) onDistrust?.(start.distrusted);
-  const { rows } = await client.query<{ mark: string }>(MARK);
-  const mark = rows[0]?.mark ?? sealedBelow;
-  if (BigInt(mark) < BigInt(sealedBelow)) throw new SealsFromElsewhere(mark, sealedBelow);
+  const cut = await nextCut(client, sealedBelow).catch((error: unknown) => {
+    throw error instanceof MarkWentBack ? new SealsFromElsewhere(error) : error;
+  });
 
-  await client.query(start.distrusted ? CUT_BEHIND_DISTRUSTED : CUT, [sealedBelow, mark]);
+  await client.query(start.distrusted ? CUT_BEHIND_DISTRUSTED : CUT, cutValues(cut));
   const first = await fetchPage(client);
   if (first.length === 0) return 0;
-  return await watch(() => sealPages(client, first, { head: start.head, sealedBelow, mark, key, now }));
+  return await watch(() => sealPages(client, first, { head: start.head, cut, key, now }));
 }
 
 async function sealPages(
   client: pg.PoolClient,
   first: readonly CutRow[],
-  cut: Pick<SealRoundParts, 'key' | 'now'> & { head: Batch | undefined; sealedBelow: string; mark: string },
+  parts: Pick<SealRoundParts, 'key' | 'now'> & { head: Batch | undefined; cut: Cut },
 ): Promise<number> {
-  const { sealedBelow, mark, key, now } = cut;
-  let { head } = cut;
+  const { cut, key, now } = parts;
+  let { head } = parts;
   let sealed = 0;
   let page = first;
   while (page.length > 0) {
     const next = page.length < MAX_BATCH_SIZE ? [] : await fetchPage(client);
     const records = toSealed(page, head?.lastSequence ?? 0);
     // What is below the mark is all sealed with the last batch of the cut, and no sooner.
-    head = nextBatch({ head, records, sealedAt: String(now()), sealedBelow: next.length > 0 ? sealedBelow : mark, key });
+    head = nextBatch({ head, records, sealedAt: String(now()), sealedBelow: next.length > 0 ? cut.from : cut.below, key });
     await write(client, records, head);
     sealed += page.length;
     page = next;

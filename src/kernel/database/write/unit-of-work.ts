@@ -159,11 +159,11 @@ export class UnitOfWork {
     this.#earlier = parts.earlier;
   }
 
-  /** Loads an aggregate by its id; one that the command has already is returned as it is by then. What it records is stored at `commit`. */
+  /** Loads an aggregate by its id: the same object each time. What it records is stored at `commit`. */
   async find<A extends object>(type: AggregateType<A>, id: string): Promise<A | undefined> {
-    // Not read again: its row would take the place of what the command has changed, and its events would stay.
-    const known = this.#tracked.length > 0 ? this.#trackedBy(type, id) : undefined;
-    if (known) return known;
+    // Loaded again, it would be as it is stored, and what was changed in it would be lost.
+    const known = this.#tracked.find((tracked) => tracked.type.name === type.name && type.id(tracked.aggregate as A) === id);
+    if (known) return known.aggregate as A;
     const sql = this.#sql(type);
     const { select, selectForUpdate, tree } = sql;
     if (this.#earlier) await this.#lockAgain(this.#earlier);
@@ -174,12 +174,6 @@ export class UnitOfWork {
     const aggregate = this.#manager.map(type.mapping, row) as A;
     this.#track(type, aggregate, undefined);
     return aggregate;
-  }
-
-  #trackedBy<A extends object>(type: AggregateType<A>, id: string): A | undefined {
-    const isIt = (tracked: Tracked): boolean =>
-      tracked.type.name === type.name && type.id(tracked.aggregate as A).toLowerCase() === id.toLowerCase();
-    return this.#tracked.find(isIt)?.aggregate as A | undefined;
   }
 
   /**

@@ -40,7 +40,8 @@ export async function rerunRecorded(
   if (!route?.rerun) return { obstacle: 'METHOD_UNKNOWN' };
   const { commandId, personalErased, reason } = command;
   const gaps = { commandId, personalErased, invalid: reason === Reason[Reason.INVALID_REQUEST] };
-  const { request: json, standIns, texts } = withStandIns(route.method.input, command.request ?? {}, gaps);
+  const { request: json, standIns, without, texts } = withStandIns(route.method.input, command.request ?? {}, gaps);
+  if (without.length > 0) return { obstacle: personalErased ? 'PERSONAL_ERASED' : 'REASON' };
   const request = messageOf(route, json);
   if (!request) return { obstacle: 'REQUEST_OUTDATED' };
 

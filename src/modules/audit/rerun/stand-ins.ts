@@ -1,22 +1,15 @@
-import {
-  type DescField,
-  type DescMessage,
-  getOption,
-  hasOption,
-  type JsonObject,
-  type JsonValue,
-  ScalarType,
-} from '@bufbuild/protobuf';
-import { base64Encode } from '@bufbuild/protobuf/wire';
-import { field as fieldRules, type StringRules } from '@bufbuild/protovalidate/gen/buf/validate/validate_pb.js';
+import type { DescField, DescMessage, JsonObject, JsonValue } from '@bufbuild/protobuf';
 import { isPersonal, isSecret, REDACTED } from '../../../kernel/bus/redaction.ts';
-import { standInEmail, standInText } from '../../../kernel/bus/rerun.ts';
+import { standInText } from '../../../kernel/bus/rerun.ts';
+import { maxLength, rulesOf, standInFor } from './stand-in.ts';
 
 /** A request that can be handled again, in the JSON form of protobuf. */
 export interface RebuiltRequest {
   readonly request: JsonObject;
-  /** Paths of the fields that have a stand-in. */
+  /** Paths of the fields whose values are not on record. */
   readonly standIns: readonly string[];
+  /** Those of them that have no stand-in, because none is known that keeps their rules. */
+  readonly without: readonly string[];
   /** The texts that stand in them. */
   readonly texts: ReadonlySet<string>;
 }
@@ -34,11 +27,13 @@ export interface Gaps {
 }
 
 /**
- * Fills the places of secrets, and of personal data that were erased, with values that are no one's, differ from command to command, and
- * keep the rules of their fields on length, form (e-mail, UUID) and choice. A pattern is not kept.
+ * Fills the places of secrets, and of personal data that were erased, with values that are no one's and keep the rules of their fields. Texts
+ * differ from command to command where the rules leave room for that. A field whose rules no such value keeps can say one that does in
+ * the contract, as an `example` of its rules; without one it is left out, and `without` names it.
  */
 export function withStandIns(schema: DescMessage, recorded: JsonObject, gaps: Gaps): RebuiltRequest {
   const standIns: string[] = [];
+  const without: string[] = [];
   const texts = new Set<string>();
 
   function filled(type: DescMessage, json: JsonObject, path: string): JsonObject {
@@ -48,9 +43,11 @@ export function withStandIns(schema: DescMessage, recorded: JsonObject, gaps: Ga
       const value = Object.hasOwn(json, jsonName) ? json[jsonName] : undefined;
       if (isMissing(field, value)) {
         standIns.push(path + name);
-        const standIn = gaps.invalid ? tooLong(field, gaps.commandId) : standInFor(field);
+        const standIn = gaps.invalid ? tooLong(field, gaps.commandId) : standInFor(field, gaps.commandId);
         if (standIn === undefined) delete result[jsonName];
         else result[jsonName] = standIn;
+        if (standIn !== undefined) noteTexts(standIn);
+        else if (!gaps.invalid) without.push(path + name);
       } else if (field.message && value !== undefined) {
         result[jsonName] = filledValue(field.message, value, path + name);
       }
@@ -67,39 +64,16 @@ export function withStandIns(schema: DescMessage, recorded: JsonObject, gaps: Ga
     return isSecret(field) ? value === REDACTED : gaps.personalErased && value === undefined && isPersonal(field);
   }
 
-  function standInFor(field: DescField): JsonValue {
-    if (field.fieldKind === 'list') return [];
-    if (field.fieldKind === 'message' || field.fieldKind === 'map') return {};
-    if (field.fieldKind === 'enum') return field.enum.values.at(-1)?.number ?? 0;
-    if (field.scalar === ScalarType.BOOL) return true;
-    if (field.scalar !== ScalarType.STRING && field.scalar !== ScalarType.BYTES) return 1;
-    const text = textFor(field, gaps.commandId);
-    texts.add(text);
-    return field.scalar === ScalarType.BYTES ? base64Encode(new TextEncoder().encode(text)) : text;
+  function noteTexts(value: JsonValue): void {
+    if (typeof value === 'string') texts.add(value);
+    else if (typeof value === 'object' && value !== null) Object.values(value).forEach(noteTexts);
   }
 
-  return { request: filled(schema, recorded, ''), standIns, texts };
-}
-
-function textFor(field: DescField, commandId: string): string {
-  const rules = stringRules(field);
-  if (!rules) return standInText(commandId);
-  if (rules.wellKnown.case === 'email') return standInEmail(commandId);
-  if (rules.wellKnown.case === 'uuid') return commandId;
-  if (rules.in[0] !== undefined) return rules.in[0];
-  const longest = maxLength(rules);
-  return standInText(commandId).padEnd(Number(rules.minLen), '.').slice(0, longest);
+  return { request: filled(schema, recorded, ''), standIns, without, texts };
 }
 
 function tooLong(field: DescField, commandId: string): string | undefined {
-  const rules = stringRules(field);
-  const longest = rules && maxLength(rules);
+  const rules = rulesOf(field)?.type;
+  const longest = rules?.case === 'string' ? maxLength(rules.value) : undefined;
   return longest === undefined ? undefined : standInText(commandId).padEnd(longest + 1, '.');
-}
-
-const maxLength = ({ maxLen }: StringRules): number | undefined => (maxLen > 0n ? Number(maxLen) : undefined);
-
-function stringRules(field: DescField): StringRules | undefined {
-  const { type } = hasOption(field, fieldRules) ? getOption(field, fieldRules) : {};
-  return type?.case === 'string' ? type.value : undefined;
 }

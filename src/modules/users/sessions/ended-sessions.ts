@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { hasGoneBack, MARK, SINCE_MARK } from '../../../kernel/database/cut.ts';
 import { type ClosedSession, type EndedRead, type EndedSessions, REMEMBERED_MS } from './session-watch.ts';
 
 /** What was read, and where: on which history of the database, and up to which of its transactions. */
@@ -17,14 +18,14 @@ interface Reading {
  */
 const readingOf = (condition: string): string => `select
     (select system_identifier from pg_control_system()) || '/' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) as history,
-    pg_snapshot_xmin(pg_current_snapshot())::text as xmin,
+    ${MARK}::text as xmin,
     (select coalesce(json_agg(json_build_object('userId', user_id, 'epoch', epoch, 'keptSession', kept_session)), '[]')
       from read.ended_session where ${condition}) as ended,
     (select coalesce(json_agg(json_build_object('userId', user_id, 'session', session_id)), '[]')
       from read.closed_session where ${condition}) as closed`;
 
 const BY_TIME = readingOf(`ended_at > now() - $1 * interval '1 millisecond'`);
-const BY_TRANSACTION = readingOf('transaction_id >= $1::xid8');
+const BY_TRANSACTION = readingOf(SINCE_MARK);
 
 /** Bounded, because the next read waits for this one, in milliseconds. */
 const PATIENCE = 2_000;
@@ -32,7 +33,7 @@ const PATIENCE = 2_000;
 /**
  * Reads read.ended_session and read.closed_session for the watch over ended sessions.
  *
- * The mark is the oldest transaction still under way at the read before (`pg_snapshot_xmin`): whatever was not visible then has that
+ * The mark is the oldest transaction still under way at the read before (see `Cut`): whatever was not visible then has that
  * id or a later one, so a slow commit is not missed. It holds for one history of the database only. On another one, or when the ids
  * went back, everything is read again by time.
  */
@@ -48,7 +49,7 @@ export function readEndedSessions(primary: Pick<pg.Pool, 'query'>) {
   return async (mark: string | undefined): Promise<EndedRead> => {
     const [history, xmin = ''] = mark?.split(' ') ?? [];
     let reading = mark === undefined ? undefined : await ask(BY_TRANSACTION, xmin);
-    if (reading?.history !== history || BigInt(reading?.xmin ?? 0) < BigInt(xmin)) reading = undefined;
+    if (reading?.history !== history || hasGoneBack(xmin, reading?.xmin ?? '0')) reading = undefined;
     reading ??= await ask(BY_TIME, REMEMBERED_MS);
     return { ended: reading.ended, closed: reading.closed, mark: `${reading.history} ${reading.xmin}` };
   };

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import type { SigningKey } from '../../../../src/kernel/auth/signing-key.ts';
 import { type BatchRow, batchHash, NEWEST_BATCH, toBatch } from '../../../../src/kernel/command-log/seals/batch.ts';
+import { SEALED_FORM } from '../../../../src/kernel/command-log/seals/canonical-record.ts';
 import { sealRound } from '../../../../src/kernel/command-log/seals/seal-round.ts';
 import { type Sealer, startSealer } from '../../../../src/kernel/command-log/seals/sealer.ts';
 import { signed } from '../../../../src/kernel/command-log/seals/signature.ts';
@@ -146,7 +147,7 @@ describe('sealer', () => {
         `select cqrs.append_seals($1, $2::uuid[], array(select received_at from cqrs.command_log where command_id = any ($2::uuid[])),
            array(select sha256('forged') from unnest($2::uuid[])), sha256('root'),
            (select hash from cqrs.command_seal_batch order by number desc limit 1), sha256('hash'), sha256('signature'), 'forged', now(),
-           pg_snapshot_xmin(pg_current_snapshot()), 2)`,
+           pg_snapshot_xmin(pg_current_snapshot()), ${SEALED_FORM})`,
         [number, ids],
       );
 

@@ -79,6 +79,17 @@ describe('a change without an event', () => {
     expect(await stored(one.id)).toMatchObject([{ name: one.name }]);
   });
 
+  it('is not how a user is left that is loaded twice', async () => {
+    const { id } = await signUp(app);
+    await run(async (work) => {
+      const user = await load(work, id);
+      user.changeName('Changed once', { at: new Date() });
+      expect(await load(work, id)).toBe(user);
+      expect(user.name).toBe('Changed once');
+    });
+    expect(await stored(id)).toMatchObject([{ name: 'Changed once', writes: 2 }]);
+  });
+
   it('is not what a change to what already is, is taken for', async () => {
     const { id, name } = await signUp(app);
     await run(async (work) => (await load(work, id)).changeName(name, { at: new Date() }));

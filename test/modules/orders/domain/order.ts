@@ -23,11 +23,14 @@ export class OrderLine {
   readonly id: string;
   readonly order: Order;
   private readonly product: Product;
+  /** Its place among the lines. */
+  readonly position: number;
   readonly quantity: number;
   readonly unitPriceCents: bigint;
 
-  constructor(order: Order, line: { id: string; product: Product; quantity: number }) {
+  constructor(order: Order, position: number, line: { id: string; product: Product; quantity: number }) {
     this.id = line.id;
+    this.position = position;
     this.order = order;
     this.product = line.product;
     this.quantity = line.quantity;
@@ -69,7 +72,7 @@ export class Order {
     lines: readonly { id: string; product: Product; quantity: number }[];
   }): Order {
     const placed = new Order(order.id, order.customer);
-    for (const line of order.lines) placed._lines.add(new OrderLine(placed, line));
+    for (const [index, line] of order.lines.entries()) placed._lines.add(new OrderLine(placed, index + 1, line));
     placed.record({ type: 'OrderPlaced', customer: order.customer, lines: placed.lines.map(({ fact }) => fact) });
     return placed;
   }
@@ -100,7 +103,7 @@ export class Order {
 
   addLine(line: { id: string; product: Product; quantity: number }): Result<void, OrderCancelled> {
     if (this._status === 'cancelled') return err(new OrderCancelled());
-    const added = new OrderLine(this, line);
+    const added = new OrderLine(this, (this.lines.at(-1)?.position ?? 0) + 1, line);
     this._lines.add(added);
     this.record({ type: 'OrderLineAdded', line: added.fact });
     return ok();

@@ -21,10 +21,11 @@ export class Migration20261130100000Orders extends Migration {
       id uuid primary key,
       order_id uuid not null references orders."order",
       product_id uuid not null references orders.product,
+      position integer not null,
       quantity integer not null check (quantity > 0),
-      unit_price_cents bigint not null
+      unit_price_cents bigint not null,
+      unique (order_id, position)
     )`);
-    this.addSql('create index order_line_order on orders.order_line (order_id)');
     this.addSql(`create table read.order_summary (
       id uuid primary key,
       customer text not null,

@@ -21,7 +21,7 @@ const orderSummary: InlineProjection<Order> = {
     select written.id, written.customer, written.status, written.version, coalesce(lines, '[]')
     from written, lateral (
       select jsonb_agg(jsonb_build_object('id', id, 'product_id', product_id, 'quantity', quantity, 'unit_price_cents', unit_price_cents)
-        order by id) as lines
+        order by position) as lines
       from orders.order_line where order_id = written.id) as line
     on conflict (id) do update set status = excluded.status, version = excluded.version, lines = excluded.lines`,
 };

@@ -1,0 +1,3 @@
+import { runCommandLine } from 'bicameral/cli';
+
+await runCommandLine({ name: 'plain-shop', load: () => import('./app.js') });

@@ -1,0 +1,3 @@
+import { runCommandLine } from 'bicameral/cli';
+
+await runCommandLine({ name: 'shop', description: 'Greets customers.', load: () => import('./app.ts') });
