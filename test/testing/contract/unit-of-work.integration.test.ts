@@ -104,7 +104,7 @@ describe.each([
     const id = await stored();
     await store.run(async (tools) => {
       (await found(tools, id)).changeName('Augusta', { at });
-      const again = await found(tools, id);
+      const again = await found(tools, id.toUpperCase());
       expect(again).toMatchObject({ name: 'Augusta', version: 2 });
       again.grantRole('auditor', { at });
     });
