@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Conflict } from '../../../src/kernel/bus/errors.ts';
-import { ChangeWithoutEvent, UndeclaredChange } from '../../../src/kernel/database/write/unit-of-work.ts';
+import { ChangeWithoutEvent, UndeclaredChange } from '../../../src/kernel/database/write/refused-changes.ts';
 import { User } from '../../../src/modules/users/domain/user.ts';
 import { EmailTaken } from '../../../src/modules/users/domain/user-errors.ts';
 import { UserType } from '../../../src/modules/users/persistence/user-type.ts';
