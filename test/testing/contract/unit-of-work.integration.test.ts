@@ -100,6 +100,18 @@ describe.each([
     expect(await store.run(({ work }) => work.find(UserType, randomUUID()))).toBeUndefined();
   });
 
+  it('finds what it has found already as the command has changed it', async () => {
+    const id = await stored();
+    await store.run(async (tools) => {
+      (await found(tools, id)).changeName('Augusta', { at });
+      const again = await found(tools, id.toUpperCase());
+      expect(again).toMatchObject({ name: 'Augusta', version: 2 });
+      again.grantRole('auditor', { at });
+    });
+    expect(await stateOf(id)).toMatchObject({ name: 'Augusta', roles: ['auditor'], version: 2 });
+    expect(await typesOf(id)).toEqual(['UserCreated', 'UserNameChanged', 'UserRoleGranted']);
+  });
+
   it('keeps nothing of a command that was refused', async () => {
     const id = await stored();
     const before = await stateOf(id);

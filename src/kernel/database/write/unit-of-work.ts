@@ -98,8 +98,8 @@ export class UnitOfWork {
   /** Loads an aggregate by its id: the same object each time. What it records is stored at `commit`. */
   async find<A extends object>(type: AggregateType<A>, id: string): Promise<A | undefined> {
     // Loaded again, it would be as it is stored, and what was changed in it would be lost.
-    const known = this.#tracked.find((tracked) => tracked.type.name === type.name && type.id(tracked.aggregate as A) === id);
-    if (known) return known.aggregate as A;
+    const known = this.#tracked.length > 0 ? this.#known(type, id) : undefined;
+    if (known) return known;
     const sql = this.#sql(type);
     const { select, selectForUpdate, tree } = sql;
     if (this.#earlier) await this.#lockAgain(this.#earlier);
@@ -110,6 +110,13 @@ export class UnitOfWork {
     const aggregate = this.#manager.map(type.mapping, row) as A;
     this.#track(type, aggregate, undefined);
     return aggregate;
+  }
+
+  /** What the command has already, by its id in either case: PostgreSQL reads UUIDs so (RFC 9562, 4). */
+  #known<A extends object>(type: AggregateType<A>, id: string): A | undefined {
+    const isIt = (tracked: Tracked): boolean =>
+      tracked.type.name === type.name && type.id(tracked.aggregate as A).toLowerCase() === id.toLowerCase();
+    return this.#tracked.find(isIt)?.aggregate as A | undefined;
   }
 
   /**
