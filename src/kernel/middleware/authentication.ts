@@ -12,7 +12,7 @@ import { watchedAnswer } from '../bus/watched-stream.ts';
 const NEEDS: readonly Need[] = [
   { name: 'errors', because: 'a call with an invalid token gets a typed error' },
   { name: 'deadline', because: 'a look-up of the token must not outlast the call' },
-  { name: 'audit', because: 'a refused command is recorded', of: 'command' },
+  { name: 'recording', because: 'a refused command is recorded', of: 'command' },
 ];
 
 /**

@@ -27,7 +27,7 @@ export const KEY_HEADER = 'idempotency-key';
 export const REPLAYED_HEADER = 'cqrs-replayed';
 
 const NEEDS: readonly Need[] = [
-  { name: 'audit', because: 'an answer that is given again is recorded as such' },
+  { name: 'recording', because: 'an answer that is given again is recorded as such' },
   { name: 'authorization', because: 'a key belongs to a caller, and reveals an answer' },
 ];
 

@@ -11,7 +11,7 @@ import type { RateCounter, RateCounters, RateOverrides } from '../database/limit
 
 const BY_NETWORK: readonly Need[] = [
   { name: 'errors', because: 'a call above the rate gets a typed error' },
-  { name: 'audit', because: 'a refused command is recorded', of: 'command' },
+  { name: 'recording', because: 'a refused command is recorded', of: 'command' },
 ];
 const BY_PRINCIPAL: readonly Need[] = [{ name: 'authentication', because: 'calls are counted by their caller' }];
 
