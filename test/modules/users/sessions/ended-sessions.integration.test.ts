@@ -38,7 +38,14 @@ describe('reading ended sessions', () => {
     await database.drop();
   });
 
-  const end = async (): Promise<string> => (await database.query<{ id: string }>(END))[0]?.id ?? '';
+  const BELOW_MARK = `select pg_snapshot_xmin(pg_current_snapshot()) > max(transaction_id) as below from read.ended_session`;
+
+  /** Ends one, and waits for what other tests have under way with a lower id: it would be read again. */
+  const end = async (): Promise<string> => {
+    const [row] = await database.query<{ id: string }>(END);
+    await eventually(async () => expect(await database.query(BELOW_MARK)).toEqual([{ below: true }]));
+    return row?.id ?? '';
+  };
 
   it('gives all at first, then what came since the mark, closed sessions too', async () => {
     const read = readEndedSessions(primary);
