@@ -49,6 +49,10 @@ export async function runCommandLine(
     .addHelpText('after', '\nThe embedded PostgreSQL stays up meanwhile. A contract that changes is generated from first.')
     .action(async (options: { inspect?: string | true }) => (await import('./dev/dev.ts')).dev(environment, options));
   program
+    .command('check')
+    .description('Check that modules, roles and contracts fit together. Needs no database.')
+    .action(async () => (await import('./check.ts')).check(service));
+  program
     .command('dev-service', { hidden: true })
     .action(async () => (await import('./dev/dev-service.ts')).devService(service, environment));
 

@@ -12,7 +12,7 @@ import { watchedAnswer } from '../bus/watched-stream.ts';
 const NEEDS: readonly Need[] = [
   { name: 'errors', because: 'a token that does not count is told by a typed error' },
   { name: 'deadline', because: 'a token can have to be looked up, which must not outlast the call' },
-  { name: 'audit', because: 'a command that is refused goes on record', of: 'command' },
+  { name: 'recording', because: 'a command that is refused goes on record', of: 'command' },
 ];
 
 /**

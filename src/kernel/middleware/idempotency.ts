@@ -27,7 +27,7 @@ export const KEY_HEADER = 'idempotency-key';
 export const REPLAYED_HEADER = 'cqrs-replayed';
 
 const NEEDS: readonly Need[] = [
-  { name: 'audit', because: 'an answer that is given again goes on record as such' },
+  { name: 'recording', because: 'an answer that is given again goes on record as such' },
   { name: 'authorization', because: 'a key is the key of a caller, and tells an answer' },
 ];
 

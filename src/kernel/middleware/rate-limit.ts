@@ -11,7 +11,7 @@ import type { RateCounter, RateCounters, RateOverrides } from '../database/limit
 
 const BY_NETWORK: readonly Need[] = [
   { name: 'errors', because: 'a call that comes too soon is told so by a typed error' },
-  { name: 'audit', because: 'a command that is refused goes on record', of: 'command' },
+  { name: 'recording', because: 'a command that is refused goes on record', of: 'command' },
 ];
 const BY_PRINCIPAL: readonly Need[] = [{ name: 'authentication', because: 'calls are counted by who makes them' }];
 

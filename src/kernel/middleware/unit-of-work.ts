@@ -13,7 +13,7 @@ import { targetAttributes } from '../telemetry/call-span.ts';
 import { inSpan } from '../telemetry/spans.ts';
 
 const NEEDS: readonly Need[] = [
-  { name: 'audit', because: 'what a command did is committed together with its record' },
+  { name: 'recording', because: 'what a command did is committed together with its record' },
   { name: 'retry', because: 'a command that lost against another one runs again in a transaction of its own' },
 ];
 
@@ -64,6 +64,6 @@ async function rehearsed(work: UnitOfWork, ending: CommandEnding, answer: Answer
 
 function attemptOf(call: Call): CommandAttempt {
   const attempt = call.contextValues.get(commandAttemptKey);
-  if (!attempt) throw new Error('the pipeline has no audit');
+  if (!attempt) throw new Error('the pipeline records no commands');
   return attempt;
 }

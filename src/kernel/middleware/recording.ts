@@ -20,7 +20,7 @@ const NEEDS: readonly Need[] = [
  * It stands inside the deadline, so that a command has one record, made when its work has ended: a COMMIT under way may still succeed
  * after the caller was told that the deadline has passed.
  */
-export function audit(recorder: Pick<CommandRecorder, 'record'>, refusals: Pick<RefusalTally, 'admit'>): Middleware {
+export function recording(recorder: Pick<CommandRecorder, 'record'>, refusals: Pick<RefusalTally, 'admit'>): Middleware {
   const around: Around = (next) => async (call) => {
     const dryRun = dryRunOf(call);
     const attempt = new CommandAttempt(call, { dryRun: dryRun === true });
@@ -38,5 +38,5 @@ export function audit(recorder: Pick<CommandRecorder, 'record'>, refusals: Pick<
     answer.setHeader(COMMAND_ID_HEADER, answer.commandId ?? call.id);
     return answer;
   };
-  return busMiddleware('audit', () => around, NEEDS);
+  return busMiddleware('recording', () => around, NEEDS);
 }
