@@ -7,8 +7,8 @@ import type { CommandRecorder } from '../command-log/command-recorder.ts';
 import type { RefusalTally } from '../command-log/refusal-tally.ts';
 
 const NEEDS: readonly Need[] = [
-  { name: 'errors', because: 'a caller whose command cannot be recorded is told so by a typed error' },
-  { name: 'deadline', because: 'a command has one record, made when its work has ended, and that can be after its deadline' },
+  { name: 'errors', because: 'a caller whose command cannot be recorded gets a typed error' },
+  { name: 'deadline', because: 'the one record of a command is made when its work has ended, which can be after its deadline' },
 ];
 
 /**

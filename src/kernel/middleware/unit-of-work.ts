@@ -13,8 +13,8 @@ import { targetAttributes } from '../telemetry/call-span.ts';
 import { inSpan } from '../telemetry/spans.ts';
 
 const NEEDS: readonly Need[] = [
-  { name: 'recording', because: 'what a command did is committed together with its record' },
-  { name: 'retry', because: 'a command that lost against another one runs again in a transaction of its own' },
+  { name: 'recording', because: 'the changes of a command commit together with its record' },
+  { name: 'retry', because: 'a command that lost against another runs again in a new transaction' },
 ];
 
 /**
