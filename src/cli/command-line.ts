@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import type { Environment } from '../kernel/config.ts';
+import type { Environment } from '../kernel/settings.ts';
 import { escapedText } from '../kernel/telemetry/escaped-text.ts';
 import type { Sdk } from '../kernel/telemetry/sdk.ts';
 import { addLogCommands } from './audit/log-commands.ts';
