@@ -105,9 +105,9 @@ function configOf(
 /** Makes tokens as the service itself does; undefined for nobody. */
 async function tokensOf(
   { signingKeys }: Config,
-  { roles: known }: Application,
+  { name, roles: known }: Application,
 ): Promise<(caller: Caller | { readonly token: string }) => Promise<string | undefined>> {
-  const issuer = createAccessTokenIssuer((await loadKeyRing(signingKeys)).current);
+  const issuer = createAccessTokenIssuer((await loadKeyRing(signingKeys)).current, name);
   return async (caller) => {
     if ('token' in caller) return caller.token;
     if (caller.permissions) throw new TypeError('over the wire a caller has roles, and these have permissions: name `roles`');
