@@ -30,11 +30,11 @@ export default {
     ),
     rule(
       'domain-is-pure',
-      'Business rules are tested without anything: the domain imports itself, the reasons of its contract, the kernel and neverthrow.',
+      'Business rules are tested without anything: the domain imports itself, the reasons of its contract, the kernel, neverthrow and the collections of MikroORM.',
       { path: '^src/modules/[^/]+/domain' },
       {
         pathNot:
-          '^src/modules/$1/domain|^src/modules/[^/]+/domain|^gen/[^/]+/v\\d+/reasons_pb\\.|^src/kernel/bus/|^node_modules/neverthrow/',
+          '^src/modules/$1/domain|^src/modules/[^/]+/domain|^gen/[^/]+/v\\d+/reasons_pb\\.|^src/kernel/bus/|^node_modules/(neverthrow|@mikro-orm/core)/',
       },
     ),
     rule(

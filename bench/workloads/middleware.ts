@@ -29,7 +29,7 @@ import { Values } from '../values.ts';
 import type { Findings, Workload } from '../workload.ts';
 
 /** What others stand on cannot be left out alone. */
-const NEEDED = new Set(['audit', 'unit of work']);
+const NEEDED = new Set(['recording', 'unit of work']);
 
 const IN_FLIGHT = 64;
 const CALLS = 20_000;

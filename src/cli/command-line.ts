@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import type { Environment } from '../kernel/config.ts';
+import type { Environment } from '../kernel/settings.ts';
 import { escapedText } from '../kernel/telemetry/escaped-text.ts';
 import type { Sdk } from '../kernel/telemetry/sdk.ts';
 import { addLogCommands } from './audit/log-commands.ts';
@@ -48,6 +48,10 @@ export async function runCommandLine(
     .option('--inspect [address]', 'let a debugger attach to it, by default at 127.0.0.1:9229')
     .addHelpText('after', '\nThe embedded PostgreSQL stays up meanwhile. A contract that changes is generated from first.')
     .action(async (options: { inspect?: string | true }) => (await import('./dev/dev.ts')).dev(environment, options));
+  program
+    .command('check')
+    .description('Check that modules, roles and contracts fit together. Needs no database.')
+    .action(async () => (await import('./check.ts')).check(service));
   program
     .command('dev-service', { hidden: true })
     .action(async () => (await import('./dev/dev-service.ts')).devService(service, environment));

@@ -1,6 +1,7 @@
-import { type Environment, readDatabaseConfig } from '../kernel/config.ts';
+import { readDatabaseConfig } from '../kernel/config/database.ts';
 import { migrate } from '../kernel/database/migrate.ts';
 import { openDatabase } from '../kernel/database/open-database.ts';
+import type { Environment } from '../kernel/settings.ts';
 import { applicationOf, type ServiceProgram } from './program.ts';
 import { createConsoleProgress } from './progress.ts';
 

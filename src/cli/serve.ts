@@ -1,6 +1,8 @@
-import { type Config, ConfigError, type Environment, readConfig } from '../kernel/config.ts';
+import { ConfigError } from '../kernel/config/config-error.ts';
+import { type Config, readConfig } from '../kernel/config.ts';
 import type { DatabaseConfig } from '../kernel/database/open-database.ts';
 import { refuseTaken } from '../kernel/doors/address.ts';
+import type { Environment } from '../kernel/settings.ts';
 import { createLogger } from '../kernel/telemetry/logger.ts';
 import { clearTextWarning } from './clear-text.ts';
 import { firstSignal } from './first-signal.ts';

@@ -4,8 +4,9 @@ import { createGrpcTransport, Http2SessionManager } from '@connectrpc/connect-no
 import { Reason } from '#gen/cqrs/v1/reasons_pb.js';
 import { ErrorInfoSchema } from '#gen/google/rpc/error_details_pb.js';
 import type { AccessToken } from '../kernel/auth/access-token.ts';
-import { type Config, type Environment, readConfig } from '../kernel/config.ts';
+import { type Config, readConfig } from '../kernel/config.ts';
 import { parseAddress } from '../kernel/doors/address.ts';
+import type { Environment } from '../kernel/settings.ts';
 import { clientSpans } from '../kernel/telemetry/client-spans.ts';
 import { localToken } from './local-token.ts';
 import { readTrust, type Trust, type TrustFiles } from './trust.ts';

@@ -1,4 +1,5 @@
-import { type Environment, readConfig } from '../kernel/config.ts';
+import { readConfig } from '../kernel/config.ts';
+import type { Environment } from '../kernel/settings.ts';
 import { localToken } from './local-token.ts';
 import { duration } from './option-values.ts';
 import type { ServiceProgram } from './program.ts';

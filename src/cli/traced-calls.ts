@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
-import { type Environment, sendsTraces } from '../kernel/config.ts';
+import { sendsTraces } from '../kernel/config/telemetry.ts';
+import type { Environment } from '../kernel/settings.ts';
 import { followCalls } from '../kernel/telemetry/active-trace.ts';
 import { escapedText } from '../kernel/telemetry/escaped-text.ts';
 import type { Sdk } from '../kernel/telemetry/sdk.ts';

@@ -1,6 +1,7 @@
 import { on } from 'node:events';
-import { type Environment, readConfig } from '../kernel/config.ts';
+import { readConfig } from '../kernel/config.ts';
 import { type Service, startService } from '../kernel/service.ts';
+import type { Environment } from '../kernel/settings.ts';
 import { createLogger } from '../kernel/telemetry/logger.ts';
 import { explain } from './explain.ts';
 import { firstSignal } from './first-signal.ts';

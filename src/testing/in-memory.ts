@@ -16,6 +16,7 @@ import { validation } from '../kernel/middleware/validation.ts';
 import type { Module } from '../kernel/module.ts';
 import { aggregateTypesOf } from '../kernel/start/modules.ts';
 import { principalBy } from './caller.ts';
+import { prepareMappings } from './mappings.ts';
 import { type KeptEvent, MemoryStore, plainOf, type Unique } from './memory/memory-store.ts';
 import { MemoryUnitOfWork } from './memory/memory-unit-of-work.ts';
 import { type Outcome, type PlainEvent, refusalBy } from './outcome.ts';
@@ -77,6 +78,7 @@ export function inMemory<Context extends CommandContext>(module: Module, options
     throw new TypeError(
       `the module ${module.name} has a \`start\`: give \`inMemory\` its \`parts\`, or a \`commandContext\` that needs none`,
     );
+  prepareMappings(module);
   return { given: (...given) => new Scenario(memoryStage(module, options as InMemoryOptions<never>, given), given) };
 }
 

@@ -8,6 +8,7 @@ export { ExpectationFailed } from './check.ts';
 export { answered, anything, type Expectation, nothing, refused, state } from './expectation.ts';
 export { given, type Recording } from './given.ts';
 export { type InMemory, type InMemoryOptions, type InMemoryTools, inMemory, type Preparation } from './in-memory.ts';
+export { prepareMappings } from './mappings.ts';
 export { type Unique, unique } from './memory/memory-store.ts';
 export { type MemoryUnitOfWork, NoSqlInMemory } from './memory/memory-unit-of-work.ts';
 export type { HistoricEvent, Outcome, PlainEvent, Refusal, StoredAggregate } from './outcome.ts';

@@ -69,7 +69,7 @@ const INVALID: [string, DescMethod, Init, string[]][] = [
   ['a line end in the name', changeName, { userId: id, name: 'Ada\r\nEve' }, ['name']],
   ['a password of 14 characters', createUser, { email, name: 'Ada', password: 'x'.repeat(14) }, ['password']],
   ['a password of 129 characters', createUser, { email, name: 'Ada', password: 'x'.repeat(129) }, ['password']],
-  ['a role that does not exist', grantRole, { userId: id, role: 'root' }, ['role']],
+  ['a role without a name', grantRole, { userId: id, role: '' }, ['role']],
   ['an id that is none', getUser, { userId: '1 or 1=1' }, ['user_id']],
   ['an id in braces', getUser, { userId: `{${id}}` }, ['user_id']],
   ['an id as URN', getUser, { userId: `urn:uuid:${id}` }, ['user_id']],

@@ -1,5 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
-import { ConfigError, DEFAULT_LIMITS, readConfig, readDatabaseConfig } from '../../src/kernel/config.ts';
+import { ConfigError } from '../../src/kernel/config/config-error.ts';
+import { readDatabaseConfig } from '../../src/kernel/config/database.ts';
+import { DEFAULT_LIMITS } from '../../src/kernel/config/limits.ts';
+import { readConfig } from '../../src/kernel/config.ts';
 
 const problemsOf = (environment: Record<string, string>): string => {
   try {

@@ -1,7 +1,7 @@
 import { createClient } from '@connectrpc/connect';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { CommandService } from '../../gen/users/v1/command_service_pb.js';
-import { ConfigError } from '../../src/kernel/config.ts';
+import { ConfigError } from '../../src/kernel/config/config-error.ts';
 import { createTestDatabase } from '../support/database.ts';
 import { refusalOf } from '../support/errors.ts';
 import { grpcJsTransport } from '../support/grpc-js-transport.ts';

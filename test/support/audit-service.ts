@@ -20,10 +20,10 @@ import { unitOfWorkKey } from '../../src/kernel/database/write/unit-of-work.ts';
 import { createWriteSide } from '../../src/kernel/database/write/write-side.ts';
 import { createGrpcDoor } from '../../src/kernel/doors/grpc/door.ts';
 import { inProcessTransport } from '../../src/kernel/doors/in-process.ts';
-import { audit } from '../../src/kernel/middleware/audit.ts';
 import { consistency } from '../../src/kernel/middleware/consistency.ts';
 import { deadline } from '../../src/kernel/middleware/deadline.ts';
 import { errors } from '../../src/kernel/middleware/errors.ts';
+import { recording } from '../../src/kernel/middleware/recording.ts';
 import { retry } from '../../src/kernel/middleware/retry.ts';
 import { unitOfWork } from '../../src/kernel/middleware/unit-of-work.ts';
 import type { AuditCommandContext } from '../../src/modules/audit/commands/context.ts';
@@ -95,7 +95,7 @@ export async function startAuditService({ connections }: TestDatabase): Promise<
     command: [
       errors(unexpected),
       deadline(),
-      audit({ record: async () => {} }, { admit: () => true }),
+      recording({ record: async () => {} }, { admit: () => true }),
       retry(),
       unitOfWork(writes.unitOfWork),
     ],

@@ -182,8 +182,8 @@ export declare type CommandRecord = Message<"audit.v1.CommandRecord"> & {
   issuer: string;
 
   /**
-   * `request` holds less than was sent: long texts and lists of a refused request were cut, or the record stands for many. Unset in records
-   * from before it was kept.
+   * Whether `request` holds less than was sent: long texts and lists of a refused request were cut, or the record stands for many commands.
+   * Unset in records from before this field.
    *
    * @generated from field: optional bool request_excerpt = 26;
    */

@@ -1,6 +1,6 @@
 import { toJsonString } from '@bufbuild/protobuf';
 import { HeadSchema, QueryService } from '#gen/audit/v1/query_service_pb.js';
-import type { Environment } from '../../kernel/config.ts';
+import type { Environment } from '../../kernel/settings.ts';
 import { escapedText } from '../../kernel/telemetry/escaped-text.ts';
 import { serviceClient } from '../service-client.ts';
 import type { TrustFiles } from '../trust.ts';

@@ -3,7 +3,7 @@ import { timestampFromDate } from '@bufbuild/protobuf/wkt';
 import type { Client } from '@connectrpc/connect';
 import { type CommandRecord, CommandRecordSchema } from '#gen/audit/v1/command_record_pb.js';
 import { QueryService } from '#gen/audit/v1/query_service_pb.js';
-import type { Environment } from '../../kernel/config.ts';
+import type { Environment } from '../../kernel/settings.ts';
 import { alignedRows } from '../aligned-rows.ts';
 import { OptionError, time, wholeNumber } from '../option-values.ts';
 import { print } from '../print.ts';

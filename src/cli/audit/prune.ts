@@ -1,6 +1,6 @@
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
 import { CommandService } from '#gen/audit/v1/command_service_pb.js';
-import type { Environment } from '../../kernel/config.ts';
+import type { Environment } from '../../kernel/settings.ts';
 import { escapedText } from '../../kernel/telemetry/escaped-text.ts';
 import { time } from '../option-values.ts';
 import { serviceClient } from '../service-client.ts';

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { Environment } from '../../kernel/config.ts';
+import type { Environment } from '../../kernel/settings.ts';
 import { withTrustOptions } from '../service-options.ts';
 import type { TrustFiles } from '../trust.ts';
 

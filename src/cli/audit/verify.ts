@@ -11,7 +11,7 @@ import {
   type VerifyResult,
   VerifyResultSchema,
 } from '#gen/audit/v1/query_service_pb.js';
-import type { Environment } from '../../kernel/config.ts';
+import type { Environment } from '../../kernel/settings.ts';
 import { escapedText } from '../../kernel/telemetry/escaped-text.ts';
 import { alignedRows } from '../aligned-rows.ts';
 import { createProgressBar } from '../progress-bar.ts';

@@ -5,7 +5,7 @@ import { type CommandRecord, CommandRecordSchema } from '#gen/audit/v1/command_r
 import { QueryService } from '#gen/audit/v1/query_service_pb.js';
 import { Reason } from '#gen/cqrs/v1/reasons_pb.js';
 import { ErrorInfoSchema } from '#gen/google/rpc/error_details_pb.js';
-import type { Environment } from '../../kernel/config.ts';
+import type { Environment } from '../../kernel/settings.ts';
 import { alignedRows } from '../aligned-rows.ts';
 import { wholeNumber } from '../option-values.ts';
 import { print } from '../print.ts';

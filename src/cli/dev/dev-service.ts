@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import type { Environment } from '../../kernel/config.ts';
+import type { Environment } from '../../kernel/settings.ts';
 import type { ServiceProgram } from '../program.ts';
 import { serve } from '../serve.ts';
 import type { DevReport, DevSetup } from './service-process.ts';

@@ -1,5 +1,6 @@
-import { type Environment, readConfig } from '../../kernel/config.ts';
+import { readConfig } from '../../kernel/config.ts';
 import { openDatabase } from '../../kernel/database/open-database.ts';
+import type { Environment } from '../../kernel/settings.ts';
 import { escapedText } from '../../kernel/telemetry/escaped-text.ts';
 import { createLogger } from '../../kernel/telemetry/logger.ts';
 import { firstSignal } from '../first-signal.ts';

@@ -1,7 +1,8 @@
 import { forgetKey } from '../../kernel/auth/known-keys.ts';
-import { type Environment, readConfig } from '../../kernel/config.ts';
+import { readConfig } from '../../kernel/config.ts';
 import { migrate } from '../../kernel/database/migrate.ts';
 import { openDatabase } from '../../kernel/database/open-database.ts';
+import type { Environment } from '../../kernel/settings.ts';
 import { applicationOf, type ServiceProgram } from '../program.ts';
 import { createConsoleProgress } from '../progress.ts';
 

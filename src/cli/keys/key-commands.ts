@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { Environment } from '../../kernel/config.ts';
+import type { Environment } from '../../kernel/settings.ts';
 import type { ServiceProgram } from '../program.ts';
 
 /** Adds the subcommands that look after the signing keys. */

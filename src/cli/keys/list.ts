@@ -1,5 +1,5 @@
 import { listRing } from '../../kernel/auth/key-rotation.ts';
-import type { Environment } from '../../kernel/config.ts';
+import type { Environment } from '../../kernel/settings.ts';
 import { alignedRows } from '../aligned-rows.ts';
 import { ringFolder } from './ring-folder.ts';
 

@@ -1,5 +1,6 @@
 import { RotationRefused } from '../../kernel/auth/key-rotation.ts';
-import { type Environment, readConfig } from '../../kernel/config.ts';
+import { readConfig } from '../../kernel/config.ts';
+import type { Environment } from '../../kernel/settings.ts';
 
 /** Where the ring is. Throws RotationRefused when AUTH_SIGNING_KEY_FILE names a single key. */
 export function ringFolder(environment: Environment): { folder: string; isEmbedded: boolean } {

@@ -1,5 +1,5 @@
 import { prepareKey, retireKey, rotateKeys } from '../../kernel/auth/key-rotation.ts';
-import type { Environment } from '../../kernel/config.ts';
+import type { Environment } from '../../kernel/settings.ts';
 import { ringFolder } from './ring-folder.ts';
 
 /** `bicameral keys prepare` */

@@ -1,4 +1,5 @@
-import { type Environment, readConfig } from '../../kernel/config.ts';
+import { readConfig } from '../../kernel/config.ts';
+import type { Environment } from '../../kernel/settings.ts';
 import { escapedText } from '../../kernel/telemetry/escaped-text.ts';
 import { applicationOf, type ServiceProgram } from '../program.ts';
 import { createProgressBar } from '../progress-bar.ts';

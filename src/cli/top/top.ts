@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Config, type Environment, readConfig } from '../../kernel/config.ts';
+import { type Config, readConfig } from '../../kernel/config.ts';
+import type { Environment } from '../../kernel/settings.ts';
 import type { Snapshot } from '../../kernel/telemetry/metrics/snapshot.ts';
 import { duration } from '../option-values.ts';
 import { print } from '../print.ts';

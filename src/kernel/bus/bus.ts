@@ -145,17 +145,21 @@ function methodProblems(method: DescMethod, handler: AnyHandler | undefined): st
   }
   const isQuery = messageKind(method.parent) === 'query';
   const isSafe = method.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS;
-  if (isQuery && !isSafe) problems.push(`${name} is a query and needs \`option idempotency_level = NO_SIDE_EFFECTS\``);
+  if (isQuery && !isSafe)
+    problems.push(`${name} is a query and needs \`option idempotency_level = NO_SIDE_EFFECTS\` in ${contractOf(method)}`);
   if (!isQuery && isSafe) problems.push(`${name} is a command and cannot be NO_SIDE_EFFECTS`);
   if (!isQuery && method.methodKind !== 'unary') problems.push(`${name} is a command and has to be unary`);
   problems.push(...accessProblems(method), ...limitProblems(method));
   return problems;
 }
 
+/** Where the rpc is declared. */
+const contractOf = (method: DescMethod): string => `${method.parent.file.name}.proto`;
+
 function accessProblems(method: DescMethod): string[] {
   const name = methodName(method);
   const rule = accessRule(method);
-  if (!rule) return [`${name} has no access rule: add \`option (cqrs.v1.access)\` to it`];
+  if (!rule) return [`${name} has no access rule: add \`option (cqrs.v1.access)\` to it in ${contractOf(method)}`];
   return [rule.self, rule.owner].flatMap((named) => {
     const field = method.input.fields.find((candidate) => candidate.name === named);
     if (named === '' || (field?.fieldKind === 'scalar' && field.scalar === ScalarType.STRING)) return [];

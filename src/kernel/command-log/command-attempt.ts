@@ -54,7 +54,7 @@ const KEEPING: ReadonlySet<Outcome> = new Set(['succeeded', 'rejected', 'unauthe
 const REFUSALS: ReadonlySet<Outcome> = new Set(['invalid', 'unauthenticated', 'denied', 'throttled']);
 
 /**
- * Everything that is known of a command under way, from its arrival to its record. Who takes the command in makes it: the audit middleware, or
+ * Everything that is known of a command under way, from its arrival to its record. Who takes the command in makes it: the recording middleware, or
  * a rerun. What it says of the end follows from what it is asked with, an answer or an error, and from the unit of work of the last try.
  */
 export class CommandAttempt {

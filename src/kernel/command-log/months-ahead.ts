@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import type { Logger } from 'pino';
-import { startSweeps } from '../background/sweeps.ts';
+import { type Loop, loop } from '../background/loop.ts';
+import { spread } from '../background/sweeps.ts';
 
 /** How many months of the log have their partition before they begin. */
 export const MONTHS_AHEAD = 24;
@@ -9,7 +10,7 @@ export const EVERY = 6 * 3_600_000;
 
 const MAKE = 'select cqrs.add_command_log_partitions($1) as made';
 
-/** Makes the months of the log that are missing, by the owner's function; answers how many. */
+/** Makes the months of the log that are missing, by the owner's function; returns how many. */
 export async function makeMonthsAhead(pool: Pick<pg.Pool, 'query'>): Promise<number> {
   const { rows } = await pool.query<{ made: number }>(MAKE, [MONTHS_AHEAD]);
   return rows[0]?.made ?? 0;
@@ -22,18 +23,14 @@ export async function makeMonthsAhead(pool: Pick<pg.Pool, 'query'>): Promise<num
 export function startMonthsAhead(
   pool: Pick<pg.Pool, 'query'>,
   { logger, intervalMs = EVERY }: { logger: Pick<Logger, 'info' | 'warn'>; intervalMs?: number },
-): { readonly stop: () => Promise<void> } {
-  async function make(): Promise<void> {
-    const made = await makeMonthsAhead(pool);
-    if (made > 0) logger.info({ made }, 'months of the command log were made');
-  }
-  const first = make().catch((error: unknown) =>
-    logger.warn({ err: error }, 'months of the command log cannot be made; trying again'),
-  );
-  const later = startSweeps({ 'months of the command log': make }, { logger, intervalMs });
-  return {
-    stop: async () => {
-      await Promise.all([first, later.stop()]);
+): Pick<Loop, 'stop'> {
+  return loop({
+    name: 'months of the log',
+    every: () => spread(intervalMs),
+    outage: { logger, fails: 'months of the command log cannot be made', works: 'months of the command log can be made again' },
+    round: async () => {
+      const made = await makeMonthsAhead(pool);
+      if (made > 0) logger.info({ made }, 'months of the command log were made');
     },
-  };
+  });
 }

@@ -29,10 +29,10 @@ export const BUS_METADATA: readonly BusMetadata[] = [
   {
     name: 'idempotency-key',
     where: 'request',
-    rpcs: 'commands, but those that answer a secret',
+    rpcs: 'commands, except those that return a secret',
     appliesTo: takesKey,
     meaning:
-      'Makes it safe to send the command again: with the same key, for 24 hours, it is not done again but answered as before. Another request under the key is refused.',
+      'Makes it safe to send the command again. For 24 hours a command with the same key is not done again: the caller gets the first answer. Another request under the key is refused.',
     schema: { type: 'string', minLength: 1, maxLength: 255, pattern: '^[\\x21-\\x7e]+$' },
   },
   {
@@ -41,7 +41,7 @@ export const BUS_METADATA: readonly BusMetadata[] = [
     rpcs: 'commands that need a token',
     appliesTo: (method) => isCommand(method) && !isAnonymous(method),
     meaning:
-      'With `true` everything runs and is rolled back. The answer, or the error, is the one that it would have been, without secrets.',
+      'With `true` everything runs and is rolled back. The caller gets the answer or the error that the command would have had, without secrets.',
     schema: { type: 'string', enum: ['true', 'false'] },
   },
   {
@@ -50,7 +50,7 @@ export const BUS_METADATA: readonly BusMetadata[] = [
     rpcs: 'queries',
     appliesTo: isQuery,
     meaning:
-      'With `strong` the primary is read, and so everything that was answered before. Without it, a replica can be some milliseconds behind. Another value is refused.',
+      'With `strong` the query reads the primary, and so sees everything that was answered before. Without it, a replica can be some milliseconds behind. Another value is refused.',
     schema: { type: 'string', enum: ['strong'] },
   },
   {
@@ -58,7 +58,7 @@ export const BUS_METADATA: readonly BusMetadata[] = [
     where: 'request',
     rpcs: 'all',
     appliesTo: () => true,
-    meaning: 'W3C Trace Context; its id is in the log of the service and beside the events.',
+    meaning: 'W3C Trace Context. Its id is in the log of the service and beside the events.',
     schema: { type: 'string' },
   },
   {
@@ -66,7 +66,7 @@ export const BUS_METADATA: readonly BusMetadata[] = [
     where: 'answer',
     rpcs: 'all',
     appliesTo: () => true,
-    meaning: 'The span of the call, with errors too, when the service records it.',
+    meaning: 'The span of the call, when the service records it. Errors have it too.',
     schema: { type: 'string' },
   },
   {
@@ -74,7 +74,7 @@ export const BUS_METADATA: readonly BusMetadata[] = [
     where: 'answer',
     rpcs: 'commands',
     appliesTo: isCommand,
-    meaning: 'The id of the record of the command, with errors too.',
+    meaning: 'The id of the record of the command. Errors have it too.',
     schema: { type: 'string', format: 'uuid' },
   },
   {
@@ -82,7 +82,7 @@ export const BUS_METADATA: readonly BusMetadata[] = [
     where: 'answer',
     rpcs: 'commands with a key',
     appliesTo: takesKey,
-    meaning: '`true` when this answer was given before, for this key.',
+    meaning: '`true` when this is the first answer for the key, given again.',
     schema: { type: 'string', enum: ['true'] },
   },
   {

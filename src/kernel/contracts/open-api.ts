@@ -38,7 +38,7 @@ export function openApi(parts: ReferenceParts & { readonly version: string }): J
       title: 'Bicameral',
       version: parts.version,
       description:
-        'The JSON of the Connect protocol (https://connectrpc.com/docs/protocol). What is empty in an answer is left out, and 64-bit numbers are strings. Compare `ErrorInfo.reason` of an error and not its message.',
+        'The JSON of the Connect protocol (https://connectrpc.com/docs/protocol). An answer omits empty fields, and 64-bit numbers are strings. Compare `ErrorInfo.reason` of an error, not its message.',
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: [{ url: '/', description: 'The address of the Connect door, HTTP_ADDRESS.' }],
@@ -46,7 +46,7 @@ export function openApi(parts: ReferenceParts & { readonly version: string }): J
     paths: Object.fromEntries(methods.map((method) => [`/${methodName(method)}`, pathItem(method, parts)])),
     components: {
       securitySchemes: {
-        token: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'The access token that LogIn answers.' },
+        token: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'The access token that LogIn returns.' },
       },
       schemas: { [ERROR]: errorSchema(), ...jsonSchemas(messages, requests) },
     },
@@ -114,7 +114,7 @@ function headers(method: DescMethod): JsonObject[] {
     {
       name: 'connect-timeout-ms',
       in: 'header',
-      description: 'How long the caller waits, in milliseconds. The call ends with DEADLINE_PASSED then.',
+      description: 'How long the caller waits, in milliseconds. After that the call ends with DEADLINE_PASSED.',
       schema: { type: 'integer', minimum: 0 },
     },
   ];
@@ -124,7 +124,7 @@ function answer(method: DescMethod): JsonObject {
   const ours = BUS_METADATA.filter(({ where, appliesTo }) => where === 'answer' && appliesTo(method));
   const isStream = method.methodKind === 'server_streaming';
   return {
-    description: isStream ? 'A stream, which ends with an envelope of its own that holds the error, if any.' : 'Done.',
+    description: isStream ? 'A stream. Its last envelope holds the error, if there is one.' : 'Done.',
     headers: Object.fromEntries(
       ours.map(({ name, meaning, schema }) => [name, { description: meaning, schema: schema as JsonObject }]),
     ),

@@ -3,26 +3,26 @@ export const readme = (): string => README;
 
 const README = `# Contracts
 
-All that a client needs, in any language. Nothing else has to be installed or fetched than the compiler of your language.
+This folder has all that a client needs, in any language. You need nothing else but the compiler of your language.
 
-| file | what it is |
+| file | content |
 | --- | --- |
 | \`proto/\` | the contracts and all that they import, with options for Go, Java and C# |
 | \`reference/\` | every rpc: fields, rules, errors, who may call it |
 | \`errors.md\`, \`errors.json\` | every reason of an error, for people and for programs |
 | \`openapi.json\` | OpenAPI 3.1 of the JSON that Connect speaks |
 | \`contracts.binpb\` | the contracts as a \`google.protobuf.FileDescriptorSet\`, with comments: for grpcurl (\`-protoset\`), Envoy, Postman |
-| \`service-config.json\` | gRPC service config: deadlines, and queries that are sent again when the service is UNAVAILABLE |
-| \`service-config-with-keys.json\` | the same, and commands too: only for clients that send an \`idempotency-key\` with every command that takes one |
+| \`service-config.json\` | gRPC service config: deadlines; queries are sent again when the service is UNAVAILABLE |
+| \`service-config-with-keys.json\` | the same, and commands are sent again too: only for clients that send an \`idempotency-key\` with every command that takes one |
 | \`buf.yaml\` | makes the folder a module of [buf](https://buf.build) |
 
-A service config cannot see metadata. A command without a key may have been done when its answer got lost, and sent again it would be done
-twice; so the first file leaves commands to the client's own code.
+A service config cannot see metadata. If the answer to a command without a key gets lost, the command may have been done, and would be done
+twice when it is sent again. So the first file leaves commands to the client's own code.
 
 ## Compile it
 
-\`proto\` is the one include path. \`google/\` and \`grpc/\` are the files that the gRPC packages of most languages bring along compiled;
-\`buf/validate\` holds the rules, and is imported by what is generated.
+\`proto\` is the only include path. The gRPC packages of most languages bring \`google/\` and \`grpc/\` along, compiled. \`buf/validate\` holds
+the rules, and the generated code imports it.
 
 \`\`\`sh
 # Go: a module called bicameral, in gen/ (go.mod: replace bicameral => ./gen)

@@ -37,16 +37,16 @@ function indexPage(packages: ReadonlyMap<string, readonly DescService[]>, parts:
   );
   return [
     '# Reference',
-    'Made from the contracts by `npm run generate`. A command changes state, a query does not. All of them are served over gRPC, gRPC-Web and\nConnect; a query can be called by GET over Connect. Every reason of an error, and what to do about it: [errors](../errors.md).',
+    '`npm run generate` makes these pages from the contracts. A command changes state, a query does not. All are served over gRPC, gRPC-Web and\nConnect; over Connect, a query can also be called by GET. [Errors](../errors.md) lists every reason of an error, and what to do about it.',
     table(['rpc', 'kind', 'who may call it', 'what it does'], rows),
     '## Metadata',
-    'Keys of gRPC metadata, headers of HTTP. A token, which LogIn answers, is sent as `authorization: Bearer <token>`.',
+    'These are keys of gRPC metadata, or headers of HTTP. Send the token that LogIn returns as `authorization: Bearer <token>`.',
     table(
       ['key', 'where', 'rpcs', 'meaning'],
       BUS_METADATA.map(({ name, where, rpcs, meaning }) => [`\`${name}\``, where, rpcs, meaning]),
     ),
     '## JSON',
-    'Over Connect a message is the JSON form of protobuf: fields in camelCase, times as RFC 3339, 64-bit numbers (`int64`) as strings, what\nis empty left out. A field that the contract does not have is refused.\n',
+    'Over Connect a message is the JSON form of protobuf: fields in camelCase, times as RFC 3339, 64-bit numbers (`int64`) as strings, and no\nempty fields. A field that the contract does not have is refused.\n',
   ].join('\n\n');
 }
 

@@ -1,4 +1,5 @@
 import type { DescService } from '@bufbuild/protobuf';
+import { type Loop, loop } from '../background/loop.ts';
 import { messageKind } from '../bus/convention.ts';
 import type { HttpRoute } from './connect/http-route.ts';
 
@@ -24,7 +25,7 @@ export class Readiness {
   readonly #services: readonly DescService[];
   readonly #dependencies: Dependencies;
   readonly #tell: (name: string, serving: boolean) => void;
-  #timer: NodeJS.Timeout | undefined;
+  #telling: Loop | undefined;
   #isStarted = false;
   #isDraining = false;
 
@@ -40,14 +41,13 @@ export class Readiness {
 
   start(): void {
     this.#isStarted = true;
-    this.#update();
-    this.#timer = setInterval(() => this.#update(), INTERVAL).unref();
+    this.#telling = loop({ name: 'readiness', every: INTERVAL, round: () => this.#update() });
   }
 
   /** From now on nothing is said to serve. */
   drain(): void {
     this.#isDraining = true;
-    clearInterval(this.#timer);
+    void this.#telling?.stop();
     this.#update();
   }
 

@@ -10,9 +10,9 @@ import { ANONYMOUS } from '../bus/principal.ts';
 import { watchedAnswer } from '../bus/watched-stream.ts';
 
 const NEEDS: readonly Need[] = [
-  { name: 'errors', because: 'a token that does not count is told by a typed error' },
-  { name: 'deadline', because: 'a token can have to be looked up, which must not outlast the call' },
-  { name: 'audit', because: 'a command that is refused goes on record', of: 'command' },
+  { name: 'errors', because: 'a call with an invalid token gets a typed error' },
+  { name: 'deadline', because: 'a look-up of the token must not outlast the call' },
+  { name: 'recording', because: 'a refused command is recorded', of: 'command' },
 ];
 
 /**

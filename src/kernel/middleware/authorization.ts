@@ -8,8 +8,8 @@ import { methodName } from '../bus/convention.ts';
 import { type Around, busMiddleware, type Middleware, type Need } from '../bus/middleware.ts';
 
 const NEEDS: readonly Need[] = [
-  { name: 'authentication', because: 'what somebody may do is decided by who they are' },
-  { name: 'validation', because: 'a rule can name a field of the request, which has to be in its form' },
+  { name: 'authentication', because: 'the permissions of a caller follow from who they are' },
+  { name: 'validation', because: 'a rule can name a field of the request, which must have its form' },
 ];
 
 /**

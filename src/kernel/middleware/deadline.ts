@@ -3,7 +3,7 @@ import type { Call, Message } from '../bus/call.ts';
 import { DeadlinePassed } from '../bus/errors.ts';
 import { type Around, busMiddleware, type Middleware, type Need, type Next } from '../bus/middleware.ts';
 
-const NEEDS: readonly Need[] = [{ name: 'errors', because: 'a deadline that passed is told by a typed error' }];
+const NEEDS: readonly Need[] = [{ name: 'errors', because: 'a call past its deadline gets a typed error' }];
 
 /** The longest delay that setTimeout keeps; a later deadline (24 days) needs no timer. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;

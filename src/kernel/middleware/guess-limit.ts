@@ -13,7 +13,7 @@ import { bringsSecret } from '../bus/redaction.ts';
 import { type Count, type Guesses, guessTargets, MOST_GUESSES } from '../database/limits/guesses.ts';
 import type { Guess, Guessing } from '../database/limits/guessing.ts';
 
-const NEEDS: readonly Need[] = [{ name: 'authorization', because: 'only a call that may be made is a guess' }];
+const NEEDS: readonly Need[] = [{ name: 'authorization', because: 'only an allowed call is a guess' }];
 
 /** Wrong guesses in a row of one client that cost no wait. */
 const FREE = 5;

@@ -27,8 +27,8 @@ export const KEY_HEADER = 'idempotency-key';
 export const REPLAYED_HEADER = 'cqrs-replayed';
 
 const NEEDS: readonly Need[] = [
-  { name: 'audit', because: 'an answer that is given again goes on record as such' },
-  { name: 'authorization', because: 'a key is the key of a caller, and tells an answer' },
+  { name: 'recording', because: 'an answer that is given again is recorded as such' },
+  { name: 'authorization', because: 'a key belongs to a caller, and reveals an answer' },
 ];
 
 const RULE = `the header ${KEY_HEADER} has to be 1 to 255 visible ASCII characters, bare or as a quoted string`;

@@ -4,7 +4,7 @@ import { Overloaded } from '../bus/errors.ts';
 import { type Around, busMiddleware, type Middleware, type Need } from '../bus/middleware.ts';
 import { watchedAnswer } from '../bus/watched-stream.ts';
 
-const NEEDS: readonly Need[] = [{ name: 'errors', because: 'a call that is one too many is told so by a typed error' }];
+const NEEDS: readonly Need[] = [{ name: 'errors', because: 'a call beyond the limit gets a typed error' }];
 
 /** The `resource` that OVERLOADED names when this instance is full. */
 export const IN_FLIGHT = 'its turn on this instance';

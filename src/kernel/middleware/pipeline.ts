@@ -12,7 +12,6 @@ import type { ReadSide } from '../database/read/read-side.ts';
 import type { WriteSide } from '../database/write/write-side.ts';
 import type { LogLevels } from '../telemetry/log-levels.ts';
 import type { CallMetrics } from '../telemetry/metrics/call-metrics.ts';
-import { audit } from './audit.ts';
 import { authentication } from './authentication.ts';
 import { authorization, type Owners } from './authorization.ts';
 import { consistency, type ReadingReport } from './consistency.ts';
@@ -24,6 +23,7 @@ import { type CallGauges, loadShedding } from './load-shedding.ts';
 import { logging } from './logging.ts';
 import { metrics } from './metrics.ts';
 import { type RateLimitParts, rateLimit } from './rate-limit.ts';
+import { recording } from './recording.ts';
 import { retry } from './retry.ts';
 import { handlerTrace, tracing } from './tracing.ts';
 import { unitOfWork } from './unit-of-work.ts';
@@ -59,7 +59,7 @@ export interface PipelineParts {
  * others it needs outside of itself, and why.
  *
  * Errors stand inside logging, so that the log has the code the caller got, and outside everything that can fail. What is shed costs
- * next to nothing. Audit stands where every refusal passes it. Calls are counted before anything else is looked at, by network or, where
+ * next to nothing. Recording stands where every refusal passes it. Calls are counted before anything else is looked at, by network or, where
  * a token is needed, by its principal. Nothing is looked up before authorization, and what a limit refuses begins no transaction.
  *
  * Throws PipelineError when an application's own middleware cannot stand where it is to.
@@ -82,7 +82,13 @@ export function createPipelines(parts: PipelineParts): Pipelines {
   ];
   const once = [guessLimit(parts.guesses), idempotency(parts.idempotency)];
   const outages = { commands: new OutageLog('commands', parts.logger), queries: new OutageLog('queries', parts.logger) };
-  const command = [...outer, audit(parts.recorder, parts.refusals), ...admission, ...once, ...execution(parts, outages.commands)];
+  const command = [
+    ...outer,
+    recording(parts.recorder, parts.refusals),
+    ...admission,
+    ...once,
+    ...execution(parts, outages.commands),
+  ];
   const query = [
     ...outer,
     ...admission,
@@ -105,7 +111,7 @@ export function createPipelines(parts: PipelineParts): Pipelines {
  */
 export function rerunPipeline(parts: Pick<PipelineParts, 'validation' | 'writes' | 'owners'>): readonly Middleware[] {
   const list = [parts.validation, authorization(parts.owners), ...execution(parts)];
-  const given = ['errors', 'authentication', 'audit', 'tracing'];
+  const given = ['errors', 'authentication', 'recording', 'tracing'];
   return inOrder([{ name: 'commands that are run again', kind: 'command', list, given }], [])[0]?.list ?? [];
 }
 

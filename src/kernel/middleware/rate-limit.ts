@@ -10,10 +10,10 @@ import { networkOf } from '../bus/network.ts';
 import type { RateCounter, RateCounters, RateOverrides } from '../database/limits/rates.ts';
 
 const BY_NETWORK: readonly Need[] = [
-  { name: 'errors', because: 'a call that comes too soon is told so by a typed error' },
-  { name: 'audit', because: 'a command that is refused goes on record', of: 'command' },
+  { name: 'errors', because: 'a call above the rate gets a typed error' },
+  { name: 'recording', because: 'a refused command is recorded', of: 'command' },
 ];
-const BY_PRINCIPAL: readonly Need[] = [{ name: 'authentication', because: 'calls are counted by who makes them' }];
+const BY_PRINCIPAL: readonly Need[] = [{ name: 'authentication', because: 'calls are counted by their caller' }];
 
 interface Limit {
   readonly rateClass: string;

@@ -43,7 +43,7 @@ function withoutSpans(fillRandom: (bytes: Buffer) => void): Around {
   };
 }
 
-const NEEDS: readonly Need[] = [{ name: 'tracing', because: 'the trace that the handler is to know comes from there' }];
+const NEEDS: readonly Need[] = [{ name: 'tracing', because: 'tracing gives the handler its trace' }];
 
 /** Where the handler of a call is that has an unrecorded span. */
 const unrecordedKey = createContextKey<Context | undefined>(undefined, { description: 'unrecorded span' });

@@ -13,8 +13,8 @@ import { targetAttributes } from '../telemetry/call-span.ts';
 import { inSpan } from '../telemetry/spans.ts';
 
 const NEEDS: readonly Need[] = [
-  { name: 'audit', because: 'what a command did is committed together with its record' },
-  { name: 'retry', because: 'a command that lost against another one runs again in a transaction of its own' },
+  { name: 'recording', because: 'the changes of a command commit together with its record' },
+  { name: 'retry', because: 'a command that lost against another runs again in a new transaction' },
 ];
 
 /**
@@ -64,6 +64,6 @@ async function rehearsed(work: UnitOfWork, ending: CommandEnding, answer: Answer
 
 function attemptOf(call: Call): CommandAttempt {
   const attempt = call.contextValues.get(commandAttemptKey);
-  if (!attempt) throw new Error('the pipeline has no audit');
+  if (!attempt) throw new Error('the pipeline records no commands');
   return attempt;
 }

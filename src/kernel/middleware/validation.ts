@@ -13,8 +13,8 @@ import { requestValidator } from '../contracts/request-validator.ts';
 import { textFormOf } from '../contracts/text-form.ts';
 
 const NEEDS: readonly Need[] = [
-  { name: 'errors', because: 'a request that breaks rules is told so by a typed error' },
-  { name: 'authentication', because: 'what a stranger sends is not worth the time that looking at it takes' },
+  { name: 'errors', because: 'a request that breaks rules gets a typed error' },
+  { name: 'authentication', because: 'the request of a stranger is not worth the time of its rules' },
 ];
 
 /** The rest is counted: a long list of bad elements is one mistake, and an error has to fit into headers. */

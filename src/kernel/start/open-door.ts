@@ -1,4 +1,5 @@
-import { type Config, ConfigError } from '../config.ts';
+import { ConfigError } from '../config/config-error.ts';
+import type { Config } from '../config.ts';
 import type { Door } from '../doors/door.ts';
 import { createMetricsServer } from '../doors/metrics-server.ts';
 import type { Snapshot } from '../telemetry/metrics/snapshot.ts';

@@ -1,7 +1,8 @@
 import { readFile, stat } from 'node:fs/promises';
 import type { Logger } from 'pino';
 import { openFileProblem } from '../auth/private-file.ts';
-import { type Config, ConfigError } from '../config.ts';
+import { ConfigError } from '../config/config-error.ts';
+import type { Config } from '../config.ts';
 import { ServerTls, type TlsFiles, TlsFilesInvalid } from '../doors/tls/server-tls.ts';
 import { watchTlsFiles } from '../doors/tls/watch-tls-files.ts';
 

@@ -38,7 +38,8 @@ export interface KeptEvent {
 }
 
 interface Row {
-  readonly properties: Readonly<Record<string, unknown>>;
+  /** The aggregate as it was stored; what is handed out are copies. */
+  readonly aggregate: object;
   /** How often the row was written. */
   readonly writes: number;
 }
@@ -67,12 +68,12 @@ export class MemoryStore {
   /** A copy of an aggregate, as made of its row, with the number of its writes. */
   load<A extends object>(type: AggregateType<A>, id: string): { aggregate: A; writes: number } | undefined {
     const row = this.#rowsOf(type).get(id.toLowerCase());
-    return row && { aggregate: made(type, row), writes: row.writes };
+    return row && { aggregate: deepCopy(row.aggregate) as A, writes: row.writes };
   }
 
   /** Copies of all aggregates of a type. */
   all<A extends object>(type: AggregateType<A>): A[] {
-    return [...this.#rowsOf(type).values()].map((row) => made(type, row));
+    return [...this.#rowsOf(type).values()].map(({ aggregate }) => deepCopy(aggregate) as A);
   }
 
   writesOf({ name }: { readonly name: string }): number {
@@ -86,12 +87,12 @@ export class MemoryStore {
       if (ofType.name !== type.name) continue;
       const own = value(aggregate);
       const isTaken = [...this.#rowsOf(type)].some(
-        ([other, row]) => other !== id && own !== undefined && value(made(type, row)) === own,
+        ([other, row]) => other !== id && own !== undefined && value(row.aggregate) === own,
       );
       if (isTaken) throw type.violation(constraint, aggregate) ?? new UniqueViolation(constraint);
     }
     const writes = (this.#rowsOf(type).get(id)?.writes ?? 0) + 1;
-    this.#rowsOf(type).set(id, { properties: stateOf(type, aggregate), writes });
+    this.#rowsOf(type).set(id, { aggregate: stored(type, aggregate), writes });
     this.#writes.set(type.name, this.writesOf(type) + 1);
   }
 
@@ -143,13 +144,15 @@ export function plainOf({ schema, stored }: Pick<KeptEvent, 'schema' | 'stored'>
   return plainEvent(schema, fromBinary(schema, bytes));
 }
 
-/** What the mapping stores of an aggregate; what it holds besides, such as its new events, is left out. */
+/** What the mapping stores of an aggregate, by the names of its properties. */
 export function stateOf<A extends object>(type: AggregateType<A>, aggregate: A): Record<string, unknown> {
-  const names = Object.keys(type.mapping.meta.properties);
-  return deepCopy(Object.fromEntries(names.map((name) => [name, Reflect.get(aggregate, name)])));
+  const { properties } = type.mapping.meta;
+  return Object.fromEntries(Object.entries(stored(type, aggregate)).filter(([name]) => name in properties));
 }
 
-function made<A extends object>(type: AggregateType<A>, row: Row): A {
-  const { prototype } = type.mapping.meta.class as { prototype: object };
-  return Object.assign(Object.create(prototype), deepCopy(row.properties));
+/** A copy of an aggregate without what the mapping does not store, such as its new events. */
+function stored<A extends object>(type: AggregateType<A>, aggregate: A): A {
+  const copy = deepCopy(aggregate);
+  for (const name of Object.keys(copy)) if (!(name in type.mapping.meta.properties)) Reflect.deleteProperty(copy, name);
+  return copy;
 }

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Conflict } from '../../kernel/bus/errors.ts';
 import type { AggregateType } from '../../kernel/database/write/aggregate-type.ts';
-import { ChangeWithoutEvent, UndeclaredChange } from '../../kernel/database/write/unit-of-work.ts';
+import { ChangeWithoutEvent, UndeclaredChange } from '../../kernel/database/write/refused-changes.ts';
 import { type MemoryStore, stateOf } from './memory-store.ts';
 import { MemoryTable } from './memory-table.ts';
 

@@ -97,7 +97,7 @@ describe('createBus', () => {
   it('refuses a query that may have side effects', () => {
     const service = renamed(CommandService, 'QueryService');
     expect(problemsOf({ service, handlers: { echo } })).toContain(
-      'conformance.v1.CommandService/Echo is a query and needs `option idempotency_level = NO_SIDE_EFFECTS`',
+      'conformance.v1.CommandService/Echo is a query and needs `option idempotency_level = NO_SIDE_EFFECTS` in conformance/v1/conformance.proto',
     );
   });
 

@@ -4,7 +4,7 @@ import { createConnectTransport, createGrpcTransport } from '@connectrpc/connect
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { CommandService } from '../../../gen/users/v1/command_service_pb.js';
 import { QueryService } from '../../../gen/users/v1/query_service_pb.js';
-import { DEFAULT_LIMITS } from '../../../src/kernel/config.ts';
+import { DEFAULT_LIMITS } from '../../../src/kernel/config/limits.ts';
 import { parseRates } from '../../../src/kernel/database/limits/rates.ts';
 import { inProcessTransport } from '../../../src/kernel/doors/in-process.ts';
 import { eventually } from '../../support/eventually.ts';

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { CommandService } from '../../../gen/users/v1/command_service_pb.js';
 import { QueryService } from '../../../gen/users/v1/query_service_pb.js';
-import { DEFAULT_LIMITS } from '../../../src/kernel/config.ts';
+import { DEFAULT_LIMITS } from '../../../src/kernel/config/limits.ts';
 import { eventually } from '../../support/eventually.ts';
 import { FOREVER } from '../../support/patience.ts';
 import { asAdmin, logIn, PASSWORD, signUp, somebody } from '../../support/people.ts';

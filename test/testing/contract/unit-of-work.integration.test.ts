@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Conflict } from '../../../src/kernel/bus/errors.ts';
-import { ChangeWithoutEvent, UndeclaredChange } from '../../../src/kernel/database/write/unit-of-work.ts';
+import { ChangeWithoutEvent, UndeclaredChange } from '../../../src/kernel/database/write/refused-changes.ts';
 import { User } from '../../../src/modules/users/domain/user.ts';
 import { EmailTaken } from '../../../src/modules/users/domain/user-errors.ts';
 import { UserType } from '../../../src/modules/users/persistence/user-type.ts';
@@ -98,6 +98,18 @@ describe.each([
     const id = await stored();
     expect(await store.run(async (tools) => (await found(tools, id.toUpperCase())).id)).toBe(id);
     expect(await store.run(({ work }) => work.find(UserType, randomUUID()))).toBeUndefined();
+  });
+
+  it('finds what it has found already as the command has changed it', async () => {
+    const id = await stored();
+    await store.run(async (tools) => {
+      (await found(tools, id)).changeName('Augusta', { at });
+      const again = await found(tools, id.toUpperCase());
+      expect(again).toMatchObject({ name: 'Augusta', version: 2 });
+      again.grantRole('auditor', { at });
+    });
+    expect(await stateOf(id)).toMatchObject({ name: 'Augusta', roles: ['auditor'], version: 2 });
+    expect(await typesOf(id)).toEqual(['UserCreated', 'UserNameChanged', 'UserRoleGranted']);
   });
 
   it('keeps nothing of a command that was refused', async () => {

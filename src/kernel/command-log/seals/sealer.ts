@@ -1,16 +1,15 @@
 import type pg from 'pg';
 import type { Logger } from 'pino';
 import type { SigningKey } from '../../auth/signing-key.ts';
+import { type Loop, loop } from '../../background/loop.ts';
 import { MAX_BATCH_SIZE } from './batch.ts';
 import { type SealRoundParts, sealRound } from './seal-round.ts';
 import type { VerifyingKeys } from './signature.ts';
 import type { DistrustedBatch } from './where-to-go-on.ts';
 
-export interface Sealer {
-  /** Seals what was committed up to now, and answers how many records that was. Rejects when the round fails. */
+export interface Sealer extends Pick<Loop, 'stop'> {
+  /** Seals what was committed up to now, and returns how many records that was. Rejects when the round fails. */
   readonly sealNow: () => Promise<number>;
-  /** Ends the sealing; resolves when no round is under way. */
-  readonly stop: () => Promise<void>;
 }
 
 /** What the sealing comes to. */
@@ -44,12 +43,7 @@ export interface SealerOptions {
  */
 export function startSealer(options: SealerOptions): Sealer {
   const { pool, key, keys, logger, report, intervalMs = 250, now = Date.now, watch } = options;
-  let failing = false;
   let distrusted: number | undefined;
-  let stopped = false;
-  let timer: NodeJS.Timeout | undefined;
-  // One after the other, so that a round that was asked for sees all that was committed before.
-  let last: Promise<unknown> = Promise.resolve();
 
   /** Once a batch: until there is something to seal behind it, every round meets it again. */
   function onDistrust({ batch, problem }: DistrustedBatch): void {
@@ -60,12 +54,6 @@ export function startSealer(options: SealerOptions): Sealer {
       { batch, problem },
       'somebody else wrote the newest batch of seals; sealing goes on behind it. Unless a signing key was given up, change the password of DATABASE_URL, and see `bicameral audit verify`',
     );
-  }
-
-  function sealNow(): Promise<number> {
-    const sealing = last.then(() => (stopped ? 0 : round()));
-    last = sealing.catch(() => undefined);
-    return sealing;
   }
 
   async function round(): Promise<number> {
@@ -81,26 +69,15 @@ export function startSealer(options: SealerOptions): Sealer {
     }
   }
 
-  async function poll(): Promise<void> {
-    let pauseMs = intervalMs;
-    try {
-      if ((await sealNow()) >= MAX_BATCH_SIZE) pauseMs = 0;
-      if (failing) logger.info('the command log is sealed again');
-      failing = false;
-    } catch (error) {
-      if (!failing && !stopped) logger.warn({ err: error }, 'the command log cannot be sealed; trying again');
-      failing = true;
-    }
-    if (!stopped) timer = setTimeout(poll, pauseMs).unref();
-  }
-  void poll();
-
-  return {
-    sealNow,
-    async stop() {
-      stopped = true;
-      clearTimeout(timer);
-      await last;
+  const sealing = loop({
+    name: 'sealer',
+    every: intervalMs,
+    outage: { logger, fails: 'the command log cannot be sealed', works: 'the command log is sealed again' },
+    round: async () => {
+      const sealed = await round();
+      if (sealed >= MAX_BATCH_SIZE) sealing.wake();
+      return sealed;
     },
-  };
+  });
+  return { sealNow: async () => (await sealing.next()) ?? 0, stop: sealing.stop };
 }

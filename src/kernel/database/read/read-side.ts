@@ -82,10 +82,10 @@ export async function createReadSide(parts: {
     onDemoted();
   };
   const monitor = new ReplicaMonitor({ primary: { ...primary, renew: renewAll }, replicas, onChange: parts.onChange });
-  await monitor.start();
+  await monitor.refresh();
   const close = async (): Promise<void> => {
-    monitor.stop();
-    await Promise.all(all.flatMap(({ close, probe }) => [close(), probe.close()]));
+    // Together: a look that waits for a database that hangs is cut off.
+    await Promise.all([monitor.stop(), ...all.flatMap(({ close, probe }) => [close(), probe.close()])]);
   };
   if (monitor.isHealthy(primary.name)) {
     await checkSession(primary.pool, { variable: 'DATABASE_URL', readOnly: true }).catch(async (error: unknown) => {

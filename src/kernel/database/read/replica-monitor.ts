@@ -1,3 +1,4 @@
+import { loop } from '../../background/loop.ts';
 import { sqlState } from '../sql-errors.ts';
 import { speaksAgainstServer } from '../sql-states.ts';
 import { LATE, type Sighting } from './probe.ts';
@@ -60,8 +61,8 @@ export class ReplicaMonitor {
   readonly #reached = new Map<string, number>();
   /** Positions of the primary, oldest first: what a replica must have reached by now. */
   readonly #history: { readonly at: number; readonly position: bigint }[] = [];
-  #timer: NodeJS.Timeout | undefined;
   readonly #onChange: OnChange;
+  readonly #looks = loop({ name: 'replica monitor', every: INTERVAL, restsFirst: true, round: () => this.#lookAround() });
 
   constructor(parts: { primary: Monitored; replicas: readonly Monitored[]; onChange: OnChange }) {
     this.#primary = parts.primary;
@@ -69,19 +70,10 @@ export class ReplicaMonitor {
     this.#onChange = parts.onChange;
   }
 
-  /** Looks once, then at intervals until `stop`. */
-  async start(): Promise<void> {
-    await this.refresh();
-    const again = (): void => {
-      this.#timer = setTimeout(() => this.refresh().finally(() => this.#timer && again()), INTERVAL).unref();
-    };
-    again();
-  }
+  /** Looks around now. After that it is done at intervals until `stop`. */
+  readonly refresh = (): Promise<void> => this.#looks.next();
 
-  stop(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-  }
+  readonly stop = (signal?: AbortSignal): Promise<void> => this.#looks.stop(signal);
 
   isHealthy(name: string): boolean {
     return this.#states.get(name)?.healthy ?? false;
@@ -116,7 +108,7 @@ export class ReplicaMonitor {
   }
 
   /** Looks at every database at once: one that hangs does not hold up the others. */
-  async refresh(): Promise<void> {
+  async #lookAround(): Promise<void> {
     const due = this.#lookAtPrimary();
     await Promise.all(this.#replicas.map((replica) => this.#lookAtReplica(replica, due)));
     await due;

@@ -10,78 +10,25 @@ import type { DeclaredChanges } from '../../bus/command.ts';
 import { traceKey } from '../../bus/context-keys.ts';
 import { Conflict, domainError } from '../../bus/errors.ts';
 import type { Attempt, Target } from '../../command-log/command-record.ts';
-import { ERASE_OWNED, type OwnerDigest, RENAME_OWNER } from '../../command-log/personal-owner.ts';
+import type { OwnerDigest } from '../../command-log/personal-owner.ts';
 import { recordsParameter, STORE_RECORDS, successValues } from '../../command-log/store-records.ts';
 import { readRows } from '../cancellable-query.ts';
 import { type AggregateSql, type EventValues, type SideEffects, type Statement, storeEventsOnly } from './aggregate-sql.ts';
 import type { AggregateTree } from './aggregate-tree.ts';
 import type { AggregateType, EventMessage } from './aggregate-type.ts';
+import { byIdentity, type Changed, identityOf, type ScriptedChange, type Tracked } from './changed-aggregates.ts';
 import { type AnsweredClaim, claimValues, KEY_CONSTRAINT, STORE_CLAIM } from './idempotency-keys.ts';
 import { isUpdated, OrmSession, updatesFirst } from './orm-session.ts';
+import { NO_NAMES, personalStatements } from './personal-statements.ts';
+import { ChangeWithoutEvent, UndeclaredChange } from './refused-changes.ts';
 import { type StoredEvent, toStoredEvent } from './stored-event.ts';
 import { WriteTransaction } from './write-transaction.ts';
-
-/** An aggregate that a repository loaded, or took in. */
-interface Tracked {
-  readonly type: AggregateType<object>;
-  readonly aggregate: object;
-  /** Undefined for a new aggregate. */
-  readonly versionBefore: number | undefined;
-  /** See `AggregateType.names`. */
-  readonly namesBefore: readonly string[];
-  /** Of one with several tables: it and its parts, as they were loaded. */
-  readonly partsBefore: ReadonlySet<object> | undefined;
-}
-
-/**
- * What a script changed: an aggregate that no mapping of the unit of work keeps. The script wrote its rows itself, by the EntityManager or
- * by SQL, and answers for it that no other command wrote them meanwhile.
- */
-export interface ScriptedChange {
-  /** As stored in cqrs.event, e.g. `billing.v1.Invoice`. */
-  readonly aggregateType: string;
-  /** A UUID. */
-  readonly aggregateId: string;
-  /** Undefined for a new aggregate. */
-  readonly versionBefore?: number | undefined;
-  readonly version: number;
-  readonly events: readonly EventMessage[];
-}
-
-/** An aggregate that a command changed, with the events it recorded. */
-interface Changed extends ScriptedChange {
-  readonly stored: readonly { readonly id: string; readonly event: StoredEvent }[];
-  /** Undefined when a script wrote it. */
-  readonly tracked: Tracked | undefined;
-}
 
 /** What is stored of the command itself together with what it changed. */
 export interface CommandEnding {
   readonly attempt: Attempt;
   /** With an idempotency key: the claim and the answer. */
   readonly claim: AnsweredClaim | undefined;
-}
-
-const NO_NAMES: readonly string[] = [];
-
-/** A handler changed something and no method of an aggregate recorded an event of it. It is a defect; nothing was stored. */
-export class ChangeWithoutEvent extends Error {
-  constructor({ method, of, properties }: { method: string; of: string; properties: readonly string[] }) {
-    super(`${method} changed ${properties.join(', ')} of ${of}, and recorded no event: nothing of it is stored`);
-    this.name = 'ChangeWithoutEvent';
-  }
-}
-
-/** A handler changed an aggregate that its command does not declare. It is a defect; nothing was stored. */
-export class UndeclaredChange extends Error {
-  constructor(method: string, changed: readonly Pick<ScriptedChange, 'aggregateType' | 'aggregateId'>[]) {
-    const all = changed.map(({ aggregateType, aggregateId }) => `${aggregateType} ${aggregateId}`);
-    const names = [...new Set(changed.map(({ aggregateType }) => `'${aggregateType}'`))];
-    super(
-      `${method} changed ${all.join(' and ')}, and nothing of it is stored: a command changes one aggregate. If this one has to change several, say so where it is declared, what it is about first: command(…, { changes: [${names.join(', ')}] })`,
-    );
-    this.name = 'UndeclaredChange';
-  }
 }
 
 /**
@@ -93,17 +40,6 @@ export class KeyClaimedMeanwhile extends domainError(ReasonSchema, Reason.CONFLI
     super('another command under the same idempotency key was faster; try again');
   }
 }
-
-/**
- * Drops what is stored of an aggregate's personal data beside its row: in its events, in the records of commands about it or by it, and
- * in answers kept for idempotency keys, with the slow hashes of the requests. What happened, when and in which order stays.
- */
-const ERASE_PERSONAL_DATA = `with event as (
-    update cqrs.event set personal = null where aggregate_id = $1 and personal is not null
-  ), record as (
-    update cqrs.command_log set personal = null where (aggregate_id = $1 or principal = $1::text) and personal is not null
-  )
-  update cqrs.idempotency_key set secret = null, response = case when command_id = $2 then response end where aggregate_id = $1`;
 
 /**
  * One try of a command: one transaction, begun when a repository first needs it.
@@ -162,8 +98,8 @@ export class UnitOfWork {
   /** Loads an aggregate by its id: the same object each time. What it records is stored at `commit`. */
   async find<A extends object>(type: AggregateType<A>, id: string): Promise<A | undefined> {
     // Loaded again, it would be as it is stored, and what was changed in it would be lost.
-    const known = this.#tracked.find((tracked) => tracked.type.name === type.name && type.id(tracked.aggregate as A) === id);
-    if (known) return known.aggregate as A;
+    const known = this.#tracked.length > 0 ? this.#known(type, id) : undefined;
+    if (known) return known;
     const sql = this.#sql(type);
     const { select, selectForUpdate, tree } = sql;
     if (this.#earlier) await this.#lockAgain(this.#earlier);
@@ -174,6 +110,13 @@ export class UnitOfWork {
     const aggregate = this.#manager.map(type.mapping, row) as A;
     this.#track(type, aggregate, undefined);
     return aggregate;
+  }
+
+  /** What the command has already, by its id in either case: PostgreSQL reads UUIDs so (RFC 9562, 4). */
+  #known<A extends object>(type: AggregateType<A>, id: string): A | undefined {
+    const isIt = (tracked: Tracked): boolean =>
+      tracked.type.name === type.name && type.id(tracked.aggregate as A).toLowerCase() === id.toLowerCase();
+    return this.#tracked.find(isIt)?.aggregate as A | undefined;
   }
 
   /**
@@ -381,7 +324,7 @@ export class UnitOfWork {
     changes.computeChangeSets();
     this.#refuseChangesWithoutEvent(changed, changes, method);
     if (!first?.tracked) return this.#statementsOfNoAggregate(ending);
-    return [this.#statement(first, first.tracked, ending), ...this.#personalStatements(first, first.tracked)];
+    return [this.#statement(first, first.tracked, ending), ...this.#personalStatements(first.tracked)];
   }
 
   #declares(changed: readonly Changed[]): boolean {
@@ -408,7 +351,7 @@ export class UnitOfWork {
     return [
       ...changed.map((change) => this.#statementBeside(change, before, isOne ? ending : undefined)),
       ...(isOne ? [] : this.#statementsOfNoAggregate(ending)),
-      ...changed.flatMap((change) => (change.tracked ? this.#personalStatements(change, change.tracked) : [])),
+      ...changed.flatMap((change) => (change.tracked ? this.#personalStatements(change.tracked) : [])),
     ];
   }
 
@@ -431,25 +374,12 @@ export class UnitOfWork {
     return before;
   }
 
-  #personalStatements(changed: Changed, tracked: Tracked): Statement[] {
-    const { type, aggregate, namesBefore } = tracked;
-    if (!type.erasesPersonalData(aggregate)) return this.#renaming(tracked);
-    const owners = [changed.aggregateId, ...namesBefore].map(this.#ownerDigest);
-    const erasure = { text: ERASE_PERSONAL_DATA, values: [changed.aggregateId, this.#call.id] };
-    // An aggregate with names stands for a person, whose data other modules may have.
-    const others = type.names ? this.#erasures.map((text) => ({ text, values: [changed.aggregateId] })) : [];
-    return [{ text: ERASE_OWNED, values: [owners] }, ...others, erasure];
-  }
-
-  /** What is recorded under a name that is given up is found by the id from now on: somebody else may take the name. */
-  #renaming({ type, aggregate, namesBefore }: Tracked): Statement[] {
-    const names = type.names?.(aggregate) ?? NO_NAMES;
-    if (namesBefore.every((name) => names.includes(name))) return [];
-    const digests = namesBefore.map(this.#ownerDigest);
-    const now = names.map(this.#ownerDigest);
-    const givenUp = digests.filter((digest) => !now.some((other) => other.equals(digest)));
-    if (givenUp.length === 0) return [];
-    return [{ text: RENAME_OWNER, values: [givenUp, this.#ownerDigest(type.id(aggregate))] }];
+  #personalStatements(tracked: Tracked): Statement[] {
+    return personalStatements(tracked, {
+      commandId: this.#call.id,
+      ownerDigest: this.#ownerDigest,
+      erasures: this.#erasures,
+    });
   }
 
   /** A change is kept with its events or not at all: what the handler is about to answer would otherwise not be what is stored. */
@@ -538,15 +468,6 @@ export class UnitOfWork {
 }
 
 type OrmChanges = ReturnType<SqlEntityManager['getUnitOfWork']>;
-
-function identityOf({ type, aggregate }: Tracked): Omit<ScriptedChange, 'events' | 'versionBefore'> {
-  return { aggregateType: type.name, aggregateId: type.id(aggregate), version: type.version(aggregate) };
-}
-
-function byIdentity(a: Tracked, b: Tracked): number {
-  const [one, other] = [`${a.type.name} ${a.type.id(a.aggregate)}`, `${b.type.name} ${b.type.id(b.aggregate)}`];
-  return one < other ? -1 : 1;
-}
 
 /** What changed of an entity, in words. */
 function changedIn({ type, payload }: ReturnType<OrmChanges['getChangeSets']>[number]): readonly string[] {

@@ -1,13 +1,13 @@
 import type { Logger } from 'pino';
+import { type Loop, loop } from '../../background/loop.ts';
 import type { ServerTls, TlsFiles } from './server-tls.ts';
 
 /** How often the files are looked at, in milliseconds. By reading: Kubernetes swaps links, of which a watch of files may tell nothing. */
 const LOOK_EVERY = 10_000;
 
-export interface TlsWatch {
+export interface TlsWatch extends Pick<Loop, 'stop'> {
   /** Looks at the files now. Never rejects. */
   readonly renew: () => Promise<void>;
-  readonly stop: () => void;
 }
 
 /**
@@ -46,8 +46,8 @@ export function watchTlsFiles(
     }
   }
 
-  const timer = setInterval(() => void look({ isSure: false }), everyMs).unref();
-  return { renew: () => look({ isSure: true }), stop: () => clearInterval(timer) };
+  const looks = loop({ name: 'TLS files', every: everyMs, restsFirst: true, round: () => look({ isSure: false }) });
+  return { renew: () => look({ isSure: true }), stop: looks.stop };
 }
 
 const textOf = ({ cert, key, clientCa }: TlsFiles): string =>

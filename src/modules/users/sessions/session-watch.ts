@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import { LONGEST_TOKEN_LIFETIME_MS } from '../../../kernel/auth/access-token.ts';
 import type { Sessions } from '../../../kernel/auth/authority.ts';
+import { type Loop, loop } from '../../../kernel/background/loop.ts';
 
 /** A user's sessions ended: tokens of earlier epochs no longer count. */
 export interface EndedSessions {
@@ -26,11 +27,9 @@ export interface EndedRead {
 }
 
 /** Knows which sessions have ended before their tokens do. */
-export interface EndedSessionWatch extends Pick<Sessions, 'hasEnded' | 'onEnded'> {
+export interface EndedSessionWatch extends Pick<Sessions, 'hasEnded' | 'onEnded'>, Pick<Loop, 'stop'> {
   /** Reads what was ended up to now. Rejects when the read fails. Await it before the doors open. */
   readonly refresh: () => Promise<void>;
-  /** Ends the reading; resolves when none is under way. */
-  readonly stop: () => Promise<void>;
 }
 
 export interface EndedSessionWatchOptions {
@@ -56,15 +55,10 @@ export const REMEMBERED_MS = LONGEST_TOKEN_LIFETIME_MS + 60_000;
 export function startEndedSessionWatch({ read, intervalMs = 250, logger, now }: EndedSessionWatchOptions): EndedSessionWatch {
   const known = new KnownEnds();
   const listeners = new Map<string, Set<() => void>>();
+  /** Never goes back, because reads follow one another. */
   let mark: string | undefined;
-  let failing = false;
-  let stopped = false;
-  let timer: NodeJS.Timeout | undefined;
-  // Reads follow one another, so that a refresh sees what was committed before it was asked for and marks never go back.
-  let last: Promise<void> = Promise.resolve();
 
-  async function readOnce(): Promise<void> {
-    if (stopped) return;
+  async function readOn(): Promise<void> {
     const { ended, closed, mark: next } = await read(mark);
     mark = next;
     for (const userId of known.add({ ended, closed }, now())) {
@@ -81,34 +75,17 @@ export function startEndedSessionWatch({ read, intervalMs = 250, logger, now }: 
     };
   }
 
-  function refresh(): Promise<void> {
-    const reading = last.then(readOnce);
-    last = reading.catch(() => undefined);
-    return reading;
-  }
-
-  async function poll(): Promise<void> {
-    try {
-      await refresh();
-      if (failing) logger.info('ended sessions can be read again');
-      failing = false;
-    } catch (error) {
-      if (!failing) logger.warn({ err: error }, 'ended sessions cannot be read; trying again');
-      failing = true;
-    }
-    if (!stopped) timer = setTimeout(poll, intervalMs).unref();
-  }
-  void poll();
-
+  const reading = loop({
+    name: 'ended sessions',
+    every: intervalMs,
+    round: readOn,
+    outage: { logger, fails: 'ended sessions cannot be read', works: 'ended sessions can be read again' },
+  });
   return {
     hasEnded: (userId, epoch, session) => known.hasEnded(userId, epoch, session),
     onEnded,
-    refresh,
-    async stop() {
-      stopped = true;
-      clearTimeout(timer);
-      await last;
-    },
+    refresh: reading.next,
+    stop: reading.stop,
   };
 }
 

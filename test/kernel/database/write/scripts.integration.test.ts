@@ -3,8 +3,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { UniqueConstraintViolationException } from '@mikro-orm/core';
 import { UserNameChangedSchema } from '#gen/users/v1/events_pb.js';
 import { Conflict } from '../../../../src/kernel/bus/errors.ts';
-import type { ScriptedChange } from '../../../../src/kernel/database/write/unit-of-work.ts';
-import { ChangeWithoutEvent, UndeclaredChange } from '../../../../src/kernel/database/write/unit-of-work.ts';
+import type { ScriptedChange } from '../../../../src/kernel/database/write/changed-aggregates.ts';
+import { ChangeWithoutEvent, UndeclaredChange } from '../../../../src/kernel/database/write/refused-changes.ts';
 import { Label, Leg, Traveller } from './trips/trip.ts';
 import { id, loadTrip, planTrip, startTripWork, type TripWork } from './trips/trip-work.ts';
 

@@ -2,7 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Call } from '../../../../src/kernel/bus/call.ts';
 import { Conflict } from '../../../../src/kernel/bus/errors.ts';
 import type { AggregateType } from '../../../../src/kernel/database/write/aggregate-type.ts';
-import { ChangeWithoutEvent, UndeclaredChange, type UnitOfWork } from '../../../../src/kernel/database/write/unit-of-work.ts';
+import { ChangeWithoutEvent, UndeclaredChange } from '../../../../src/kernel/database/write/refused-changes.ts';
+import type { UnitOfWork } from '../../../../src/kernel/database/write/unit-of-work.ts';
 import { BareTripType, type Leg, Stop, Traveller, TravellerType, Trip } from './trips/trip.ts';
 import { id, loadTrip, planTrip, startTripWork, type TripWork } from './trips/trip-work.ts';
 

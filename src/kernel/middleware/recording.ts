@@ -7,8 +7,8 @@ import type { CommandRecorder } from '../command-log/command-recorder.ts';
 import type { RefusalTally } from '../command-log/refusal-tally.ts';
 
 const NEEDS: readonly Need[] = [
-  { name: 'errors', because: 'a caller whose command cannot be recorded is told so by a typed error' },
-  { name: 'deadline', because: 'a command has one record, made when its work has ended, and that can be after its deadline' },
+  { name: 'errors', because: 'a caller whose command cannot be recorded gets a typed error' },
+  { name: 'deadline', because: 'the one record of a command is made when its work has ended, which can be after its deadline' },
 ];
 
 /**
@@ -20,7 +20,7 @@ const NEEDS: readonly Need[] = [
  * It stands inside the deadline, so that a command has one record, made when its work has ended: a COMMIT under way may still succeed
  * after the caller was told that the deadline has passed.
  */
-export function audit(recorder: Pick<CommandRecorder, 'record'>, refusals: Pick<RefusalTally, 'admit'>): Middleware {
+export function recording(recorder: Pick<CommandRecorder, 'record'>, refusals: Pick<RefusalTally, 'admit'>): Middleware {
   const around: Around = (next) => async (call) => {
     const dryRun = dryRunOf(call);
     const attempt = new CommandAttempt(call, { dryRun: dryRun === true });
@@ -38,5 +38,5 @@ export function audit(recorder: Pick<CommandRecorder, 'record'>, refusals: Pick<
     answer.setHeader(COMMAND_ID_HEADER, answer.commandId ?? call.id);
     return answer;
   };
-  return busMiddleware('audit', () => around, NEEDS);
+  return busMiddleware('recording', () => around, NEEDS);
 }

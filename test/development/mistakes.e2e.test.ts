@@ -1,0 +1,84 @@
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { copyProject, type ProjectCopy } from '../support/project-copy.ts';
+
+const CONTRACT = 'proto/users/v1/query_service.proto';
+const HANDLER = 'src/modules/users/commands/change-name.ts';
+
+let copy: ProjectCopy;
+beforeAll(() => {
+  copy = copyProject();
+});
+afterAll(() => copy.remove());
+
+/** Takes a text out of a file, or puts another in its place, for as long as the command runs. */
+async function withMistake(file: string, [from, to]: readonly [string, string], command: string): Promise<string> {
+  const path = join(copy.root, file);
+  const text = readFileSync(path, 'utf8');
+  expect(text).toContain(from);
+  writeFileSync(path, text.replace(from, to));
+  const { code, output } = await copy.run(command);
+  writeFileSync(path, text);
+  expect(code).not.toBe(0);
+  return output;
+}
+
+describe('a check names, before the start, where it is and what to do:', () => {
+  it('an rpc without an access rule', async () => {
+    const rule = '    option (cqrs.v1.access) = {permission: "users.read"};\n';
+    const output = await withMistake(CONTRACT, [rule, ''], 'npm run --silent generate && npm run --silent check:modules');
+    expect(output).toContain(
+      'users.v1.QueryService/FindUserByEmail has no access rule: add `option (cqrs.v1.access)` to it in users/v1/query_service.proto',
+    );
+    await copy.run('npm run --silent generate');
+  });
+
+  it('a query that is not free of side effects', async () => {
+    const option = '    option idempotency_level = NO_SIDE_EFFECTS;\n';
+    const output = await withMistake(CONTRACT, [option, ''], 'npm run --silent generate && npm run --silent check:modules');
+    expect(output).toContain('needs `option idempotency_level = NO_SIDE_EFFECTS` in users/v1/query_service.proto');
+    await copy.run('npm run --silent generate');
+  });
+
+  it('a handler that is missing', async () => {
+    const file = join(copy.root, 'src/modules/users/commands/log-out.ts');
+    renameSync(file, join(copy.root, 'log-out.ts'));
+    const types = await copy.run('tsc');
+    const modules = await copy.run('npm run --silent check:modules');
+    renameSync(join(copy.root, 'log-out.ts'), file);
+    expect(types.output).toContain(
+      "src/modules/users/services.ts(8,24): error TS2307: Cannot find module './commands/log-out.ts'",
+    );
+    expect(modules.output).toContain('src/modules/users/commands/log-out.ts is missing.\nWrite it');
+    expect(modules.output).not.toMatch(/^\s+at /m);
+  });
+
+  it('a migration that no list names', async () => {
+    const file = join(copy.root, 'src/modules/users/migrations/20991231000000-forgotten.ts');
+    writeFileSync(file, 'export class Forgotten {}\n');
+    const { code, output } = await copy.run('npm run --silent check:modules');
+    rmSync(file);
+    expect(code).toBe(1);
+    expect(output).toContain(
+      'src/modules/users/migrations/20991231000000-forgotten.ts never runs: list it in the `migrations` of src/modules/users/module.ts',
+    );
+  });
+
+  it('a module that is not listed', async () => {
+    const output = await withMistake('src/app.ts', ['[users, audit]', '[audit]'], 'npm run --silent check:modules');
+    expect(output).toMatch(/no module serves users\.v1\.CommandService|users\.read, which no module declares/);
+    expect(output).toContain('src/app.ts');
+  });
+
+  it('a promise that nobody waits for', async () => {
+    const mistake = ['  if (!user)', "  users.holdsEmail('ada@example.org');\n  if (!user)"] as const;
+    const output = await withMistake(HANDLER, mistake, `biome lint --error-on-warnings ${HANDLER}`);
+    expect(output).toContain(`${HANDLER}:11:3 lint/nursery/noFloatingPromises`);
+  });
+
+  it('a field that the contract does not have', async () => {
+    const output = await withMistake(HANDLER, ['user: toUser(user) }', "user: toUser(user), nobody: 'reads it' }"], 'tsc');
+    expect(output).toContain(`${HANDLER}(`);
+  });
+});

@@ -1,0 +1,21 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from '@jest/globals';
+
+const readme = readFileSync('README.md', 'utf8');
+
+describe('the README', () => {
+  it('begins with a handler as it is', () => {
+    const [, handler] = /^```ts\n(.*?)^```$/ms.exec(readme) ?? [];
+    expect(handler).toBe(readFileSync('src/modules/users/commands/change-name.ts', 'utf8'));
+  });
+
+  it('compares by figures that the page about performance has, of the run that it names', () => {
+    const [, why = ''] = /^## Why not …$(.*?)^## /ms.exec(readme) ?? [];
+    const [, run = '', measured = ''] =
+      /^## The last full run\n\n(`[^`]+`)\n(.*?)^## /ms.exec(readFileSync('docs/performance.md', 'utf8')) ?? [];
+    expect(why).toContain(run);
+    const figures = why.match(/\d,\d{3}|\b\d{3}(?= ChangeName| where)|(?<=one answered )\d+/g) ?? [];
+    expect(figures).toHaveLength(8);
+    for (const figure of figures) expect(measured).toMatch(new RegExp(`^  (ours|connect|peer) +${figure} `, 'm'));
+  });
+});
