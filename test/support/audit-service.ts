@@ -3,20 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createRegistry, type DescService } from '@bufbuild/protobuf';
 import { type Client, createClient } from '@connectrpc/connect';
-import { CommandService } from '#gen/audit/v1/command_service_pb.js';
-import { QueryService } from '#gen/audit/v1/query_service_pb.js';
+import { pino } from 'pino';
 import { loadOrCreateSigningKey } from '../../src/kernel/auth/key-files.ts';
+import { createKeyRing } from '../../src/kernel/auth/key-ring.ts';
+import { createRoles } from '../../src/kernel/auth/roles.ts';
+import { createSecretHasher } from '../../src/kernel/auth/secret-hasher.ts';
 import type { SigningKey } from '../../src/kernel/auth/signing-key.ts';
-import { createBus } from '../../src/kernel/bus/bus.ts';
-import type { AnyHandler } from '../../src/kernel/bus/handler.ts';
-import { busModule } from '../../src/kernel/bus/module.ts';
-import { createPageTokens } from '../../src/kernel/bus/page-token.ts';
-import { ANONYMOUS } from '../../src/kernel/bus/principal.ts';
-import { pruneLog } from '../../src/kernel/command-log/seals/prune.ts';
-import { createVerifications } from '../../src/kernel/command-log/seals/verify/verifications.ts';
+import { type Bus, createBus } from '../../src/kernel/bus/bus.ts';
 import { createReadSide } from '../../src/kernel/database/read/read-side.ts';
-import { readerKey } from '../../src/kernel/database/read/reader.ts';
-import { unitOfWorkKey } from '../../src/kernel/database/write/unit-of-work.ts';
 import { createWriteSide } from '../../src/kernel/database/write/write-side.ts';
 import { createGrpcDoor } from '../../src/kernel/doors/grpc/door.ts';
 import { inProcessTransport } from '../../src/kernel/doors/in-process.ts';
@@ -26,17 +20,13 @@ import { errors } from '../../src/kernel/middleware/errors.ts';
 import { recording } from '../../src/kernel/middleware/recording.ts';
 import { retry } from '../../src/kernel/middleware/retry.ts';
 import { unitOfWork } from '../../src/kernel/middleware/unit-of-work.ts';
-import type { AuditCommandContext } from '../../src/modules/audit/commands/context.ts';
-import { pruneCommands } from '../../src/modules/audit/commands/prune-commands.ts';
-import type { AuditQueryContext } from '../../src/modules/audit/queries/context.ts';
-import { getHead } from '../../src/modules/audit/queries/get-head.ts';
-import { LogFeeds } from '../../src/modules/audit/queries/log-feed.ts';
-import { verifyIntegrity } from '../../src/modules/audit/queries/verify-integrity.ts';
+import { moduleHost } from '../../src/kernel/start/host.ts';
+import { startModules } from '../../src/kernel/start/modules.ts';
+import { audit as auditModule } from '../../src/modules/audit/module.ts';
 import { UserType } from '../../src/modules/users/persistence/user-type.ts';
-import { ringOf } from './command-log.ts';
 import type { TestDatabase } from './database.ts';
 
-/** The rpcs that seal and prove the log, alone behind a gRPC door, with the transactions that they have in the program. */
+/** The module audit behind a gRPC door, alone, with the transactions that it has in the program. Nothing seals by itself. */
 export interface AuditService extends AsyncDisposable {
   readonly client: <S extends DescService>(service: S) => Client<S>;
   /** The environment of a command line that calls it. */
@@ -63,35 +53,24 @@ export async function startAuditService({ connections }: TestDatabase): Promise<
   resources.defer(() => reads.close());
 
   const unexpected = { newId: () => 'unexpected', report: ({ error }: { error: unknown }) => console.error(error) };
-  const verify = createVerifications({ primary: reads.primary.pool, keys: ringOf(key) });
-  const pageTokens = createPageTokens(key.deriveKey('page tokens'));
-  const feeds = new LogFeeds({ pollMs: 250 });
-  const module = busModule<AuditCommandContext, AuditQueryContext>({
-    name: 'audit',
-    services: [
-      { service: CommandService, handlers: { ...unserved(CommandService), pruneCommands } },
-      { service: QueryService, handlers: { ...unserved(QueryService), verifyIntegrity, getHead } },
-    ],
-    commandContext: ({ contextValues, receivedAt, newId, signal }) => {
-      const work = contextValues.get(unitOfWorkKey);
-      if (!work) throw new Error('there is no unit of work');
-      return {
-        principal: ANONYMOUS,
-        now: receivedAt,
-        newId,
-        signal,
-        pruneLog: (before) => pruneLog((text, values) => work.query(text, values), { before, key, now: receivedAt }),
-        recorded: notServed,
-        rerun: notServed,
-      };
-    },
-    queryContext: ({ contextValues, signal }) => {
-      const read = contextValues.get(readerKey);
-      if (!read) throw new Error('no database was chosen');
-      return { principal: ANONYMOUS, signal, read, feeds, pageTokens, eventTypes: createRegistry(), verify };
-    },
+  const ring = createKeyRing(key);
+  const roles = createRoles({}, []);
+  const { host } = moduleHost({
+    service: 'bicameral',
+    logger: pino({ level: 'silent' }),
+    keys: { ring, digestKey: () => Buffer.alloc(0) },
+    secrets: createSecretHasher(),
+    reads,
+    writePool: writes.pool,
+    eventTypes: createRegistry(),
+    bus: () => bus,
+    roles,
+    permissions: [],
+    onDamage: () => {},
+    stops: { stack: resources, briefly: (_, stop) => resources.defer(async () => void (await stop())) },
   });
-  const bus = createBus([module], {
+  const { modules } = await startModules([auditModule], { host, settings: {}, primary: reads.primary });
+  const bus: Bus = createBus(modules, {
     command: [
       errors(unexpected),
       deadline(),
@@ -112,12 +91,4 @@ export async function startAuditService({ connections }: TestDatabase): Promise<
     pool: writes.pool,
     [Symbol.asyncDispose]: () => started.disposeAsync(),
   };
-}
-
-function unserved(service: DescService): Record<string, AnyHandler> {
-  return Object.fromEntries(service.methods.map((method) => [method.localName, { method, handle: notServed }]));
-}
-
-function notServed(): never {
-  throw new Error('not served here');
 }

@@ -1,4 +1,7 @@
+import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { ChangeSet } from './change-set.ts';
+import { GeneratorError } from './generator-error.ts';
 import { inSurroundings } from './imports.ts';
 import { secondsLater, stampAfter } from './migration-stamp.ts';
 import type { Name } from './name.ts';
@@ -25,7 +28,19 @@ export class Generation {
   fromTemplate(path: string, names: readonly (readonly [Name, Name])[], prepared: string = templateFile(path)): void {
     const renamed = this.renamer(names);
     const target = renamed(path);
-    this.changes.create(target, inSurroundings(renamed(prepared), target, this.surroundings));
+    const text = inSurroundings(renamed(prepared), target, this.surroundings);
+    for (const [, table = ''] of text.matchAll(/\bcreate table (read\.\w+)/g)) this.#refuseTaken(table);
+    this.changes.create(target, text);
+  }
+
+  /** All modules have their read models in one schema. */
+  #refuseTaken(table: string): void {
+    const { root } = this.surroundings;
+    const taken = globSync('src/modules/*/migrations/*.ts', { cwd: root }).find((path) =>
+      new RegExp(`\\bcreate table ${table}\\b`).test(readFileSync(join(root, path), 'utf8')),
+    );
+    if (taken !== undefined)
+      throw new GeneratorError(`${taken} makes a table ${table} already, and nothing was written: give another name.`);
   }
 
   /** Renames what the template calls things, and dates its migrations. */

@@ -1,9 +1,10 @@
 import type { Generation } from './generation.ts';
+import { GeneratorError } from './generator-error.ts';
 import { type AggregateNames, moduleNames } from './module-names.ts';
 import { type Name, nameOf } from './name.ts';
 import { addRpcs } from './new-aggregate.ts';
 import { addEvent } from './new-event.ts';
-import { commandPart, PATHS, TEMPLATE_COMMAND, TEMPLATE_EVENT, TEMPLATE_METHOD, TEMPLATE_SENTENCE } from './parts.ts';
+import { commandMethod, PATHS, TEMPLATE_COMMAND, TEMPLATE_EVENT, TEMPLATE_METHOD, TEMPLATE_SENTENCE } from './parts.ts';
 import { codeOf, endOfBracket } from './source.ts';
 import { templateFile } from './template.ts';
 import { withMethod } from './typescript.ts';
@@ -28,10 +29,15 @@ export function newCommand(
   addEvent(generation, module, aggregate, event);
 
   const file = renamed(PATHS.aggregate);
-  const method = methodName(command, aggregate, changes.read(file) ?? '');
+  const source = changes.read(file) ?? '';
+  if (!/\bprivate decide\(/.test(source))
+    throw new GeneratorError(
+      `${file} has no method \`decide\`, by which a generated command changes an aggregate: give it one as in a new aggregate, or write the command by hand.`,
+    );
+  const method = methodName(command, aggregate, source);
   const withMethodName = (text: string): string =>
     text.replace(new RegExp(`(^ {2}|\\.)${TEMPLATE_METHOD}\\(`, 'gm'), `$1${method}(`);
-  const text = rename(withResultOf(changes.read(file) ?? '', withMethodName(commandPart().method)));
+  const text = rename(withResultOf(source, withMethodName(commandMethod())));
   generation.insert(file, { what: `into the class ${aggregate.one.pascal}`, text }, (source) =>
     withMethod(source, aggregate.one.pascal, text),
   );

@@ -30,9 +30,7 @@ export const PATHS = {
   projectionMigration: 'src/modules/farm_shop/migrations/20261130000002-jam-jar-overview.ts',
   migration: 'src/modules/farm_shop/migrations/20261130000003-another-change.ts',
   commandService: 'proto/farm_shop/v1/command_service.proto',
-  queryService: 'proto/farm_shop/v1/query_service.proto',
   events: 'proto/farm_shop/v1/events.proto',
-  reasons: 'proto/farm_shop/v1/reasons.proto',
   handler: 'src/modules/farm_shop/commands/retire-jam-jar.ts',
   handlerTest: 'test/modules/farm_shop/commands/retire-jam-jar.unit.test.ts',
   aggregate: 'src/modules/farm_shop/domain/jam-jar.ts',
@@ -40,21 +38,14 @@ export const PATHS = {
   eventMessages: 'src/modules/farm_shop/persistence/jam-jar-event-messages.ts',
 } as const;
 
-/** What a part of the template is there for sure: a part that is not found is a defect of the template. */
+/** A part that is not found is a defect of the template. */
 function found<T>(part: T | undefined, what: string): T {
   if (part === undefined) throw new Error(`the template has no ${what}`);
   return part;
 }
 
-/** The parts of the command that stand in files with others. */
-export const commandPart = () => {
-  const services = templateFile(PATHS.commandService);
-  return {
-    rpc: found(rpcIn(services, COMMAND), `rpc ${COMMAND}`),
-    messages: [`${COMMAND}Request`, `${COMMAND}Response`].map((name) => found(typeIn(services, name), name)),
-    method: found(memberIn(templateFile(PATHS.aggregate), METHOD), METHOD),
-  };
-};
+/** The method of the aggregate by which the command decides. */
+export const commandMethod = (): string => found(memberIn(templateFile(PATHS.aggregate), METHOD), METHOD);
 
 /** The parts of the event. */
 export const eventPart = () => {

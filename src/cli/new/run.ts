@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { resolve } from 'node:path';
 import { Generation } from './generation.ts';
+import { GeneratorError } from './generator-error.ts';
 import { existingAggregate, existingModule } from './module-names.ts';
 import { type Name, parseName } from './name.ts';
 import { newAggregate } from './new-aggregate.ts';
@@ -106,7 +107,16 @@ function finish(
   for (const { path, what, text } of changes.byHand)
     process.stdout.write(`\nIn ${path} there was no place found ${what}. Put this there:\n\n${text.replace(/^(?=.)/gm, '  ')}\n`);
   if (dryRun) return;
-  if (generates && changes.paths.some((path) => path.endsWith('.proto')))
-    execFileSync('npm', ['run', '--silent', 'generate'], { cwd: root, stdio: 'inherit' });
+  if (generates && changes.paths.some((path) => path.endsWith('.proto'))) runGenerate(root);
   process.stdout.write(`\nNext:\n${next.map((step) => `  - ${step}\n`).join('')}`);
+}
+
+function runGenerate(root: string): void {
+  try {
+    execFileSync('npm', ['run', '--silent', 'generate'], { cwd: root, stdio: 'inherit' });
+  } catch {
+    throw new GeneratorError(
+      'What is listed above was written, but `npm run generate` failed: mend what it names and run it again, or take the changes back.',
+    );
+  }
 }

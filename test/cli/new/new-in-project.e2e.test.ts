@@ -76,6 +76,7 @@ describe('the generators, in the project itself', () => {
     ['command bookings Archive', 'Give --aggregate: Booking, TravelInvoice.'],
     ['command bookings ArchiveBooking --aggregate Parcel', 'has no aggregate Parcel; it has Booking, TravelInvoice.'],
     ['module billing', 'Give --aggregate'],
+    ['module travel --aggregate Booking', 'makes a table read.booking_list already, and nothing was written'],
     ['module orders', 'test/proto/orders has a package of that name already'],
     ['module select', 'a word of SQL'],
   ])('refuse: new %s', async (command, reason) => {

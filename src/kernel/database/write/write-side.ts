@@ -123,7 +123,7 @@ function writeSide(parts: {
   const { pool, recordPool, closePools, orm, sqlByType, ownerDigest, erasures, declared } = parts;
   const sql = ({ name }: AggregateType<object>): AggregateSql => {
     const known = sqlByType.get(name);
-    if (!known) throw new Error(`no mapping is known for ${name}`);
+    if (!known) throw new Error(`${name} is no aggregate of a module: list its type in \`aggregates\` of its module.ts`);
     return known;
   };
   return {
