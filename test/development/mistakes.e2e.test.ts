@@ -68,7 +68,20 @@ describe('a check names, before the start, where it is and what to do:', () => {
   it('a module that is not listed', async () => {
     const output = await withMistake('src/app.ts', ['[users, audit]', '[audit]'], 'npm run --silent check:modules');
     expect(output).toMatch(/no module serves users\.v1\.CommandService|users\.read, which no module declares/);
-    expect(output).toContain('src/app.ts');
+    expect(output).toContain(
+      'src/modules/users/module.ts is not served: list its module in `modules` of src/app.ts, or remove its folder',
+    );
+  });
+
+  it('an aggregate that no list names', async () => {
+    const output = await withMistake(
+      'src/modules/users/module.ts',
+      ['aggregates: [UserType]', 'aggregates: []'],
+      'npm run --silent check:modules',
+    );
+    expect(output).toContain(
+      'UserType of src/modules/users/persistence/user-type.ts cannot be stored: list it in the `aggregates` of src/modules/users/module.ts',
+    );
   });
 
   it('a promise that nobody waits for', async () => {
