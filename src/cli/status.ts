@@ -56,7 +56,7 @@ async function askDatabases(config: Config, trust: Trust | undefined): Promise<R
 function table({ services, databases }: Status): string {
   const rows = [
     ...Object.entries(services).map(([name, status]) => ['service', name, status.toLowerCase().replace('_', ' ')]),
-    ...Object.entries(databases).map(([name, up]) => ['database', name, up ? 'up' : 'away']),
+    ...Object.entries(databases).map(([name, up]) => ['database', name, up ? 'up' : 'unavailable']),
   ];
   const width = (column: number): number => Math.max(...rows.map((row) => row[column]?.length ?? 0));
   return rows.map(([kind = '', name = '', state]) => `${kind.padEnd(width(0))}  ${name.padEnd(width(1))}  ${state}\n`).join('');
