@@ -13,9 +13,9 @@ interface Pack {
 const NEEDED = [
   /^bin\/bicameral\.js$/,
   /^dist\/(kernel|embedded-postgres|modules|cli|testing)\/.+\.(js|js\.map|d\.ts)$/,
-  /^dist\/(main|app)\.(js|js\.map|d\.ts)$/,
+  /^dist\/(main|app|roles)\.(js|js\.map|d\.ts)$/,
   /^gen\/[a-z0-9/]+\/[a-z_]+_pb\.(js|d\.ts)$/,
-  /^gen\/(contracts\.binpb|errors\.json)$/,
+  /^gen\/contracts\.binpb$/,
   /^(vendor-)?proto\/[a-z0-9/]+\/[a-z_]+\.proto$/,
   // What `bicameral new` writes.
   /^templates\/service\/.+/,
