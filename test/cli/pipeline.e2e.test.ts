@@ -17,7 +17,7 @@ describe('bicameral pipeline', () => {
     const { stdout } = await run(['pipeline', rpc]);
     const names = stdout.trim().split('\n');
     expect(names.join(' > ')).toContain(
-      'audit > authentication > rate limit by principal > validation > authorization > idempotency',
+      'recording > authentication > rate limit by principal > validation > authorization > idempotency',
     );
     expect(JSON.parse((await run(['pipeline', rpc, '--json'])).stdout)).toEqual(names);
     expect((await run(['pipeline', rpc], { RATE_LIMITS: 'write=off' })).stdout).not.toContain('rate limit');

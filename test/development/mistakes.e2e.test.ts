@@ -73,6 +73,21 @@ describe('a check names, before the start, where it is and what to do:', () => {
     );
   });
 
+  it('a middleware that is to stand beside one that is not there', async () => {
+    const own = `middleware('own', () => undefined, { after: 'authentification' })`;
+    const imported = `import { middleware } from './kernel/bus/middleware.ts';\nexport const application`;
+    const app = join(copy.root, 'src/app.ts');
+    const text = readFileSync(app, 'utf8');
+    writeFileSync(
+      app,
+      text.replace('[users, audit],', `[users, audit],\n  middleware: [${own}],`).replace('export const application', imported),
+    );
+    const { code, output } = await copy.run('npm run --silent check:modules');
+    writeFileSync(app, text);
+    expect(code).toBe(1);
+    expect(output).toContain('authentification');
+  });
+
   it('an aggregate that no list names', async () => {
     const output = await withMistake(
       'src/modules/users/module.ts',

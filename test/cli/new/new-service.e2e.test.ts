@@ -72,6 +72,15 @@ describe('npx bicameral new service', () => {
     expect(tested.output).toContain('read.order_totals');
   });
 
+  it('has the program of the package be that of the service', async () => {
+    const { code, output } = await inService('npx bicameral pipeline orders.v1.CommandService/CancelOrder');
+    expect(output).toContain('authorization\n');
+    expect(code).toBe(0);
+    const migrated = await inService('DATABASE_URL=nonsense npx bicameral migrate');
+    expect(migrated.output).toContain('DATABASE_URL');
+    expect((await inService('npx bicameral --help')).output).toContain('Usage: shop ');
+  });
+
   it('writes what serves', async () => {
     const addresses = { GRPC_ADDRESS: '127.0.0.1:0', HTTP_ADDRESS: '127.0.0.1:0', METRICS_ADDRESS: '127.0.0.1:0' };
     const env = { ...process.env, ...addresses, NODE_OPTIONS: '' };
@@ -86,7 +95,7 @@ describe('npx bicameral new service', () => {
     try {
       await eventually(() => expect(output).toContain('--list-services'));
       const [, http] = /Connect +(http:\S+)/.exec(output) ?? [];
-      const { output: token } = await inService('node src/main.ts token --role admin');
+      const { output: token } = await inService('npx bicameral token --role admin');
       const call = async (rpc: string, body: object): Promise<unknown> => {
         const headers = { authorization: `Bearer ${token.trim()}`, 'content-type': 'application/json' };
         const response = await fetch(`${http}/${rpc}`, { method: 'POST', headers, body: JSON.stringify(body) });
