@@ -1,22 +1,26 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
-import { poolSizes } from '../../../src/kernel/database/pool.ts';
+import { mostConnections, poolSizes } from '../../../src/kernel/database/pool.ts';
 
-/** Of one process: commands, queries, look-ups; records, the sealer, a look at the primary's health. */
-const connectionsOf = (workers: number): number => {
-  const { calls, lookUps } = poolSizes(workers);
-  return calls + calls + lookUps + 3;
-};
+const COUNTS = Array.from({ length: 16 }, (_, index) => index + 1);
 
 describe('poolSizes', () => {
   it('gives a process alone ten connections for commands and ten for queries', () => {
     expect(poolSizes(1)).toEqual({ calls: 10, lookUps: 4 });
-    expect(connectionsOf(1)).toBe(27);
+    expect(mostConnections(1)).toBe(27);
   });
 
   it('keeps all workers together below the connections that PostgreSQL leaves to others than superusers', () => {
-    for (let workers = 1; workers <= 16; workers += 1) {
+    for (const workers of COUNTS) {
       expect(poolSizes(workers).calls).toBeGreaterThanOrEqual(1);
-      expect(workers * connectionsOf(workers)).toBeLessThanOrEqual(97);
+      expect(mostConnections(workers)).toBeLessThanOrEqual(97);
     }
+  });
+
+  it('are as docs/configuration.md says', () => {
+    const most = Math.max(...COUNTS.map(mostConnections));
+    expect(readFileSync('docs/configuration.md', 'utf8')).toContain(
+      `${mostConnections(1)} of a single process; of all workers together at most ${most}`,
+    );
   });
 });
