@@ -47,8 +47,8 @@ export declare type Access = Message<"cqrs.v1.Access"> & {
   authenticated: boolean;
 
   /**
-   * The caller who owns what this string field of the request names, e.g. `order_id`. The module says whose it is; what does not exist is
-   * nobody's, so that a caller cannot tell the two apart.
+   * The caller who owns the thing that this string field of the request names, e.g. `order_id`. The module tells who the owner is. A thing
+   * that does not exist has no owner, so a caller cannot tell it from a thing of somebody else.
    *
    * @generated from field: string owner = 5;
    */

@@ -30,7 +30,7 @@ export enum Reason {
   JAM_JAR_NOT_FOUND = 1,
 
   /**
-   * What the command changes is no longer at its `expected_version`: read it, decide again, and send the `current_version`.
+   * The aggregate of the command is no longer at its `expected_version`: read it, decide again, and send the `current_version`.
    *
    * @generated from enum value: REASON_VERSION_MISMATCH = 2;
    */

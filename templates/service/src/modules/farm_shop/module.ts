@@ -5,7 +5,7 @@ import { jamJarRepository } from './persistence/jam-jar-repository.ts';
 import { JamJarType } from './persistence/jam-jar-type.ts';
 import { services } from './services.ts';
 
-/** Jam jars: what can be done to them, and what can be asked about them. */
+/** Jam jars: the commands that change them, and the queries about them. */
 export const farmShop = defineModule({
   name: 'farm_shop',
   services,

@@ -1,7 +1,7 @@
 import type { CommandContext } from 'bicameral';
 import type { JamJars } from '../domain/jam-jars.ts';
 
-/** What the commands of this module are given. */
+/** The context that the commands of this module get. */
 export interface FarmShopContext extends CommandContext {
   readonly jamJars: JamJars;
 }

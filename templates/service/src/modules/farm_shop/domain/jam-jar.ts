@@ -2,17 +2,17 @@ import { err, ok, type Result } from 'neverthrow';
 import { VersionMismatch } from './jam-jar-errors.ts';
 import type { JamJarEvent } from './jam-jar-events.ts';
 
-/** When and at which version the caller wants a change made; undefined is any version. */
+/** The time of a change, and the version that the caller expects. Undefined: any version. */
 export interface Change {
   readonly at: Date;
   readonly expectedVersion?: bigint | undefined;
 }
 
 /**
- * A jam jar: the rules of what may be done to it, and its history in the making.
+ * A jam jar, with its rules and its new events.
  *
  * Each method that changes something records an event and raises `version` by one, once for all changes of one unit of work. A change
- * to what already is records nothing.
+ * that changes nothing records no event.
  */
 export class JamJar {
   private readonly _id: string;
@@ -20,9 +20,9 @@ export class JamJar {
   private readonly _createdAt: Date;
   private _updatedAt: Date;
   private _version: number;
-  /** Counted by whoever stores the jam jar: tells two commands apart that changed it at the same time. */
+  /** The unit of work counts it, to tell apart two commands that changed the jam jar at the same time. */
   protected readonly _writes?: number;
-  // Not stored. Undefined until the first event: what is loaded does not pass the constructor.
+  // Not stored. Undefined until the first event: a loaded jam jar does not pass the constructor.
   private _events?: JamJarEvent[];
 
   private constructor(id: string, name: string, at: Date) {
@@ -76,7 +76,7 @@ export class JamJar {
     return this.decide(change, () => ({ type: 'JamJarRetired' }));
   }
 
-  /** Applies a change unless something stands against it. Nothing is recorded when there is nothing to change. */
+  /** Applies a change, unless a rule forbids it. Records nothing when nothing changes. */
   private decide(change: Change, apply: () => JamJarEvent | undefined): Result<void, VersionMismatch> {
     if (change.expectedVersion !== undefined && change.expectedVersion !== BigInt(this._version)) {
       return err(new VersionMismatch(this._version));

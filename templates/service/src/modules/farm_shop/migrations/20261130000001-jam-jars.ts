@@ -1,6 +1,6 @@
 import { Migration } from '@mikro-orm/migrations';
 
-/** Jam jars, and what is read of them. */
+/** Jam jars, and their read model. */
 export class Migration20261130000001JamJars extends Migration {
   override up(): void {
     this.addSql(`create table farm_shop."jam_jar" (

@@ -7,7 +7,7 @@ export class Migration20261130000002JamJarOverview extends Migration {
       id uuid primary key,
       version integer not null
     )`);
-    // What is there already gets its row.
+    // Every existing jam jar gets its row.
     this.addSql(`insert into read.jam_jar_overview (id, version) select id, version from farm_shop."jam_jar"`);
   }
 

@@ -1,7 +1,7 @@
 import { defineEntity, type EntityCtor, p } from '@mikro-orm/core';
 import { JamJar } from '../domain/jam-jar.ts';
 
-/** Where a jam jar is kept: farm_shop."jam_jar". `writes` counts every update of the row, and one that was overtaken fails. */
+/** A jam jar is stored in farm_shop."jam_jar". `writes` counts every update of the row. An update fails when another one came first. */
 export const JamJarMapping = defineEntity({
   class: JamJar as unknown as EntityCtor<JamJar>,
   schema: 'farm_shop',

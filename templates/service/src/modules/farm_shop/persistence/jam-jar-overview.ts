@@ -1,7 +1,7 @@
 import type { InlineProjection } from 'bicameral';
 import type { JamJar } from '../domain/jam-jar.ts';
 
-/** What read.jam_jar_overview holds of a jam jar, kept in the transaction of the command that changes it. */
+/** The row of a jam jar in read.jam_jar_overview, written in the transaction of the command that changes it. */
 export const jamJarOverview: InlineProjection<JamJar> = {
   name: 'jam_jar_overview',
   statement: `insert into read.jam_jar_overview (id, version)

@@ -1,7 +1,7 @@
 import type { InlineProjection } from 'bicameral';
 import type { JamJar } from '../domain/jam-jar.ts';
 
-/** What GetJamJar and ListJamJars read: a jam jar as it is returned. */
+/** The rows that GetJamJar and ListJamJars read: a jam jar as they return it. */
 export const jamJarList: InlineProjection<JamJar> = {
   name: 'jam_jar_list',
   statement: `insert into read.jam_jar_list (id, name, created_at, updated_at, version)

@@ -1,6 +1,6 @@
 import type { PageTokens, QueryContext, Reader } from 'bicameral';
 
-/** What the queries of this module are given. */
+/** The context that the queries of this module get. */
 export interface FarmShopQueryContext extends QueryContext {
   readonly read: Reader;
   readonly pageTokens: PageTokens;

@@ -9,7 +9,7 @@ const DEFAULT_PAGE_SIZE = 50;
 const MAX_PAGE_SIZE = 1000;
 const LIST = ['farm_shop.v1.ListJamJars'];
 
-/** From the row behind this time and id on; ids break ties, so that no row is on two pages or on none. */
+/** The page begins behind this time and id. Ids break ties, so that each row is on exactly one page. */
 const pageBehind = (createdAt: string, id: string, limit: number) =>
   statements
     .selectFrom('read.jam_jar_list')
@@ -29,7 +29,7 @@ export const listJamJars = query(QueryService.method.listJamJars, async (request
   const size = Math.min(request.pageSize || DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE);
   const [createdAt, id] = request.pageToken ? (pageTokens.open(LIST, request.pageToken) as [string, string]) : BEGINNING;
 
-  // One row more than the page tells whether there is another page.
+  // The query reads one row more than the page has. That row tells whether there is another page.
   const rows = await read.rows(pageBehind(createdAt, id, size + 1));
   const page = rows.slice(0, size);
   const last = page.at(-1);
