@@ -1,4 +1,4 @@
-import { write, writeSync } from 'node:fs';
+import { fstatSync, write, writeSync } from 'node:fs';
 
 export interface LogOutputOptions {
   /** Lines are written together once there are so many characters, or when the first has waited for `longestWait` milliseconds. */
@@ -27,6 +27,7 @@ const NEVER = new Int32Array(new SharedArrayBuffer(4));
  */
 export class LogOutput {
   readonly #fd: number;
+  readonly #isFile: boolean;
   readonly #options: Required<LogOutputOptions>;
   #lines: string[] = [];
   #waiting = 0;
@@ -41,6 +42,7 @@ export class LogOutput {
 
   constructor(fd: number, options: LogOutputOptions) {
     this.#fd = fd;
+    this.#isFile = isFile(fd);
     this.#options = { maxWrite: 65_536, maxWaiting: 4 * 1024 * 1024, ...options };
     process.once('exit', () => this.flushSync());
   }
@@ -85,20 +87,34 @@ export class LogOutput {
 
   #writeOut(piece: Piece): void {
     this.#rest = NOTHING;
-    write(this.#fd, piece.bytes, (error, written) => {
-      if (isBusy(error)) {
-        this.#rest = piece;
-        setTimeout(() => this.#writeOut(piece), PAUSE);
-        return;
-      }
-      const rest = error ? piece : this.#written(piece, written);
-      if (!error && rest.bytes.length > 0) {
-        this.#writeOut(rest);
-        return;
-      }
-      if (error) this.#lost += lineFeeds(rest.bytes.subarray(rest.noticeLength));
-      this.#writeNext();
-    });
+    if (piece.told === 0 || !this.#isFile) {
+      write(this.#fd, piece.bytes, (error, written) => this.#wentOut(piece, error, written));
+      return;
+    }
+    // Nobody knows at the end of the process what comes of a write under way, and its notice would be given twice. A file does not block.
+    let written = 0;
+    let failure: unknown = null;
+    try {
+      written = writeSync(this.#fd, piece.bytes);
+    } catch (error) {
+      failure = error;
+    }
+    this.#wentOut(piece, failure, written);
+  }
+
+  #wentOut(piece: Piece, error: unknown, written: number): void {
+    if (isBusy(error)) {
+      this.#rest = piece;
+      setTimeout(() => this.#writeOut(piece), PAUSE);
+      return;
+    }
+    const rest = error ? piece : this.#written(piece, written);
+    if (!error && rest.bytes.length > 0) {
+      this.#writeOut(rest);
+      return;
+    }
+    if (error) this.#lost += lineFeeds(rest.bytes.subarray(rest.noticeLength));
+    this.#writeNext();
   }
 
   /** What is left of a piece of which so many bytes have been written. */
@@ -144,6 +160,14 @@ interface Piece {
 const NOTHING: Piece = { bytes: Buffer.alloc(0), told: 0, noticeLength: 0 };
 
 const lineFeeds = (bytes: Buffer): number => bytes.reduce((count, byte) => count + (byte === LINE_FEED ? 1 : 0), 0);
+
+function isFile(fd: number): boolean {
+  try {
+    return fstatSync(fd).isFile();
+  } catch {
+    return false;
+  }
+}
 
 /** The pipe is full and its reader slow. */
 const isBusy = (error: unknown): boolean =>
