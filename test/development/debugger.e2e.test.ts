@@ -50,6 +50,15 @@ class Debugger {
     }
   }
 
+  /** The pause that fits; from the others before it the program goes on. */
+  async pauses(fits: (params: Told['params']) => boolean): Promise<Told['params']> {
+    for (;;) {
+      const pause = await this.event('Debugger.paused');
+      if (fits(pause)) return pause;
+      this.send('Debugger.resume');
+    }
+  }
+
   close(): void {
     this.#socket.close();
   }
@@ -80,9 +89,13 @@ describe('tests under a debugger', () => {
       inspector.send('Debugger.enable');
       inspector.send('Runtime.runIfWaitingForDebugger');
       await inspector.event('Debugger.paused');
+      // The test waits before it runs: otherwise it could be through before the breakpoint is set.
+      inspector.send('Debugger.setInstrumentationBreakpoint', { instrumentation: 'beforeScriptWithSourceMapExecution' });
       inspector.send('Debugger.resume');
 
-      const script = await inspector.event('Debugger.scriptParsed', ({ url }) => String(url).endsWith(TEST));
+      const isTest = ({ url }: Told['params']): boolean => String(url).endsWith(TEST);
+      await inspector.pauses(({ data }) => isTest((data ?? {}) as Told['params']));
+      const script = await inspector.event('Debugger.scriptParsed', isTest);
       const [, payload = ''] = String(script.sourceMapURL).split('base64,');
       const map = new SourceMap(JSON.parse(Buffer.from(payload, 'base64').toString()));
       const source = readFileSync(TEST, 'utf8').split('\n');
@@ -91,8 +104,9 @@ describe('tests under a debugger', () => {
       const lineNumber = mapped.findIndex((entry) => 'originalLine' in entry && entry.originalLine === wanted);
       expect(lineNumber).toBeGreaterThan(0);
       inspector.send('Debugger.setBreakpoint', { location: { scriptId: script.scriptId, lineNumber } });
+      inspector.send('Debugger.resume');
 
-      const { callFrames } = await inspector.event('Debugger.paused');
+      const { callFrames } = await inspector.pauses(({ reason }) => reason !== 'instrumentation');
       const [innermost] = callFrames as readonly object[];
       expect(innermost).toMatchObject({ location: { scriptId: script.scriptId, lineNumber } });
       inspector.close();
