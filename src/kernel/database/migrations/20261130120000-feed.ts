@@ -1,0 +1,174 @@
+import { Migration } from '@mikro-orm/migrations';
+
+/** The feed: the numbers of events, those who process them, and those who read them. */
+export class Migration20261130120000Feed extends Migration {
+  override up(): void {
+    // The dense number of each event. Rows are added by cqrs.number_events and never changed.
+    this.addSql('create table cqrs.feed (sequence bigint primary key, position bigint not null unique)');
+    this.addSql('create index event_transaction on cqrs.event (transaction_id)');
+    // One row. `seen` is what the last round saw: what is visible now and was not then has no number yet.
+    this.addSql(`create table cqrs.sequencer (
+      is_only boolean primary key default true check (is_only),
+      last_sequence bigint not null default 0,
+      last_position bigint not null default 0,
+      seen pg_snapshot not null,
+      numbered_at timestamptz(3) not null default now(),
+      restored_position bigint not null default 0,
+      system_identifier bigint not null
+    )`);
+    this.addSql(`insert into cqrs.sequencer (seen, system_identifier)
+      select pg_current_snapshot(), system_identifier from pg_control_system()`);
+
+    // Gives every event that became visible since the last round its number, in the order of their positions; answers how many that
+    // were, at most some more than \`most\`, or null when another round is under way.
+    // Behind the last position all events are new. Before it are those of transactions that were under way at the last round, or that began
+    // since: a position is taken before the transaction has its id.
+    this.addSql(`create function cqrs.number_events(most integer) returns integer
+      language plpgsql security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off as $$
+      declare
+        state cqrs.sequencer;
+        here bigint := (select system_identifier from pg_control_system());
+        count integer;
+        last bigint;
+        now_seen pg_snapshot;
+      begin
+        if not pg_try_advisory_xact_lock(hashtext('cqrs.sequencer')) then
+          return null;
+        end if;
+        select * into state from cqrs.sequencer;
+
+        if state.system_identifier <> here then
+          -- Restored from a dump: transactions are counted anew, and what the old ids say holds no more.
+          lock table cqrs.event in share mode;
+          with rest as (
+            select position from cqrs.event where not exists (select from cqrs.feed where feed.position = event.position)
+          ), numbered as (
+            insert into cqrs.feed (sequence, position)
+            select state.last_sequence + row_number() over (order by position), position from rest returning sequence
+          )
+          select count(*) into count from numbered;
+          select coalesce(max(position), 0) into last from cqrs.event;
+          update cqrs.sequencer set last_sequence = state.last_sequence + count, last_position = last, restored_position = last,
+            seen = pg_current_snapshot(), numbered_at = clock_timestamp(), system_identifier = here;
+          perform pg_notify('cqrs_feed', (state.last_sequence + count)::text);
+          return count;
+        end if;
+
+        with this_round as materialized (
+          select pg_current_snapshot() as seen
+        ), fresh as (
+          (select position from cqrs.event where position > state.last_position order by position limit most)
+          union all
+          select position from cqrs.event, this_round
+            where transaction_id >= pg_snapshot_xmax(state.seen) and transaction_id < pg_snapshot_xmax(this_round.seen)
+              and position < state.last_position and position > state.restored_position
+          union all
+          select position from cqrs.event
+            where transaction_id = any (array(select pg_snapshot_xip(state.seen)))
+              and position < state.last_position and position > state.restored_position
+        ), numbered as (
+          insert into cqrs.feed (sequence, position)
+          select state.last_sequence + row_number() over (order by position), position from fresh returning position
+        )
+        select count(numbered.position), greatest(state.last_position, max(numbered.position)), this_round.seen
+          into count, last, now_seen
+          from this_round left join numbered on true group by this_round.seen;
+        if count > 0 then
+          update cqrs.sequencer set last_sequence = state.last_sequence + count, last_position = last, seen = now_seen,
+            numbered_at = clock_timestamp();
+          perform pg_notify('cqrs_feed', (state.last_sequence + count)::text);
+        end if;
+        return count;
+      end $$`);
+    this.addSql('revoke execute on function cqrs.number_events from public');
+    this.addSql('grant execute on function cqrs.number_events to bicameral_writer');
+
+    // Every process of the service that is running; one that was not seen for a while is gone.
+    this.addSql(`create table cqrs.instance (
+      id uuid primary key,
+      host text not null,
+      pid integer not null,
+      version text not null,
+      started_at timestamptz(3) not null,
+      seen_at timestamptz(3) not null
+    )`);
+
+    // Who reads the feed in order: async projections and reactors, each up to its checkpoint.
+    this.addSql(`create table cqrs.processor (
+      name text not null,
+      partition integer not null default 0,
+      partitions integer not null default 1,
+      kind text not null check (kind in ('projection', 'reactor')),
+      checkpoint bigint not null default 0,
+      checkpoint_at timestamptz(3) not null default now(),
+      owner uuid,
+      paused boolean not null default false,
+      attempts integer not null default 0,
+      error text,
+      failing_since timestamptz(3),
+      retry_at timestamptz(3),
+      definition text not null default '',
+      primary key (name, partition)
+    )`);
+    // Events that a processor could not handle, and those of the same aggregate behind them.
+    this.addSql(`create table cqrs.dead_letter (
+      processor text not null,
+      partition integer not null,
+      sequence bigint not null,
+      aggregate_id uuid not null,
+      type text not null,
+      attempts integer not null,
+      error text,
+      parked_at timestamptz(3) not null default now(),
+      retry boolean not null default false,
+      primary key (processor, sequence)
+    )`);
+    this.addSql('create index dead_letter_aggregate on cqrs.dead_letter (processor, aggregate_id, sequence)');
+
+    // Projections that are being made anew, or compared, and how that went.
+    this.addSql(`create table cqrs.rebuild (
+      id uuid primary key,
+      projection text not null,
+      verify boolean not null,
+      state text not null check (state in ('running', 'done', 'cancelled', 'failed')),
+      step text not null default '',
+      place bigint not null default 0,
+      key uuid,
+      done bigint not null default 0,
+      total bigint not null default 0,
+      owner uuid,
+      started_at timestamptz(3) not null,
+      updated_at timestamptz(3) not null,
+      finished_at timestamptz(3),
+      error text,
+      differences jsonb
+    )`);
+    this.addSql(`create unique index rebuild_running on cqrs.rebuild (projection) where state = 'running'`);
+
+    // How far those have come that subscribe to events by a name.
+    this.addSql(`create table cqrs.subscription (
+      name text primary key,
+      principal text not null,
+      acknowledged bigint not null default 0,
+      consumer uuid,
+      created_at timestamptz(3) not null default now(),
+      updated_at timestamptz(3) not null default now()
+    )`);
+
+    this.addSql('grant select on cqrs.feed, cqrs.sequencer to bicameral_writer');
+    this.addSql(
+      'grant select, insert, update, delete on cqrs.instance, cqrs.processor, cqrs.dead_letter, cqrs.rebuild, cqrs.subscription to bicameral_writer',
+    );
+    this.addSql(
+      'grant select on cqrs.feed, cqrs.sequencer, cqrs.instance, cqrs.processor, cqrs.dead_letter, cqrs.rebuild, cqrs.subscription to bicameral_reader',
+    );
+  }
+
+  override down(): void {
+    this.addSql('drop function cqrs.number_events');
+    this.addSql(
+      'drop table cqrs.feed, cqrs.sequencer, cqrs.instance, cqrs.processor, cqrs.dead_letter, cqrs.rebuild, cqrs.subscription',
+    );
+    this.addSql('drop index cqrs.event_transaction');
+  }
+}
