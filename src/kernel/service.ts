@@ -23,6 +23,7 @@ import { guessing } from './database/limits/guessing.ts';
 import { memoryRates, postgresRates } from './database/limits/rates.ts';
 import { createIdempotencyKeys } from './database/write/idempotency-keys.ts';
 import type { HttpRoute } from './doors/connect/http-route.ts';
+import { declaredProjections } from './feed/declared-projections.ts';
 import type { UnexpectedErrors } from './middleware/errors.ts';
 import { createPipelines } from './middleware/pipeline.ts';
 import { validation } from './middleware/validation.ts';
@@ -139,6 +140,7 @@ async function assemble(
     reads,
     writePool: writes.pool,
     eventTypes: eventTypesOf(modules),
+    projections: declaredProjections(modules),
     bus: () => bus,
     roles,
     permissions: Object.keys(declaredPermissions(application)),

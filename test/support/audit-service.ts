@@ -63,6 +63,7 @@ export async function startAuditService({ connections }: TestDatabase): Promise<
     reads,
     writePool: writes.pool,
     eventTypes: createRegistry(),
+    projections: new Map(),
     bus: () => bus,
     roles,
     permissions: [],

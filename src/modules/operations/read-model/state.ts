@@ -1,0 +1,33 @@
+import type { UnsealedRow } from '../../../kernel/command-log/seals/unsealed-tail.ts';
+import type { DatabaseState } from '../../../kernel/database/read/read-side.ts';
+import type { Reader } from '../../../kernel/database/read/reader.ts';
+import { allInstances, type InstanceRow } from './instances.ts';
+import { unsealedTail } from './log.ts';
+import { allProcessors, type ProcessorRow } from './processors.ts';
+import { newestRebuilds, type RebuildRow } from './rebuilds.ts';
+import { type SequencerRow, theSequencer } from './sequencer.ts';
+
+/** How all parts of the service are. */
+export interface State {
+  readonly databases: readonly DatabaseState[];
+  readonly sequencer: SequencerRow;
+  readonly instances: readonly InstanceRow[];
+  readonly processors: readonly ProcessorRow[];
+  /** Those under way, and those that were the last of their projection and did not end well. */
+  readonly rebuilds: readonly RebuildRow[];
+  readonly log: UnsealedRow;
+}
+
+/** One statement after the other, over one connection: nobody waits for this. */
+export async function stateOf(read: Pick<Reader, 'rows'>, databases: readonly DatabaseState[]): Promise<State> {
+  const [sequencer] = await read.rows(theSequencer);
+  const instances = await read.rows(allInstances);
+  const processors = await read.rows(allProcessors);
+  const rebuilds = await read.rows(newestRebuilds);
+  const [log] = await read.rows(unsealedTail);
+  if (!sequencer || !log) throw new Error('the database has no row of the sequencer');
+  return { databases, sequencer, instances, processors, rebuilds: rebuilds.filter(isToldOf), log };
+}
+
+const isToldOf = ({ state, difference_count }: RebuildRow): boolean =>
+  state === 'running' || state === 'failed' || difference_count > 0;
