@@ -13,7 +13,7 @@ export const rebuildProjection = command(
   async ({ projection, verify }, { projections, rebuilds, now, newId }: OperationsCommandContext) => {
     const declared = projections.get(projection);
     if (!declared) return err(new ProjectionNotFound(projection));
-    if (!declared.isRebuildable) return err(new ProjectionNotRebuildable(projection));
+    if (declared.tables.length === 0) return err(new ProjectionNotRebuildable(projection));
     const id = newId();
     const other = await rebuilds.begin({ id, projection, verify, now });
     if (other) return err(new RebuildUnderWay(other.underWay));

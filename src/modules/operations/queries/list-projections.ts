@@ -13,14 +13,14 @@ export const listProjections = query(
     const rebuilds = new Map((await read.rows(newestRebuilds)).map((row) => [row.projection, row]));
     const declared = [...projections.values()].toSorted((one, other) => (one.name < other.name ? -1 : 1));
     return ok({
-      projections: declared.map(({ name, module, kind, tables, isRebuildable }) => {
+      projections: declared.map(({ name, module, kind, tables }) => {
         const rebuild = rebuilds.get(name);
         return {
           name,
           module,
           kind: kind === 'inline' ? ProjectionKind.INLINE : ProjectionKind.ASYNC,
           tables: [...tables],
-          rebuildable: isRebuildable,
+          rebuildable: tables.length > 0,
           partitions: (processors.get(name) ?? []).map(toProcessor),
           ...(rebuild && { rebuild: toRebuild(rebuild) }),
         };
