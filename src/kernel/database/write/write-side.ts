@@ -56,6 +56,7 @@ export async function createWriteSide(
     entities = [],
     declared = new Map(),
     moduleOf = () => undefined,
+    onEvents = () => {},
   }: {
     poolSize: number;
     waitMs?: number;
@@ -67,6 +68,8 @@ export async function createWriteSide(
     declared?: DeclaredChanges;
     /** The name of the module that an aggregate type is part of. */
     moduleOf?: (type: string) => string | undefined;
+    /** Is called after each commit that stored events. */
+    onEvents?: () => void;
   },
 ): Promise<WriteSide> {
   const pool = createPool(connection, {
@@ -98,7 +101,7 @@ export async function createWriteSide(
     });
     await checkStatements(pool, kept);
     const sqlByType = new Map(kept.map(({ type, root }) => [type.name, new AggregateSql(type, root)]));
-    return writeSide({ pool, recordPool, closePools, orm, sqlByType, ownerDigest, erasures, declared });
+    return writeSide({ pool, recordPool, closePools, orm, sqlByType, ownerDigest, erasures, declared, onEvents });
   } catch (error) {
     await closePools();
     throw error;
@@ -119,8 +122,9 @@ function writeSide(parts: {
   ownerDigest: OwnerDigest;
   erasures: readonly string[];
   declared: DeclaredChanges;
+  onEvents: () => void;
 }): WriteSide {
-  const { pool, recordPool, closePools, orm, sqlByType, ownerDigest, erasures, declared } = parts;
+  const { pool, recordPool, closePools, orm, sqlByType, ownerDigest, erasures, declared, onEvents } = parts;
   const sql = ({ name }: AggregateType<object>): AggregateSql => {
     const known = sqlByType.get(name);
     if (!known) throw new Error(`${name} is no aggregate of a module: list its type in \`aggregates\` of its module.ts`);
@@ -140,6 +144,7 @@ function writeSide(parts: {
         ownerDigest,
         erasures,
         declared,
+        onEvents,
         earlier: tryNumber === 1 ? undefined : call.contextValues.get(unitOfWorkKey),
       }),
     renew: () => {
