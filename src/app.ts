@@ -1,5 +1,6 @@
 import { type Application, type Run, type Service, startService } from './kernel/service.ts';
 import { audit } from './modules/audit/module.ts';
+import { events } from './modules/events/module.ts';
 import { operations } from './modules/operations/module.ts';
 import { users } from './modules/users/module.ts';
 import { roles } from './roles.ts';
@@ -7,11 +8,8 @@ import { roles } from './roles.ts';
 /** What this service is made of. A module is one line here. */
 export const application: Application = {
   name: 'bicameral',
-  modules: [users, audit, operations],
+  modules: [users, audit, events, operations],
   roles,
-  permissions: {
-    'events.read': 'Read the feed of events',
-  },
 };
 
 /** The running program. */

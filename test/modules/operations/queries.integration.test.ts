@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ProcessorKind, ProjectionKind, QueryService } from '../../../gen/operations/v1/query_service_pb.js';
 import { DifferenceKind, RebuildState } from '../../../gen/operations/v1/rebuild_pb.js';
 import { refusalOf } from '../../support/errors.ts';
+import { eventually } from '../../support/eventually.ts';
 import { startTestApp, type TestApp } from '../../support/test-app.ts';
 
 /** Only rows: no module declares it, so no instance works on it. */
@@ -102,6 +103,23 @@ describe('GetStatus', () => {
       `projection ${PROJECTION}, partition 1 is paused, 0 events behind: \`bicameral projection resume ${PROJECTION}\``,
       expect.stringMatching(/^instance 4711 on elsewhere was last seen \d+ s ago/),
     ]);
+  });
+
+  it('counts what lags behind, and tells how old it is', async () => {
+    await app.database.query(
+      `insert into cqrs.event (id, type, payload, aggregate_type, aggregate_id, aggregate_version, command_id, traceparent, occurred_at)
+       select gen_random_uuid(), 'test.v1.Happened', '', 'test.v1.Thing', $1, n, $1, '', now() - interval '1 hour'
+       from generate_series(1, 3) as n`,
+      [AGGREGATE],
+    );
+    await eventually(async () => {
+      const { processors, sequencer } = await queries().getStatus({}, strong);
+      expect(sequencer?.lastSequence).toBe(3n);
+      expect(sequencer?.waitingEvents).toBe(0n);
+      const [processor] = processors.filter(({ name }) => name === PROJECTION);
+      expect(processor?.lagEvents).toBe(3n);
+      expect(Number(processor?.lag?.seconds)).toBeGreaterThanOrEqual(3600);
+    });
   });
 });
 
