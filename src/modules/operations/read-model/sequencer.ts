@@ -20,12 +20,14 @@ export const theSequencer = statement<SequencerRow>(`select clock_timestamp() as
     (select occurred_at from cqrs.event where position > last_position limit 100000)
     union all
     (select occurred_at from cqrs.event
-      where transaction_id >= pg_snapshot_xmax(seen) and position < last_position and position > restored_position
-        and not exists (select from cqrs.feed where feed.position = event.position) limit 100000)
+      where transaction_id >= pg_snapshot_xmax(seen) and position + 0 < last_position
+        and (select true from cqrs.feed where feed.position = event.position) is null
+      limit 100000)
     union all
     (select occurred_at from cqrs.event
-      where transaction_id = any (array(select pg_snapshot_xip(seen))) and position < last_position and position > restored_position
-        and not exists (select from cqrs.feed where feed.position = event.position) limit 100000)
+      where transaction_id = any (array(select pg_snapshot_xip(seen))) and position + 0 < last_position
+        and (select true from cqrs.feed where feed.position = event.position) is null
+      limit 100000)
   ) as waiting on true
   group by last_sequence, numbered_at`);
 
