@@ -1,5 +1,3 @@
-import type pg from 'pg';
-
 /**
  * Rows that each say in `transaction_id` which transaction wrote them can be read in cuts: everything of the transactions that have ended
  * since the last cut, each row once and none missed, however late a transaction commits.
@@ -32,20 +30,5 @@ export const cutValues = ({ from, below }: Cut): [string, string] => [from, belo
 /** For whoever may read a row twice, and wants those of transactions above the mark too: all that was not there before the mark ($1). */
 export const SINCE_MARK = 'transaction_id >= $1::xid8';
 
-/** The ids went back: the rows were read in another database than this, of which it is a copy by dump, or on another history of it. */
-export class MarkWentBack extends Error {
-  constructor(from: string, mark: string) {
-    super(`what was read below transaction ${from} was read elsewhere: the database is at ${mark}`);
-    this.name = 'MarkWentBack';
-  }
-}
-
-/** What has ended from a mark on. Throws MarkWentBack. */
-export async function nextCut(client: Pick<pg.ClientBase, 'query'>, from: string): Promise<Cut> {
-  const { rows } = await client.query<{ mark: string }>(`select ${MARK}::text as mark`);
-  const below = rows[0]?.mark ?? from;
-  if (hasGoneBack(from, below)) throw new MarkWentBack(from, below);
-  return { from, below };
-}
-
+/** Whether the ids went back: what was read up to a mark was read in another cluster, of which this is a copy by dump, or on another history of it. */
 export const hasGoneBack = (from: string, mark: string): boolean => BigInt(mark) < BigInt(from);
