@@ -70,9 +70,8 @@ export class Migration20261130120000Feed extends Migration {
           insert into cqrs.feed (sequence, position)
           select state.last_sequence + row_number() over (order by position), position from fresh returning position
         )
-        select count(numbered.position), greatest(state.last_position, max(numbered.position)), this_round.seen
-          into count, last, now_seen
-          from this_round left join numbered on true group by this_round.seen;
+        select count(*), greatest(state.last_position, max(position)), (select seen from this_round)
+          into count, last, now_seen from numbered;
         if count > 0 then
           update cqrs.sequencer set last_sequence = state.last_sequence + count, last_position = last, seen = now_seen,
             numbered_at = clock_timestamp();
@@ -93,7 +92,8 @@ export class Migration20261130120000Feed extends Migration {
       seen_at timestamptz(3) not null
     )`);
 
-    // Who reads the feed in order: async projections and reactors, each up to its checkpoint.
+    // Who reads the feed in order: async projections and reactors, each up to its checkpoint. `moves` counts what was done by it: whatever
+    // has an effect counts it on, and does nothing where somebody else did so since it was read.
     this.addSql(`create table cqrs.processor (
       name text not null,
       partition integer not null default 0,
@@ -101,6 +101,7 @@ export class Migration20261130120000Feed extends Migration {
       kind text not null check (kind in ('projection', 'reactor')),
       checkpoint bigint not null default 0,
       checkpoint_at timestamptz(3) not null default now(),
+      moves bigint not null default 0,
       owner uuid,
       paused boolean not null default false,
       attempts integer not null default 0,
