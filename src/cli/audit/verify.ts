@@ -110,7 +110,8 @@ function sealedBy({ keyId, firstBatch, lastBatch, batches, held }: SealingKey): 
 function restored({ batch, sequence, restoredAt, unsealedRecords: unsealed }: Restore): string {
   const at = restoredAt ? timestampDate(restoredAt).toISOString() : 'an unknown time';
   const places = unsealed === 1n ? `sequence ${sequence + 1n}` : `sequences ${sequence + 1n} to ${sequence + unsealed}`;
-  const records = unsealed === 1n ? '1 record' : `${unsealed.toLocaleString('en')} records`;
-  const then = unsealed === 0n ? 'all records had a seal then' : `${records} had no seal then and have one since (${places})`;
+  const records =
+    unsealed === 1n ? '1 record had no seal then and has' : `${unsealed.toLocaleString('en')} records had no seal then and have`;
+  const then = unsealed === 0n ? 'all records had a seal then' : `${records} one since (${places})`;
   return `Restored into another cluster at ${at}, behind sequence ${sequence} (batch ${batch}): ${then}.\n`;
 }

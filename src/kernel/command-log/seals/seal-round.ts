@@ -5,7 +5,7 @@ import { type Batch, batchHash, MAX_BATCH_SIZE, NO_BATCH_BEFORE } from './batch.
 import { placeOf, recordDigest, SEALED_COLUMN_COUNT, SEALED_COLUMNS, SEALED_FORM, TEXT_ROWS } from './canonical-record.ts';
 import { merkleRoot, type Seal, sealLeaf } from './merkle.ts';
 import { signed, type VerifyingKeys } from './signature.ts';
-import { type DistrustedBatch, type SealStart, whereToGoOn } from './where-to-go-on.ts';
+import { type DistrustedBatch, whereToGoOn } from './where-to-go-on.ts';
 
 /** A record with what its seal will hold. */
 interface Sealed extends Seal {
@@ -133,7 +133,7 @@ async function sealCut(client: pg.PoolClient, parts: Parts): Promise<number | 'r
   const { watch = run } = parts;
   // What is below the mark is all sealed with the last batch of the cut, and no sooner.
   const before: SealedState = { sealedBelow: cut.from, cluster, restoredPosition };
-  return await watch(() => sealPages(client, first, { ...parts, head, before, then: { ...before, sealedBelow: cut.below } }));
+  return await watch(() => sealPages(client, first, { ...parts, head, before, after: { ...before, sealedBelow: cut.below } }));
 }
 
 /** Undefined when another instance did it meanwhile. */
@@ -148,7 +148,7 @@ async function sealRestored(client: pg.PoolClient, parts: Parts & { end: EndOfLo
   const first = await fetchPage(client);
   const restoreMark = nextBatch({ head, records: [], sealedAt: String(now()), state, key });
   await write(client, [], restoreMark);
-  const rest = { ...parts, head: restoreMark, before: state, then: state };
+  const rest = { ...parts, head: restoreMark, before: state, after: state };
   const unsealed = first.length === 0 ? 0 : await watch(() => sealPages(client, first, rest));
   return { batch: restoreMark.number, unsealed };
 }
@@ -178,16 +178,16 @@ async function endOfLog(client: pg.PoolClient): Promise<EndOfLog> {
 async function sealPages(
   client: pg.PoolClient,
   first: readonly CutRow[],
-  parts: Pick<SealRoundParts, 'key' | 'now'> & { head: Batch | undefined; before: SealedState; then: SealedState },
+  parts: Pick<SealRoundParts, 'key' | 'now'> & { head: Batch | undefined; before: SealedState; after: SealedState },
 ): Promise<number> {
-  const { before, then, key, now } = parts;
+  const { before, after, key, now } = parts;
   let { head } = parts;
   let sealed = 0;
   let page = first;
   while (page.length > 0) {
     const next = page.length < MAX_BATCH_SIZE ? [] : await fetchPage(client);
     const records = toSealed(page, head?.lastSequence ?? 0);
-    head = nextBatch({ head, records, sealedAt: String(now()), state: next.length > 0 ? before : then, key });
+    head = nextBatch({ head, records, sealedAt: String(now()), state: next.length > 0 ? before : after, key });
     await write(client, records, head);
     sealed += page.length;
     page = next;

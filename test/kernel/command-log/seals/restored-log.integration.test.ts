@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import type { SigningKey } from '../../../../src/kernel/auth/signing-key.ts';
 import { type BatchRow, batchHash, NEWEST_BATCH, toBatch } from '../../../../src/kernel/command-log/seals/batch.ts';
@@ -283,7 +283,9 @@ describe('a log restored into a cluster with lower transaction ids', () => {
     await insertRecords(log.database, 2);
     await sealAll(log);
     await log.database.query(`delete from cqrs.command_log where position = 2`);
-    await log.database.query(`update cqrs.command_log set reason = 'X' where position = (select max(position) from cqrs.command_log)`);
+    await log.database.query(
+      `update cqrs.command_log set reason = 'X' where position = (select max(position) from cqrs.command_log)`,
+    );
     expect((await verified(log)).found).toEqual(['REMOVED of batch 1', 'CHANGED of batch 4']);
   });
 });
@@ -301,7 +303,12 @@ describe('the mark of a restore', () => {
     const log = await restoredLog();
     const { query } = log.database;
     await query('create table kept as select * from cqrs.command_seal_batch');
-    for (const assignment of ['restored_position = 1', 'system_identifier = 1', 'form = 5', `sealed_at = now() - interval '1 day'`]) {
+    for (const assignment of [
+      'restored_position = 1',
+      'system_identifier = 1',
+      'form = 5',
+      `sealed_at = now() - interval '1 day'`,
+    ]) {
       await query(`update cqrs.command_seal_batch set ${assignment} where number = 2`);
       const { found, restores } = await verified(log);
       expect(found).toContain('BATCH_BROKEN of batch 2');
@@ -351,7 +358,13 @@ describe('the mark of a restore', () => {
     });
     await insertRecords(log.database, 1);
     await eventually(async () => {
-      await sealRound({ pool: log.pool, key, keys: new Map([...first, ...ringOf(key)]), now: Date.now, onRestore: (mark) => log.restored.push(mark) });
+      await sealRound({
+        pool: log.pool,
+        key,
+        keys: new Map([...first, ...ringOf(key)]),
+        now: Date.now,
+        onRestore: (mark) => log.restored.push(mark),
+      });
       expect(await log.database.query(UNSEALED)).toEqual([]);
     });
     expect(log.restored).toEqual([]);
@@ -401,6 +414,9 @@ it('the sealer says once in the log that it goes on in another cluster', async (
     await sealer.stop();
   }
   expect(logged).toEqual([
-    [{ batch: 2, unsealed: expect.any(Number) }, expect.stringMatching(/^the command log was restored into another cluster; sealing goes on here/)],
+    [
+      { batch: 2, unsealed: expect.any(Number) },
+      expect.stringMatching(/^the command log was restored into another cluster; sealing goes on here/),
+    ],
   ]);
 });
