@@ -44,6 +44,7 @@ export function moduleProblems(application: CheckedApplication, contracts: Itera
     ...permissionProblems(application),
     ...ownerProblems(modules),
     ...typeProblems(modules, [...contracts]),
+    ...projectionProblems(modules),
     ...migrationProblems(lists),
   ];
 }
@@ -161,6 +162,29 @@ function typeProblems(modules: readonly Module[], contracts: readonly DescFile[]
   }
   return problems;
 }
+
+/** A processor goes by the name of its projection, so that no two may share one; and it decodes what some module stores. */
+function projectionProblems(modules: readonly Module[]): string[] {
+  const stored = new Set(modules.flatMap(({ events = [] }) => events.flatMap(({ messages }) => messages.map(typeName))));
+  const listedBy = new Map<string, string>();
+  return modules.flatMap(({ name: module, projections = [] }) =>
+    projections.flatMap(({ name, events }) => {
+      const other = listedBy.get(name);
+      listedBy.set(name, module);
+      const unknown = events.map(typeName).filter((type) => !stored.has(type));
+      return [
+        ...(other === undefined
+          ? []
+          : [`the projection ${name} is listed by the modules ${other} and ${module}: give one another name`]),
+        ...unknown.map(
+          (type) => `the projection ${name} of ${fileOf(module)} takes ${type}, which is in the \`events\` of no module`,
+        ),
+      ];
+    }),
+  );
+}
+
+const typeName = (message: { readonly typeName: string }): string => message.typeName;
 
 /** Rules of the kind `owner` need a module that tells whose it is, and the other way round. */
 function ownerProblems(modules: readonly Module[]): string[] {

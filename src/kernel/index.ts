@@ -33,6 +33,7 @@ export type { AggregateType, EventMessage, InlineProjection } from './database/w
 export type { UnitOfWork } from './database/write/unit-of-work.ts';
 export type { HttpAnswer, HttpRoute } from './doors/connect/http-route.ts';
 export { inProcessTransport } from './doors/in-process.ts';
+export { type Projection, type ProjectionDefinition, type ProjectionTables, projection } from './feed/projection.ts';
 export {
   type CommandLog,
   type CommandTools,

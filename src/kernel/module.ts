@@ -23,6 +23,7 @@ import type { Reader } from './database/read/reader.ts';
 import type { AggregateType } from './database/write/aggregate-type.ts';
 import type { PersonalData } from './database/write/personal-data.ts';
 import type { UnitOfWork } from './database/write/unit-of-work.ts';
+import type { Projection } from './feed/projection.ts';
 import type { SettingsReader } from './settings.ts';
 
 /** The services of a module with their handlers: `services.ts` of its folder, which `npm run generate` writes. */
@@ -137,6 +138,10 @@ export interface ModuleDefinition<Services extends ModuleServices, Settings, Par
   readonly entities?: readonly EntitySchema[];
   /** The files with the messages of its events. */
   readonly events?: readonly DescFile[];
+  /** Its async projections: read models that follow the feed. Those that are kept with the command are listed by their aggregate. */
+  readonly projections?: readonly Projection[];
+  /** What it does when something has happened: commands that follow events. */
+  readonly reactors?: readonly object[];
   /** The changes of its schema, oldest first. They are never edited once they have shipped. */
   readonly migrations?: readonly NamedMigration[];
   /** What it reads of the environment, once, before anything is started. What is wrong is told together with everything else. */

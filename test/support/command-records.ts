@@ -28,6 +28,8 @@ export interface RecordValues {
   readonly traceId?: string;
   readonly peer?: string;
   readonly userAgent?: string;
+  readonly causationId?: string;
+  readonly correlationId?: string;
 }
 
 /** A UUIDv7 of that time. */
@@ -66,6 +68,8 @@ export async function addRecord(database: TestDatabase, values: RecordValues = {
     trace_id: values.traceId ?? '0af7651916cd43dd8448eb211c80319c',
     peer: values.peer ?? '192.0.2.1:4711',
     user_agent: values.userAgent ?? 'test',
+    causation_id: values.causationId ?? null,
+    correlation_id: values.correlationId ?? null,
   };
   const names = Object.keys(columns);
   await database.query(

@@ -188,6 +188,20 @@ export declare type CommandRecord = Message<"audit.v1.CommandRecord"> & {
    * @generated from field: optional bool request_excerpt = 26;
    */
   requestExcerpt?: boolean | undefined;
+
+  /**
+   * The event to which a reactor of the service reacted with this command. Empty for a command that a caller sent.
+   *
+   * @generated from field: string causation_id = 27;
+   */
+  causationId: string;
+
+  /**
+   * The first command of the chain to which this command belongs. Empty for a command that a caller sent, which begins its own chain.
+   *
+   * @generated from field: string correlation_id = 28;
+   */
+  correlationId: string;
 };
 
 /**

@@ -71,6 +71,13 @@ export declare type ListCommandsRequest = Message<"audit.v1.ListCommandsRequest"
    * @generated from field: google.protobuf.Timestamp received_to = 8;
    */
   receivedTo?: Timestamp | undefined;
+
+  /**
+   * The first command of a chain: gives this command and the commands that its events led to.
+   *
+   * @generated from field: string correlation_id = 9;
+   */
+  correlationId: string;
 };
 
 /**

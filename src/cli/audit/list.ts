@@ -19,6 +19,7 @@ export interface ListOptions extends TrustFiles {
   readonly outcome?: string;
   readonly from?: string;
   readonly to?: string;
+  readonly correlation?: string;
   readonly limit: string;
   readonly json?: boolean;
 }
@@ -64,7 +65,7 @@ async function* pages(queries: Queries, filter: Filter, limit: number): AsyncGen
   }
 }
 
-function filterOf({ actor, method, target, outcome, from, to }: ListOptions): Filter {
+function filterOf({ actor, method, target, outcome, from, to, correlation }: ListOptions): Filter {
   const known = outcome === undefined ? undefined : OUTCOME_WORDS.get(outcome);
   if (outcome !== undefined && known === undefined) {
     throw new OptionError('--outcome', outcome, `give one of ${[...OUTCOME_WORDS.keys()].join(', ')}`);
@@ -76,5 +77,6 @@ function filterOf({ actor, method, target, outcome, from, to }: ListOptions): Fi
     ...(known !== undefined && { outcome: known }),
     ...(from !== undefined && { receivedFrom: timestampFromDate(time('--from', from)) }),
     ...(to !== undefined && { receivedTo: timestampFromDate(time('--to', to)) }),
+    ...(correlation !== undefined && { correlationId: correlation }),
   };
 }

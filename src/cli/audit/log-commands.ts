@@ -16,6 +16,7 @@ export function addLogCommands(audit: Command, environment: Environment): void {
       .option('--outcome <outcome>', 'e.g. succeeded, rejected, denied, failed')
       .option('--from <time>', 'received at this time or later: 2026-11-24, or 2026-11-24T10:30:00Z')
       .option('--to <time>', 'received before this time')
+      .option('--correlation <id>', 'the first command of a chain: it, and the commands that its events led to')
       .option('--limit <n>', 'the most records to print', '50')
       .option('--json', 'print JSON, one record a line'),
   ).action(async (options: ListOptions) => (await import('./list.ts')).listCommands(environment, options));

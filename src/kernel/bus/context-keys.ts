@@ -15,6 +15,17 @@ export interface TraceContext {
 }
 export const traceKey = createContextKey<TraceContext | undefined>(undefined, { description: 'trace context' });
 
+/** Why a command is sent that nobody outside asked for. */
+export interface Cause {
+  /** The event to which a reactor reacts with it. */
+  readonly eventId: string;
+  /** The first command of the chain. */
+  readonly correlationId: string;
+}
+
+/** Set by a caller in this process alone: nothing on the wire sets it. */
+export const causeKey = createContextKey<Cause | undefined>(undefined, { description: 'cause' });
+
 export function principalOf(call: { contextValues: { get<T>(key: { id: symbol; defaultValue: T }): T } }): Principal {
   return call.contextValues.get(principalKey) ?? ANONYMOUS;
 }

@@ -3,7 +3,7 @@ import { toBinary } from '@bufbuild/protobuf';
 import { Code, createContextKey } from '@connectrpc/connect';
 import type { Answer } from '../bus/answer.ts';
 import type { Call, Message } from '../bus/call.ts';
-import { principalOf, traceKey } from '../bus/context-keys.ts';
+import { causeKey, principalOf, traceKey } from '../bus/context-keys.ts';
 import { methodName } from '../bus/convention.ts';
 import { failureOf } from '../bus/failure.ts';
 import { networkOf } from '../bus/network.ts';
@@ -138,6 +138,7 @@ export class CommandAttempt {
   #described({ whole }: { whole: boolean }): Attempt {
     const call = this.#call;
     const { id, roles, session, issuer = '' } = principalOf(call);
+    const cause = call.contextValues.get(causeKey);
     return {
       commandId: call.id,
       receivedAt: call.receivedAt,
@@ -152,6 +153,8 @@ export class CommandAttempt {
       peer: call.origin.peer,
       issuer: storable(issuer),
       userAgent: storable(call.headerValue('user-agent') ?? '').slice(0, MAX_HEADER),
+      causationId: cause?.eventId ?? null,
+      correlationId: cause?.correlationId ?? null,
     };
   }
 

@@ -36,6 +36,10 @@ export interface Attempt {
   readonly userAgent: string;
   /** Who vouched for the principal: the `iss` of the token; empty where there was none. */
   readonly issuer: string;
+  /** The event to which a reactor reacted with this command; null for a command of a caller. */
+  readonly causationId: string | null;
+  /** The first command of the chain that this one belongs to; null for a first one. */
+  readonly correlationId: string | null;
 }
 
 /** The one aggregate that a command was about, as far as it came to that. */

@@ -71,6 +71,8 @@ export const RECORD_COLUMNS = {
   user_agent: { type: 'text', since: 1, of: 'userAgent' },
   issuer: { type: 'text', nullable: true, since: 2, of: 'issuer' },
   request_excerpt: { type: 'boolean', nullable: true, since: 3, of: 'requestExcerpt', ofSuccess: 'false' },
+  causation_id: { type: 'uuid', nullable: true, since: 4, of: 'causationId' },
+  correlation_id: { type: 'uuid', nullable: true, since: 4, of: 'correlationId' },
 } as const satisfies Readonly<Record<string, RecordColumn>>;
 
 export type RecordColumnName = keyof typeof RECORD_COLUMNS;

@@ -120,6 +120,8 @@ function summary({ refusal, count }: { refusal: Refusal; count: number }, range:
     peer: network,
     userAgent: '',
     issuer: '',
+    causationId: null,
+    correlationId: null,
     dryRun: false,
     answeredBy: undefined,
     target: undefined,

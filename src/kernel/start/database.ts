@@ -10,7 +10,7 @@ import { mostConnections, poolSizes } from '../database/pool.ts';
 import { createReadSide, type ReadSide } from '../database/read/read-side.ts';
 import { createWriteSide, type WriteSide } from '../database/write/write-side.ts';
 import type { Module } from '../module.ts';
-import { aggregateTypesOf, erasuresOf } from './modules.ts';
+import { aggregateTypesOf, erasuresOf, projectionsOf } from './modules.ts';
 import type { Stops } from './stops.ts';
 
 /** The databases, open and migrated, with the keys that go with them. */
@@ -39,6 +39,7 @@ export async function openDatabases(
     ownerDigest,
     erasures: erasuresOf(modules),
     entities: modules.flatMap(({ entities = [] }) => entities),
+    projections: projectionsOf(modules),
     declared: declaredChanges(modules),
     moduleOf: (type) => modules.find(({ aggregates = [] }) => aggregates.some(({ name }) => name === type))?.name,
   });

@@ -12,6 +12,7 @@ import type { ReadPool } from '../database/read/read-side.ts';
 import { Reader, readerKey } from '../database/read/reader.ts';
 import type { AggregateType } from '../database/write/aggregate-type.ts';
 import { erasureOf } from '../database/write/personal-data.ts';
+import type { KeptProjection } from '../database/write/statement-check.ts';
 import { unitOfWorkKey } from '../database/write/unit-of-work.ts';
 import type { Owners } from '../middleware/authorization.ts';
 import type { CommandTools, Module, ModuleHost, OwnerTools, QueryTools } from '../module.ts';
@@ -30,6 +31,10 @@ export const aggregateTypesOf = (modules: readonly Module[]): AggregateType<obje
 /** What modules erase when a person is deleted. */
 export const erasuresOf = (modules: readonly Module[]): string[] =>
   modules.flatMap(({ personalData }) => (personalData ? erasureOf(personalData) : []));
+
+/** The projections that follow the feed, each with the module that lists it. */
+export const projectionsOf = (modules: readonly Module[]): KeptProjection[] =>
+  modules.flatMap(({ name, projections = [] }) => projections.map((projection) => ({ projection, module: name })));
 
 /** The types of all events that modules store. */
 export const eventTypesOf = (modules: readonly Module[]): Registry =>

@@ -12,10 +12,12 @@ import type { Door } from '../../../src/kernel/doors/door.ts';
 import { createGrpcDoor } from '../../../src/kernel/doors/grpc/door.ts';
 import { type AuditQueries, startAuditQueries } from '../../modules/audit/audit-queries.ts';
 import { run } from '../../support/command-line.ts';
-import { addRecord, sealRecords } from '../../support/command-records.ts';
+import { addRecord, idAt, sealRecords } from '../../support/command-records.ts';
 
 const MAIN = resolve(import.meta.dirname, '../../../src/main.ts');
 const TARGET = '019ab3a0-0000-7000-8000-00000000000a';
+const ADA_AT = Date.parse('2026-12-02T10:30:00.123Z');
+const CHAIN = idAt(ADA_AT);
 
 let audit: AuditQueries;
 let door: Door;
@@ -37,19 +39,23 @@ beforeAll(async () => {
   ids.push(
     await addRecord(audit.database, {
       ...common,
-      receivedAt: '2026-12-02T10:30:00.123Z',
+      commandId: CHAIN,
+      receivedAt: ADA_AT,
       principal: 'ada',
       aggregateId: TARGET,
       outcome: 'timed_out',
       code: 'DEADLINE_EXCEEDED',
       dryRun: true,
     }),
+  );
+  ids.push(
     await addRecord(audit.database, {
       ...common,
       receivedAt: '2026-12-03',
       principal: '',
       outcome: 'denied',
       code: 'PERMISSION_DENIED',
+      correlationId: CHAIN,
     }),
   );
   await sealRecords(audit.database);
@@ -100,6 +106,8 @@ describe('bicameral audit list', () => {
     [['--method', 'users.v1.CommandService/LogIn'], 0],
     [['--target', TARGET], 1],
     [['--outcome', 'timed-out'], 1],
+    [['--correlation', CHAIN], 2],
+    [['--correlation', CHAIN, '--actor', 'ada'], 1],
     [['--outcome', 'denied', '--to', '2026-12-03'], 0],
     [['--from', '2026-12-01T00:00:00.001Z', '--to', '2026-12-01T01:00:00.004+01:00'], 3],
   ])('takes %j for a filter', async (filter, count) => {
@@ -113,6 +121,7 @@ describe('bicameral audit list', () => {
     [['--limit', '0'], /--limit cannot be "0"/],
     [['--from', 'yesterday'], /--from cannot be "yesterday"/],
     [['--target', 'me'], /target/],
+    [['--correlation', 'me'], /correlation_id/],
   ])('says what is wrong with %j', async (options, words) => {
     const { code, stdout, stderr } = await run(['audit', 'list', ...options], env);
     expect(code).toBe(1);

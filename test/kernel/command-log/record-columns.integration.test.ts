@@ -35,6 +35,8 @@ const RECORD: Required<CommandRecord> = {
   peer: '192.0.2.1:1',
   userAgent: 'an agent',
   issuer: 'an issuer',
+  causationId: idAt(7),
+  correlationId: idAt(8),
   owners: [],
 };
 
@@ -73,12 +75,15 @@ describe('the columns of the record', () => {
 
   it('are null, and without events, where there is nothing', async () => {
     const nothing = { request: null, personal: null, personalDigest: null, answeredBy: undefined, target: undefined };
-    const row = await stored({ ...RECORD, ...nothing, commandId: idAt(9) });
+    const uncaused = { causationId: null, correlationId: null };
+    const row = await stored({ ...RECORD, ...nothing, ...uncaused, commandId: idAt(9) });
     const empty = Object.entries(row ?? {}).flatMap(([name, value]) => (value === null ? [name] : []));
     expect(empty.sort()).toEqual([
       'aggregate_id',
       'aggregate_type',
       'answered_by',
+      'causation_id',
+      'correlation_id',
       'personal',
       'personal_digest',
       'request',

@@ -31,6 +31,9 @@ const [OLDEST, NEWEST] = ['20261124000000-command-log', '20261125140000-compared
   ...(JSON.parse(readFileSync(`test/kernel/database/fixtures/${behind}.json`, 'utf8')) as Filled),
 })) as [Filled & { behind: string }, Filled & { behind: string }];
 
+/** Empty in a database of then: the service fills them as it runs. */
+const OF_THE_FEED = ['dead_letter', 'feed', 'instance', 'processor', 'rebuild', 'subscription'].map((name) => `cqrs.${name}`);
+
 const { migrations } = schemaOf(application.modules);
 /** What the databases that there are have run before: version 0.1 made the events together with the users. */
 const after = migrations.filter(({ name }) => name >= OLDEST.behind);
@@ -122,7 +125,7 @@ describe('a database with rows in all of its tables', () => {
     }
     const before = await counts();
     const empty = Object.entries(before).flatMap(([table, count]) => (count === 0 ? [table] : []));
-    expect(empty).toEqual(['cqrs.command_log_prune']);
+    expect(empty.filter((table) => !OF_THE_FEED.includes(table))).toEqual(['cqrs.command_log_prune']);
 
     const pending = migrations.filter(({ name }) => name > last).map(({ name }) => name);
     expect(await migrate(owner, application.modules)).toEqual(pending);

@@ -93,7 +93,8 @@ export class Migration20261130120000Feed extends Migration {
       seen_at timestamptz(3) not null
     )`);
 
-    // Who reads the feed in order: async projections and reactors, each up to its checkpoint.
+    // Who reads the feed in order: async projections and reactors, each up to its checkpoint. `moves` counts what was done by it: whatever
+    // has an effect counts it on, and does nothing where somebody else did so since it was read.
     this.addSql(`create table cqrs.processor (
       name text not null,
       partition integer not null default 0,
@@ -101,6 +102,7 @@ export class Migration20261130120000Feed extends Migration {
       kind text not null check (kind in ('projection', 'reactor')),
       checkpoint bigint not null default 0,
       checkpoint_at timestamptz(3) not null default now(),
+      moves bigint not null default 0,
       owner uuid,
       paused boolean not null default false,
       attempts integer not null default 0,

@@ -1,6 +1,7 @@
 import { toJsonString } from '@bufbuild/protobuf';
 import type { EntityMetadata } from '@mikro-orm/core';
 import { STORE_SUCCESS, SUCCESS_INPUTS } from '../../command-log/store-records.ts';
+import { type Projection, projectionParts } from '../../feed/projection.ts';
 import { sqlList } from '../sql-list.ts';
 import { AggregateTree, hasColumns, isTree } from './aggregate-tree.ts';
 import type { AggregateType, EventMessage, InlineProjection } from './aggregate-type.ts';
@@ -85,7 +86,8 @@ export class AggregateSql {
   /** Of an aggregate of several tables. */
   readonly tree: AggregateTree | undefined;
   readonly #inputs: Inputs;
-  readonly #readsEvents: boolean;
+  /** Whether a projection reads the events as JSON. */
+  readonly #readsData: boolean;
   /** Whether a projection reads how the row was before. */
   readonly readsBefore: boolean;
   /** Those that store texts of the aggregate beside its row. */
@@ -118,15 +120,18 @@ export class AggregateSql {
     this.#key = this.#column(this.keyProperty);
     this.#writesProperty = versionProperty;
     this.#writes = this.#column(this.#writesProperty);
-    this.projectionsWithTexts = type.projections.filter(({ texts }) => texts);
+    const ofRows = type.projections.filter(isOfRows);
+    const ofEvents = type.projections.filter(isOfEvents);
+    this.projectionsWithTexts = ofRows.filter(({ texts }) => texts);
     const texts = this.projectionsWithTexts.map(({ name }) => [name, 'text[]'] as const);
-    const reads = new Set(type.projections.flatMap(({ reads = [] }) => reads));
+    const reads = new Set(ofRows.flatMap(({ reads = [] }) => reads));
     this.readsBefore = reads.has('before');
-    this.#readsEvents = reads.has('events');
-    this.#inputs = together(EVENT_INPUTS, this.#readsEvents ? EVENT_DATA_INPUTS : {}, Object.fromEntries(texts));
+    this.#readsData = reads.has('events') || ofEvents.some(({ data = true }) => data);
+    this.#inputs = together(EVENT_INPUTS, this.#readsData ? EVENT_DATA_INPUTS : {}, Object.fromEntries(texts));
     this.#projections = [
-      ...(this.#readsEvents ? [EVENTS] : []),
-      ...type.projections.map(({ name, statement }) => `${name} as (${statement})`),
+      ...(this.#readsData || ofEvents.length > 0 ? [eventsOf(this.#readsData)] : []),
+      ...ofRows.map(({ name, statement }) => `${name} as (${statement})`),
+      ...ofEvents.flatMap((projection) => projectionParts(projection).map(({ name, text }) => `${name} as (${text})`)),
     ];
     this.select = `select ${[...this.#columns.values()].join(', ')} from ${this.#table} where ${this.#key} = $1`;
     this.selectForUpdate = `${this.select} for update`;
@@ -151,7 +156,7 @@ export class AggregateSql {
 
   /** The events as the projections see them, where one does. */
   dataOf(events: readonly EventMessage[]): SideEffects['data'] {
-    return this.#readsEvents ? [events.map(({ schema, message }) => toJsonString(schema, message))] : [];
+    return this.#readsData ? [events.map(({ schema, message }) => toJsonString(schema, message))] : [];
   }
 
   /** What the inline read models store of the aggregate beside its row. */
@@ -278,10 +283,15 @@ export const storeEventsOnly = (events: EventValues): Statement => ({
  * The events that the command recorded, for projections, in their order: `data` is the event as JSON (ProtoJSON). A projection that reads
  * nothing else needs no aggregate and no row: its statement is the same for the events of one command and for those of many.
  */
-export const EVENTS = `events as (
-  select event.position, event.id, event.type, event.data::jsonb as data, input.aggregate_type, input.aggregate_id, input.aggregate_version,
-    input.command_id, input.occurred_at
-  from written, input, unnest(input.event_ids, input.event_types, input.event_data) with ordinality as event (id, type, data, position))`;
+const eventsOf = (withData: boolean): string => `events as (
+  select event.position, event.id, event.type, ${withData ? 'event.data' : 'null'}::jsonb as data,
+    input.aggregate_type, input.aggregate_id, input.aggregate_version, input.command_id, input.occurred_at
+  from written, input, unnest(input.event_ids, input.event_types${withData ? ', input.event_data' : ''}) with ordinality
+    as event (id, type, ${withData ? 'data, ' : ''}position))`;
+
+const isOfRows = (projection: InlineProjection<object> | Projection): projection is InlineProjection<object> =>
+  'statement' in projection;
+const isOfEvents = (projection: InlineProjection<object> | Projection): projection is Projection => !isOfRows(projection);
 
 const quoted = (name: string): string => `"${name}"`;
 

@@ -1,6 +1,7 @@
 import type { DescMessage, JsonObject, MessageShape } from '@bufbuild/protobuf';
 import type { EntitySchema } from '@mikro-orm/core';
 import type { DomainError } from '../../bus/errors.ts';
+import type { Projection } from '../../feed/projection.ts';
 
 /** An event in the form in which it is stored. */
 export interface EventMessage {
@@ -18,7 +19,7 @@ export interface EventMessage {
  * - `events`, where `reads` names it: what the command recorded of the aggregate, in order, with the columns `position`, `id`, `type`,
  *   `data` (jsonb: the event as ProtoJSON), `aggregate_type`, `aggregate_id`, `aggregate_version`, `command_id` and `occurred_at`.
  *
- * One that reads `events` alone can also be kept later, from stored events: nothing in it says how many commands they are of.
+ * What reads `events` alone is better declared as a `projection`, which can also be kept later, from the feed, and be rebuilt.
  */
 export interface InlineProjection<A extends object> {
   /** Names the projection inside the statement it is part of. */
@@ -57,7 +58,8 @@ export interface AggregateType<A extends object> {
   erasesPersonalData(aggregate: A): boolean;
   /** What people are shown of the aggregate when a command is run again: all that commands decide by, and no secret. */
   snapshot?(aggregate: A): JsonObject;
-  readonly projections: readonly InlineProjection<A>[];
+  /** Its inline read models: those that read its row, and projections of events. */
+  readonly projections: readonly (InlineProjection<A> | Projection)[];
   /** What the violation of a constraint by this aggregate means to the caller; undefined when it should not have happened. */
   violation(constraint: string, aggregate: A): DomainError | undefined;
 }

@@ -1,6 +1,7 @@
 import type { EntityMetadata } from '@mikro-orm/core';
 import type pg from 'pg';
 import { SUCCESS_INPUTS } from '../../command-log/store-records.ts';
+import { type Projection, projectionParts } from '../../feed/projection.ts';
 import { isConnectionLost, sqlState } from '../sql-errors.ts';
 import { AggregateSql, EVENT_INPUTS, type SideEffects, type Statement } from './aggregate-sql.ts';
 import { columnsOf } from './aggregate-tree.ts';
@@ -17,10 +18,18 @@ export interface KeptAggregate {
   readonly module: string | undefined;
 }
 
-/** The tables of the database are not those that the aggregates are kept in; the message lists everything that is wrong. */
+/** An async projection, and the name of the module that lists it. */
+export interface KeptProjection {
+  readonly projection: Projection;
+  readonly module: string;
+}
+
+/** The tables of the database are not those that aggregates and projections are kept in; the message lists everything that is wrong. */
 export class StatementsRefused extends Error {
   constructor(problems: readonly string[]) {
-    super(`The database cannot keep the aggregates of the service:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`);
+    super(
+      `The database cannot keep the aggregates and projections of the service:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`,
+    );
     this.name = 'StatementsRefused';
   }
 }
@@ -33,16 +42,21 @@ interface Probe extends Pick<Statement, 'text'> {
 }
 
 /**
- * Has PostgreSQL plan every statement by which the aggregates and their inline projections are kept, and run none of them: a migration
+ * Has PostgreSQL plan every statement by which aggregates and projections are kept, and run none of them: a migration
  * that was forgotten, a right that was not granted, a column that is misspelt would otherwise fail every command that needs it. The pool's
  * connections have to be pipelined, so that all are sent at once. Throws StatementsRefused.
  */
-export async function checkStatements(pool: Pick<pg.Pool, 'connect'>, kept: readonly KeptAggregate[]): Promise<void> {
+export async function checkStatements(
+  pool: Pick<pg.Pool, 'connect'>,
+  kept: readonly KeptAggregate[],
+  projections: readonly KeptProjection[] = [],
+): Promise<void> {
   const client = await pool.connect();
+  const look = (probes: readonly Probe[]) => Promise.all(probes.map((probe) => problemOf(client, probe)));
   try {
-    const found = await Promise.all(
-      kept.map(async (aggregate) => {
-        const look = (probes: readonly Probe[]) => Promise.all(probes.map((probe) => problemOf(client, probe)));
+    const found = await Promise.all([
+      look(projections.map(asyncProbe)),
+      ...kept.map(async (aggregate) => {
         const [ofAggregate, ofProjections] = await Promise.all([
           look(aggregateProbes(aggregate)),
           look(projectionProbes(aggregate)),
@@ -50,7 +64,7 @@ export async function checkStatements(pool: Pick<pg.Pool, 'connect'>, kept: read
         // What is wrong with the row itself is said of each projection again.
         return ofAggregate.some((problem) => problem !== undefined) ? ofAggregate : ofProjections;
       }),
-    );
+    ]);
     const problems = new Set(found.flat().filter((problem) => problem !== undefined));
     if (problems.size > 0) throw new StatementsRefused([...problems]);
   } finally {
@@ -111,6 +125,21 @@ function projectionProbes(aggregate: KeptAggregate): Probe[] {
     return insert ? [insert] : [];
   });
 }
+
+/** With no events: what they come from is the kernel's. */
+function asyncProbe({ projection, module }: KeptProjection): Probe {
+  const parts = projectionParts(projection).map(({ name, text }) => `${name} as (${text})`);
+  const of = `module ${module}, projection ${projection.name} (${fileOf(module, projection)})`;
+  return { of, isProjection: true, parameters: 0, text: `with ${[NO_EVENTS, ...parts].join(',\n')}\nselect` };
+}
+
+const NO_EVENTS = `events as (
+  select position, id, type, null::jsonb as data, aggregate_type, aggregate_id, aggregate_version, command_id, occurred_at
+  from cqrs.event where false)`;
+
+/** Where it is by convention. */
+const fileOf = (module: string, { name }: Projection): string =>
+  `src/modules/${module}/projections/${name.replaceAll('_', '-')}.ts`;
 
 type Told = Pick<Probe, 'of' | 'isProjection'>;
 

@@ -11,7 +11,7 @@ import { partMappings } from './aggregate-tree.ts';
 import type { AggregateType } from './aggregate-type.ts';
 import { BoundDriver } from './bound-driver.ts';
 import { flushSubscriber } from './orm-session.ts';
-import { checkStatements } from './statement-check.ts';
+import { checkStatements, type KeptProjection } from './statement-check.ts';
 import { UnitOfWork, unitOfWorkKey } from './unit-of-work.ts';
 
 /** How long a record may wait for its connection, in milliseconds. */
@@ -54,6 +54,7 @@ export async function createWriteSide(
     ownerDigest,
     erasures = [],
     entities = [],
+    projections = [],
     declared = new Map(),
     moduleOf = () => undefined,
   }: {
@@ -64,6 +65,8 @@ export async function createWriteSide(
     erasures?: readonly string[];
     /** What scripts work on by the EntityManager, beside the aggregates and what these refer to. */
     entities?: readonly EntitySchema[];
+    /** Those that follow the feed, whose statements are checked too. */
+    projections?: readonly KeptProjection[];
     declared?: DeclaredChanges;
     /** The name of the module that an aggregate type is part of. */
     moduleOf?: (type: string) => string | undefined;
@@ -96,7 +99,7 @@ export async function createWriteSide(
       const root = metadata.get(type.mapping.meta.class);
       return { type, root, parts: partMappings(root, (name) => metadata.get(name)), module: moduleOf(type.name) };
     });
-    await checkStatements(pool, kept);
+    await checkStatements(pool, kept, projections);
     const sqlByType = new Map(kept.map(({ type, root }) => [type.name, new AggregateSql(type, root)]));
     return writeSide({ pool, recordPool, closePools, orm, sqlByType, ownerDigest, erasures, declared });
   } catch (error) {

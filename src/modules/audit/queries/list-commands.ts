@@ -12,8 +12,8 @@ const MAX_PAGE_SIZE = 1000;
 /** Answers records page by page, the newest first. */
 export const listCommands = query(QueryService.method.listCommands, async (request, { read, pageTokens }: AuditQueryContext) => {
   const list = listOf(request);
-  const { actor, method, target, outcome, from, to } = list;
-  const identity = ['audit.v1.ListCommands', actor, method, target, outcome, from, to];
+  const { actor, method, target, outcome, from, to, correlation } = list;
+  const identity = ['audit.v1.ListCommands', actor, method, target, outcome, from, to, correlation];
   const size = Math.min(request.pageSize || DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE);
   const [after] = request.pageToken ? pageTokens.open(identity, request.pageToken) : [];
 
@@ -35,5 +35,6 @@ function listOf(request: ListCommandsRequest): CommandList {
     outcome: outcomeName(request.outcome),
     from: request.receivedFrom && receivedBound(request.receivedFrom),
     to: request.receivedTo && receivedBound(request.receivedTo),
+    correlation: request.correlationId || undefined,
   };
 }

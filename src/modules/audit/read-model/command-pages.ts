@@ -13,12 +13,15 @@ export interface CommandList {
   readonly from: string | undefined;
   /** Before it. */
   readonly to: string | undefined;
+  /** Id of the first command of a chain, which is one of them. */
+  readonly correlation: string | undefined;
 }
 
 /**
  * The records of one page, the newest first, behind the command `after` if there is one. The text depends on which filters there
  * are and not on what they say. A list by time, actor or target is found in an index and costs the same wherever the page is; one by
  * method or outcome alone walks through time until the page is full.
+ * A chain is short: it is found in an index, and sorted.
  */
 export function pageStatement(list: CommandList, after: string | undefined, limit: number): CompiledQuery<RecordRow> {
   let rows = statements
@@ -36,6 +39,7 @@ export function pageStatement(list: CommandList, after: string | undefined, limi
   if (list.outcome !== undefined) rows = rows.where('record.outcome', '=', list.outcome);
   if (list.from !== undefined) rows = rows.where('record.received_at', '>=', sql<Date>`${list.from}::timestamptz`);
   if (list.to !== undefined) rows = rows.where('record.received_at', '<', sql<Date>`${list.to}::timestamptz`);
+  if (list.correlation !== undefined) rows = rows.where(isInChain(list.correlation));
   if (after !== undefined) {
     const time = sql<Date>`${receivedAtOf(after)}::timestamptz`;
     // The first condition follows from the second, and excludes the partitions of later months, which the second cannot.
@@ -45,3 +49,9 @@ export function pageStatement(list: CommandList, after: string | undefined, limi
   }
   return rows.compile();
 }
+
+/** Of the chain that the command began. Each of the two is found in an index, the first command in the one partition of its time. */
+const isInChain = (first: string) => sql<boolean>`(record.received_at, record.command_id) in (
+    select received_at, command_id from cqrs.command_log where correlation_id = ${first}::uuid
+    union all
+    select ${receivedAtOf(first)}::timestamptz, ${first}::uuid)`;

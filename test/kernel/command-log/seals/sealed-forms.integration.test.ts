@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { SigningKey } from '../../../../src/kernel/auth/signing-key.ts';
 import { RECORD_COLUMNS, type RecordColumn } from '../../../../src/kernel/command-log/record-columns.ts';
@@ -13,6 +14,7 @@ import { restoreLog } from '../../../support/restored-log.ts';
 const SEALED = [
   { form: 1, file: new URL('../../database/fixtures/20261124000000-command-log.json', import.meta.url), records: 17 },
   { form: 2, file: new URL('../../database/fixtures/20261125140000-compared-text.json', import.meta.url), records: 21 },
+  { form: 3, file: new URL('./fixtures/form-3.json', import.meta.url), records: 11 },
 ];
 
 /** Made by version 0.1: batches of 5, 3, 4 and 1 records, the last refused and anonymous, one erased since; a mark of a pruned month. */
@@ -111,7 +113,8 @@ describe('the forms of sealed records', () => {
     expect(formOf(1)).toEqual(FORM_1);
     expect(formOf(2)).toEqual([...FORM_1, 'issuer']);
     expect(formOf(3)).toEqual([...FORM_1, 'issuer', 'request_excerpt']);
-    expect(SEALED_FORM).toBe(3);
+    expect(formOf(4)).toEqual([...FORM_1, 'issuer', 'request_excerpt', 'causation_id', 'correlation_id']);
+    expect(SEALED_FORM).toBe(4);
   });
 
   it.each(SEALED)(
@@ -138,9 +141,8 @@ describe('the forms of sealed records', () => {
 
         const later = Object.entries<RecordColumn>(RECORD_COLUMNS).filter(([, { since = 0 }]) => since > form);
         for (const [column, { type }] of later) {
-          await database.query(`update cqrs.command_log set ${column} = $1::${type} where position = 2`, [
-            type === 'text' ? 'x' : 'true',
-          ]);
+          const value = { uuid: randomUUID(), boolean: 'true' }[type as string] ?? 'x';
+          await database.query(`update cqrs.command_log set ${column} = $1::${type} where position = 2`, [value]);
           expect(await findings()).toEqual(['CHANGED 2', `${records + 1} verified`]);
           await database.query(`update cqrs.command_log set ${column} = null where position = 2`);
         }

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { UserCreatedSchema, UserNameChangedSchema } from '#gen/users/v1/events_pb.js';
 import type { AggregateType, InlineProjection } from '../../../../src/kernel/database/write/aggregate-type.ts';
+import { projection, projectionParts } from '../../../../src/kernel/feed/projection.ts';
 import { Traveller, TravellerType, tripOverview } from './trips/trip.ts';
 import { id, loadTrip, planTrip, startTripWork, type TripWork } from './trips/trip-work.ts';
 
@@ -12,16 +14,25 @@ const history: InlineProjection<Traveller> = {
     from written cross join events left join before on true`,
 };
 
-/** Reads events alone. */
-const names: InlineProjection<Traveller> = {
+/** Reads events alone, in two parts. */
+const names = projection({
   name: 'names',
-  reads: ['events'],
-  statement: `insert into trips.name_count (traveller_id, renames)
-    select aggregate_id, count(*) from events where type = 'users.v1.UserNameChanged' group by aggregate_id
-    on conflict (traveller_id) do update set renames = name_count.renames + excluded.renames`,
-};
+  events: [UserNameChangedSchema],
+  tables: { count: 'trips.name_count' },
+  data: false,
+  statements: ({ count }) => ({
+    renames: 'select aggregate_id as id, count(*) as number from events group by aggregate_id',
+    counts: `insert into ${count} as row (traveller_id, renames) select id, number from renames
+      on conflict (traveller_id) do update set renames = row.renames + excluded.renames`,
+  }),
+});
 
-const FlatType: AggregateType<Traveller> = { ...TravellerType, projections: [history, names] };
+/** Takes no event of a traveller. */
+const others = projection({ ...names, name: 'others', events: [UserCreatedSchema] });
+
+const FlatType: AggregateType<Traveller> = { ...TravellerType, projections: [history, names, others] };
+/** Keeps nothing that reads what events hold. */
+const BareType: AggregateType<Traveller> = { ...TravellerType, projections: [names] };
 const rename = (traveller: Traveller, name: string): void => traveller.rename(name);
 
 let trips: TripWork;
@@ -68,8 +79,30 @@ describe('an inline projection', () => {
         select row_number() over (order by aggregate_version, id) as position, id, type, '{}'::jsonb as data, aggregate_type, aggregate_id,
           aggregate_version, command_id, occurred_at
         from cqrs.event
-      ), names as (${names.statement}) select`);
+      ), ${projectionParts(names)
+        .map(({ name, text }) => `${name} as (${text})`)
+        .join()} select`);
     expect(await rows('select * from trips.name_count')).toEqual([inline]);
+  });
+
+  it('that does not read what events hold has nobody make JSON of them', async () => {
+    const bare = await startTripWork({
+      types: [BareType as unknown as AggregateType<object>],
+      tables: 'create table trips.name_count (traveller_id uuid primary key, renames integer not null)',
+    });
+    try {
+      const sent = await bare.sent(() =>
+        bare.run((work) => {
+          const traveller = new Traveller(id(1), 'Ada');
+          rename(traveller, 'Ada Lovelace');
+          work.add(BareType, traveller);
+        }),
+      );
+      expect(sent.join()).not.toContain('event_data');
+      expect(await bare.database.query('select * from trips.name_count')).toEqual([{ traveller_id: id(1), renames: 1 }]);
+    } finally {
+      await bare[Symbol.asyncDispose]();
+    }
   });
 
   it('of an aggregate of several tables sees the rows of its parts, and its root before and after', async () => {

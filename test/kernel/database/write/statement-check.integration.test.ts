@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { UserNameChangedSchema } from '#gen/users/v1/events_pb.js';
 import type { AggregateType } from '../../../../src/kernel/database/write/aggregate-type.ts';
 import { StatementsRefused } from '../../../../src/kernel/database/write/statement-check.ts';
 import { createWriteSide } from '../../../../src/kernel/database/write/write-side.ts';
+import { projection } from '../../../../src/kernel/feed/projection.ts';
 import { UserType } from '../../../../src/modules/users/persistence/user-type.ts';
 import { createTestDatabase, type TestDatabase } from '../../../support/database.ts';
 import { createTripTables, TravellerType, TripType, tripOverview } from './trips/trip.ts';
@@ -16,8 +18,9 @@ beforeAll(async () => {
 afterAll(async () => database.drop());
 
 /** What the start of a service with these aggregates says. */
-async function started(types = TYPES): Promise<unknown> {
-  const options = { poolSize: 2, ownerDigest: () => Buffer.alloc(0), moduleOf: () => 'trips' };
+async function started(types = TYPES, ...statements: string[]): Promise<unknown> {
+  const projections = statements.map((text) => ({ module: 'trips', projection: following(text) }));
+  const options = { poolSize: 2, ownerDigest: () => Buffer.alloc(0), moduleOf: () => 'trips', projections };
   try {
     await (await createWriteSide(database.connections.writer, types, options)).close();
     return 'started';
@@ -25,6 +28,15 @@ async function started(types = TYPES): Promise<unknown> {
     return error;
   }
 }
+
+/** A projection that follows the feed. */
+const following = (statement: string) =>
+  projection({
+    name: 'trip_names',
+    events: [UserNameChangedSchema],
+    tables: { overview: 'trips.overview' },
+    statements: () => ({ renamed: 'select aggregate_id as id from events', overview: statement }),
+  });
 
 /** Does something to the database, and undoes it afterwards. */
 async function after(change: string, undo: string): Promise<string> {
@@ -147,6 +159,23 @@ describe('the start', () => {
     const lines = (failure as Error).message.split('\n');
     expect(lines).toHaveLength(2);
     expect(lines[1]).toContain(`module trips, aggregate trips.v1.Trip, projection second: ${problem}`);
+  });
+
+  it('plans what follows the feed', async () => {
+    const statement =
+      'insert into trips.overview (id, title, legs) select id, position::text, 0 from events join renamed using (id)';
+    expect(await started(TYPES, statement)).toBe('started');
+  });
+
+  it.each([
+    ['that writes a table that nobody made', 'insert into trips.away select from events', 'relation "trips.away" does not exist'],
+    ['that reads the row of a command', 'insert into trips.overview select * from written', 'relation "written" does not exist'],
+  ])('names a projection %s, with its module and its file', async (_, statement, problem) => {
+    const failure = await started(TYPES, statement);
+    expect(failure).toBeInstanceOf(StatementsRefused);
+    const [, line, ...others] = (failure as Error).message.split('\n');
+    expect(line).toContain(`module trips, projection trip_names (src/modules/trips/projections/trip-names.ts): ${problem}`);
+    expect(others).toEqual([]);
   });
 
   it('leaves nothing behind', async () => {

@@ -14,6 +14,8 @@ const strong = { headers: { 'cqrs-consistency': 'strong' } };
 /** In partitions of two months, and before the first one. */
 const BEGIN = Date.parse('2026-12-31T23:59:58.000Z');
 const TARGET = '019ab3a0-0000-7000-8000-00000000000a';
+/** The first command of a chain: n = 51. */
+const FIRST = idAt(BEGIN + 1700);
 const OUTCOMES = [
   'succeeded',
   'rejected',
@@ -34,13 +36,14 @@ beforeAll(async () => {
     // Three at a time share their millisecond, so that ids have to break ties.
     const ms = n < 6 ? Date.parse('2020-02-02T02:02:02.002Z') + n : BEGIN + Math.floor(n / 3) * 100;
     const id = await addRecord(audit.database, {
-      commandId: idAt(ms),
+      commandId: n === 51 ? FIRST : idAt(ms),
       receivedAt: ms,
       principal: n % 4 === 0 ? '' : `actor-${n % 4}`,
       method: `users.v1.CommandService/${n % 2 ? 'ChangeName' : 'LogIn'}`,
       aggregateId: n % 5 === 0 ? TARGET : null,
       aggregateType: n % 5 === 0 ? 'users.v1.User' : null,
       outcome: OUTCOMES[n % OUTCOMES.length] ?? '',
+      ...(n > 51 && n % 10 === 1 && { causationId: idAt(ms), correlationId: FIRST }),
     });
     all.push({ id, ms, n });
   }
@@ -70,6 +73,8 @@ describe('listCommands', () => {
     ['an outcome', { outcome: Outcome.TIMED_OUT }, ({ n }) => n % 9 === 5],
     ['a time to begin with', { receivedFrom: at(BEGIN + 2000) }, ({ ms }) => ms >= BEGIN + 2000],
     ['a time to end before', { receivedTo: at(BEGIN + 2000) }, ({ ms }) => ms < BEGIN + 2000],
+    ['a chain', { correlationId: FIRST }, ({ n }) => n >= 51 && n % 10 === 1],
+    ['a chain of one command', { correlationId: FIRST, outcome: Outcome.FAILED }, ({ n }) => n === 51],
     [
       'all of them',
       {
@@ -136,6 +141,7 @@ describe('listCommands', () => {
       { ...filter, outcome: Outcome.FAILED },
       { ...filter, receivedFrom: at(0) },
       { ...filter, receivedTo: at(BEGIN) },
+      { ...filter, correlationId: FIRST },
       // The same words in another place.
       { actor: filter.method },
     ]) {
@@ -161,18 +167,28 @@ describe('listCommands', () => {
     expect(await refusalOf(audit.client.listCommands({}, asOperator))).toMatchObject({ code: 'PermissionDenied' });
   });
 
-  it('finds pages by time, actor and target in an index, however deep they are', async () => {
+  it('finds pages by time, actor, target and chain in an index, however deep they are', async () => {
     await audit.database.query(
       `insert into cqrs.command_log (command_id, received_at, method, principal, roles, session, outcome, code, reason, dry_run,
-         aggregate_id, event_ids, attempts, duration_us, trace_id, peer, user_agent)
+         aggregate_id, correlation_id, event_ids, attempts, duration_us, trace_id, peer, user_agent)
        select gen_random_uuid(), timestamptz '2027-01-02' + n * interval '1 minute', 'm', 'p' || n % 500, '{}', '', 'succeeded', 'OK', '', false,
-         ('00000000-0000-7000-8000-' || lpad(to_hex(n % 500), 12, '0'))::uuid, '{}', 1, 1, '', '', ''
+         ('00000000-0000-7000-8000-' || lpad(to_hex(n % 500), 12, '0'))::uuid,
+         case when n % 3 = 0 then ('00000000-0000-7000-8000-' || lpad(to_hex(n % 5000), 12, '0'))::uuid end, '{}', 1, 1, '', '', ''
        from generate_series(1, 20000) as n`,
     );
     await audit.database.query('analyze cqrs.command_log');
-    const none = { actor: undefined, method: undefined, target: undefined, outcome: undefined, from: undefined, to: undefined };
+    const none = {
+      actor: undefined,
+      method: undefined,
+      target: undefined,
+      outcome: undefined,
+      from: undefined,
+      to: undefined,
+      correlation: undefined,
+    };
     const deep = idAt(Date.parse('2027-01-05T00:00:00Z'));
     for (const [list, index] of [
+      [{ ...none, correlation: '00000000-0000-7000-8000-000000000007' }, /command_log_2027_01_correlation_id_received_at_idx/],
       [none, /Index Scan Backward using command_log_2027_01_pkey/],
       [{ ...none, actor: 'p7' }, /command_log_2027_01_principal_received_at_idx/],
       [{ ...none, target: '00000000-0000-7000-8000-000000000007' }, /command_log_2027_01_aggregate_id_received_at_idx/],
@@ -180,7 +196,7 @@ describe('listCommands', () => {
       const { sql, parameters } = pageStatement(list, deep, 51);
       const plan = (await audit.database.query(`explain ${sql}`, [...parameters])).map((row) => row['QUERY PLAN']).join('\n');
       expect(plan).toMatch(index);
-      expect(plan).not.toMatch(/Seq Scan on command_log_2027_01|Seq Scan on command_seal|command_log_2027_02/);
+      expect(plan).not.toMatch(/Seq Scan on command_log_2027_01|Seq Scan on command_seal|command_log_2027_02 record/);
     }
   });
 });

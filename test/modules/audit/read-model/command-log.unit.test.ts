@@ -30,6 +30,8 @@ const ROW: RecordRow = {
   user_agent: 'grpc-node',
   issuer: 'bicameral',
   request_excerpt: true,
+  causation_id: '019ab3a0-0000-7000-8000-000000000005',
+  correlation_id: '019ab3a0-0000-7000-8000-000000000006',
   sequence: '9007199254740993',
 };
 
@@ -60,6 +62,8 @@ describe('toCommandRecord', () => {
       userAgent: 'grpc-node',
       issuer: 'bicameral',
       requestExcerpt: true,
+      causationId: ROW.causation_id,
+      correlationId: ROW.correlation_id,
     });
   });
 

@@ -12,6 +12,7 @@ import { OrderSchema } from '../../../gen/orders/v1/order_pb.js';
 import { toOrder } from '../commands/to-order.ts';
 import type { Order, OrderEvent } from '../domain/order.ts';
 import type { Stock, StockEvent } from '../domain/stock.ts';
+import { productSales } from '../projections/product-sales.ts';
 import { OrderMapping, StockMapping } from './order-mapping.ts';
 
 /** What GetOrder and ListOrders read: an order with its lines as they are answered. */
@@ -24,17 +25,6 @@ const orderSummary: InlineProjection<Order> = {
         order by position) as lines
       from orders.order_line where order_id = written.id) as line
     on conflict (id) do update set status = excluded.status, version = excluded.version, lines = excluded.lines`,
-};
-
-/** How much of a product was sold. It reads events alone. */
-const productSales: InlineProjection<Stock> = {
-  name: 'product_sales',
-  reads: ['events'],
-  statement: `insert into read.product_sales (product_id, sold)
-    select aggregate_id, sum((data ->> 'quantity')::integer) filter (where type = 'orders.v1.StockTaken')
-    from events group by aggregate_id
-    having count(*) filter (where type = 'orders.v1.StockTaken') > 0
-    on conflict (product_id) do update set sold = product_sales.sold + excluded.sold`,
 };
 
 function orderEvent(event: OrderEvent): EventMessage {
