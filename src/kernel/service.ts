@@ -21,6 +21,7 @@ import { version } from './contracts/version.ts';
 import { Guesses } from './database/limits/guesses.ts';
 import { guessing } from './database/limits/guessing.ts';
 import { memoryRates, postgresRates } from './database/limits/rates.ts';
+import { watchMark } from './database/mark-holder.ts';
 import { createIdempotencyKeys } from './database/write/idempotency-keys.ts';
 import type { HttpRoute } from './doors/connect/http-route.ts';
 import type { UnexpectedErrors } from './middleware/errors.ts';
@@ -30,6 +31,7 @@ import type { Module } from './module.ts';
 import { startCommandLog } from './start/command-log.ts';
 import { openDatabases } from './start/database.ts';
 import { openDoors, type Ports } from './start/doors.ts';
+import { startFeed } from './start/feed.ts';
 import { moduleHost } from './start/host.ts';
 import { eventTypesOf, startModules } from './start/modules.ts';
 import { stopsOf } from './start/stops.ts';
@@ -127,9 +129,12 @@ async function assemble(
     modules,
     logger,
     onProgress,
+    onEvents: () => feed.wake(),
     stops,
   });
   const { ring, digestKey } = keys;
+  const mark = watchMark({ pool: reads.watching, logger });
+  stops.briefly('mark watch', mark.stop);
   const secrets = createSecretHasher({ processes: config.workers, watch: hashingSpan });
   const { host, sweeps } = moduleHost({
     service: name,
@@ -137,6 +142,7 @@ async function assemble(
     keys,
     secrets,
     reads,
+    heldUpBy: mark.holder,
     writePool: writes.pool,
     eventTypes: eventTypesOf(modules),
     bus: () => bus,
@@ -152,6 +158,7 @@ async function assemble(
     now: Date.now,
   });
   const { recorder, refusals, sealerPool } = startCommandLog({ writes, writer, ring, ownerDigest, metrics, logger, stops });
+  const feed = startFeed({ writer, reads, metrics, logger, stops });
 
   const { limits } = config;
   const inFlight = {
@@ -167,12 +174,14 @@ async function assemble(
     stack,
     instruments: metrics,
     slowest,
-    pools: [...writes.pools, ...reads.pools, sealerPool],
+    pools: [...writes.pools, ...reads.pools, sealerPool, ...feed.pools],
     reads,
     sources: {
       inFlight: { command: inFlight.commands, query: inFlight.queries, stream: inFlight.streams },
       hashing: secrets.load,
       unsealed: () => unsealedTail(reads.watching),
+      heldUpBy: mark.holder,
+      feed,
     },
     startingSdk,
   });
