@@ -248,6 +248,7 @@ async function assemble(
     onShed,
     roles: roles.permissions,
     routes,
+    events: modules.flatMap(({ events = [] }) => events),
     takeSnapshot,
     logger,
     stack,

@@ -70,9 +70,8 @@ export class Migration20261130120000Feed extends Migration {
           insert into cqrs.feed (sequence, position)
           select state.last_sequence + row_number() over (order by position), position from fresh returning position
         )
-        select count(numbered.position), greatest(state.last_position, max(numbered.position)), this_round.seen
-          into count, last, now_seen
-          from this_round left join numbered on true group by this_round.seen;
+        select count(*), greatest(state.last_position, max(position)), (select seen from this_round)
+          into count, last, now_seen from numbered;
         if count > 0 then
           update cqrs.sequencer set last_sequence = state.last_sequence + count, last_position = last, seen = now_seen,
             numbered_at = clock_timestamp();
