@@ -93,9 +93,7 @@ from (${eventsOf('page')}${partitions === 1 ? ' and $1::integer is not null' : '
         ? 'waiting as (select unnest($5::bigint[]) as sequence)'
         : `waiting as materialized (select sequence from taken where ${waits('taken.aggregate_id')})`,
       `behind as (${letter('taken join waiting using (sequence)')} returning sequence)`,
-      ...(parts.length > 0
-        ? [events(' where taken.sequence not in (select sequence from waiting)', 5), ...effects]
-        : []),
+      ...(parts.length > 0 ? [events(' where taken.sequence not in (select sequence from waiting)', 5), ...effects] : []),
     ]).concat(`
 select (select count(*) from taken)::integer as taken, (select count(*) from behind)::integer as behind, (select moves from moved) as moves`),
 
@@ -149,3 +147,13 @@ export const TO_DRAIN = `select sequence from cqrs.dead_letter as letter
 /** Notes that a dead letter failed once more, for the reason $3. */
 export const STILL_DEAD = `update cqrs.dead_letter set retry = false, attempts = attempts + 1, error = $3
   where processor = $1 and sequence = $2`;
+
+/**
+ * The sessions in which batches run. What a crash undoes, it undoes with the checkpoint: no disk is waited for. Plans that were made while the
+ * tables were small stay good when they have grown.
+ */
+export const PROCESSOR_SESSION: Readonly<Record<string, string>> = {
+  synchronous_commit: 'off',
+  enable_seqscan: 'off',
+  jit: 'off',
+};

@@ -359,7 +359,8 @@ class Processor {
   #event(row: EventRow): FeedEvent {
     const schema = this.#options.eventTypes.getMessage(row.type);
     const message = schema && messageOf(schema, row);
-    if (!message) throw new EventRefused('it cannot be read: this program does not know its type, or its bytes are no such message');
+    if (!message)
+      throw new EventRefused('it cannot be read: this program does not know its type, or its bytes are no such message');
     return {
       sequence: sequenceOf(row),
       id: row.id,

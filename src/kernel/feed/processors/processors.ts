@@ -3,7 +3,6 @@ import type pg from 'pg';
 import type { Logger } from 'pino';
 import { type Loop, loop } from '../../background/loop.ts';
 import { isAlive, SILENCE } from '../instances.ts';
-import type { FeedNews } from '../news.ts';
 import type { FeedHandler } from './feed-handler.ts';
 import { type BatchReport, type RunningProcessor, startProcessor } from './processor.ts';
 import { type Share, shift } from './shares.ts';
@@ -13,6 +12,14 @@ const LOOK = 500;
 /** So much later than that, in milliseconds. */
 const MARGIN = 10;
 
+/** The end of the feed, as this process knows it. */
+export interface FeedEnd {
+  /** The number of the last event. */
+  readonly lastSequence: number;
+  /** Has `wake` called each time when there are new events, until the returned function is called. */
+  readonly onNews: (wake: () => void) => () => void;
+}
+
 export interface ProcessorsOptions {
   readonly handlers: readonly FeedHandler[];
   /** The id of this process in cqrs.instance. */
@@ -21,7 +28,7 @@ export interface ProcessorsOptions {
   readonly pool: Pick<pg.Pool, 'query'>;
   /** The same, for short statements that no batch may hold up. */
   readonly lookPool: Pick<pg.Pool, 'query'>;
-  readonly news: Pick<FeedNews, 'lastSequence' | 'onNews'>;
+  readonly news: FeedEnd;
   readonly eventTypes: Registry;
   readonly logger: Pick<Logger, 'warn' | 'info' | 'error'>;
   readonly report?: (batch: BatchReport) => void;
@@ -44,6 +51,8 @@ export async function startProcessors(options: ProcessorsOptions): Promise<Proce
   const { handlers, instance, lookPool, news, logger } = options;
   const byName = new Map(handlers.map((handler) => [handler.name, handler]));
   const running = new Map<string, RunningProcessor>();
+  /** Those that end, each with what remains to be done. */
+  const ending = new Map<string, Promise<void>>();
   let freeBefore: ReadonlySet<string> = new Set();
   let nextLook = LOOK;
   await register(lookPool, handlers, logger);
@@ -61,17 +70,17 @@ export async function startProcessors(options: ProcessorsOptions): Promise<Proce
 
     for (const row of rows) {
       const key = keyOf(row);
-      if (row.owner !== instance) await end(key);
-      else if (!give.includes(key)) begin(row).learn({ moves: Number(row.moves), paused: row.paused, retries: row.retries });
+      if (row.owner !== instance) end(key);
+      else if (give.includes(key)) end(key, () => lookPool.query(RELEASE, [instance, row.name, row.partition]));
+      else begin(row)?.learn({ moves: Number(row.moves), paused: row.paused, retries: row.retries });
     }
-    for (const key of give) await release(key);
     if (take.length > 0) await claim(rows.filter((row) => take.includes(keyOf(row))));
   }
 
-  function begin(row: LookRow): RunningProcessor {
+  function begin(row: LookRow): RunningProcessor | undefined {
     const key = keyOf(row);
     const known = running.get(key);
-    if (known) return known;
+    if (known || ending.has(key)) return known;
     const handler = byName.get(row.name);
     if (!handler) throw new Error(`there is no processor ${row.name}`);
     const started = startProcessor({
@@ -95,16 +104,17 @@ export async function startProcessors(options: ProcessorsOptions): Promise<Proce
     for (const row of wanted) if (claimed.has(keyOf(row))) begin(row);
   }
 
-  async function end(key: string): Promise<void> {
+  /** It may be in the middle of a batch: nobody waits for that here. */
+  function end(key: string, then: () => Promise<unknown> = async () => {}): void {
     const processor = running.get(key);
+    if (!processor) return;
     running.delete(key);
-    await processor?.stop();
-  }
-
-  async function release(key: string): Promise<void> {
-    await end(key);
-    const [name = '', partition] = key.split(' ');
-    await lookPool.query(RELEASE, [instance, name, Number(partition)]);
+    const ended = processor
+      .stop()
+      .then(then)
+      .catch((error: unknown) => logger.warn({ err: error, processor: key }, 'a processor did not end as it should'))
+      .then(() => void ending.delete(key));
+    ending.set(key, ended);
   }
 
   const looking: Loop = loop({
@@ -127,7 +137,8 @@ export async function startProcessors(options: ProcessorsOptions): Promise<Proce
     stop: async () => {
       forget();
       await looking.stop();
-      await Promise.all([...running.keys()].map(end));
+      for (const key of [...running.keys()]) end(key);
+      await Promise.all(ending.values());
       await lookPool.query(RELEASE_ALL, [instance]);
     },
   };
