@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { create, createRegistry, type DescMessage, type MessageInitShape } from '@bufbuild/protobuf';
 import type pg from 'pg';
-import { pino } from 'pino';
+import { type Logger, pino } from 'pino';
 import { file_users_v1_events } from '#gen/users/v1/events_pb.js';
 import { withSettings } from '../../../../src/kernel/database/connection.ts';
 import { createPool } from '../../../../src/kernel/database/pool.ts';
@@ -21,6 +21,8 @@ export interface FeedWork extends AsyncDisposable {
   /** An instance that runs these. */
   readonly start: (...handlers: readonly FeedHandler[]) => Promise<RunningInstance>;
   readonly rows: <Row = Record<string, unknown>>(text: string, ...values: unknown[]) => Promise<Row[]>;
+  readonly pool: pg.Pool;
+  readonly logger: Logger;
   /** What the instances logged. */
   readonly log: () => string;
 }
@@ -70,6 +72,8 @@ export async function startFeedWork(tables = ''): Promise<FeedWork> {
   return {
     database,
     news,
+    pool,
+    logger,
     log: () => lines.join(''),
     rows: (text, ...values) => database.query(text, values) as never,
     happened: async (...events) => {
