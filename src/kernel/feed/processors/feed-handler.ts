@@ -1,4 +1,4 @@
-import type { DescMessage, MessageShape } from '@bufbuild/protobuf';
+import type { DescMessage, Message } from '@bufbuild/protobuf';
 import type { ProjectionPart } from '../projection.ts';
 
 /**
@@ -36,7 +36,7 @@ export interface FeedEvent {
   readonly id: string;
   readonly schema: DescMessage;
   /** Without its personal data where they have been erased. */
-  readonly message: MessageShape<DescMessage>;
+  readonly message: Message;
   readonly aggregateType: string;
   readonly aggregateId: string;
   readonly aggregateVersion: number;

@@ -1,7 +1,8 @@
-import { type DescMessage, fromBinary, type MessageShape, type Registry, toJsonString } from '@bufbuild/protobuf';
+import type { Registry } from '@bufbuild/protobuf';
 import type pg from 'pg';
 import type { Logger } from 'pino';
 import { type Loop, loop } from '../../background/loop.ts';
+import { jsonOf, type ReadEvent, readStoredEvent } from '../../database/write/stored-event.ts';
 import { type Failure, failureOf } from './failure.ts';
 import { EventRefused, type FeedEvent, type FeedHandler } from './feed-handler.ts';
 import {
@@ -352,15 +353,13 @@ class Processor {
   }
 
   readonly #json = (row: EventRow): string => {
-    const { schema, message } = this.#event(row);
-    return toJsonString(schema, message, { registry: this.#options.eventTypes });
+    const json = jsonOf(this.#readable(row), this.#options.eventTypes);
+    if (!json) throw new EventRefused('it has no form in JSON');
+    return JSON.stringify(json);
   };
 
   #event(row: EventRow): FeedEvent {
-    const schema = this.#options.eventTypes.getMessage(row.type);
-    const message = schema && messageOf(schema, row);
-    if (!message)
-      throw new EventRefused('it cannot be read: this program does not know its type, or its bytes are no such message');
+    const { schema, message } = this.#readable(row);
     return {
       sequence: sequenceOf(row),
       id: row.id,
@@ -374,15 +373,12 @@ class Processor {
       occurredAt: row.occurred_at,
     };
   }
+
+  #readable(row: EventRow): ReadEvent {
+    const read = readStoredEvent(row, this.#options.eventTypes);
+    if (!read) throw new EventRefused('it cannot be read: this program does not know its type, or its bytes are no such message');
+    return read;
+  }
 }
 
 const sequenceOf = ({ sequence }: { readonly sequence: string }): number => Number(sequence);
-
-/** Personal fields were stored apart, as a message of the same type: the bytes of both are one message. */
-function messageOf(schema: DescMessage, { payload, personal }: EventRow): MessageShape<DescMessage> | undefined {
-  try {
-    return fromBinary(schema, personal ? Buffer.concat([payload, personal]) : payload);
-  } catch {
-    return undefined;
-  }
-}
