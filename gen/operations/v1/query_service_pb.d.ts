@@ -376,18 +376,11 @@ export declare type Log = Message<"operations.v1.Log"> & {
   unsealed?: Duration | undefined;
 
   /**
-   * The server process of the transaction that holds sealing up. 0: none is known.
+   * The oldest transaction under way that writes, if there is one: nothing behind it can be sealed.
    *
-   * @generated from field: int32 held_up_by_pid = 3;
+   * @generated from field: operations.v1.TransactionHolder held_up_by = 3;
    */
-  heldUpByPid: number;
-
-  /**
-   * For how long it has held sealing up, as far as this instance has seen.
-   *
-   * @generated from field: google.protobuf.Duration held_up = 4;
-   */
-  heldUp?: Duration | undefined;
+  heldUpBy?: TransactionHolder | undefined;
 };
 
 /**
@@ -395,6 +388,52 @@ export declare type Log = Message<"operations.v1.Log"> & {
  * Use `create(LogSchema)` to create a new message.
  */
 export declare const LogSchema: GenMessage<Log>;
+
+/**
+ * Who has a transaction open.
+ *
+ * @generated from message operations.v1.TransactionHolder
+ */
+export declare type TransactionHolder = Message<"operations.v1.TransactionHolder"> & {
+  /**
+   * The process of the database server. 0: the transaction is a prepared one.
+   *
+   * @generated from field: int32 pid = 1;
+   */
+  pid: number;
+
+  /**
+   * The name of a prepared transaction.
+   *
+   * @generated from field: string prepared = 2;
+   */
+  prepared: string;
+
+  /**
+   * @generated from field: string database = 3;
+   */
+  database: string;
+
+  /**
+   * The role of the database.
+   *
+   * @generated from field: string user = 4;
+   */
+  user: string;
+
+  /**
+   * For how long, as far as the instance that answers has seen.
+   *
+   * @generated from field: google.protobuf.Duration open = 5;
+   */
+  open?: Duration | undefined;
+};
+
+/**
+ * Describes the message operations.v1.TransactionHolder.
+ * Use `create(TransactionHolderSchema)` to create a new message.
+ */
+export declare const TransactionHolderSchema: GenMessage<TransactionHolder>;
 
 /**
  * @generated from message operations.v1.ListProjectionsRequest

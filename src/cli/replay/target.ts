@@ -98,6 +98,7 @@ async function openTarget(
     keys: { ring, digestKey: ring.current.deriveKey },
     secrets: createSecretHasher(),
     reads,
+    heldUpBy: () => undefined,
     writePool: writes.pool,
     eventTypes,
     projections: declaredProjections(modules),

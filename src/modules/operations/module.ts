@@ -26,7 +26,12 @@ export const operations = defineModule({
     'operations.read': 'See how the service does',
     'operations.write': 'Pause processors, rebuild projections, and retry or discard events that could not be handled',
   },
-  start: ({ keys, projections, databases }) => ({ pageTokens: keys.pageTokens, projections, databases: databases.states }),
+  start: ({ keys, projections, databases, log }) => ({
+    pageTokens: keys.pageTokens,
+    projections,
+    databases: databases.states,
+    heldUpBy: log.heldUpBy,
+  }),
   commandContext: (base, { work, parts: { projections } }) => ({
     ...base,
     projections,

@@ -13,16 +13,19 @@ import { stateOf } from '../read-model/state.ts';
 import type { OperationsQueryContext } from './context.ts';
 
 /** Answers the state of all parts, with what is wrong first. */
-export const getStatus = query(QueryService.method.getStatus, async (_, { read, databases }: OperationsQueryContext) => {
-  const state = await stateOf(read, databases());
-  return ok({
-    problems: problemsOf(state).map(({ subject, description }) => ({ subject, description })),
-    readAt: timestampFromDate(state.sequencer.read_at),
-    instances: state.instances.map(toInstance),
-    databases: state.databases.map(toDatabase),
-    sequencer: toSequencer(state.sequencer),
-    processors: state.processors.map(toProcessor),
-    rebuilds: state.rebuilds.map(toRebuild),
-    log: toLog(state.log),
-  });
-});
+export const getStatus = query(
+  QueryService.method.getStatus,
+  async (_, { read, databases, heldUpBy }: OperationsQueryContext) => {
+    const state = await stateOf(read, { databases: databases(), heldUpBy: heldUpBy() });
+    return ok({
+      problems: problemsOf(state).map(({ subject, description }) => ({ subject, description })),
+      readAt: timestampFromDate(state.sequencer.read_at),
+      instances: state.instances.map(toInstance),
+      databases: state.databases.map(toDatabase),
+      sequencer: toSequencer(state.sequencer),
+      processors: state.processors.map(toProcessor),
+      rebuilds: state.rebuilds.map(toRebuild),
+      log: toLog(state.log, state.heldUpBy),
+    });
+  },
+);

@@ -1,6 +1,7 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
 import type { InstanceSchema } from '#gen/operations/v1/query_service_pb.js';
+import { isAlive } from '../../../kernel/feed/instances.ts';
 import { statement } from './statement.ts';
 
 export interface InstanceRow {
@@ -16,7 +17,7 @@ export interface InstanceRow {
 
 /** Every instance that did not stop as it should have, alive or not. */
 export const allInstances = statement<InstanceRow>(`select id, host, pid, version, started_at, seen_at,
-    seen_at > clock_timestamp() - interval '1.5 seconds' as alive,
+    ${isAlive('instance')} as alive,
     (select count(*)::int from cqrs.processor where owner = instance.id) as processors
   from cqrs.instance
   order by started_at, id`);

@@ -1,3 +1,4 @@
+import type { MarkHolder } from '../../../kernel/database/mark-holder.ts';
 import type { ProcessorRow } from './processors.ts';
 import type { RebuildRow } from './rebuilds.ts';
 import type { State } from './state.ts';
@@ -94,20 +95,30 @@ function rebuildProblem(rebuild: RebuildRow, { isOwned, now }: { isOwned: boolea
   }
 }
 
-function logProblems({ log: { records, age } }: State): Found[] {
+function logProblems({ log: { records, age }, heldUpBy }: State): Found[] {
   if (age <= LATE) return [];
-  return [
-    { subject: 'log of commands', description: `${counted(records, 'record')} without a seal, the oldest for ${spanOf(age)}` },
-  ];
+  const waiting = `${counted(records, 'record')} without a seal, the oldest for ${spanOf(age)}`;
+  return [{ subject: 'log of commands', description: heldUpBy ? `${waiting}: held up by ${holderOf(heldUpBy)}` : waiting }];
 }
 
-const instanceProblems = ({ instances, sequencer: { read_at } }: State): Found[] =>
-  instances
-    .filter(({ alive }) => !alive)
-    .map(({ host, pid, seen_at }) => ({
+/** As it is found in pg_stat_activity or pg_prepared_xacts. */
+function holderOf({ pid, prepared, database, user, seconds }: MarkHolder): string {
+  const who = prepared === undefined ? `the server process ${pid}` : `the prepared transaction ${prepared}`;
+  return `${who} (${user} in ${database}), whose transaction is open for ${spanOf(seconds)}`;
+}
+
+/** One that was ended by force is told of for so long, in seconds. */
+const TOLD = 300;
+
+function instanceProblems({ instances, sequencer: { read_at } }: State): Found[] {
+  const silent = instances.map((instance) => ({ ...instance, seconds: (read_at.getTime() - instance.seen_at.getTime()) / 1000 }));
+  return silent
+    .filter(({ alive, seconds }) => !alive && seconds < TOLD)
+    .map(({ host, pid, seconds }) => ({
       subject: `instance ${pid} on ${host}`,
-      description: `was last seen ${spanOf((read_at.getTime() - seen_at.getTime()) / 1000)} ago: it did not stop as it should`,
+      description: `was last seen ${spanOf(seconds)} ago: it did not stop as it should`,
     }));
+}
 
 function counted(number: string | number, what: string): string {
   const count = Number(number);
