@@ -59,30 +59,29 @@ function addProjectionCommands(projection: Command, environment: Environment): v
       .option('--json', 'print JSON'),
   ).action(async (name: string, options: Plain) => (await import('./rebuild.ts')).cancelRebuild(environment, { name, options }));
 
-  for (const [verb, paused] of PAUSES) {
-    withTrustOptions(
-      projection.command(`${verb} <name>`).description(`${SENTENCES[verb]} a projection.`).option('--json', 'print JSON'),
-    ).action(async (name: string, options: Plain) =>
-      (await import('./pause.ts')).setProjectionPaused(environment, { name, paused, options }),
-    );
-  }
+  addPauses(projection, 'projection', async (name, paused, options) =>
+    (await import('./pause.ts')).setProjectionPaused(environment, { name, paused, options }),
+  );
 }
 
 function addReactorCommands(reactor: Command, environment: Environment): void {
-  for (const [verb, paused] of PAUSES) {
-    withTrustOptions(
-      reactor.command(`${verb} <name>`).description(`${SENTENCES[verb]} a reactor.`).option('--json', 'print JSON'),
-    ).action(async (name: string, options: Plain) =>
-      (await import('./pause.ts')).setReactorPaused(environment, { name, paused, options }),
-    );
-  }
+  addPauses(reactor, 'reactor', async (name, paused, options) =>
+    (await import('./pause.ts')).setReactorPaused(environment, { name, paused, options }),
+  );
 }
 
-const PAUSES = [
-  ['pause', true],
-  ['resume', false],
-] as const;
-const SENTENCES = { pause: 'Stop', resume: 'Let go on' } as const;
+function addPauses(
+  parent: Command,
+  what: string,
+  setPaused: (name: string, paused: boolean, options: Plain) => Promise<void>,
+): void {
+  withTrustOptions(
+    parent.command('pause <name>').description(`Stop a ${what} until it is resumed.`).option('--json', 'print JSON'),
+  ).action((name: string, options: Plain) => setPaused(name, true, options));
+  withTrustOptions(
+    parent.command('resume <name>').description(`Let a paused ${what} go on where it stopped.`).option('--json', 'print JSON'),
+  ).action((name: string, options: Plain) => setPaused(name, false, options));
+}
 
 function addDeadLetterCommands(deadLetters: Command, environment: Environment): void {
   withTrustOptions(
