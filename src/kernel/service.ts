@@ -30,6 +30,7 @@ import type { Module } from './module.ts';
 import { startCommandLog } from './start/command-log.ts';
 import { openDatabases } from './start/database.ts';
 import { openDoors, type Ports } from './start/doors.ts';
+import { startFeed } from './start/feed.ts';
 import { moduleHost } from './start/host.ts';
 import { eventTypesOf, startModules } from './start/modules.ts';
 import { stopsOf } from './start/stops.ts';
@@ -127,6 +128,7 @@ async function assemble(
     modules,
     logger,
     onProgress,
+    onEvents: () => feed.wake(),
     stops,
   });
   const { ring, digestKey } = keys;
@@ -152,6 +154,7 @@ async function assemble(
     now: Date.now,
   });
   const { recorder, refusals, sealerPool } = startCommandLog({ writes, writer, ring, ownerDigest, metrics, logger, stops });
+  const feed = startFeed({ writer, reads, metrics, logger, stops });
 
   const { limits } = config;
   const inFlight = {
@@ -167,7 +170,7 @@ async function assemble(
     stack,
     instruments: metrics,
     slowest,
-    pools: [...writes.pools, ...reads.pools, sealerPool],
+    pools: [...writes.pools, ...reads.pools, sealerPool, ...feed.pools],
     reads,
     sources: {
       inFlight: { command: inFlight.commands, query: inFlight.queries, stream: inFlight.streams },
@@ -248,6 +251,7 @@ async function assemble(
     onShed,
     roles: roles.permissions,
     routes,
+    events: modules.flatMap(({ events = [] }) => events),
     takeSnapshot,
     logger,
     stack,

@@ -22,6 +22,7 @@ describe('the check of modules', () => {
     expect(moduleProblems({ ...application, modules: [] }, contractDescriptors().files)).toEqual([
       expect.stringContaining('the role auditor holds users.read, which no module declares'),
       expect.stringContaining('the role auditor holds audit.read'),
+      expect.stringContaining('the role auditor holds events.read'),
     ]);
   });
 

@@ -36,8 +36,8 @@ export interface PoolSizes {
 }
 
 /**
- * Sizes for each of `workers` processes, so that all of them stay below the 100 connections that PostgreSQL takes by default: commands,
- * queries, look-ups, records, the sealer and a look at its health are 27 for one process and 96 for 16.
+ * Sizes for each of `workers` processes, so that up to ten of them stay below the 100 connections that PostgreSQL takes by default: commands,
+ * queries, look-ups, records, the sealer, the sequencer and a look at its health are 28 for one process and 112 for 16.
  */
 export function poolSizes(workers: number): PoolSizes {
   return {
@@ -46,10 +46,10 @@ export function poolSizes(workers: number): PoolSizes {
   };
 }
 
-/** Connections to the primary of all processes together: commands, queries, look-ups, records, the sealer and a look at its health. */
+/** Connections to the primary of all processes together: commands, queries, look-ups, records, the sealer, the sequencer and a look at its health. */
 export function mostConnections(workers: number): number {
   const { calls, lookUps } = poolSizes(workers);
-  return workers * (2 * calls + lookUps + 3);
+  return workers * (2 * calls + lookUps + 4);
 }
 
 export interface PoolSettings {

@@ -1,4 +1,4 @@
-import type { DescService } from '@bufbuild/protobuf';
+import { createRegistry, type DescFile, type DescService } from '@bufbuild/protobuf';
 import type { Logger } from 'pino';
 import type { Authority } from '../auth/authority.ts';
 import type { KeyRing } from '../auth/key-ring.ts';
@@ -55,16 +55,34 @@ export async function openDoors(parts: {
   roles: Readonly<Record<string, readonly string[]>>;
   /** Of the application. */
   routes: readonly HttpRoute[];
+  /** The files of the events that modules store. */
+  events: readonly DescFile[];
   takeSnapshot: () => Promise<Snapshot>;
   logger: Logger;
   stack: AsyncDisposableStack;
 }): Promise<Ports> {
-  const { config, bus, authority, ring, reads, tls, inFlight, unexpected, onShed, roles, routes, takeSnapshot, logger, stack } =
-    parts;
+  const {
+    config,
+    bus,
+    authority,
+    ring,
+    reads,
+    tls,
+    inFlight,
+    unexpected,
+    onShed,
+    roles,
+    routes,
+    events,
+    takeSnapshot,
+    logger,
+    stack,
+  } = parts;
   const { limits } = config;
   const services = [...new Set([...bus.values()].map(({ method }) => method.parent))];
   const { health, rpcs: standard } = createStandardServices({
     services,
+    others: events,
     reflection: config.reflection,
     unexpected,
     streams: { gauge: inFlight.streams, limit: limits.streams },
@@ -105,6 +123,7 @@ export async function openDoors(parts: {
     routes: withoutTwice([...readiness.routes(), jwks(ring), ...contracts, ...routes]),
     isAllowedHost: hostCheck(config),
     corsOrigins: config.corsOrigins,
+    types: createRegistry(...events),
   });
 
   const healthServer = createPageServer(readiness.routes());

@@ -21,6 +21,7 @@ import { codeName } from '../../../src/kernel/telemetry/code-name.ts';
 import { CommandNotFound } from '../../../src/modules/audit/command-not-found.ts';
 import { CommandNotReplayable } from '../../../src/modules/audit/commands/command-not-replayable.ts';
 import { RangeNotSealed } from '../../../src/modules/audit/commands/range-not-sealed.ts';
+import { EventTypeUnknown } from '../../../src/modules/events/event-type-unknown.ts';
 import * as passwords from '../../../src/modules/users/domain/password-policy.ts';
 import * as sessions from '../../../src/modules/users/domain/session-errors.ts';
 import * as users from '../../../src/modules/users/domain/user-errors.ts';
@@ -70,6 +71,7 @@ const ERRORS: readonly unknown[] = [
   new CommandNotFound('command-1'),
   new CommandNotReplayable('OUTCOME'),
   new RangeNotSealed('2026-11'),
+  new EventTypeUnknown(['users.v1.UserMade']),
   new users.EmailTaken('ada@example.org'),
   new users.VersionMismatch(3),
   new users.CredentialsInvalid(),

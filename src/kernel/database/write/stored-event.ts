@@ -1,4 +1,16 @@
-import { create, type DescField, type DescMessage, getOption, type MessageShape, toBinary } from '@bufbuild/protobuf';
+import {
+  create,
+  type DescField,
+  type DescMessage,
+  fromBinary,
+  getOption,
+  type JsonObject,
+  type Message,
+  type MessageShape,
+  type Registry,
+  toBinary,
+  toJson,
+} from '@bufbuild/protobuf';
 import { personal } from '#gen/cqrs/v1/personal_pb.js';
 import type { EventMessage } from './aggregate-type.ts';
 
@@ -33,6 +45,34 @@ export function toStoredEvent({ schema, message }: EventMessage): StoredEvent {
 /** Whether a stored event of this type without a personal part has lost it: personal data are erased by dropping that part. */
 export function holdsPersonalData(schema: DescMessage): boolean {
   return personalFields(schema).size > 0;
+}
+
+/** A stored event that was read: its type, its message, and the bytes of this. */
+export interface ReadEvent {
+  readonly schema: DescMessage;
+  readonly message: Message;
+  readonly bytes: Buffer;
+}
+
+/** Reads a stored event, without its personal part where that is null. Undefined when the type is not among `types`, or the bytes are no message of it. */
+export function readStoredEvent({ type, payload, personal }: StoredEvent, types: Registry): ReadEvent | undefined {
+  const schema = types.getMessage(type);
+  if (!schema) return undefined;
+  const bytes = personal ? Buffer.concat([payload, personal]) : payload;
+  try {
+    return { schema, message: fromBinary(schema, bytes), bytes };
+  } catch {
+    return undefined;
+  }
+}
+
+/** The event in the JSON form of protobuf; undefined when it has none, such as one that holds a message of an unknown type. */
+export function jsonOf({ schema, message }: ReadEvent, types: Registry): JsonObject | undefined {
+  try {
+    return toJson(schema, message, { registry: types }) as JsonObject;
+  } catch {
+    return undefined;
+  }
 }
 
 const personalBySchema = new WeakMap<DescMessage, ReadonlySet<DescField>>();

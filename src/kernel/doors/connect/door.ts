@@ -39,6 +39,8 @@ export interface ConnectDoorOptions extends DoorOptions {
   readonly routes?: readonly HttpRoute[] | undefined;
   /** Origins whose pages may call from browsers. */
   readonly corsOrigins?: readonly string[] | undefined;
+  /** Types that messages hold in a `google.protobuf.Any` and no contract of an rpc names, such as events. */
+  readonly types?: Registry | undefined;
 }
 
 /** What is not of the contract is refused. `textDecoder` is an option that Connect's types do not name. */
@@ -102,20 +104,20 @@ export function createConnectDoor(options: ConnectDoorOptions): Door {
 }
 
 function handlersOf(
-  { bus, standard = [], unexpected, messageLimits }: ConnectDoorOptions & { messageLimits: MessageLimits },
+  { bus, standard = [], unexpected, messageLimits, types }: ConnectDoorOptions & { messageLimits: MessageLimits },
   inFlight: CallsInFlight,
 ): readonly UniversalHandler[] {
   const router = createConnectRouter({
     acceptCompression: [compressionGzip, compressionBrotli],
-    jsonOptions: { ...JSON_OPTIONS, registry: typesOf(bus) },
+    jsonOptions: { ...JSON_OPTIONS, registry: typesOf(bus, types) },
     requestGate: requestGate({ messageLimits, unexpected }),
   });
   addRpcs(router, [...bus.values(), ...standard], { inFlight, unexpected, messageLimits });
   return router.handlers;
 }
 
-/** Every type of the contracts: a `google.protobuf.Any` in JSON is written out as the message that it holds. */
-function typesOf(bus: Bus): Registry {
+/** Every type of the contracts, and others: a `google.protobuf.Any` in JSON is written out as the message that it holds. */
+function typesOf(bus: Bus, others: Registry = createRegistry()): Registry {
   const files = new Set<DescFile>();
   const add = (file: DescFile): void => {
     if (files.has(file)) return;
@@ -123,7 +125,7 @@ function typesOf(bus: Bus): Registry {
     file.dependencies.forEach(add);
   };
   for (const { method } of bus.values()) add(method.parent.file);
-  return createRegistry(...files);
+  return createRegistry(...files, others);
 }
 
 function setHeaders(response: HttpResponse, headers: Readonly<Record<string, string>>): void {

@@ -1,4 +1,4 @@
-import { type DescFile, type DescService, toBinary } from '@bufbuild/protobuf';
+import { type DescFile, toBinary } from '@bufbuild/protobuf';
 import { FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt';
 import { file_google_rpc_error_details } from '#gen/google/rpc/error_details_pb.js';
 import { file_google_rpc_status } from '#gen/google/rpc/status_pb.js';
@@ -14,10 +14,10 @@ export interface ContractFile {
 }
 
 /**
- * The files of the services and all that they import, with every option that is written in them, by name; those that the project hands
+ * The files and all that they import, with every option that is written in them, by name; those that the project hands
  * out with their comments too.
  */
-export function contractFiles(services: readonly DescService[]): ReadonlyMap<string, ContractFile> {
+export function contractFiles(contracts: readonly DescFile[]): ReadonlyMap<string, ContractFile> {
   const files = new Map<string, ContractFile>();
   const collect = (generated: DescFile): void => {
     const file = contractDescriptors().getFile(generated.proto.name) ?? generated;
@@ -25,6 +25,6 @@ export function contractFiles(services: readonly DescService[]): ReadonlyMap<str
     files.set(file.proto.name, { file, bytes: toBinary(FileDescriptorProtoSchema, file.proto) });
     file.dependencies.forEach(collect);
   };
-  for (const file of [...services.map((service) => service.file), ...ERROR_MODEL]) collect(file);
+  for (const file of [...contracts, ...ERROR_MODEL]) collect(file);
   return files;
 }

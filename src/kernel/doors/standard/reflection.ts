@@ -15,16 +15,23 @@ import { streamRpc } from './standard-rpc.ts';
 
 type MessageResponse = NonNullable<MessageInitShape<typeof ServerReflectionResponseSchema>['messageResponse']>;
 
+/** What reflection tells of. */
+interface Described {
+  readonly services: readonly DescService[];
+  /** Files beside those of the services. */
+  readonly others?: readonly DescFile[] | undefined;
+}
+
 /**
  * gRPC reflection, v1 and v1alpha, which have the same messages: what is served, and the contracts with every option in them.
  *
  * The next request of a stream is read when the answer to the last one has been taken, and a file goes once over a stream, unless it
  * is asked for again by itself.
  */
-export function reflectionRpcs(services: readonly DescService[], middleware: readonly Middleware[]): readonly Rpc[] {
+export function reflectionRpcs(described: Described, middleware: readonly Middleware[]): readonly Rpc[] {
   let contracts: Contracts | undefined;
   const reflect = (call: Call) => {
-    contracts ??= new Contracts(services);
+    contracts ??= new Contracts(described);
     return answers(contracts, call);
   };
   return [ServerReflection, ServerReflectionAlpha].map((version) =>
@@ -51,9 +58,9 @@ class Contracts {
   /** By the extended message, then by number. */
   readonly #extensions = new Map<string, Map<number, DescFile>>();
 
-  constructor(services: readonly DescService[]) {
+  constructor({ services, others = [] }: Described) {
     this.#services = services.map(({ typeName }) => typeName);
-    this.#files = contractFiles(services);
+    this.#files = contractFiles([...services.map(({ file }) => file), ...others]);
     for (const { file } of this.#files.values()) this.#index(file);
   }
 

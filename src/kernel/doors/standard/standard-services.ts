@@ -1,4 +1,4 @@
-import type { DescService } from '@bufbuild/protobuf';
+import type { DescFile, DescService } from '@bufbuild/protobuf';
 import { Health as HealthService } from '#gen/grpc/health/v1/health_pb.js';
 import type { Rpc } from '../../bus/bus.ts';
 import { CallGauge } from '../../bus/call-gauge.ts';
@@ -25,6 +25,8 @@ export interface StandardServices {
  */
 export function createStandardServices(parts: {
   services: readonly DescService[];
+  /** Files that the contracts of services do not import and clients need all the same, such as events. */
+  others?: readonly DescFile[];
   reflection: ReflectionAccess;
   unexpected: UnexpectedErrors;
   /** All streams of the instance and how many there may be. */
@@ -32,7 +34,7 @@ export function createStandardServices(parts: {
   /** What a caller of reflection passes when it is for those who have signed in. */
   authentication: Middleware;
 }): StandardServices {
-  const { services, reflection, unexpected, streams } = parts;
+  const { services, others, reflection, unexpected, streams } = parts;
   const unlimited = new CallGauge(Number.POSITIVE_INFINITY);
   const share = new CallGauge(Math.ceil(streams.limit / 2), { within: streams.gauge });
   const shedding = loadShedding({ commands: unlimited, queries: unlimited, streams: share });
@@ -42,7 +44,7 @@ export function createStandardServices(parts: {
   const rpcs = [...health.rpcs(outer)];
   if (reflection !== 'off') {
     const admission = reflection === 'authenticated' ? [parts.authentication] : [];
-    rpcs.push(...reflectionRpcs([...services, HealthService], [...outer, ...admission]));
+    rpcs.push(...reflectionRpcs({ services: [...services, HealthService], others }, [...outer, ...admission]));
   }
   return { health, rpcs };
 }

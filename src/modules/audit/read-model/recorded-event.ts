@@ -1,7 +1,7 @@
-import { fromBinary, type JsonObject, type MessageInitShape, type Registry, toJson } from '@bufbuild/protobuf';
+import type { MessageInitShape, Registry } from '@bufbuild/protobuf';
 import type { CompiledQuery } from 'kysely';
 import type { RecordedEventSchema } from '#gen/audit/v1/command_record_pb.js';
-import { holdsPersonalData } from '../../../kernel/database/write/stored-event.ts';
+import { holdsPersonalData, jsonOf, readStoredEvent } from '../../../kernel/database/write/stored-event.ts';
 import { statements } from './command-log.ts';
 
 /** A row of cqrs.event. */
@@ -26,7 +26,8 @@ export const eventsById: CompiledQuery<EventRow> = byIds;
 /** The event in JSON. Its payload stays unset when this program does not know its type, or its bytes are no message of it. */
 export function toRecordedEvent(row: EventRow, eventTypes: Registry): MessageInitShape<typeof RecordedEventSchema> {
   const schema = eventTypes.getMessage(row.type);
-  const payload = schema && asJson(() => toJson(schema, fromBinary(schema, whole(row)), { registry: eventTypes }));
+  const event = readStoredEvent(row, eventTypes);
+  const payload = event && jsonOf(event, eventTypes);
   return {
     eventId: row.id,
     type: row.type,
@@ -34,17 +35,4 @@ export function toRecordedEvent(row: EventRow, eventTypes: Registry): MessageIni
     ...(payload && { payload }),
     personalErased: schema !== undefined && row.personal === null && holdsPersonalData(schema),
   };
-}
-
-/** Personal fields were stored apart, as a message of the same type: the bytes of both are one message. */
-function whole({ payload, personal }: EventRow): Buffer {
-  return personal ? Buffer.concat([payload, personal]) : payload;
-}
-
-function asJson(read: () => unknown): JsonObject | undefined {
-  try {
-    return read() as JsonObject;
-  } catch {
-    return undefined;
-  }
 }

@@ -1,0 +1,12 @@
+import type { Registry } from '@bufbuild/protobuf';
+import type { PageTokens } from '../../../kernel/bus/page-token.ts';
+import type { QueryContext } from '../../../kernel/bus/query.ts';
+import type { Reader } from '../../../kernel/database/read/reader.ts';
+
+/** What the queries of this module are given. */
+export interface EventsQueryContext extends QueryContext {
+  readonly read: Reader;
+  readonly pageTokens: PageTokens;
+  /** The types of all events that modules store. */
+  readonly eventTypes: Registry;
+}

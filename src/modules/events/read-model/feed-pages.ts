@@ -1,0 +1,77 @@
+import { type CompiledQuery, sql } from 'kysely';
+import { readStatements } from '../../../kernel/database/read/read-statements.ts';
+import type { Reader } from '../../../kernel/database/read/reader.ts';
+import type { EventList } from './event-list.ts';
+import { type EventTable, FEED_COLUMNS, type FeedRow, type FeedTable } from './feed-event.ts';
+
+const statements = readStatements<{
+  'cqrs.feed': FeedTable;
+  'cqrs.event': EventTable;
+  'cqrs.sequencer': { readonly last_sequence: string };
+}>();
+
+/**
+ * How many places of the feed one statement looks at when only types are asked for: what is rare is found in steps, each of which
+ * takes a moment, and not in one that reads the whole feed.
+ */
+const WINDOW = 50_000n;
+
+/** Where the feed ends: the number of the last event that has one. */
+export const lastSequence: CompiledQuery<{ last_sequence: string }> = statements
+  .selectFrom('cqrs.sequencer')
+  .select('last_sequence')
+  .compile();
+
+/** Some of the feed behind a place. */
+export interface FeedPage {
+  readonly rows: readonly FeedRow[];
+  /** Up to here nothing is left out that is on the list. */
+  readonly through: bigint;
+  /** Whether there may be more behind it already. */
+  readonly hasMore: boolean;
+}
+
+/** So many events of a list behind a place, at most. One that has no number yet is not there yet. */
+export async function feedPage(
+  read: Pick<Reader, 'rows'>,
+  list: EventList,
+  { after, limit }: { after: bigint; limit: number },
+): Promise<FeedPage> {
+  const isWhole = list.types === undefined && list.aggregateType === undefined && list.aggregateId === undefined;
+  if (isWhole) {
+    const rows = await read.rows(pageStatement(list, { after, limit: limit + 1 }));
+    const page = rows.slice(0, limit);
+    return { rows: page, through: BigInt(page.at(-1)?.sequence ?? after), hasMore: rows.length > limit };
+  }
+  const [state] = await read.rows(lastSequence);
+  const end = BigInt(state?.last_sequence ?? 0);
+  const until = list.aggregateId === undefined && after + WINDOW < end ? after + WINDOW : end;
+  if (until <= after) return { rows: [], through: after, hasMore: false };
+  const rows = await read.rows(pageStatement(list, { after, until, limit: limit + 1 }));
+  if (rows.length <= limit) return { rows, through: until, hasMore: until < end };
+  const page = rows.slice(0, limit);
+  return { rows: page, through: BigInt(page.at(-1)?.sequence ?? after), hasMore: true };
+}
+
+/** The text depends on which filters there are and not on what they say. */
+function pageStatement(
+  { types, aggregateType, aggregateId }: EventList,
+  { after, until, limit }: { after: bigint; until?: bigint; limit: number },
+): CompiledQuery<FeedRow> {
+  // The events of one aggregate are few, and are found by its index: told to look for them along the feed, the planner might read all of it.
+  const event =
+    aggregateId === undefined
+      ? sql<EventTable>`cqrs.event`
+      : sql<EventTable>`(select * from cqrs.event where aggregate_id = ${aggregateId}::uuid offset 0)`;
+  let rows = statements
+    .selectFrom('cqrs.feed as feed')
+    .innerJoin(event.as('event'), 'event.position', 'feed.position')
+    .select(FEED_COLUMNS)
+    .where('feed.sequence', '>', String(after))
+    .orderBy('feed.sequence')
+    .limit(limit);
+  if (until !== undefined) rows = rows.where('feed.sequence', '<=', String(until));
+  if (types !== undefined) rows = rows.where('event.type', '=', (any) => any.fn.any(any.val([...types])));
+  if (aggregateType !== undefined) rows = rows.where('event.aggregate_type', '=', aggregateType);
+  return rows.compile();
+}
