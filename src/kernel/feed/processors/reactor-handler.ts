@@ -1,15 +1,16 @@
 import { create, type DescMethod, type DescService } from '@bufbuild/protobuf';
 import { Code, ConnectError, type ContextValues, createClient, createContextValues, type Transport } from '@connectrpc/connect';
+import type { Logger } from 'pino';
 import { Reason } from '#gen/cqrs/v1/reasons_pb.js';
-import type { Bus } from '../../bus/bus.ts';
 import { CONSISTENCY_HEADER } from '../../bus/bus-headers.ts';
 import { type Cause, causeKey, principalKey } from '../../bus/context-keys.ts';
 import { messageKind, methodName } from '../../bus/convention.ts';
 import { DomainError } from '../../bus/errors.ts';
 import { failureOf } from '../../bus/failure.ts';
 import type { Principal } from '../../bus/principal.ts';
-import { inProcessTransport } from '../../doors/in-process.ts';
+import { hiddenTexts } from '../../bus/redaction.ts';
 import { codeName } from '../../telemetry/code-name.ts';
+import { errorForm } from '../../telemetry/error-form.ts';
 import { inReaction } from '../../telemetry/reaction-span.ts';
 import type { ReactedEvent, ReactionTools, Reactor, SendOptions } from '../reactor.ts';
 import { EventRefused, type FeedEvent, type FeedHandler, Transient } from './feed-handler.ts';
@@ -18,22 +19,26 @@ import { EventRefused, type FeedEvent, type FeedHandler, Transient } from './fee
 const KEY_HEADER = 'idempotency-key';
 
 /** By its id, the keys of its commands are known and kept: see `MAY_COME_AGAIN` in idempotency-keys.ts. */
-const principalOf = (name: string, permissions: readonly string[]): Principal => ({
+const principalOf = (name: string, permissions: Iterable<string>): Principal => ({
   id: `reactor ${name}`,
   roles: [],
   permissions: new Set(permissions),
   session: '',
 });
 
+export interface ReactorParts {
+  /** Of the bus, in this process. */
+  readonly transport: Transport;
+  /** Everything that can be permitted. */
+  readonly permissions: Iterable<string>;
+  readonly logger: Pick<Logger, 'error'>;
+}
+
 /** A reactor as processors run it: its effects are the commands that it sends, each of which happens once by its key. */
-export function reactorHandler(
-  reactor: Reactor,
-  { bus, permissions }: { readonly bus: Pick<Bus, 'get'>; readonly permissions: readonly string[] },
-): FeedHandler {
+export function reactorHandler(reactor: Reactor, { transport, permissions, logger }: ReactorParts): FeedHandler {
   const { name, on, from, partitions = 1 } = reactor;
   const reactions = new Map(on.map(({ event, react }) => [event.typeName, react]));
   const principal = principalOf(name, permissions);
-  const transport = inProcessTransport(bus);
   return {
     name,
     kind: 'reactor',
@@ -49,7 +54,13 @@ export function reactorHandler(
         try {
           await react?.(event.message as never, reactedEvent(event), toolsFor(event, { transport, principal, signal }));
         } catch (error) {
-          throw judged(error, event, signal);
+          const judgement = judged(error, event, signal);
+          if (isDefect(error) && !signal.aborted)
+            logger.error(
+              { err: errorForm(error, hiddenTexts(event.schema, event.message)), reactor: name, event_id: event.id },
+              'a reaction failed',
+            );
+          throw judgement;
         }
       });
     },
@@ -114,15 +125,20 @@ function asking(transport: Transport, identified: () => ContextValues): Transpor
   };
 }
 
+/** What a call failed with is in the log already, where it is not planned. */
+const isDefect = (error: unknown): boolean => codeOf(error) === undefined;
+
 /** The call of a reaction that failed, in words that hold nothing of the request or the answer. */
-class CallFailed extends Error {
+export class CallFailed extends Error {
   readonly code: Code;
+  readonly reason: string;
 
   constructor(method: DescMethod, cause: unknown) {
     const { code, reason } = failureOf(cause);
     super(`${methodName(method)}: ${codeName(code)} ${reason}`, { cause });
     this.name = 'CallFailed';
     this.code = code;
+    this.reason = reason;
   }
 }
 

@@ -8,6 +8,7 @@ import { callKind, methodName } from '../../../../src/kernel/bus/convention.ts';
 import { CallCanceled, Conflict, DatabaseUnavailable, DeadlinePassed, Overloaded } from '../../../../src/kernel/bus/errors.ts';
 import { typedError } from '../../../../src/kernel/bus/typed-error.ts';
 import { AnswerErased } from '../../../../src/kernel/database/write/idempotency-keys.ts';
+import { inProcessTransport } from '../../../../src/kernel/doors/in-process.ts';
 import { EventRefused, type FeedEvent, Transient } from '../../../../src/kernel/feed/processors/feed-handler.ts';
 import { reactorHandler } from '../../../../src/kernel/feed/processors/reactor-handler.ts';
 import { type ReactionTools, reaction, reactor } from '../../../../src/kernel/feed/reactor.ts';
@@ -61,8 +62,13 @@ function reacting(react: React, { bus, event = EVENT }: { bus: ReturnType<typeof
     from: 'now',
     on: [reaction(OrderPlacedSchema, (_, __, tools) => react(tools)), reaction(OrderCancelledSchema, async () => {})],
   });
-  const handler = reactorHandler(made, { bus, permissions: ['a', 'b'] });
-  return { handler, react: (signal = new AbortController().signal) => handler.react?.(event, signal) };
+  const logged: unknown[] = [];
+  const handler = reactorHandler(made, {
+    transport: inProcessTransport(bus),
+    permissions: ['a', 'b'],
+    logger: { error: (...line: unknown[]) => logged.push(line) },
+  });
+  return { handler, logged, react: (signal = new AbortController().signal) => handler.react?.(event, signal) };
 }
 
 const cancelling: React = ({ send }) => send(cancelOrder, { orderId: EVENT.aggregateId });
@@ -96,7 +102,10 @@ describe('the handler of a reactor', () => {
         }),
       ],
     });
-    await reactorHandler(made, { bus: busOf().bus, permissions: [] }).react?.(EVENT, new AbortController().signal);
+    await reactorHandler(made, { transport: inProcessTransport(busOf().bus), permissions: [], logger: { error() {} } }).react?.(
+      EVENT,
+      new AbortController().signal,
+    );
     expect(given).toEqual([
       'ada',
       {
@@ -217,13 +226,16 @@ describe('the handler of a reactor', () => {
     ['what is no error', () => Promise.reject('a secret'), 'Error in the reaction to orders.v1.OrderPlaced'],
     ['an error like that of a handler', () => Promise.reject(new OrderCancelled()), 'FAILED_PRECONDITION ORDER_CANCELLED'],
   ])('takes %s for a fault of the event, in words without values', async (_, react, told) => {
-    const failure = await Promise.resolve(reacting(react, busOf()).react()).catch((thrown: unknown) => thrown);
+    const made = reacting(react, busOf());
+    const failure = await Promise.resolve(made.react()).catch((thrown: unknown) => thrown);
     expect(failure).toBeInstanceOf(EventRefused);
+    // A defect is found by the log.
+    expect(made.logged).toHaveLength(told.includes(' in the reaction to ') ? 1 : 0);
     expect((failure as Error).message).toBe(told);
   });
 
   it.each([new DatabaseUnavailable(), new Conflict(), new Overloaded('x'), new DeadlinePassed(), new CallCanceled()])(
-    'does not blame the event for %s',
+    'does not blame the event for $name',
     async (error) => {
       await expect(reacting(cancelling, refusing(typedError(error))).react()).rejects.toBeInstanceOf(Transient);
       await expect(reacting(() => Promise.reject(error), busOf()).react()).rejects.toBeInstanceOf(Transient);
