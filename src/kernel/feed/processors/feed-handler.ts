@@ -1,4 +1,4 @@
-import type { DescMessage, MessageShape } from '@bufbuild/protobuf';
+import type { DescMessage, Message } from '@bufbuild/protobuf';
 import type { ProjectionPart } from '../projection.ts';
 
 /**
@@ -36,12 +36,12 @@ export interface FeedEvent {
   readonly id: string;
   readonly schema: DescMessage;
   /** Without its personal data where they have been erased. */
-  readonly message: MessageShape<DescMessage>;
+  readonly message: Message;
   readonly aggregateType: string;
   readonly aggregateId: string;
   readonly aggregateVersion: number;
   readonly commandId: string;
-  /** The first command of the chain that the command belongs to; undefined where that is the command itself. */
+  /** The first command of the chain that the command belongs to; undefined where that is the command itself. Read for reactors alone. */
   readonly correlationId?: string | undefined;
   /** The span of the command, in the form of W3C Trace Context; empty where it had none. */
   readonly traceparent: string;
