@@ -21,6 +21,7 @@ import { version } from './contracts/version.ts';
 import { Guesses } from './database/limits/guesses.ts';
 import { guessing } from './database/limits/guessing.ts';
 import { memoryRates, postgresRates } from './database/limits/rates.ts';
+import { watchMark } from './database/mark-holder.ts';
 import { poolSizes } from './database/pool.ts';
 import { createIdempotencyKeys } from './database/write/idempotency-keys.ts';
 import type { HttpRoute } from './doors/connect/http-route.ts';
@@ -137,6 +138,8 @@ async function assemble(
     stops,
   });
   const { ring, digestKey } = keys;
+  const mark = watchMark({ pool: reads.watching, logger });
+  stops.briefly('mark watch', mark.stop);
   const secrets = createSecretHasher({ processes: config.workers, watch: hashingSpan });
   const { host, sweeps } = moduleHost({
     service: name,
@@ -144,6 +147,7 @@ async function assemble(
     keys,
     secrets,
     reads,
+    heldUpBy: mark.holder,
     writePool: writes.pool,
     eventTypes: eventTypesOf(modules),
     bus: () => bus,
@@ -190,6 +194,8 @@ async function assemble(
       inFlight: { command: inFlight.commands, query: inFlight.queries, stream: inFlight.streams },
       hashing: secrets.load,
       unsealed: () => unsealedTail(reads.watching),
+      heldUpBy: mark.holder,
+      feed,
     },
     startingSdk,
   });

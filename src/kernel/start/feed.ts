@@ -8,7 +8,8 @@ import { type FeedNews, startNews } from '../feed/news.ts';
 import type { FeedHandler } from '../feed/processors/feed-handler.ts';
 import { PROCESSOR_SESSION } from '../feed/processors/processor-statements.ts';
 import { startProcessors } from '../feed/processors/processors.ts';
-import { startSequencer } from '../feed/sequencer.ts';
+import { type NumberingRound, startSequencer } from '../feed/sequencer.ts';
+import { type Unnumbered, unnumberedEvents } from '../feed/unnumbered.ts';
 import type { Instruments } from '../telemetry/metrics/instruments.ts';
 import type { Stops } from './stops.ts';
 
@@ -17,6 +18,7 @@ export interface RunningFeed {
   /** To be called when this instance has committed events. */
   readonly wake: () => void;
   readonly news: FeedNews;
+  readonly unnumbered: () => Promise<Unnumbered>;
   /** Its connections to the primary: counted in `mostConnections`. */
   readonly pools: readonly ConnectionPool[];
   /** Has the events processed: the last thing before the doors open, when the bus is there. */
@@ -34,10 +36,10 @@ export function startFeed(parts: {
   logger: Logger;
   stops: Stops;
 }): RunningFeed {
-  const { writer, batches, version, eventTypes, reads, logger, stops } = parts;
+  const { writer, batches, version, eventTypes, reads, metrics, logger, stops } = parts;
   // A connection of its own: numbers wait for no command, no seal and no processor.
   const sequencerPool = createPool(writer, { name: 'sequencer', max: 1, readOnly: false });
-  const sequencer = startSequencer({ pool: sequencerPool, logger });
+  const sequencer = startSequencer({ pool: sequencerPool, logger, report: told(metrics) });
   // Together, so that a round that waits for a database that hangs is cut off.
   stops.briefly('sequencer', () => Promise.all([sequencer.stop(), sequencerPool.close()]));
   const batchPool = createPool(withSettings(writer, PROCESSOR_SESSION), { name: 'processors', max: batches, readOnly: false });
@@ -53,5 +55,21 @@ export function startFeed(parts: {
     const processors = await startProcessors(options);
     stops.briefly('processors', processors.stop);
   }
-  return { wake: sequencer.wake, news, pools: [sequencerPool, batchPool], process };
+  return {
+    wake: sequencer.wake,
+    news,
+    unnumbered: () => unnumberedEvents(reads.watching),
+    pools: [sequencerPool, batchPool],
+    process,
+  };
 }
+
+const told =
+  (metrics: Instruments) =>
+  ({ seconds, numbered, delaySeconds }: NumberingRound): void => {
+    const outcome = numbered === undefined ? 'failed' : numbered === 'busy' ? 'busy' : 'ok';
+    metrics.feedRounds.inc({ outcome });
+    metrics.feedRoundSeconds.observe(seconds);
+    if (typeof numbered === 'number') metrics.numberedEvents.inc(numbered);
+    if (delaySeconds !== undefined) metrics.numberingDelay.observe(delaySeconds);
+  };
