@@ -26,6 +26,7 @@ import { poolSizes } from './database/pool.ts';
 import { createIdempotencyKeys } from './database/write/idempotency-keys.ts';
 import type { HttpRoute } from './doors/connect/http-route.ts';
 import { inProcessTransport } from './doors/in-process.ts';
+import { declaredProjections } from './feed/declared-projections.ts';
 import { sweepInstances } from './feed/instances.ts';
 import { projectionHandler } from './feed/processors/projection-handler.ts';
 import { reactorHandler } from './feed/processors/reactor-handler.ts';
@@ -150,6 +151,7 @@ async function assemble(
     heldUpBy: mark.holder,
     writePool: writes.pool,
     eventTypes: eventTypesOf(modules),
+    projections: declaredProjections(modules),
     bus: () => bus,
     roles,
     permissions: Object.keys(declaredPermissions(application)),

@@ -37,8 +37,6 @@ beforeAll(async () => {
   app = await startTestApp({ as: application, beside: plain });
 });
 afterAll(async () => {
-  process.stderr.write(JSON.stringify([await app.database.query('select * from cqrs.processor'), await app.database.query('select * from cqrs.instance'), await app.database.query('select * from cqrs.sequencer'), await app.database.query('select * from cqrs.feed')], undefined, 1));
-  process.stderr.write(app.log().split('\n').filter((l) => !l.includes('"msg":"call"')).slice(0, 40).join('\n'));
   await app?.stop();
   await plain?.stop();
 });
