@@ -25,6 +25,7 @@ describe('docs/testing.md', () => {
       'at-once.test.ts',
       'reactor.test.ts',
       'service.test.ts',
+      'projection.test.ts',
     ]);
   });
 
