@@ -10,7 +10,7 @@ export const REPLICATION_SLOT = 'replica';
  */
 const COMMON: ServerSettings = {
   shared_buffers: '128MB',
-  max_connections: '100',
+  max_connections: '200',
   wal_level: 'replica',
   // Past this the replica is made again rather than the disk filled.
   max_slot_wal_keep_size: '1GB',

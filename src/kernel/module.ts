@@ -16,6 +16,7 @@ import type { QueryContext } from './bus/query.ts';
 import type { Rerun } from './command-log/rerun/command-to-rerun.ts';
 import type { NotSealed, Pruned, Query } from './command-log/seals/prune.ts';
 import type { Verify } from './command-log/seals/verify/verifications.ts';
+import type { MarkHolder } from './database/mark-holder.ts';
 import type { NamedMigration } from './database/named-migration.ts';
 import type { ConnectionPool } from './database/pool.ts';
 import type { ReadPool } from './database/read/read-side.ts';
@@ -57,6 +58,8 @@ export interface CommandLog {
   /** The rpc with that name. Asked when it is called: the bus is made after its modules. */
   readonly route: (method: string) => Route | undefined;
   readonly rerun: Rerun;
+  /** The transaction that keeps it from being sealed any further, if one does: see `MarkWatch`. */
+  readonly heldUpBy: () => MarkHolder | undefined;
 }
 
 /** What the kernel gives a module that starts. */

@@ -21,8 +21,12 @@ import { version } from './contracts/version.ts';
 import { Guesses } from './database/limits/guesses.ts';
 import { guessing } from './database/limits/guessing.ts';
 import { memoryRates, postgresRates } from './database/limits/rates.ts';
+import { watchMark } from './database/mark-holder.ts';
+import { poolSizes } from './database/pool.ts';
 import { createIdempotencyKeys } from './database/write/idempotency-keys.ts';
 import type { HttpRoute } from './doors/connect/http-route.ts';
+import { sweepInstances } from './feed/instances.ts';
+import { projectionHandler } from './feed/processors/projection-handler.ts';
 import type { UnexpectedErrors } from './middleware/errors.ts';
 import { createPipelines } from './middleware/pipeline.ts';
 import { validation } from './middleware/validation.ts';
@@ -30,8 +34,9 @@ import type { Module } from './module.ts';
 import { startCommandLog } from './start/command-log.ts';
 import { openDatabases } from './start/database.ts';
 import { openDoors, type Ports } from './start/doors.ts';
+import { startFeed } from './start/feed.ts';
 import { moduleHost } from './start/host.ts';
-import { eventTypesOf, startModules } from './start/modules.ts';
+import { eventTypesOf, projectionsOf, startModules } from './start/modules.ts';
 import { stopsOf } from './start/stops.ts';
 import { startMetrics, startTracing } from './start/telemetry.ts';
 import { startTls } from './start/tls.ts';
@@ -127,9 +132,12 @@ async function assemble(
     modules,
     logger,
     onProgress,
+    onEvents: () => feed.wake(),
     stops,
   });
   const { ring, digestKey } = keys;
+  const mark = watchMark({ pool: reads.watching, logger });
+  stops.briefly('mark watch', mark.stop);
   const secrets = createSecretHasher({ processes: config.workers, watch: hashingSpan });
   const { host, sweeps } = moduleHost({
     service: name,
@@ -137,6 +145,7 @@ async function assemble(
     keys,
     secrets,
     reads,
+    heldUpBy: mark.holder,
     writePool: writes.pool,
     eventTypes: eventTypesOf(modules),
     bus: () => bus,
@@ -152,6 +161,16 @@ async function assemble(
     now: Date.now,
   });
   const { recorder, refusals, sealerPool } = startCommandLog({ writes, writer, ring, ownerDigest, metrics, logger, stops });
+  const feed = startFeed({
+    writer,
+    batches: poolSizes(config.workers).batches,
+    version: version(),
+    eventTypes: eventTypesOf(modules),
+    reads,
+    metrics,
+    logger,
+    stops,
+  });
 
   const { limits } = config;
   const inFlight = {
@@ -167,12 +186,14 @@ async function assemble(
     stack,
     instruments: metrics,
     slowest,
-    pools: [...writes.pools, ...reads.pools, sealerPool],
+    pools: [...writes.pools, ...reads.pools, sealerPool, ...feed.pools],
     reads,
     sources: {
       inFlight: { command: inFlight.commands, query: inFlight.queries, stream: inFlight.streams },
       hashing: secrets.load,
       unsealed: () => unsealedTail(reads.watching),
+      heldUpBy: mark.holder,
+      feed,
     },
     startingSdk,
   });
@@ -186,6 +207,7 @@ async function assemble(
     keys: idempotencyKeys.removeOld,
     guesses: () => guesses.sweep(),
     owners: () => sweepOwners(writes.pool),
+    instances: () => sweepInstances(writes.pool),
     ...(sharedRates && { rates: sharedRates.sweep }),
   };
   stops.briefly('sweeps', startSweeps({ ...ownSweeps, ...sweeps }, { logger, intervalMs: SWEEP_EVERY }).stop);
@@ -235,6 +257,7 @@ async function assemble(
   const rpcs = [...bus.values()];
   checkRateClasses(limits, rpcs);
   for (const { method } of rpcs) calls.expect(method);
+  await feed.process(projectionsOf(modules).map(({ projection }) => projectionHandler(projection)));
 
   const ports = await openDoors({
     config,

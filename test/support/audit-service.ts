@@ -61,6 +61,7 @@ export async function startAuditService({ connections }: TestDatabase): Promise<
     keys: { ring, digestKey: () => Buffer.alloc(0) },
     secrets: createSecretHasher(),
     reads,
+    heldUpBy: () => undefined,
     writePool: writes.pool,
     eventTypes: createRegistry(),
     bus: () => bus,

@@ -97,6 +97,7 @@ async function openTarget(
     keys: { ring, digestKey: ring.current.deriveKey },
     secrets: createSecretHasher(),
     reads,
+    heldUpBy: () => undefined,
     writePool: writes.pool,
     eventTypes,
     bus: () => bus,

@@ -24,9 +24,17 @@ export interface Databases {
 
 export async function openDatabases(
   config: Config,
-  parts: { service: string; modules: readonly Module[]; logger: Logger; onProgress: (step: string) => void; stops: Stops },
+  parts: {
+    service: string;
+    modules: readonly Module[];
+    logger: Logger;
+    onProgress: (step: string) => void;
+    /** Is called after each commit that stored events. */
+    onEvents: () => void;
+    stops: Stops;
+  },
 ): Promise<Databases> {
-  const { service, modules, logger, onProgress, stops } = parts;
+  const { service, modules, logger, onProgress, onEvents, stops } = parts;
   const database = await openMigratedDatabase(config.database, modules, { service, onProgress, logger });
   stops.stack.defer(database.close);
   const { writer, reader, replicas } = database.connections;
@@ -42,6 +50,7 @@ export async function openDatabases(
     projections: projectionsOf(modules),
     declared: declaredChanges(modules),
     moduleOf: (type) => modules.find(({ aggregates = [] }) => aggregates.some(({ name }) => name === type))?.name,
+    onEvents,
   });
   stops.briefly('writes', writes.close);
   const tooFew = await tooFewConnections(writes.pool, mostConnections(config.workers));

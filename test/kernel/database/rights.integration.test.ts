@@ -81,7 +81,7 @@ describe('the rights of the roles', () => {
   it('are on no schema to make anything in it, and of everybody on nothing', async () => {
     const rows = await database.query(
       `select nspname, role from pg_namespace cross join unnest(array['bicameral_writer', 'bicameral_reader', 'public']) as role
-       where nspname in ('users', 'read', 'cqrs', 'public') and has_schema_privilege(role, nspname, 'CREATE')`,
+       where nspname in ('users', 'read', 'rebuild', 'cqrs', 'public') and has_schema_privilege(role, nspname, 'CREATE')`,
     );
     expect(rows).toEqual([]);
     const everybody = await database.query(

@@ -12,9 +12,12 @@ const MOST = 100_000;
 /** How long the database may take to answer, in milliseconds. */
 const PATIENCE = 2_000;
 
-const LOOK = `with tail as materialized (
+const LOOK = `with newest as materialized (
+    select sealed_below, restored_position from cqrs.command_seal_batch order by number desc limit 1
+  ), tail as materialized (
     select received_at from cqrs.command_log
-    where transaction_id >= coalesce((select sealed_below from cqrs.command_seal_batch order by number desc limit 1), '0'::xid8)
+    where transaction_id >= coalesce((select sealed_below from newest), '0'::xid8)
+      and position > coalesce((select restored_position from newest), 0)
     limit ${MOST}
   )
   select count(*)::int as records, coalesce(extract(epoch from now() - min(received_at)), 0)::float8 as age from tail`;

@@ -6,78 +6,83 @@ export class Migration20261130120000Feed extends Migration {
     // The dense number of each event. Rows are added by cqrs.number_events and never changed.
     this.addSql('create table cqrs.feed (sequence bigint primary key, position bigint not null unique)');
     this.addSql('create index event_transaction on cqrs.event (transaction_id)');
-    // One row. `seen` is what the last round saw: what is visible now and was not then has no number yet.
+    // One row. `seen` is what the last round saw: what is visible now and was not then has no number yet. It says so by the ids of transactions,
+    // which hold on the server that gave them only.
     this.addSql(`create table cqrs.sequencer (
       is_only boolean primary key default true check (is_only),
       last_sequence bigint not null default 0,
       last_position bigint not null default 0,
       seen pg_snapshot not null,
       numbered_at timestamptz(3) not null default now(),
-      restored_position bigint not null default 0,
       system_identifier bigint not null
     )`);
     this.addSql(`insert into cqrs.sequencer (seen, system_identifier)
       select pg_current_snapshot(), system_identifier from pg_control_system()`);
 
-    // Gives every event that became visible since the last round its number, in the order of their positions; answers how many that
-    // were, at most some more than \`most\`, or null when another round is under way.
-    // Behind the last position all events are new. Before it are those of transactions that were under way at the last round, or that began
-    // since: a position is taken before the transaction has its id.
+    // Gives every event that became visible since the last round its number, in the order of their positions. Returns how many that
+    // were, at most some more than \`most\`, or null when another session is at it. See docs/adr/0029-events-are-numbered-when-they-become-visible.md.
+    //
+    // What holds after each round: every event that \`seen\` sees and whose position is at most \`last_position\` has a number, and no other has.
+    // So without a number are those behind \`last_position\`, and those before it whose transactions had not ended when \`seen\` was taken: they were under way,
+    // or had no id yet, because a position is taken before it. The latter are looked for by ids that \`seen\` does not know.
+    //
+    // Each part has to be found by its index, whatever the statistics say of a table that grows: no part may become a scan of all events.
+    // So \`position + 0\` is no condition for an index, and the look for a number is a subquery for each row: events of another server may have any id.
     this.addSql(`create function cqrs.number_events(most integer) returns integer
       language plpgsql security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off as $$
       declare
         state cqrs.sequencer;
         here bigint := (select system_identifier from pg_control_system());
-        count integer;
+        given integer;
         last bigint;
-        now_seen pg_snapshot;
+        sees pg_snapshot;
       begin
+        if current_setting('transaction_isolation') <> 'read committed' then
+          raise 'events are numbered in a transaction that is read committed: another does not see what the last round did';
+        end if;
         if not pg_try_advisory_xact_lock(hashtext('cqrs.sequencer')) then
           return null;
         end if;
-        select * into state from cqrs.sequencer;
+        -- A statement of its own, which sees what the one before did who had the lock.
+        select * into strict state from cqrs.sequencer;
 
-        if state.system_identifier <> here then
-          -- Restored from a dump: transactions are counted anew, and what the old ids say holds no more.
-          lock table cqrs.event in share mode;
-          with rest as (
-            select position from cqrs.event where not exists (select from cqrs.feed where feed.position = event.position)
+        if state.system_identifier = here then
+          with fresh as (
+            (select position from cqrs.event where position > state.last_position order by position limit most)
+            union all
+            select position from cqrs.event
+              where transaction_id >= pg_snapshot_xmax(state.seen) and transaction_id < pg_snapshot_xmax(pg_current_snapshot())
+                and position + 0 < state.last_position
+                and (select true from cqrs.feed where feed.position = event.position) is null
+            union all
+            select position from cqrs.event
+              where transaction_id = any (array(select pg_snapshot_xip(state.seen)))
+                and position + 0 < state.last_position
+                and (select true from cqrs.feed where feed.position = event.position) is null
           ), numbered as (
             insert into cqrs.feed (sequence, position)
-            select state.last_sequence + row_number() over (order by position), position from rest returning sequence
+            select state.last_sequence + row_number() over (order by position), position from fresh returning position
           )
-          select count(*) into count from numbered;
-          select coalesce(max(position), 0) into last from cqrs.event;
-          update cqrs.sequencer set last_sequence = state.last_sequence + count, last_position = last, restored_position = last,
-            seen = pg_current_snapshot(), numbered_at = clock_timestamp(), system_identifier = here;
-          perform pg_notify('cqrs_feed', (state.last_sequence + count)::text);
-          return count;
+          select count(*), greatest(state.last_position, max(position)), pg_current_snapshot() into given, last, sees from numbered;
+        else
+          -- Restored from a dump: transactions are counted anew, and what \`seen\` says holds no more. What is behind \`last_position\` is left to
+          -- the next round. \`sees\` is taken before, so that the next round misses nothing.
+          sees := pg_current_snapshot();
+          with numbered as (
+            insert into cqrs.feed (sequence, position)
+            select state.last_sequence + row_number() over (order by position), position from cqrs.event
+              where position <= state.last_position and not exists (select from cqrs.feed where feed.position = event.position)
+            returning position
+          )
+          select count(*), state.last_position into given, last from numbered;
         end if;
 
-        with this_round as materialized (
-          select pg_current_snapshot() as seen
-        ), fresh as (
-          (select position from cqrs.event where position > state.last_position order by position limit most)
-          union all
-          select position from cqrs.event, this_round
-            where transaction_id >= pg_snapshot_xmax(state.seen) and transaction_id < pg_snapshot_xmax(this_round.seen)
-              and position < state.last_position and position > state.restored_position
-          union all
-          select position from cqrs.event
-            where transaction_id = any (array(select pg_snapshot_xip(state.seen)))
-              and position < state.last_position and position > state.restored_position
-        ), numbered as (
-          insert into cqrs.feed (sequence, position)
-          select state.last_sequence + row_number() over (order by position), position from fresh returning position
-        )
-        select count(*), greatest(state.last_position, max(position)), (select seen from this_round)
-          into count, last, now_seen from numbered;
-        if count > 0 then
-          update cqrs.sequencer set last_sequence = state.last_sequence + count, last_position = last, seen = now_seen,
-            numbered_at = clock_timestamp();
-          perform pg_notify('cqrs_feed', (state.last_sequence + count)::text);
+        if given > 0 or state.system_identifier <> here then
+          update cqrs.sequencer set last_sequence = state.last_sequence + given, last_position = last, seen = sees,
+            numbered_at = clock_timestamp(), system_identifier = here;
+          perform pg_notify('cqrs_feed', (state.last_sequence + given)::text);
         end if;
-        return count;
+        return given;
       end $$`);
     this.addSql('revoke execute on function cqrs.number_events from public');
     this.addSql('grant execute on function cqrs.number_events to bicameral_writer');
@@ -125,6 +130,7 @@ export class Migration20261130120000Feed extends Migration {
       primary key (processor, sequence)
     )`);
     this.addSql('create index dead_letter_aggregate on cqrs.dead_letter (processor, aggregate_id, sequence)');
+    this.addSql('create index dead_letter_retry on cqrs.dead_letter (processor, partition) where retry');
 
     // Projections that are being made anew, or compared, and how that went.
     this.addSql(`create table cqrs.rebuild (

@@ -59,6 +59,7 @@ export class UnitOfWork {
   readonly #ownerDigest: OwnerDigest;
   readonly #erasures: readonly string[];
   readonly #declared: DeclaredChanges;
+  readonly #onEvents: (() => void) | undefined;
   readonly #earlier: UnitOfWork | undefined;
   readonly #tracked: Tracked[] = [];
   #scripted: ScriptedChange[] | undefined;
@@ -81,6 +82,8 @@ export class UnitOfWork {
     /** What modules erase of a person: see `erasureOf`. */
     erasures?: readonly string[];
     declared: DeclaredChanges;
+    /** Is called when events were committed. */
+    onEvents?: () => void;
     /** That of the try before this one. */
     earlier?: UnitOfWork | undefined;
   }) {
@@ -92,6 +95,7 @@ export class UnitOfWork {
     this.#ownerDigest = parts.ownerDigest;
     this.#erasures = parts.erasures ?? NO_NAMES;
     this.#declared = parts.declared;
+    this.#onEvents = parts.onEvents;
     this.#earlier = parts.earlier;
   }
 
@@ -230,6 +234,7 @@ export class UnitOfWork {
       const transaction = await this.#begin();
       this.#transaction = undefined;
       await transaction.queryAndCommit(statements);
+      if (this.#changed().length > 0) this.#onEvents?.();
     });
   }
 

@@ -57,6 +57,7 @@ export async function createWriteSide(
     projections = [],
     declared = new Map(),
     moduleOf = () => undefined,
+    onEvents = () => {},
   }: {
     poolSize: number;
     waitMs?: number;
@@ -70,6 +71,8 @@ export async function createWriteSide(
     declared?: DeclaredChanges;
     /** The name of the module that an aggregate type is part of. */
     moduleOf?: (type: string) => string | undefined;
+    /** Is called after each commit that stored events. */
+    onEvents?: () => void;
   },
 ): Promise<WriteSide> {
   const pool = createPool(connection, {
@@ -101,7 +104,7 @@ export async function createWriteSide(
     });
     await checkStatements(pool, kept, projections);
     const sqlByType = new Map(kept.map(({ type, root }) => [type.name, new AggregateSql(type, root)]));
-    return writeSide({ pool, recordPool, closePools, orm, sqlByType, ownerDigest, erasures, declared });
+    return writeSide({ pool, recordPool, closePools, orm, sqlByType, ownerDigest, erasures, declared, onEvents });
   } catch (error) {
     await closePools();
     throw error;
@@ -122,8 +125,9 @@ function writeSide(parts: {
   ownerDigest: OwnerDigest;
   erasures: readonly string[];
   declared: DeclaredChanges;
+  onEvents: () => void;
 }): WriteSide {
-  const { pool, recordPool, closePools, orm, sqlByType, ownerDigest, erasures, declared } = parts;
+  const { pool, recordPool, closePools, orm, sqlByType, ownerDigest, erasures, declared, onEvents } = parts;
   const sql = ({ name }: AggregateType<object>): AggregateSql => {
     const known = sqlByType.get(name);
     if (!known) throw new Error(`${name} is no aggregate of a module: list its type in \`aggregates\` of its module.ts`);
@@ -143,6 +147,7 @@ function writeSide(parts: {
         ownerDigest,
         erasures,
         declared,
+        onEvents,
         earlier: tryNumber === 1 ? undefined : call.contextValues.get(unitOfWorkKey),
       }),
     renew: () => {

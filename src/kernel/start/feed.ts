@@ -1,0 +1,75 @@
+import type { Registry } from '@bufbuild/protobuf';
+import type { Logger } from 'pino';
+import { type Connection, withSettings } from '../database/connection.ts';
+import { type ConnectionPool, createPool } from '../database/pool.ts';
+import type { ReadSide } from '../database/read/read-side.ts';
+import { startInstance } from '../feed/instances.ts';
+import { type FeedNews, startNews } from '../feed/news.ts';
+import type { FeedHandler } from '../feed/processors/feed-handler.ts';
+import { PROCESSOR_SESSION } from '../feed/processors/processor-statements.ts';
+import { startProcessors } from '../feed/processors/processors.ts';
+import { type NumberingRound, startSequencer } from '../feed/sequencer.ts';
+import { type Unnumbered, unnumberedEvents } from '../feed/unnumbered.ts';
+import type { Instruments } from '../telemetry/metrics/instruments.ts';
+import type { Stops } from './stops.ts';
+
+/** What numbers the events and has them processed, running. */
+export interface RunningFeed {
+  /** To be called when this instance has committed events. */
+  readonly wake: () => void;
+  readonly news: FeedNews;
+  readonly unnumbered: () => Promise<Unnumbered>;
+  /** Its connections to the primary: counted in `mostConnections`. */
+  readonly pools: readonly ConnectionPool[];
+  /** Has the events processed: the last thing before the doors open, when the bus is there. */
+  readonly process: (handlers: readonly FeedHandler[]) => Promise<void>;
+}
+
+export function startFeed(parts: {
+  writer: Connection;
+  /** For the batches of processors: see `poolSizes`. */
+  batches: number;
+  version: string;
+  eventTypes: Registry;
+  reads: ReadSide;
+  metrics: Instruments;
+  logger: Logger;
+  stops: Stops;
+}): RunningFeed {
+  const { writer, batches, version, eventTypes, reads, metrics, logger, stops } = parts;
+  // A connection of its own: numbers wait for no command, no seal and no processor.
+  const sequencerPool = createPool(writer, { name: 'sequencer', max: 1, readOnly: false });
+  const sequencer = startSequencer({ pool: sequencerPool, logger, report: told(metrics) });
+  // Together, so that a round that waits for a database that hangs is cut off.
+  stops.briefly('sequencer', () => Promise.all([sequencer.stop(), sequencerPool.close()]));
+  const batchPool = createPool(withSettings(writer, PROCESSOR_SESSION), { name: 'processors', max: batches, readOnly: false });
+  stops.briefly('connections of processors', () => batchPool.close());
+  const news = startNews({ pool: reads.watching, logger });
+  stops.briefly('news of the feed', news.stop);
+
+  async function process(handlers: readonly FeedHandler[]): Promise<void> {
+    // Short statements, as those of the sequencer: a batch holds up no sign of life.
+    const instance = await startInstance({ pool: sequencerPool, version, logger });
+    stops.briefly('instance', instance.stop);
+    const options = { handlers, instance: instance.id, pool: batchPool, lookPool: sequencerPool, news, eventTypes, logger };
+    const processors = await startProcessors(options);
+    stops.briefly('processors', processors.stop);
+  }
+  return {
+    wake: sequencer.wake,
+    news,
+    unnumbered: () => unnumberedEvents(reads.watching),
+    pools: [sequencerPool, batchPool],
+    process,
+  };
+}
+
+const told =
+  (metrics: Instruments) =>
+  ({ seconds, numbered, delaySeconds }: NumberingRound): void => {
+    const outcome = numbered === undefined ? 'failed' : numbered === 'busy' ? 'busy' : 'ok';
+    metrics.feedRounds.inc({ outcome });
+    metrics.feedRoundSeconds.observe(seconds);
+    if (typeof numbered === 'number') metrics.numberedEvents.inc(numbered);
+    if (delaySeconds !== undefined) metrics.numberingDelay.observe(delaySeconds);
+  };
