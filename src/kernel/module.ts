@@ -24,6 +24,7 @@ import type { Reader } from './database/read/reader.ts';
 import type { AggregateType } from './database/write/aggregate-type.ts';
 import type { PersonalData } from './database/write/personal-data.ts';
 import type { UnitOfWork } from './database/write/unit-of-work.ts';
+import type { FeedNews } from './feed/news.ts';
 import type { Projection } from './feed/projection.ts';
 import type { SettingsReader } from './settings.ts';
 
@@ -90,6 +91,8 @@ export interface ModuleHost {
   };
   /** The types of all events that modules store. */
   readonly eventTypes: Registry;
+  /** What this instance knows of the end of the feed, and when that grows. */
+  readonly news: FeedNews;
   readonly log: CommandLog;
   /**
    * A client of another module's queries, in this process: by its contract, without an import of the module. It asks as this service, with

@@ -18,6 +18,7 @@ import type { MarkWatch } from '../database/mark-holder.ts';
 import type { ConnectionPool } from '../database/pool.ts';
 import type { ReadSide } from '../database/read/read-side.ts';
 import { inProcessTransport } from '../doors/in-process.ts';
+import type { FeedNews } from '../feed/news.ts';
 import type { ModuleHost } from '../module.ts';
 import type { Stops } from './stops.ts';
 
@@ -31,6 +32,7 @@ export function moduleHost(parts: {
   heldUpBy: MarkWatch['holder'];
   writePool: Pick<ConnectionPool, 'query'>;
   eventTypes: Registry;
+  news: FeedNews;
   /** Asked when it is called: the bus is made after its modules. */
   bus: () => Bus;
   roles: Roles;
@@ -41,7 +43,7 @@ export function moduleHost(parts: {
 }): { readonly host: ModuleHost; readonly sweeps: Sweeps } {
   const { roles, permissions } = parts;
   const principal = { id: `service ${parts.service}`, roles: [], permissions: new Set(permissions), session: '' };
-  const { service, logger, keys, secrets, reads, heldUpBy, writePool, eventTypes, bus, onDamage, stops } = parts;
+  const { service, logger, keys, secrets, reads, heldUpBy, writePool, eventTypes, news, bus, onDamage, stops } = parts;
   const { ring, digestKey } = keys;
   const sweeps: Record<string, () => Promise<unknown>> = {};
   const host: ModuleHost = {
@@ -54,6 +56,7 @@ export function moduleHost(parts: {
     guessTarget: guessTargets(digestKey('guesses')),
     databases: { primary: reads.primary, watching: reads.watching },
     eventTypes,
+    news,
     log: {
       verify: createVerifications({ primary: reads.primary.pool, keys: ring.all, onDamage }),
       prune: (query, range) => pruneLog(query, { ...range, key: ring.current }),

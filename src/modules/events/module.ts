@@ -20,10 +20,10 @@ export const events = defineModule({
     'events.read': 'Read the feed of events',
     'events.personal': 'See the personal data in events',
   },
-  start: ({ keys, eventTypes }) => ({
+  start: ({ keys, eventTypes, news }) => ({
     eventTypes,
     pageTokens: keys.pageTokens,
-    tails: new Tails(feedList(eventTypes), { pollMs: POLL }),
+    tails: new Tails(feedList(eventTypes), { pollMs: POLL, news }),
   }),
   queryContext: (_, { read, parts: { pageTokens, eventTypes, tails } }) => ({ read, pageTokens, eventTypes, tails }),
 });
