@@ -66,6 +66,7 @@ export async function startAuditService({ connections }: TestDatabase): Promise<
     writePool: writes.pool,
     eventTypes: createRegistry(),
     news: NO_NEWS,
+    projections: new Map(),
     bus: () => bus,
     roles,
     permissions: [],
