@@ -27,6 +27,7 @@ import type { UnitOfWork } from './database/write/unit-of-work.ts';
 import type { DeclaredProjection } from './feed/declared-projections.ts';
 import type { FeedNews } from './feed/news.ts';
 import type { Projection } from './feed/projection.ts';
+import type { Reactor } from './feed/reactor.ts';
 import type { SettingsReader } from './settings.ts';
 
 /** The services of a module with their handlers: `services.ts` of its folder, which `npm run generate` writes. */
@@ -151,8 +152,8 @@ export interface ModuleDefinition<Services extends ModuleServices, Settings, Par
   readonly events?: readonly DescFile[];
   /** Its async projections: read models that follow the feed. Those that are kept with the command are listed by their aggregate. */
   readonly projections?: readonly Projection[];
-  /** What it does when something has happened: commands that follow events. */
-  readonly reactors?: readonly object[];
+  /** What it does when events happen, be they its own or another module's: it sends commands. See `reactor`. */
+  readonly reactors?: readonly Reactor[];
   /** The changes of its schema, oldest first. They are never edited once they have shipped. */
   readonly migrations?: readonly NamedMigration[];
   /** What it reads of the environment, once, before anything is started. What is wrong is told together with everything else. */

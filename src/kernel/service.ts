@@ -25,9 +25,11 @@ import { watchMark } from './database/mark-holder.ts';
 import { poolSizes } from './database/pool.ts';
 import { createIdempotencyKeys } from './database/write/idempotency-keys.ts';
 import type { HttpRoute } from './doors/connect/http-route.ts';
+import { inProcessTransport } from './doors/in-process.ts';
 import { declaredProjections } from './feed/declared-projections.ts';
 import { sweepInstances } from './feed/instances.ts';
 import { projectionHandler } from './feed/processors/projection-handler.ts';
+import { reactorHandler } from './feed/processors/reactor-handler.ts';
 import type { UnexpectedErrors } from './middleware/errors.ts';
 import { createPipelines } from './middleware/pipeline.ts';
 import { validation } from './middleware/validation.ts';
@@ -260,7 +262,11 @@ async function assemble(
   const rpcs = [...bus.values()];
   checkRateClasses(limits, rpcs);
   for (const { method } of rpcs) calls.expect(method);
-  await feed.process(projectionsOf(modules).map(({ projection }) => projectionHandler(projection)));
+  const reacting = { transport: inProcessTransport(bus), permissions: Object.keys(declaredPermissions(application)), logger };
+  await feed.process([
+    ...projectionsOf(modules).map(({ projection }) => projectionHandler(projection)),
+    ...modules.flatMap(({ reactors = [] }) => reactors).map((reactor) => reactorHandler(reactor, reacting)),
+  ]);
 
   const ports = await openDoors({
     config,
