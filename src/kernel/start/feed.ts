@@ -69,7 +69,7 @@ const told =
   ({ seconds, numbered, delaySeconds }: NumberingRound): void => {
     const outcome = numbered === undefined ? 'failed' : numbered === 'busy' ? 'busy' : 'ok';
     metrics.feedRounds.inc({ outcome });
-    metrics.feedRoundSeconds.observe(seconds);
+    metrics.feedRoundSeconds.observe({ value: seconds });
     if (typeof numbered === 'number') metrics.numberedEvents.inc(numbered);
-    if (delaySeconds !== undefined) metrics.numberingDelay.observe(delaySeconds);
+    if (delaySeconds !== undefined) metrics.numberingDelay.observe({ value: delaySeconds });
   };
