@@ -25,6 +25,7 @@ import { watchMark } from './database/mark-holder.ts';
 import { poolSizes } from './database/pool.ts';
 import { createIdempotencyKeys } from './database/write/idempotency-keys.ts';
 import type { HttpRoute } from './doors/connect/http-route.ts';
+import { declaredProjections } from './feed/declared-projections.ts';
 import { sweepInstances } from './feed/instances.ts';
 import { projectionHandler } from './feed/processors/projection-handler.ts';
 import type { UnexpectedErrors } from './middleware/errors.ts';
@@ -148,6 +149,7 @@ async function assemble(
     heldUpBy: mark.holder,
     writePool: writes.pool,
     eventTypes: eventTypesOf(modules),
+    projections: declaredProjections(modules),
     bus: () => bus,
     roles,
     permissions: Object.keys(declaredPermissions(application)),

@@ -64,6 +64,7 @@ export async function startAuditService({ connections }: TestDatabase): Promise<
     heldUpBy: () => undefined,
     writePool: writes.pool,
     eventTypes: createRegistry(),
+    projections: new Map(),
     bus: () => bus,
     roles,
     permissions: [],

@@ -31,6 +31,7 @@ export function moduleHost(parts: {
   heldUpBy: MarkWatch['holder'];
   writePool: Pick<ConnectionPool, 'query'>;
   eventTypes: Registry;
+  projections: ModuleHost['projections'];
   /** Asked when it is called: the bus is made after its modules. */
   bus: () => Bus;
   roles: Roles;
@@ -41,7 +42,7 @@ export function moduleHost(parts: {
 }): { readonly host: ModuleHost; readonly sweeps: Sweeps } {
   const { roles, permissions } = parts;
   const principal = { id: `service ${parts.service}`, roles: [], permissions: new Set(permissions), session: '' };
-  const { service, logger, keys, secrets, reads, heldUpBy, writePool, eventTypes, bus, onDamage, stops } = parts;
+  const { service, logger, keys, secrets, reads, heldUpBy, writePool, eventTypes, projections, bus, onDamage, stops } = parts;
   const { ring, digestKey } = keys;
   const sweeps: Record<string, () => Promise<unknown>> = {};
   const host: ModuleHost = {
@@ -52,7 +53,8 @@ export function moduleHost(parts: {
     keys: { ring, digestKey, pageTokens: pageTokensOf(ring) },
     secrets,
     guessTarget: guessTargets(digestKey('guesses')),
-    databases: { primary: reads.primary, watching: reads.watching },
+    databases: { primary: reads.primary, watching: reads.watching, states: reads.states },
+    projections,
     eventTypes,
     log: {
       verify: createVerifications({ primary: reads.primary.pool, keys: ring.all, onDamage }),
