@@ -49,7 +49,7 @@ export function startFeed(parts: {
 
   async function process(handlers: readonly FeedHandler[]): Promise<void> {
     // Short statements, as those of the sequencer: a batch holds up no sign of life.
-    const instance = await startInstance({ pool: sequencerPool, version, logger });
+    const instance = await startInstance({ pool: sequencerPool, version, processors: handlers.map(({ name }) => name), logger });
     stops.briefly('instance', instance.stop);
     const options = { handlers, instance: instance.id, pool: batchPool, lookPool: sequencerPool, news, eventTypes, logger };
     const processors = await startProcessors(options);

@@ -94,7 +94,8 @@ export class Migration20261130120000Feed extends Migration {
       pid integer not null,
       version text not null,
       started_at timestamptz(3) not null,
-      seen_at timestamptz(3) not null
+      seen_at timestamptz(3) not null,
+      processors text[] not null default '{}'
     )`);
 
     // Who reads the feed in order: async projections and reactors, each up to its checkpoint. `moves` counts what was done by it: whatever
