@@ -117,4 +117,7 @@ export function startNews({
   };
 }
 
-const LOOK = { text: 'select last_sequence as last from cqrs.sequencer', query_timeout: PATIENCE } as pg.QueryConfig;
+const LOOK = {
+  text: 'select last_sequence as last from cqrs.sequencer order by last_sequence desc limit 1',
+  query_timeout: PATIENCE,
+} as pg.QueryConfig;
