@@ -2,7 +2,6 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { CommandService as AuditCommands } from '../../../gen/audit/v1/command_service_pb.js';
 import { QueryService as AuditQueries, type Finding, type VerifyResult } from '../../../gen/audit/v1/query_service_pb.js';
 import { QueryService as EventQueries } from '../../../gen/events/v1/query_service_pb.js';
-import { CommandService } from '../../../gen/users/v1/command_service_pb.js';
 import { QueryService } from '../../../gen/users/v1/query_service_pb.js';
 import type { User } from '../../../gen/users/v1/user_pb.js';
 import { startTestCluster, type TestCluster } from '../../../src/testing/service/test-cluster.ts';
