@@ -21,8 +21,11 @@ import { version } from './contracts/version.ts';
 import { Guesses } from './database/limits/guesses.ts';
 import { guessing } from './database/limits/guessing.ts';
 import { memoryRates, postgresRates } from './database/limits/rates.ts';
+import { poolSizes } from './database/pool.ts';
 import { createIdempotencyKeys } from './database/write/idempotency-keys.ts';
 import type { HttpRoute } from './doors/connect/http-route.ts';
+import { sweepInstances } from './feed/instances.ts';
+import { projectionHandler } from './feed/processors/projection-handler.ts';
 import type { UnexpectedErrors } from './middleware/errors.ts';
 import { createPipelines } from './middleware/pipeline.ts';
 import { validation } from './middleware/validation.ts';
@@ -32,7 +35,7 @@ import { openDatabases } from './start/database.ts';
 import { openDoors, type Ports } from './start/doors.ts';
 import { startFeed } from './start/feed.ts';
 import { moduleHost } from './start/host.ts';
-import { eventTypesOf, startModules } from './start/modules.ts';
+import { eventTypesOf, projectionsOf, startModules } from './start/modules.ts';
 import { stopsOf } from './start/stops.ts';
 import { startMetrics, startTracing } from './start/telemetry.ts';
 import { startTls } from './start/tls.ts';
@@ -154,7 +157,16 @@ async function assemble(
     now: Date.now,
   });
   const { recorder, refusals, sealerPool } = startCommandLog({ writes, writer, ring, ownerDigest, metrics, logger, stops });
-  const feed = startFeed({ writer, reads, metrics, logger, stops });
+  const feed = startFeed({
+    writer,
+    batches: poolSizes(config.workers).batches,
+    version: version(),
+    eventTypes: eventTypesOf(modules),
+    reads,
+    metrics,
+    logger,
+    stops,
+  });
 
   const { limits } = config;
   const inFlight = {
@@ -189,6 +201,7 @@ async function assemble(
     keys: idempotencyKeys.removeOld,
     guesses: () => guesses.sweep(),
     owners: () => sweepOwners(writes.pool),
+    instances: () => sweepInstances(writes.pool),
     ...(sharedRates && { rates: sharedRates.sweep }),
   };
   stops.briefly('sweeps', startSweeps({ ...ownSweeps, ...sweeps }, { logger, intervalMs: SWEEP_EVERY }).stop);
@@ -238,6 +251,7 @@ async function assemble(
   const rpcs = [...bus.values()];
   checkRateClasses(limits, rpcs);
   for (const { method } of rpcs) calls.expect(method);
+  await feed.process(projectionsOf(modules).map(({ projection }) => projectionHandler(projection)));
 
   const ports = await openDoors({
     config,

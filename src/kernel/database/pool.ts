@@ -33,23 +33,26 @@ export interface PoolSizes {
   /** Of commands, and of queries. */
   readonly calls: number;
   readonly lookUps: number;
+  /** Of the batches of processors. */
+  readonly batches: number;
 }
 
 /**
- * Sizes for each of `workers` processes, so that up to ten of them stay below the 100 connections that PostgreSQL takes by default: commands,
- * queries, look-ups, records, the sealer, the sequencer and a look at its health are 28 for one process and 112 for 16.
+ * Sizes for each of `workers` processes, so that up to nine of them stay below the 100 connections that PostgreSQL takes by default: commands,
+ * queries, look-ups, batches of processors, records, the sealer, the sequencer and a look at its health are 30 for one process and 128 for 16.
  */
 export function poolSizes(workers: number): PoolSizes {
   return {
     calls: Math.max(1, Math.min(POOL_SIZE, Math.floor(POOL_SIZE_OF_ALL / workers))),
     lookUps: Math.max(1, Math.min(LOOK_UPS, Math.floor(LOOK_UPS_OF_ALL / workers))),
+    batches: workers === 1 ? 2 : 1,
   };
 }
 
-/** Connections to the primary of all processes together: commands, queries, look-ups, records, the sealer, the sequencer and a look at its health. */
+/** Connections to the primary of all processes together: those of `poolSizes`, of records, the sealer, the sequencer and a look at its health. */
 export function mostConnections(workers: number): number {
-  const { calls, lookUps } = poolSizes(workers);
-  return workers * (2 * calls + lookUps + 4);
+  const { calls, lookUps, batches } = poolSizes(workers);
+  return workers * (2 * calls + lookUps + batches + 4);
 }
 
 export interface PoolSettings {

@@ -1,8 +1,13 @@
+import type { Registry } from '@bufbuild/protobuf';
 import type { Logger } from 'pino';
-import type { Connection } from '../database/connection.ts';
+import { type Connection, withSettings } from '../database/connection.ts';
 import { type ConnectionPool, createPool } from '../database/pool.ts';
 import type { ReadSide } from '../database/read/read-side.ts';
+import { startInstance } from '../feed/instances.ts';
 import { type FeedNews, startNews } from '../feed/news.ts';
+import type { FeedHandler } from '../feed/processors/feed-handler.ts';
+import { PROCESSOR_SESSION } from '../feed/processors/processor-statements.ts';
+import { startProcessors } from '../feed/processors/processors.ts';
 import { startSequencer } from '../feed/sequencer.ts';
 import type { Instruments } from '../telemetry/metrics/instruments.ts';
 import type { Stops } from './stops.ts';
@@ -14,22 +19,39 @@ export interface RunningFeed {
   readonly news: FeedNews;
   /** Its connections to the primary: counted in `mostConnections`. */
   readonly pools: readonly ConnectionPool[];
+  /** Has the events processed: the last thing before the doors open, when the bus is there. */
+  readonly process: (handlers: readonly FeedHandler[]) => Promise<void>;
 }
 
 export function startFeed(parts: {
   writer: Connection;
+  /** For the batches of processors: see `poolSizes`. */
+  batches: number;
+  version: string;
+  eventTypes: Registry;
   reads: ReadSide;
   metrics: Instruments;
   logger: Logger;
   stops: Stops;
 }): RunningFeed {
-  const { writer, reads, logger, stops } = parts;
+  const { writer, batches, version, eventTypes, reads, logger, stops } = parts;
   // A connection of its own: numbers wait for no command, no seal and no processor.
   const sequencerPool = createPool(writer, { name: 'sequencer', max: 1, readOnly: false });
   const sequencer = startSequencer({ pool: sequencerPool, logger });
   // Together, so that a round that waits for a database that hangs is cut off.
   stops.briefly('sequencer', () => Promise.all([sequencer.stop(), sequencerPool.close()]));
+  const batchPool = createPool(withSettings(writer, PROCESSOR_SESSION), { name: 'processors', max: batches, readOnly: false });
+  stops.briefly('connections of processors', () => batchPool.close());
   const news = startNews({ pool: reads.watching, logger });
   stops.briefly('news of the feed', news.stop);
-  return { wake: sequencer.wake, news, pools: [sequencerPool] };
+
+  async function process(handlers: readonly FeedHandler[]): Promise<void> {
+    // Short statements, as those of the sequencer: a batch holds up no sign of life.
+    const instance = await startInstance({ pool: sequencerPool, version, logger });
+    stops.briefly('instance', instance.stop);
+    const options = { handlers, instance: instance.id, pool: batchPool, lookPool: sequencerPool, news, eventTypes, logger };
+    const processors = await startProcessors(options);
+    stops.briefly('processors', processors.stop);
+  }
+  return { wake: sequencer.wake, news, pools: [sequencerPool, batchPool], process };
 }

@@ -130,6 +130,7 @@ export class Migration20261130120000Feed extends Migration {
       primary key (processor, sequence)
     )`);
     this.addSql('create index dead_letter_aggregate on cqrs.dead_letter (processor, aggregate_id, sequence)');
+    this.addSql('create index dead_letter_retry on cqrs.dead_letter (processor, partition) where retry');
 
     // Projections that are being made anew, or compared, and how that went.
     this.addSql(`create table cqrs.rebuild (

@@ -41,7 +41,7 @@ export async function createReadSide(parts: {
   primary: Connection;
   replicas: readonly Connection[];
   /** Of each database. */
-  sizes: PoolSizes;
+  sizes: Pick<PoolSizes, 'calls' | 'lookUps'>;
   onChange: OnChange;
   /** Called while the primary says that it is a standby: whoever has connections to it opens them anew. */
   onDemoted?: () => void;
