@@ -26,6 +26,7 @@ import { createIdempotencyKeys } from './database/write/idempotency-keys.ts';
 import type { HttpRoute } from './doors/connect/http-route.ts';
 import { sweepInstances } from './feed/instances.ts';
 import { projectionHandler } from './feed/processors/projection-handler.ts';
+import { rebuildables } from './feed/rebuild/rebuildable.ts';
 import type { UnexpectedErrors } from './middleware/errors.ts';
 import { createPipelines } from './middleware/pipeline.ts';
 import { validation } from './middleware/validation.ts';
@@ -162,6 +163,7 @@ async function assemble(
     batches: poolSizes(config.workers).batches,
     version: version(),
     eventTypes: eventTypesOf(modules),
+    writes,
     reads,
     metrics,
     logger,
@@ -251,7 +253,10 @@ async function assemble(
   const rpcs = [...bus.values()];
   checkRateClasses(limits, rpcs);
   for (const { method } of rpcs) calls.expect(method);
-  await feed.process(projectionsOf(modules).map(({ projection }) => projectionHandler(projection)));
+  await feed.process({
+    handlers: projectionsOf(modules).map(({ projection }) => projectionHandler(projection)),
+    projections: rebuildables(modules),
+  });
 
   const ports = await openDoors({
     config,

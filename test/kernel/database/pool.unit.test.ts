@@ -7,7 +7,7 @@ const COUNTS = Array.from({ length: 16 }, (_, index) => index + 1);
 describe('poolSizes', () => {
   it('gives a process alone ten connections for commands and ten for queries', () => {
     expect(poolSizes(1)).toEqual({ calls: 10, lookUps: 4, batches: 2 });
-    expect(mostConnections(1)).toBe(30);
+    expect(mostConnections(1)).toBe(32);
   });
 
   it('keeps all workers together below the connections that the embedded PostgreSQL leaves to others than superusers', () => {
