@@ -1,18 +1,15 @@
 import { type Application, type Run, type Service, startService } from './kernel/service.ts';
 import { audit } from './modules/audit/module.ts';
 import { events } from './modules/events/module.ts';
+import { operations } from './modules/operations/module.ts';
 import { users } from './modules/users/module.ts';
 import { roles } from './roles.ts';
 
 /** What this service is made of. A module is one line here. */
 export const application: Application = {
   name: 'bicameral',
-  modules: [users, audit, events],
+  modules: [users, audit, events, operations],
   roles,
-  permissions: {
-    'operations.read': 'Look at operations',
-    'operations.write': 'Start and cancel operations',
-  },
 };
 
 /** The running program. */

@@ -62,7 +62,7 @@ const fileOf = (module: string): string => `src/modules/${module}/module.ts`;
 const moduleOf = (file: DescFile): string => file.proto.package.split('.')[0] ?? '';
 
 /** They come with the kernel, and a service serves those that it wants. */
-const STANDARD = ['users', 'audit', 'events'];
+const STANDARD = ['users', 'audit', 'events', 'operations'];
 
 function nameProblems(modules: readonly Module[]): string[] {
   const names = modules.map(({ name }) => name);

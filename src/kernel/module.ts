@@ -16,13 +16,15 @@ import type { QueryContext } from './bus/query.ts';
 import type { Rerun } from './command-log/rerun/command-to-rerun.ts';
 import type { NotSealed, Pruned, Query } from './command-log/seals/prune.ts';
 import type { Verify } from './command-log/seals/verify/verifications.ts';
+import type { MarkHolder } from './database/mark-holder.ts';
 import type { NamedMigration } from './database/named-migration.ts';
 import type { ConnectionPool } from './database/pool.ts';
-import type { ReadPool } from './database/read/read-side.ts';
+import type { DatabaseState, ReadPool } from './database/read/read-side.ts';
 import type { Reader } from './database/read/reader.ts';
 import type { AggregateType } from './database/write/aggregate-type.ts';
 import type { PersonalData } from './database/write/personal-data.ts';
 import type { UnitOfWork } from './database/write/unit-of-work.ts';
+import type { DeclaredProjection } from './feed/declared-projections.ts';
 import type { Projection } from './feed/projection.ts';
 import type { SettingsReader } from './settings.ts';
 
@@ -57,6 +59,8 @@ export interface CommandLog {
   /** The rpc with that name. Asked when it is called: the bus is made after its modules. */
   readonly route: (method: string) => Route | undefined;
   readonly rerun: Rerun;
+  /** The transaction that keeps it from being sealed any further, if one does: see `MarkWatch`. */
+  readonly heldUpBy: () => MarkHolder | undefined;
 }
 
 /** What the kernel gives a module that starts. */
@@ -84,7 +88,11 @@ export interface ModuleHost {
     readonly primary: ReadPool;
     /** The connection that the primary is watched by: no query keeps it busy. For short statements. */
     readonly watching: ConnectionPool;
+    /** How this instance sees each database now; the primary first. */
+    readonly states: () => readonly DatabaseState[];
   };
+  /** Every projection of all modules, by its name. */
+  readonly projections: ReadonlyMap<string, DeclaredProjection>;
   /** The types of all events that modules store. */
   readonly eventTypes: Registry;
   readonly log: CommandLog;

@@ -21,9 +21,11 @@ import { version } from './contracts/version.ts';
 import { Guesses } from './database/limits/guesses.ts';
 import { guessing } from './database/limits/guessing.ts';
 import { memoryRates, postgresRates } from './database/limits/rates.ts';
+import { watchMark } from './database/mark-holder.ts';
 import { poolSizes } from './database/pool.ts';
 import { createIdempotencyKeys } from './database/write/idempotency-keys.ts';
 import type { HttpRoute } from './doors/connect/http-route.ts';
+import { declaredProjections } from './feed/declared-projections.ts';
 import { sweepInstances } from './feed/instances.ts';
 import { projectionHandler } from './feed/processors/projection-handler.ts';
 import { rebuildables } from './feed/rebuild/rebuildable.ts';
@@ -136,6 +138,8 @@ async function assemble(
     stops,
   });
   const { ring, digestKey } = keys;
+  const mark = watchMark({ pool: reads.watching, logger });
+  stops.briefly('mark watch', mark.stop);
   const secrets = createSecretHasher({ processes: config.workers, watch: hashingSpan });
   const { host, sweeps } = moduleHost({
     service: name,
@@ -143,8 +147,10 @@ async function assemble(
     keys,
     secrets,
     reads,
+    heldUpBy: mark.holder,
     writePool: writes.pool,
     eventTypes: eventTypesOf(modules),
+    projections: declaredProjections(modules),
     bus: () => bus,
     roles,
     permissions: Object.keys(declaredPermissions(application)),
@@ -190,6 +196,8 @@ async function assemble(
       inFlight: { command: inFlight.commands, query: inFlight.queries, stream: inFlight.streams },
       hashing: secrets.load,
       unsealed: () => unsealedTail(reads.watching),
+      heldUpBy: mark.holder,
+      feed,
     },
     startingSdk,
   });

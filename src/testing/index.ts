@@ -6,6 +6,7 @@
 export { type Caller, nobody } from './caller.ts';
 export { ExpectationFailed } from './check.ts';
 export { answered, anything, type Expectation, nothing, refused, state } from './expectation.ts';
+export { fold, type Happened } from './fold.ts';
 export { given, type Recording } from './given.ts';
 export { type InMemory, type InMemoryOptions, type InMemoryTools, inMemory, type Preparation } from './in-memory.ts';
 export { prepareMappings } from './mappings.ts';

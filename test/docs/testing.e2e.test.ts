@@ -24,6 +24,7 @@ describe('docs/testing.md', () => {
       'handler.test.ts',
       'at-once.test.ts',
       'service.test.ts',
+      'projection.test.ts',
     ]);
   });
 

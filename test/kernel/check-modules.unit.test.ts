@@ -23,6 +23,8 @@ describe('the check of modules', () => {
       expect.stringContaining('the role auditor holds users.read, which no module declares'),
       expect.stringContaining('the role auditor holds audit.read'),
       expect.stringContaining('the role auditor holds events.read'),
+      expect.stringContaining('the role operator holds operations.read'),
+      expect.stringContaining('the role operator holds operations.write'),
     ]);
   });
 

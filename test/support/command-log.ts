@@ -5,8 +5,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import { loadOrCreateSigningKey } from '../../src/kernel/auth/key-files.ts';
 import type { SigningKey } from '../../src/kernel/auth/signing-key.ts';
+import { type BatchRow, batchHash, NEWEST_BATCH, toBatch } from '../../src/kernel/command-log/seals/batch.ts';
 import { sealRound } from '../../src/kernel/command-log/seals/seal-round.ts';
-import type { VerifyingKeys } from '../../src/kernel/command-log/seals/signature.ts';
+import { signed, type VerifyingKeys } from '../../src/kernel/command-log/seals/signature.ts';
 import type { TestDatabase } from './database.ts';
 import { PATIENCE } from './patience.ts';
 
@@ -54,4 +55,17 @@ export async function sealRecords(parts: { pool: pg.Pool; key: SigningKey }, cou
     sealed += await sealRound({ ...parts, now: Date.now });
     if (Date.now() > end) throw new Error(`${sealed} of ${count} records were sealed`);
   }
+}
+
+/** Has the newest batch of seals say that it was made in another cluster, signed: as if the database had come from there with a dump. */
+export async function sealElsewhere({ pool, key }: { pool: pg.Pool; key: SigningKey }, database: TestDatabase): Promise<void> {
+  const [row] = (await pool.query<BatchRow>(NEWEST_BATCH)).rows;
+  if (!row) throw new Error('there is no batch');
+  const elsewhere = { ...toBatch(row), cluster: '1' };
+  const hash = batchHash(elsewhere);
+  await database.query('update cqrs.command_seal_batch set system_identifier = 1, hash = $1, signature = $2 where number = $3', [
+    hash,
+    signed(hash, key).signature,
+    elsewhere.number,
+  ]);
 }

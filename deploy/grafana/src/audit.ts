@@ -38,6 +38,16 @@ export const audit = dashboard(
       target: 120,
     }),
     lines({
+      title: 'How long one open transaction has held up the seals',
+      unit: 's',
+      queries: [{ expr: `max(cqrs_log_held_up_seconds{${CHOSEN}})`, legend: 'held up' }],
+    }),
+    lines({
+      title: 'The process that has this transaction',
+      description: 'Its number in pg_stat_activity; 0 when there is none, or the transaction is a prepared one.',
+      queries: [{ expr: `max(cqrs_log_held_up_pid{${CHOSEN}})`, legend: 'pid' }],
+    }),
+    lines({
       title: 'Records sealed, a second',
       description: 'One instance at a time seals.',
       queries: [

@@ -412,6 +412,13 @@ export declare type VerifyResult = Message<"audit.v1.VerifyResult"> & {
    * @generated from field: repeated audit.v1.SealingKey keys = 5;
    */
   keys: SealingKey[];
+
+  /**
+   * Oldest first.
+   *
+   * @generated from field: repeated audit.v1.Restore restores = 6;
+   */
+  restores: Restore[];
 };
 
 /**
@@ -419,6 +426,48 @@ export declare type VerifyResult = Message<"audit.v1.VerifyResult"> & {
  * Use `create(VerifyResultSchema)` to create a new message.
  */
 export declare const VerifyResultSchema: GenMessage<VerifyResult>;
+
+/**
+ * The log came into another database cluster, with a dump or by an upgrade of PostgreSQL, and was sealed on there. A signed mark says so. This
+ * is no damage.
+ *
+ * @generated from message audit.v1.Restore
+ */
+export declare type Restore = Message<"audit.v1.Restore"> & {
+  /**
+   * The batch that is the mark.
+   *
+   * @generated from field: int64 batch = 1;
+   */
+  batch: bigint;
+
+  /**
+   * The last place in the log that was sealed before.
+   *
+   * @generated from field: int64 sequence = 2;
+   */
+  sequence: bigint;
+
+  /**
+   * When the service noticed it.
+   *
+   * @generated from field: google.protobuf.Timestamp restored_at = 3;
+   */
+  restoredAt?: Timestamp | undefined;
+
+  /**
+   * Records that had no seal then. They have the places right behind `sequence`. Nothing proves what they said before `restored_at`.
+   *
+   * @generated from field: int64 unsealed_records = 4;
+   */
+  unsealedRecords: bigint;
+};
+
+/**
+ * Describes the message audit.v1.Restore.
+ * Use `create(RestoreSchema)` to create a new message.
+ */
+export declare const RestoreSchema: GenMessage<Restore>;
 
 /**
  * What one key of the service has sealed. While keys rotate, the batches of two keys can alternate.

@@ -5,6 +5,7 @@
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { User, UserStatus } from "./user_pb.js";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
 
 /**
  * Describes the file users/v1/query_service.proto.
@@ -169,6 +170,101 @@ export declare type ListUsersResponse = Message<"users.v1.ListUsersResponse"> & 
 export declare const ListUsersResponseSchema: GenMessage<ListUsersResponse>;
 
 /**
+ * @generated from message users.v1.GetUserStatisticsRequest
+ */
+export declare type GetUserStatisticsRequest = Message<"users.v1.GetUserStatisticsRequest"> & {
+  /**
+   * How many days to return; 0 means 30. More than 1000 gives 1000.
+   *
+   * @generated from field: int32 days = 1;
+   */
+  days: number;
+};
+
+/**
+ * Describes the message users.v1.GetUserStatisticsRequest.
+ * Use `create(GetUserStatisticsRequestSchema)` to create a new message.
+ */
+export declare const GetUserStatisticsRequestSchema: GenMessage<GetUserStatisticsRequest>;
+
+/**
+ * @generated from message users.v1.GetUserStatisticsResponse
+ */
+export declare type GetUserStatisticsResponse = Message<"users.v1.GetUserStatisticsResponse"> & {
+  /**
+   * @generated from field: int64 active_users = 1;
+   */
+  activeUsers: bigint;
+
+  /**
+   * @generated from field: int64 suspended_users = 2;
+   */
+  suspendedUsers: bigint;
+
+  /**
+   * @generated from field: int64 deleted_users = 3;
+   */
+  deletedUsers: bigint;
+
+  /**
+   * Newest first. A day on which nobody signed up or logged in is left out.
+   *
+   * @generated from field: repeated users.v1.UserDay days = 4;
+   */
+  days: UserDay[];
+
+  /**
+   * All events up to this number of the feed are counted, and none after it. 0: none yet.
+   *
+   * @generated from field: int64 as_of_sequence = 5;
+   */
+  asOfSequence: bigint;
+
+  /**
+   * When that event happened. Unset while there is none.
+   *
+   * @generated from field: google.protobuf.Timestamp as_of = 6;
+   */
+  asOf?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message users.v1.GetUserStatisticsResponse.
+ * Use `create(GetUserStatisticsResponseSchema)` to create a new message.
+ */
+export declare const GetUserStatisticsResponseSchema: GenMessage<GetUserStatisticsResponse>;
+
+/**
+ * What happened on one day, in UTC.
+ *
+ * @generated from message users.v1.UserDay
+ */
+export declare type UserDay = Message<"users.v1.UserDay"> & {
+  /**
+   * `2026-11-30`.
+   *
+   * @generated from field: string day = 1;
+   */
+  day: string;
+
+  /**
+   * @generated from field: int64 sign_ups = 2;
+   */
+  signUps: bigint;
+
+  /**
+   * @generated from field: int64 log_ins = 3;
+   */
+  logIns: bigint;
+};
+
+/**
+ * Describes the message users.v1.UserDay.
+ * Use `create(UserDaySchema)` to create a new message.
+ */
+export declare const UserDaySchema: GenMessage<UserDay>;
+
+/**
  * Queries about user accounts. They change nothing.
  *
  * Besides the reasons listed at each rpc, every call can fail with MALFORMED_REQUEST and INVALID_REQUEST (INVALID_ARGUMENT),
@@ -210,6 +306,17 @@ export declare const QueryService: GenService<{
     methodKind: "unary";
     input: typeof ListUsersRequestSchema;
     output: typeof ListUsersResponseSchema;
+  },
+  /**
+   * Returns how many users there are of each status, and how many signed up and logged in day by day. The counts follow the events and can be
+   * some milliseconds late; `as_of_sequence` and `as_of` tell up to which event they are complete.
+   *
+   * @generated from rpc users.v1.QueryService.GetUserStatistics
+   */
+  getUserStatistics: {
+    methodKind: "unary";
+    input: typeof GetUserStatisticsRequestSchema;
+    output: typeof GetUserStatisticsResponseSchema;
   },
 }>;
 

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { fromJsonString, toJson } from '@bufbuild/protobuf';
+import { timestampDate } from '@bufbuild/protobuf/wkt';
 import {
   type Finding,
   FindingKind,
@@ -7,6 +8,7 @@ import {
   type Head,
   HeadSchema,
   QueryService,
+  type Restore,
   type SealingKey,
   type VerifyResult,
   VerifyResultSchema,
@@ -86,12 +88,15 @@ function table(findings: readonly Finding[]): string {
   return `${alignedRows()([['DAMAGE', 'SEQUENCE', 'BATCH', 'COMMAND', 'WHAT IS WRONG'], ...rows])}\n`;
 }
 
-function summary({ verified: records, pruned, findings, head, keys }: VerifyResult, expectedHead: Head | undefined): string {
+function summary(
+  { verified: records, pruned, findings, head, keys, restores }: VerifyResult,
+  expectedHead: Head | undefined,
+): string {
   const number = (value: bigint): string => value.toLocaleString('en');
   const seen = `${number(records)} records compared with their seals, ${number(pruned)} pruned`;
   const kept = expectedHead ? ', and the head that was kept' : '';
   const end = head ? ` The log ends at sequence ${head.sequence}, batch ${head.batch}.` : '';
-  const sealed = keys.map(sealedBy).join('');
+  const sealed = keys.map(sealedBy).join('') + restores.map(restored).join('');
   if (findings === 0n) return `The log is whole: ${seen}${kept}.${end}\n${sealed}`;
   return `The log is damaged in ${number(findings)} ${findings === 1n ? 'place' : 'places'}: ${seen}.${end}\n${sealed}`;
 }
@@ -100,4 +105,13 @@ function sealedBy({ keyId, firstBatch, lastBatch, batches, held }: SealingKey): 
   const range = firstBatch === lastBatch ? `batch ${firstBatch}` : `batches ${firstBatch} to ${lastBatch}`;
   const some = batches === lastBatch - firstBatch + 1n ? '' : `, ${batches} of them`;
   return `Sealed with the key ${keyId}: ${range}${some}${held ? '' : ' (the service does not hold it)'}.\n`;
+}
+
+function restored({ batch, sequence, restoredAt, unsealedRecords: unsealed }: Restore): string {
+  const at = restoredAt ? timestampDate(restoredAt).toISOString() : 'an unknown time';
+  const places = unsealed === 1n ? `sequence ${sequence + 1n}` : `sequences ${sequence + 1n} to ${sequence + unsealed}`;
+  const records =
+    unsealed === 1n ? '1 record had no seal then and has' : `${unsealed.toLocaleString('en')} records had no seal then and have`;
+  const then = unsealed === 0n ? 'all records had a seal then' : `${records} one since (${places})`;
+  return `Restored into another cluster at ${at}, behind sequence ${sequence} (batch ${batch}): ${then}.\n`;
 }

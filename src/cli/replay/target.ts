@@ -14,6 +14,7 @@ import { migrate } from '../../kernel/database/migrate.ts';
 import { createReadSide } from '../../kernel/database/read/read-side.ts';
 import type { AggregateType } from '../../kernel/database/write/aggregate-type.ts';
 import { createWriteSide } from '../../kernel/database/write/write-side.ts';
+import { declaredProjections } from '../../kernel/feed/declared-projections.ts';
 import { consistency } from '../../kernel/middleware/consistency.ts';
 import { rerunPipeline } from '../../kernel/middleware/pipeline.ts';
 import { validation } from '../../kernel/middleware/validation.ts';
@@ -97,8 +98,10 @@ async function openTarget(
     keys: { ring, digestKey: ring.current.deriveKey },
     secrets: createSecretHasher(),
     reads,
+    heldUpBy: () => undefined,
     writePool: writes.pool,
     eventTypes,
+    projections: declaredProjections(modules),
     bus: () => bus,
     roles,
     permissions: Object.keys(declaredPermissions(application)),

@@ -1,5 +1,3 @@
-import type pg from 'pg';
-
 /**
  * Rows that each say in `transaction_id` which transaction wrote them can be read in cuts: everything of the transactions that have ended
  * since the last cut, each row once and none missed, however late a transaction commits.
@@ -13,6 +11,9 @@ import type pg from 'pg';
  * id may be lower, because it began first. From one cut to the next, the ids respect it for commands that wait with the first row that they
  * write. One that had written before it waited has the lower id, and comes in the cut before when a third transaction, with an id between the two, is still under
  * way.
+ *
+ * Ids count in one cluster. In another, into which a dump brought the rows, transactions are counted anew, and what the old ids say holds no
+ * more: whoever reads in cuts notes in which cluster, and which rows came with the dump.
  */
 export interface Cut {
   /** Transactions from this id on. */
@@ -29,23 +30,11 @@ export const inCut = (row: string): string => `${row}.transaction_id >= $1::xid8
 
 export const cutValues = ({ from, below }: Cut): [string, string] => [from, below];
 
-/** For whoever may read a row twice, and wants those of transactions above the mark too: all that was not there before the mark ($1). */
-export const SINCE_MARK = 'transaction_id >= $1::xid8';
+/**
+ * For whoever may read a row twice, and wants those of transactions above the mark too: all that was not there before the mark ($1). An id
+ * that is still to come is of another cluster, and its row came with a dump: it was there.
+ */
+export const SINCE_MARK = 'transaction_id >= $1::xid8 and transaction_id < pg_snapshot_xmax(pg_current_snapshot())';
 
-/** The ids went back: the rows were read in another database than this, of which it is a copy by dump, or on another history of it. */
-export class MarkWentBack extends Error {
-  constructor(from: string, mark: string) {
-    super(`what was read below transaction ${from} was read elsewhere: the database is at ${mark}`);
-    this.name = 'MarkWentBack';
-  }
-}
-
-/** What has ended from a mark on. Throws MarkWentBack. */
-export async function nextCut(client: Pick<pg.ClientBase, 'query'>, from: string): Promise<Cut> {
-  const { rows } = await client.query<{ mark: string }>(`select ${MARK}::text as mark`);
-  const below = rows[0]?.mark ?? from;
-  if (hasGoneBack(from, below)) throw new MarkWentBack(from, below);
-  return { from, below };
-}
-
+/** Whether the ids went back: what was read up to a mark was read in another cluster, or on another history of this one. */
 export const hasGoneBack = (from: string, mark: string): boolean => BigInt(mark) < BigInt(from);

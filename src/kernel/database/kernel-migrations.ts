@@ -9,6 +9,7 @@ import { Migration20261130000000ReadModels } from './migrations/20261130000000-r
 import { Migration20261130010000RequestExcerpt } from './migrations/20261130010000-request-excerpt.ts';
 import { Migration20261130120000Feed } from './migrations/20261130120000-feed.ts';
 import { Migration20261130130000Causes } from './migrations/20261130130000-causes.ts';
+import { Migration20261130140000RestoredLog } from './migrations/20261130140000-restored-log.ts';
 import { Migration20261130150000Rebuilds } from './migrations/20261130150000-rebuilds.ts';
 import type { NamedMigration } from './named-migration.ts';
 
@@ -25,5 +26,6 @@ export const KERNEL_MIGRATIONS: readonly NamedMigration[] = [
   { name: '20261130010000-request-excerpt', class: Migration20261130010000RequestExcerpt },
   { name: '20261130120000-feed', class: Migration20261130120000Feed },
   { name: '20261130130000-causes', class: Migration20261130130000Causes },
+  { name: '20261130140000-restored-log', class: Migration20261130140000RestoredLog },
   { name: '20261130150000-rebuilds', class: Migration20261130150000Rebuilds },
 ];

@@ -11,7 +11,8 @@ import { PROCESSOR_SESSION } from '../feed/processors/processor-statements.ts';
 import { startProcessors } from '../feed/processors/processors.ts';
 import type { Rebuildable } from '../feed/rebuild/rebuildable.ts';
 import { REBUILD_SESSION, startRebuilds } from '../feed/rebuild/rebuilds.ts';
-import { startSequencer } from '../feed/sequencer.ts';
+import { type NumberingRound, startSequencer } from '../feed/sequencer.ts';
+import { type Unnumbered, unnumberedEvents } from '../feed/unnumbered.ts';
 import type { Instruments } from '../telemetry/metrics/instruments.ts';
 import type { Stops } from './stops.ts';
 
@@ -20,6 +21,7 @@ export interface RunningFeed {
   /** To be called when this instance has committed events. */
   readonly wake: () => void;
   readonly news: FeedNews;
+  readonly unnumbered: () => Promise<Unnumbered>;
   /** Its connections to the primary: counted in `mostConnections`. */
   readonly pools: readonly ConnectionPool[];
   /** Has the events processed: the last thing before the doors open, when the bus is there. */
@@ -41,10 +43,10 @@ export function startFeed(parts: {
   logger: Logger;
   stops: Stops;
 }): RunningFeed {
-  const { writer, batches, version, eventTypes, writes, reads, logger, stops } = parts;
+  const { writer, batches, version, eventTypes, writes, reads, metrics, logger, stops } = parts;
   // A connection of its own: numbers wait for no command, no seal and no processor.
   const sequencerPool = createPool(writer, { name: 'sequencer', max: 1, readOnly: false });
-  const sequencer = startSequencer({ pool: sequencerPool, logger });
+  const sequencer = startSequencer({ pool: sequencerPool, logger, report: told(metrics) });
   // Together, so that a round that waits for a database that hangs is cut off.
   stops.briefly('sequencer', () => Promise.all([sequencer.stop(), sequencerPool.close()]));
   const batchPool = createPool(withSettings(writer, PROCESSOR_SESSION), { name: 'processors', max: batches, readOnly: false });
@@ -78,5 +80,21 @@ export function startFeed(parts: {
     });
     stops.briefly('rebuilds', rebuilds.stop);
   }
-  return { wake: sequencer.wake, news, pools: [sequencerPool, batchPool, rebuildPool], process };
+  return {
+    wake: sequencer.wake,
+    news,
+    unnumbered: () => unnumberedEvents(reads.watching),
+    pools: [sequencerPool, batchPool, rebuildPool],
+    process,
+  };
 }
+
+const told =
+  (metrics: Instruments) =>
+  ({ seconds, numbered, delaySeconds }: NumberingRound): void => {
+    const outcome = numbered === undefined ? 'failed' : numbered === 'busy' ? 'busy' : 'ok';
+    metrics.feedRounds.inc({ outcome });
+    metrics.feedRoundSeconds.observe(seconds);
+    if (typeof numbered === 'number') metrics.numberedEvents.inc(numbered);
+    if (delaySeconds !== undefined) metrics.numberingDelay.observe(delaySeconds);
+  };

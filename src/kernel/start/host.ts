@@ -14,6 +14,7 @@ import { createRerun } from '../command-log/rerun/rerun.ts';
 import { pruneLog } from '../command-log/seals/prune.ts';
 import { createVerifications } from '../command-log/seals/verify/verifications.ts';
 import { guessTargets } from '../database/limits/guesses.ts';
+import type { MarkWatch } from '../database/mark-holder.ts';
 import type { ConnectionPool } from '../database/pool.ts';
 import type { ReadSide } from '../database/read/read-side.ts';
 import { inProcessTransport } from '../doors/in-process.ts';
@@ -27,8 +28,10 @@ export function moduleHost(parts: {
   keys: Pick<Keys, 'ring' | 'digestKey'>;
   secrets: SecretHasher;
   reads: ReadSide;
+  heldUpBy: MarkWatch['holder'];
   writePool: Pick<ConnectionPool, 'query'>;
   eventTypes: Registry;
+  projections: ModuleHost['projections'];
   /** Asked when it is called: the bus is made after its modules. */
   bus: () => Bus;
   roles: Roles;
@@ -39,7 +42,7 @@ export function moduleHost(parts: {
 }): { readonly host: ModuleHost; readonly sweeps: Sweeps } {
   const { roles, permissions } = parts;
   const principal = { id: `service ${parts.service}`, roles: [], permissions: new Set(permissions), session: '' };
-  const { service, logger, keys, secrets, reads, writePool, eventTypes, bus, onDamage, stops } = parts;
+  const { service, logger, keys, secrets, reads, heldUpBy, writePool, eventTypes, projections, bus, onDamage, stops } = parts;
   const { ring, digestKey } = keys;
   const sweeps: Record<string, () => Promise<unknown>> = {};
   const host: ModuleHost = {
@@ -50,7 +53,8 @@ export function moduleHost(parts: {
     keys: { ring, digestKey, pageTokens: pageTokensOf(ring) },
     secrets,
     guessTarget: guessTargets(digestKey('guesses')),
-    databases: { primary: reads.primary, watching: reads.watching },
+    databases: { primary: reads.primary, watching: reads.watching, states: reads.states },
+    projections,
     eventTypes,
     log: {
       verify: createVerifications({ primary: reads.primary.pool, keys: ring.all, onDamage }),
@@ -60,6 +64,7 @@ export function moduleHost(parts: {
         roles,
         report: (error, commandId) => logger.warn({ err: error, command_id: commandId }, 'a replayed command failed'),
       }),
+      heldUpBy,
     },
     sweep: (name, sweep) => {
       sweeps[name] = () => sweep(writePool);

@@ -15,6 +15,7 @@ import { replayedUsers } from './persistence/replayed-users.ts';
 import { replayedSessions, sessionStore, sweepSessions } from './persistence/session-store.ts';
 import { userRepository } from './persistence/user-repository.ts';
 import { UserType } from './persistence/user-type.ts';
+import { userStatistics } from './projections/user-statistics.ts';
 import { services } from './services.ts';
 import { createAccounts } from './sessions/accounts.ts';
 import { readEndedSessions } from './sessions/ended-sessions.ts';
@@ -38,6 +39,7 @@ export const users = defineModule({
   },
   aggregates: [UserType],
   events: [file_users_v1_events],
+  projections: [userStatistics],
   migrations,
   settings: usersSettings,
   start: async (host, { passwordWords, sessionLifetime }) => {

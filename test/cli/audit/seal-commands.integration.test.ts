@@ -2,9 +2,10 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { sealRound } from '../../../src/kernel/command-log/seals/seal-round.ts';
 import { type AuditService, startAuditService } from '../../support/audit-service.ts';
 import { run } from '../../support/command-line.ts';
-import { insertRecords, sealRecords } from '../../support/command-log.ts';
+import { insertRecords, sealElsewhere, sealRecords } from '../../support/command-log.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
 import { eventually } from '../../support/eventually.ts';
 
@@ -74,6 +75,30 @@ describe('bicameral audit', () => {
       result: { verified: '3', pruned: '0', findings: '1', head: { sequence: '4' } },
     });
     expect(code).toBe(1);
+  });
+
+  it.each([
+    { unsealed: 0, said: 'all records had a seal then' },
+    { unsealed: 1, said: '1 record had no seal then and has one since (sequence 5)' },
+    { unsealed: 2, said: '2 records had no seal then and have one since (sequences 5 to 6)' },
+  ])('verify tells of a restore into another cluster, with $unsealed records that had no seal', async ({ unsealed, said }) => {
+    await sealElsewhere(service, database);
+    if (unsealed > 0) await insertRecords(database, unsealed);
+    await eventually(async () => {
+      await sealRound({ ...service, now: () => Date.UTC(2026, 0, 2) });
+      const [row] = await database.query('select from cqrs.command_seal_batch where first_sequence > last_sequence');
+      expect(row).toBeDefined();
+    });
+    const { code, stdout } = await audit('verify');
+    expect(stdout).toContain(`The log is whole: ${4 + unsealed} records compared with their seals`);
+    expect(stdout).toContain(
+      `Restored into another cluster at 2026-01-02T00:00:00.000Z, behind sequence 4 (batch 2): ${said}.\n`,
+    );
+    expect(code).toBe(0);
+    const { stdout: json } = await audit('verify', '--json');
+    expect(JSON.parse(json).result.restores).toEqual([
+      { batch: '2', sequence: '4', restoredAt: '2026-01-02T00:00:00Z', unsealedRecords: `${unsealed}` },
+    ]);
   });
 
   it('verify finds that the end was cut off since the head was kept', async () => {

@@ -22,6 +22,8 @@ import { CommandNotFound } from '../../../src/modules/audit/command-not-found.ts
 import { CommandNotReplayable } from '../../../src/modules/audit/commands/command-not-replayable.ts';
 import { RangeNotSealed } from '../../../src/modules/audit/commands/range-not-sealed.ts';
 import { EventTypeUnknown } from '../../../src/modules/events/event-type-unknown.ts';
+import * as operations from '../../../src/modules/operations/commands/refusals.ts';
+import * as missing from '../../../src/modules/operations/not-found.ts';
 import * as passwords from '../../../src/modules/users/domain/password-policy.ts';
 import * as sessions from '../../../src/modules/users/domain/session-errors.ts';
 import * as users from '../../../src/modules/users/domain/user-errors.ts';
@@ -72,6 +74,15 @@ const ERRORS: readonly unknown[] = [
   new CommandNotReplayable('OUTCOME'),
   new RangeNotSealed('2026-11'),
   new EventTypeUnknown(['users.v1.UserMade']),
+  new missing.ProjectionNotFound('orders'),
+  new missing.ReactorNotFound('orders'),
+  new missing.ProcessorNotFound('orders'),
+  new missing.RebuildNotFound('rebuild-1'),
+  new missing.DeadLetterNotFound('orders', '5'),
+  new operations.ProjectionInline(),
+  new operations.ProjectionNotRebuildable('orders'),
+  new operations.RebuildUnderWay('rebuild-1'),
+  new operations.RebuildNotRunning(),
   new users.EmailTaken('ada@example.org'),
   new users.VersionMismatch(3),
   new users.CredentialsInvalid(),

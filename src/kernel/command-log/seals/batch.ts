@@ -19,9 +19,16 @@ export interface BatchContent {
   readonly sealedAt: string;
   /** Every record of a transaction below this id is sealed, as of this batch. */
   readonly sealedBelow: string;
+  /** The cluster that counts these transactions, by its `system_identifier`. Undefined in batches of forms before `CLUSTER_FORM`. */
+  readonly cluster: string | undefined;
+  /** Every record up to this position is sealed too, whatever its transaction: it came with a dump, as of the newest restore mark. */
+  readonly restoredPosition: string;
   /** In which form its records are sealed: see `SEALED_FORM`. */
   readonly form: number;
 }
+
+/** The first form whose batches say in which cluster they were sealed. */
+const CLUSTER_FORM = 4;
 
 /** A row of cqrs.command_seal_batch. The signature is over the hash. */
 export interface Batch extends BatchContent, Signature {
@@ -43,13 +50,22 @@ export function batchHash(batch: BatchContent): Buffer {
     previous.toString('hex'),
     sealedAt,
     sealedBelow,
+    ...(form >= CLUSTER_FORM ? [batch.cluster, batch.restoredPosition] : []),
   ];
   return hash('sha256', JSON.stringify(content), 'buffer');
 }
 
+/**
+ * Whether a batch is the mark of a restore: it holds no record and says that the log is in another cluster from here on, or that the
+ * transaction ids began anew. Behind it are the seals of the records that had none then, up to its `restoredPosition`.
+ */
+export function isRestoreMark({ form, firstSequence, lastSequence }: BatchContent): boolean {
+  return form >= CLUSTER_FORM && lastSequence < firstSequence;
+}
+
 /** Select list of cqrs.command_seal_batch, for `toBatch`. */
 export const BATCH_COLUMNS = `number, first_sequence, last_sequence, root, previous, hash, signature, key_id,
-  ${epochMs('sealed_at')} as sealed_at, sealed_below::text, form`;
+  ${epochMs('sealed_at')} as sealed_at, sealed_below::text, system_identifier::text, restored_position::text, form`;
 
 /** The newest batch: the head of the log. */
 export const NEWEST_BATCH = `select ${BATCH_COLUMNS} from cqrs.command_seal_batch order by number desc limit 1`;
@@ -66,6 +82,8 @@ export interface BatchRow {
   readonly key_id: string;
   readonly sealed_at: string;
   readonly sealed_below: string;
+  readonly system_identifier: string | null;
+  readonly restored_position: string | null;
   readonly form: number;
 }
 
@@ -81,6 +99,9 @@ export function toBatch(row: BatchRow): Batch {
     keyId: row.key_id,
     sealedAt: row.sealed_at,
     sealedBelow: row.sealed_below,
+    // In an earlier form the hash does not cover them: whatever stands there, nobody sealed it.
+    cluster: row.form >= CLUSTER_FORM ? (row.system_identifier ?? undefined) : undefined,
+    restoredPosition: row.form >= CLUSTER_FORM ? (row.restored_position ?? '0') : '0',
     form: row.form,
   };
 }

@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import type { SigningKey } from '../../auth/signing-key.ts';
 import { type Loop, loop } from '../../background/loop.ts';
 import { MAX_BATCH_SIZE } from './batch.ts';
-import { type SealRoundParts, sealRound } from './seal-round.ts';
+import { type LogRestored, type SealRoundParts, sealRound } from './seal-round.ts';
 import type { VerifyingKeys } from './signature.ts';
 import type { DistrustedBatch } from './where-to-go-on.ts';
 
@@ -56,11 +56,17 @@ export function startSealer(options: SealerOptions): Sealer {
     );
   }
 
+  const onRestore = ({ batch, unsealed }: LogRestored): void =>
+    logger.warn(
+      { batch, unsealed },
+      'the command log was restored into another cluster; sealing goes on here, behind a mark that says so. The records that had no seal by then have one now',
+    );
+
   async function round(): Promise<number> {
     const started = performance.now();
     const ended = (sealed: number | undefined): void => report?.round({ seconds: (performance.now() - started) / 1000, sealed });
     try {
-      const sealed = await sealRound({ pool, key, keys, now, onDistrust, watch });
+      const sealed = await sealRound({ pool, key, keys, now, onDistrust, onRestore, watch });
       ended(sealed);
       return sealed;
     } catch (error) {

@@ -9,12 +9,12 @@ export interface DistrustedBatch {
   readonly problem: string;
 }
 
-/** Behind what, and from which transaction on, the next batch seals. */
+/** Behind what the next batch stands, and what is sealed by then. */
 export interface SealStart {
   /** The newest batch, trusted or not: the next one stands behind it. */
   readonly head: Batch | undefined;
-  /** Everything below is sealed, as the newest batch says that can be trusted. */
-  readonly sealedBelow: string;
+  /** The newest batch that can be trusted: what is sealed is what it says. Undefined: nothing is. */
+  readonly trusted: Batch | undefined;
   readonly distrusted: DistrustedBatch | undefined;
 }
 
@@ -32,17 +32,17 @@ const BEFORE = `select ${BATCH_COLUMNS} from cqrs.command_seal_batch where numbe
  */
 export async function whereToGoOn(client: pg.ClientBase, keys: VerifyingKeys): Promise<SealStart> {
   const [newest] = (await client.query<BatchRow>(NEWEST_BATCH)).rows;
-  if (!newest) return { head: undefined, sealedBelow: '0', distrusted: undefined };
+  if (!newest) return { head: undefined, trusted: undefined, distrusted: undefined };
   const head = toBatch(newest);
   const problem = await problemOf(head, keys);
-  if (problem === undefined) return { head, sealedBelow: head.sealedBelow, distrusted: undefined };
+  if (problem === undefined) return { head, trusted: head, distrusted: undefined };
 
   const distrusted = { batch: head.number, problem };
   const before = (await client.query<BatchRow>(BEFORE, [head.number])).rows.map(toBatch);
   for (const batch of before) {
-    if ((await problemOf(batch, keys)) === undefined) return { head, sealedBelow: batch.sealedBelow, distrusted };
+    if ((await problemOf(batch, keys)) === undefined) return { head, trusted: batch, distrusted };
   }
-  return { head, sealedBelow: before.length < MOST_LOOKED_AT ? '0' : head.sealedBelow, distrusted };
+  return { head, trusted: before.length < MOST_LOOKED_AT ? undefined : head, distrusted };
 }
 
 async function problemOf(batch: Batch, keys: VerifyingKeys): Promise<string | undefined> {

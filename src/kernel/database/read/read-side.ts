@@ -2,7 +2,7 @@ import { checkSession } from '../check-database.ts';
 import type { Connection } from '../connection.ts';
 import { type ConnectionPool, createPool, type PoolSizes } from '../pool.ts';
 import { Probe } from './probe.ts';
-import { type OnChange, ReplicaMonitor } from './replica-monitor.ts';
+import { type Lag, type OnChange, ReplicaMonitor } from './replica-monitor.ts';
 import { SharedConnections } from './shared-connections.ts';
 
 /** How long a query waits for a connection to a replica before it asks the next database, in milliseconds. */
@@ -20,6 +20,14 @@ export interface ReadPool {
   readonly shared: SharedConnections;
 }
 
+/** A database as this instance sees it. */
+export interface DatabaseState {
+  readonly name: string;
+  readonly isUp: boolean;
+  /** Of a replica. */
+  readonly lag?: Lag;
+}
+
 /** The side of the database that queries read: the replicas, and the primary as a role that cannot write. */
 export interface ReadSide {
   readonly primary: ReadPool;
@@ -32,6 +40,8 @@ export interface ReadSide {
   readonly pools: readonly ConnectionPool[];
   /** Where to read, best first: healthy replicas, the freshest before the others, then the primary. */
   readonly candidates: () => readonly ReadPool[];
+  /** The primary first. */
+  readonly states: () => readonly DatabaseState[];
   /** Whether queries can be answered at all. */
   readonly isAvailable: () => boolean;
   readonly close: () => Promise<void>;
@@ -103,6 +113,12 @@ export async function createReadSide(parts: {
     all,
     pools: all.flatMap(({ pools }) => pools),
     candidates: () => [...replicas.filter(({ name }) => monitor.isHealthy(name)).sort(freshestFirst), primary],
+    states: () =>
+      all.map(({ name }) => ({
+        name,
+        isUp: monitor.isHealthy(name),
+        ...(name !== primary.name && { lag: monitor.lag(name) }),
+      })),
     isAvailable: () => all.some(({ name }) => monitor.isHealthy(name)),
     close,
   };

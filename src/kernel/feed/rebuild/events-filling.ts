@@ -132,6 +132,13 @@ export class EventsFilling implements Filling {
     } while (job.place < goal.upTo);
   }
 
+  /** A batch that waits for the swap finds that it was overtaken, and reads again. */
+  async handOver(client: pg.ClientBase): Promise<void> {
+    const { name, definition, inline } = this.#projection;
+    if (inline) return;
+    await client.query('update cqrs.processor set moves = moves + 1, definition = $2 where name = $1', [name, definition]);
+  }
+
   async #statements({ from, upTo }: Page): Promise<FoldStatements> {
     this.#partitions ??= this.#readPartitions();
     return foldStatements(this.#projection, { size: BatchSize.roomFor(upTo - from), partitions: await this.#partitions });

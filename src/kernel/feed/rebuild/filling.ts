@@ -21,6 +21,8 @@ export interface Filling {
   goal(client: pg.ClientBase): Promise<Goal>;
   /** Fills them up to exactly there, on one connection. */
   rest(client: pg.ClientBase, goal: Goal): Promise<void>;
+  /** Tells who keeps the tables from now on, in the transaction of the swap. */
+  handOver?(client: pg.ClientBase): Promise<void>;
 }
 
 /** What rebuilds work with. */

@@ -44,6 +44,7 @@ async function swap(job: RebuildJob, { filling, tools, patience }: Attempt): Pro
     await holdLive(client, job, patience);
     await filling.rest(client, await filling.goal(client));
     await job.succeed(client);
+    await filling.handOver?.(client);
     await asked(client, 'cqrs.finish_rebuild', job);
     // Those of the batches are not waited for: what a crash undoes of them is done again.
     await client.query('set local synchronous_commit = on');

@@ -137,6 +137,37 @@ export function createInstruments(version = '') {
     sealRounds: counter('cqrs_seal_rounds_total', 'Rounds of sealing: ok, failed.', ['outcome']),
     sealSeconds: histogram('cqrs_seal_round_duration_seconds', 'How long rounds of sealing took.', { buckets: ROUND_SECONDS }),
     sealed: counter('cqrs_sealed_records_total', 'Records that this instance sealed.'),
+    heldUpSeconds: gauge(
+      'cqrs_log_held_up_seconds',
+      'For how long one transaction that is still open has kept records from being sealed, as far as this instance has seen.',
+      { aggregator: 'max' },
+    ),
+    heldUpPid: gauge(
+      'cqrs_log_held_up_pid',
+      'The process of PostgreSQL that has that transaction; 0 when there is none, or it is a prepared one.',
+      { aggregator: 'max' },
+    ),
+    feedLast: gauge('cqrs_feed_last_sequence', 'The number of the last event, as far as this instance has heard.', {
+      aggregator: 'max',
+    }),
+    unnumberedEvents: gauge('cqrs_feed_unnumbered_events', 'Committed events without a number; counted up to 100,000.', {
+      aggregator: 'max',
+    }),
+    unnumberedSeconds: gauge('cqrs_feed_unnumbered_age_seconds', 'Age of the oldest of them, since its command arrived.', {
+      aggregator: 'max',
+    }),
+    numberingDelay: histogram(
+      'cqrs_feed_numbering_delay_seconds',
+      'From a commit of this instance that stored events to the end of the round that numbered them; of each round, the longest.',
+      { buckets: STATEMENT_SECONDS },
+    ),
+    feedRounds: counter('cqrs_feed_rounds_total', 'Rounds of numbering: ok, busy when another session was at it, failed.', [
+      'outcome',
+    ]),
+    feedRoundSeconds: histogram('cqrs_feed_round_duration_seconds', 'How long rounds of numbering took.', {
+      buckets: STATEMENT_SECONDS,
+    }),
+    numberedEvents: counter('cqrs_feed_numbered_events_total', 'Events that this instance numbered.'),
     damage: counter(
       'cqrs_damage_total',
       'Signs of damage: seals of somebody else, a verification that failed, data that the primary cannot read.',

@@ -22,6 +22,12 @@ export interface StateSources {
   }[];
   readonly hashing: () => { readonly running: number; readonly waiting: number };
   readonly unsealed: () => Promise<{ readonly records: number; readonly ageSeconds: number }>;
+  /** The transaction that holds up the seals. */
+  readonly heldUpBy: () => { readonly pid: number | undefined; readonly seconds: number } | undefined;
+  readonly feed: {
+    readonly news: { readonly lastSequence: number };
+    readonly unnumbered: () => Promise<{ readonly events: number; readonly ageSeconds: number }>;
+  };
   /** Since the process began. */
   readonly lostSpans: () => number;
   /** Undefined when PostgreSQL is not on this machine. */
@@ -43,6 +49,7 @@ export function createStateReader(metrics: Instruments, sources: StateSources): 
     metrics.fallbacks.inc({ database: name }, 0);
   }
   for (const outcome of ['ok', 'failed']) metrics.sealRounds.inc({ outcome }, 0);
+  for (const outcome of ['ok', 'busy', 'failed']) metrics.feedRounds.inc({ outcome }, 0);
   for (const kind of ['seals', 'verification']) metrics.damage.inc({ kind }, 0);
 
   function readMemory(): void {
@@ -65,12 +72,22 @@ export function createStateReader(metrics: Instruments, sources: StateSources): 
     const { running, waiting } = sources.hashing();
     metrics.hashRunning.set(running);
     metrics.hashWaiting.set(waiting);
+    metrics.feedLast.set(sources.feed.news.lastSequence);
+    const holder = sources.heldUpBy();
+    metrics.heldUpPid.set(holder?.pid ?? 0);
+    metrics.heldUpSeconds.set(holder?.seconds ?? 0);
   }
 
   async function look(): Promise<void> {
     const { records, ageSeconds } = await sources.unsealed();
     metrics.unsealedRecords.set(records);
     metrics.unsealedSeconds.set(ageSeconds);
+  }
+
+  async function lookAtFeed(): Promise<void> {
+    const { events, ageSeconds } = await sources.feed.unnumbered();
+    metrics.unnumberedEvents.set(events);
+    metrics.unnumberedSeconds.set(ageSeconds);
   }
 
   async function lookAtDisk(): Promise<void> {
@@ -82,7 +99,8 @@ export function createStateReader(metrics: Instruments, sources: StateSources): 
 
   return async () => {
     const now = performance.now();
-    if (!looked || now - looked.at > KEPT) looked = { at: now, done: Promise.allSettled([look(), lookAtDisk()]).then(() => {}) };
+    if (!looked || now - looked.at > KEPT)
+      looked = { at: now, done: Promise.allSettled([look(), lookAtFeed(), lookAtDisk()]).then(() => {}) };
     await looked.done;
     readMemory();
   };

@@ -1,12 +1,15 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
+import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import {
   FindingKind,
   QueryService,
+  type RestoreSchema,
   type SealingKeySchema,
   type VerifyIntegrityResponseSchema,
 } from '#gen/audit/v1/query_service_pb.js';
 import { streamQuery } from '../../../kernel/bus/query.ts';
 import type { Finding } from '../../../kernel/command-log/seals/verify/finding.ts';
+import type { Restore } from '../../../kernel/command-log/seals/verify/restores.ts';
 import type { SealedBy } from '../../../kernel/command-log/seals/verify/sealing-keys.ts';
 import type { VerifyEvent } from '../../../kernel/command-log/seals/verify/verify-log.ts';
 import { translateSqlError } from '../../../kernel/database/sql-errors.ts';
@@ -32,11 +35,10 @@ function toResponse(event: VerifyEvent): MessageInitShape<typeof VerifyIntegrity
     case 'finding':
       return { event: { case: 'finding', value: toFinding(event.finding) } };
     case 'result': {
-      const { verified, pruned, findings, head, sealedBy } = event;
+      const { verified, pruned, findings, head, sealedBy, restores } = event;
       const counts = { verified: BigInt(verified), pruned: BigInt(pruned), findings: BigInt(findings) };
-      return {
-        event: { case: 'result', value: { ...counts, ...(head && { head: toHead(head) }), keys: sealedBy.map(toSealingKey) } },
-      };
+      const lists = { keys: sealedBy.map(toSealingKey), restores: restores.map(toRestore) };
+      return { event: { case: 'result', value: { ...counts, ...(head && { head: toHead(head) }), ...lists } } };
     }
   }
 }
@@ -48,6 +50,15 @@ function toSealingKey({ keyId, isHeld, firstBatch, lastBatch, batches }: SealedB
     firstBatch: BigInt(firstBatch),
     lastBatch: BigInt(lastBatch),
     batches: BigInt(batches),
+  };
+}
+
+function toRestore({ batch, sequence, at, unsealed }: Restore): MessageInitShape<typeof RestoreSchema> {
+  return {
+    batch: BigInt(batch),
+    sequence: BigInt(sequence),
+    restoredAt: timestampFromMs(Number(at)),
+    unsealedRecords: BigInt(unsealed),
   };
 }
 

@@ -89,6 +89,18 @@ describe('reading ended sessions', () => {
     expect((await read(mark)).ended.map(({ userId }) => userId)).not.toContain(early);
   });
 
+  it('gives what came with a dump once, though it bears ids that are still to come', async () => {
+    const read = readEndedSessions(primary);
+    const restored = await end();
+    const { mark } = await read(undefined);
+    const fresh = await end();
+    await database.query(`update read.ended_session set transaction_id = '9000000000' where user_id = $1`, [restored]);
+    expect((await read(undefined)).ended.map(({ userId }) => userId)).toEqual(expect.arrayContaining([restored, fresh]));
+    const since = (await read(mark)).ended.map(({ userId }) => userId);
+    expect(since).toContain(fresh);
+    expect(since).not.toContain(restored);
+  });
+
   it('reads no standby, which does not know all transactions', async () => {
     const standby = pool(database.connections.replicas[0] ?? {});
     await expect(readEndedSessions(standby)(undefined)).rejects.toThrow('recovery is in progress');

@@ -25,9 +25,13 @@ export class SealingKeys {
     this.#held = held;
   }
 
+  isHeld({ keyId }: Pick<Batch, 'keyId'>): boolean {
+    return this.#held.has(keyId);
+  }
+
   /** Answers whether the key is held, so that the signature can be checked. */
   add({ keyId, number }: Pick<Batch, 'keyId' | 'number'>): boolean {
-    const isHeld = this.#held.has(keyId);
+    const isHeld = this.isHeld({ keyId });
     const name = isHeld || this.#byId.has(keyId) || this.#byId.size < MOST_KEYS ? keyId : OTHERS;
     const known = this.#byId.get(name);
     this.#byId.set(name, {

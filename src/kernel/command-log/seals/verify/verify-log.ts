@@ -9,6 +9,7 @@ import type { Finding } from './finding.ts';
 import { countSealedRecords, insertedRecords } from './inserted-records.ts';
 import { type PrunedRanges, readPrunedRanges } from './pruned-ranges.ts';
 import { readAhead } from './read-ahead.ts';
+import { type Restore, Restores } from './restores.ts';
 import { type SealedBatch, sealedPages } from './sealed-pages.ts';
 import type { SealedBy } from './sealing-keys.ts';
 
@@ -28,6 +29,8 @@ export type VerifyEvent =
       readonly findings: number;
       readonly head: Batch | undefined;
       readonly sealedBy: readonly SealedBy[];
+      /** Oldest first. No damage. */
+      readonly restores: readonly Restore[];
     };
 
 export interface VerifyOptions {
@@ -67,6 +70,7 @@ interface Walk {
   readonly chain: Chain;
   readonly pruned: PrunedRanges;
   readonly damage: Damage;
+  readonly restores: Restores;
   /** The last place in the log that was reached. */
   sequence: number;
   /** Records that have a seal. */
@@ -82,7 +86,7 @@ async function* verify(client: pg.ClientBase, { keys, expectedHead }: VerifyOpti
   yield* findings.map(reported);
 
   const counts = { sequence: 0, verifiedRecords: 0, prunedRecords: 0 };
-  const walk: Walk = { chain: new Chain(keys), pruned, damage: new Damage(), ...counts };
+  const walk: Walk = { chain: new Chain(keys), pruned, damage: new Damage(), restores: new Restores(), ...counts };
   let nextProgress = 0;
   for await (const page of readAhead(sealedPages(client))) {
     if (walk.sequence >= nextProgress) {
@@ -94,9 +98,8 @@ async function* verify(client: pg.ClientBase, { keys, expectedHead }: VerifyOpti
 
   yield* walk.chain.sealedBy.findings().map(reported);
   yield* (await strayFindings(client, head)).map(reported);
-  const sealedBelow = head?.sealedBelow ?? '0';
-  if ((await countSealedRecords(client, sealedBelow)) !== walk.verifiedRecords)
-    for await (const inserted of insertedRecords(client, sealedBelow)) yield* walk.damage.add(inserted).map(reported);
+  if ((await countSealedRecords(client, head)) !== walk.verifiedRecords)
+    for await (const inserted of insertedRecords(client, head)) yield* walk.damage.add(inserted).map(reported);
   yield* walk.damage.findings().map(reported);
   if (expectedHead) yield* (await compareWithHead(client, expectedHead, { keys, pruned })).map(reported);
   yield { kind: 'progress', verified: total, total };
@@ -107,6 +110,7 @@ async function* verify(client: pg.ClientBase, { keys, expectedHead }: VerifyOpti
     findings: 0,
     head,
     sealedBy: walk.chain.sealedBy.all(),
+    restores: walk.restores.all(),
   };
 }
 
@@ -120,6 +124,7 @@ async function followPage(page: readonly SealedBatch[], walk: Walk): Promise<Fin
     walk.sequence = lastSequence;
     walk.verifiedRecords += check.verified;
     walk.prunedRecords += check.pruned;
+    if (ofRow.length === 0) walk.restores.follow(sealed, walk.chain.sealedBy);
     return [...ofRow, ...check.findings, ...walk.damage.add(check.unmatched)];
   });
 }
