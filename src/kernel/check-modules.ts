@@ -44,7 +44,7 @@ export function moduleProblems(application: CheckedApplication, contracts: Itera
     ...permissionProblems(application),
     ...ownerProblems(modules),
     ...typeProblems(modules, [...contracts]),
-    ...projectionProblems(modules),
+    ...processorProblems(modules),
     ...migrationProblems(lists),
   ];
 }
@@ -163,21 +163,24 @@ function typeProblems(modules: readonly Module[], contracts: readonly DescFile[]
   return problems;
 }
 
-/** A processor goes by the name of its projection, so that no two may share one; and it decodes what some module stores. */
-function projectionProblems(modules: readonly Module[]): string[] {
-  const stored = new Set(modules.flatMap(({ events = [] }) => events.flatMap(({ messages }) => messages.map(typeName))));
-  const listedBy = new Map<string, string>();
-  return modules.flatMap(({ name: module, projections = [] }) =>
-    projections.flatMap(({ name, events }) => {
-      const other = listedBy.get(name);
-      listedBy.set(name, module);
-      const unknown = events.map(typeName).filter((type) => !stored.has(type));
+/** A processor goes by the name of its projection or reactor, so that no two may share one; and it decodes what some module stores. */
+function processorProblems(modules: readonly Module[]): string[] {
+  const known = new Set(modules.flatMap(({ events = [] }) => events).flatMap(({ messages }) => messages.map(typeName)));
+  const names = new Map<string, string>();
+  return modules.flatMap(({ name: module, projections = [], reactors = [] }) =>
+    [
+      ...projections.map(({ name, events }) => ({ kind: 'projection', name, events })),
+      ...reactors.map(({ name, on }) => ({ kind: 'reactor', name, events: on.map(({ event }) => event) })),
+    ].flatMap(({ kind, name, events }) => {
+      const other = names.get(name);
+      names.set(name, module);
+      const unknown = events.map(typeName).filter((type) => !known.has(type));
       return [
         ...(other === undefined
           ? []
-          : [`the projection ${name} is listed by the modules ${other} and ${module}: give one another name`]),
+          : [`the ${kind} ${name} has the name of another one, of the modules ${other} and ${module}: give one another name`]),
         ...unknown.map(
-          (type) => `the projection ${name} of ${fileOf(module)} takes ${type}, which is in the \`events\` of no module`,
+          (type) => `the ${kind} ${name} of ${fileOf(module)} takes ${type}, which is in the \`events\` of no module`,
         ),
       ];
     }),

@@ -35,6 +35,15 @@ export type { HttpAnswer, HttpRoute } from './doors/connect/http-route.ts';
 export { inProcessTransport } from './doors/in-process.ts';
 export { type Projection, type ProjectionDefinition, type ProjectionTables, projection } from './feed/projection.ts';
 export {
+  type ReactedEvent,
+  type Reaction,
+  type ReactionTools,
+  type Reactor,
+  reaction,
+  reactor,
+  type SendOptions,
+} from './feed/reactor.ts';
+export {
   type CommandLog,
   type CommandTools,
   defineModule,

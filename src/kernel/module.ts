@@ -25,7 +25,9 @@ import type { AggregateType } from './database/write/aggregate-type.ts';
 import type { PersonalData } from './database/write/personal-data.ts';
 import type { UnitOfWork } from './database/write/unit-of-work.ts';
 import type { DeclaredProjection } from './feed/declared-projections.ts';
+import type { FeedNews } from './feed/news.ts';
 import type { Projection } from './feed/projection.ts';
+import type { Reactor } from './feed/reactor.ts';
 import type { SettingsReader } from './settings.ts';
 
 /** The services of a module with their handlers: `services.ts` of its folder, which `npm run generate` writes. */
@@ -95,6 +97,8 @@ export interface ModuleHost {
   readonly projections: ReadonlyMap<string, DeclaredProjection>;
   /** The types of all events that modules store. */
   readonly eventTypes: Registry;
+  /** What this instance knows of the end of the feed, and when that grows. */
+  readonly news: FeedNews;
   readonly log: CommandLog;
   /**
    * A client of another module's queries, in this process: by its contract, without an import of the module. It asks as this service, with
@@ -148,8 +152,8 @@ export interface ModuleDefinition<Services extends ModuleServices, Settings, Par
   readonly events?: readonly DescFile[];
   /** Its async projections: read models that follow the feed. Those that are kept with the command are listed by their aggregate. */
   readonly projections?: readonly Projection[];
-  /** What it does when something has happened: commands that follow events. */
-  readonly reactors?: readonly object[];
+  /** What it does when events happen, be they its own or another module's: it sends commands. See `reactor`. */
+  readonly reactors?: readonly Reactor[];
   /** The changes of its schema, oldest first. They are never edited once they have shipped. */
   readonly migrations?: readonly NamedMigration[];
   /** What it reads of the environment, once, before anything is started. What is wrong is told together with everything else. */

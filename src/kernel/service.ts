@@ -25,9 +25,11 @@ import { watchMark } from './database/mark-holder.ts';
 import { poolSizes } from './database/pool.ts';
 import { createIdempotencyKeys } from './database/write/idempotency-keys.ts';
 import type { HttpRoute } from './doors/connect/http-route.ts';
+import { inProcessTransport } from './doors/in-process.ts';
 import { declaredProjections } from './feed/declared-projections.ts';
 import { sweepInstances } from './feed/instances.ts';
 import { projectionHandler } from './feed/processors/projection-handler.ts';
+import { reactorHandler } from './feed/processors/reactor-handler.ts';
 import { rebuildables } from './feed/rebuild/rebuildable.ts';
 import type { UnexpectedErrors } from './middleware/errors.ts';
 import { createPipelines } from './middleware/pipeline.ts';
@@ -141,6 +143,17 @@ async function assemble(
   const mark = watchMark({ pool: reads.watching, logger });
   stops.briefly('mark watch', mark.stop);
   const secrets = createSecretHasher({ processes: config.workers, watch: hashingSpan });
+  const feed = startFeed({
+    writer,
+    batches: poolSizes(config.workers).batches,
+    version: version(),
+    eventTypes: eventTypesOf(modules),
+    writes,
+    reads,
+    metrics,
+    logger,
+    stops,
+  });
   const { host, sweeps } = moduleHost({
     service: name,
     logger,
@@ -150,6 +163,7 @@ async function assemble(
     heldUpBy: mark.holder,
     writePool: writes.pool,
     eventTypes: eventTypesOf(modules),
+    news: feed.news,
     projections: declaredProjections(modules),
     bus: () => bus,
     roles,
@@ -164,17 +178,6 @@ async function assemble(
     now: Date.now,
   });
   const { recorder, refusals, sealerPool } = startCommandLog({ writes, writer, ring, ownerDigest, metrics, logger, stops });
-  const feed = startFeed({
-    writer,
-    batches: poolSizes(config.workers).batches,
-    version: version(),
-    eventTypes: eventTypesOf(modules),
-    writes,
-    reads,
-    metrics,
-    logger,
-    stops,
-  });
 
   const { limits } = config;
   const inFlight = {
@@ -261,8 +264,12 @@ async function assemble(
   const rpcs = [...bus.values()];
   checkRateClasses(limits, rpcs);
   for (const { method } of rpcs) calls.expect(method);
+  const reacting = { transport: inProcessTransport(bus), permissions: Object.keys(declaredPermissions(application)), logger };
   await feed.process({
-    handlers: projectionsOf(modules).map(({ projection }) => projectionHandler(projection)),
+    handlers: [
+      ...projectionsOf(modules).map(({ projection }) => projectionHandler(projection)),
+      ...modules.flatMap(({ reactors = [] }) => reactors).map((reactor) => reactorHandler(reactor, reacting)),
+    ],
     projections: rebuildables(modules),
   });
 

@@ -23,6 +23,7 @@ describe('docs/testing.md', () => {
       'aggregate.test.ts',
       'handler.test.ts',
       'at-once.test.ts',
+      'reactor.test.ts',
       'service.test.ts',
       'projection.test.ts',
     ]);

@@ -2,10 +2,13 @@ import { describe, expect, it } from '@jest/globals';
 import { application } from '../../src/app.ts';
 import { checkModules, moduleProblems } from '../../src/kernel/check-modules.ts';
 import { contractDescriptors } from '../../src/kernel/contracts/descriptors.ts';
+import { projection } from '../../src/kernel/feed/projection.ts';
+import { reaction, reactor } from '../../src/kernel/feed/reactor.ts';
 import type { Module } from '../../src/kernel/module.ts';
 import type { Application } from '../../src/kernel/service.ts';
-import { file_notes_v1_events } from '../gen/notes/v1/events_pb.js';
+import { file_notes_v1_events, NoteAddedSchema } from '../gen/notes/v1/events_pb.js';
 import { file_notes_v1_notes } from '../gen/notes/v1/notes_pb.js';
+import { OrderCancelledSchema } from '../gen/orders/v1/events_pb.js';
 import { notes } from '../modules/notes/module.ts';
 
 const contracts = [...contractDescriptors().files, file_notes_v1_notes, file_notes_v1_events];
@@ -14,6 +17,14 @@ const service: Application = { ...application, modules: [...application.modules,
 const having = (module: Partial<Module>): Application => ({
   ...service,
   modules: [...application.modules, { ...notes, ...module }],
+});
+
+const onNoteAdded = (name: string) => reactor({ name, from: 'now', on: [reaction(NoteAddedSchema, async () => {})] });
+const noted = projection({
+  name: 'noted',
+  events: [NoteAddedSchema],
+  tables: { noted: 'read.noted' },
+  statements: ({ noted }) => ({ added: `insert into ${noted} (id) select aggregate_id from events` }),
 });
 
 describe('the check of modules', () => {
@@ -81,6 +92,21 @@ describe('the check of modules', () => {
       'a module that is listed twice',
       { ...service, modules: [...service.modules, notes] },
       'the module notes is listed twice in src/app.ts',
+    ],
+    [
+      'two reactors of one name',
+      having({ reactors: [onNoteAdded('one_name'), onNoteAdded('one_name')] }),
+      'the reactor one_name has the name of another one, of the modules notes and notes: give one another name',
+    ],
+    [
+      'a reactor with the name of a projection',
+      having({ projections: [noted], reactors: [onNoteAdded('noted')] }),
+      'the reactor noted has the name of another one, of the modules notes and notes: give one another name',
+    ],
+    [
+      'a reactor to what no module stores',
+      having({ reactors: [reactor({ name: 'late', from: 'now', on: [reaction(OrderCancelledSchema, async () => {})] })] }),
+      'the reactor late of src/modules/notes/module.ts takes orders.v1.OrderCancelled, which is in the `events` of no module',
     ],
     [
       'a handler that is missing',

@@ -7,6 +7,8 @@ export interface Roles {
   readonly permissions: Readonly<Record<string, readonly string[]>>;
   /** What the roles permit together. A role that is not among these, as a foreign token may hold, permits nothing. */
   readonly permissionsOf: (roles: readonly string[]) => ReadonlySet<string>;
+  /** Everything that can be permitted: what the service itself may do. */
+  readonly declared: ReadonlySet<string>;
 }
 
 /** Combinations are numbered by bits. */
@@ -23,6 +25,7 @@ export function createRoles(definitions: RoleDefinitions, permissions: readonly 
 
   return {
     permissions: byRole,
+    declared: new Set(permissions),
     permissionsOf(roles) {
       let combination = 0;
       for (const role of roles) {

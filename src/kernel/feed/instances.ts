@@ -28,17 +28,20 @@ export const isAlive = (row: string): string => `${row}.seen_at > clock_timestam
 export async function startInstance({
   pool,
   version,
+  processors,
   logger,
   id = randomUUIDv7(),
   everyMs = BEAT,
 }: {
   readonly pool: Pick<pg.Pool, 'query'>;
   readonly version: string;
+  /** The names of those that it can run. */
+  readonly processors: readonly string[];
   readonly logger: Pick<Logger, 'warn' | 'info'>;
   readonly id?: string;
   readonly everyMs?: number;
 }): Promise<Instance> {
-  const beat = (): Promise<unknown> => pool.query(BEAT_ONCE, [id, hostname(), process.pid, version]);
+  const beat = (): Promise<unknown> => pool.query(BEAT_ONCE, [id, hostname(), process.pid, version, processors.toSorted()]);
   await beat();
   const beating = loop({
     name: 'instance',
@@ -62,8 +65,8 @@ export async function startInstance({
 
 // A sign of life that a crash undoes is missed by nobody: no disk is waited for.
 const BEAT_ONCE = `with quickly as (select set_config('synchronous_commit', 'off', true))
-  insert into cqrs.instance (id, host, pid, version, started_at, seen_at)
-  select $1::uuid, $2, $3::integer, $4, clock_timestamp(), clock_timestamp() from quickly
+  insert into cqrs.instance (id, host, pid, version, processors, started_at, seen_at)
+  select $1::uuid, $2, $3::integer, $4, $5::text[], clock_timestamp(), clock_timestamp() from quickly
   on conflict (id) do update set seen_at = clock_timestamp()`;
 
 /** Forgets the instances that ended without a word. */

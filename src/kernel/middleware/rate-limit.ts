@@ -2,7 +2,7 @@ import type { DescMethod } from '@bufbuild/protobuf';
 import { RateLimiterRes } from 'rate-limiter-flexible';
 import { accessRule } from '../bus/access.ts';
 import type { Call } from '../bus/call.ts';
-import { principalOf } from '../bus/context-keys.ts';
+import { causeKey, principalOf } from '../bus/context-keys.ts';
 import { RateLimited } from '../bus/errors.ts';
 import { rateLimitOf } from '../bus/limits.ts';
 import { type Around, busMiddleware, type Middleware, type Need } from '../bus/middleware.ts';
@@ -30,7 +30,7 @@ export interface RateLimitParts {
  * fails with RateLimited, which says when the period ends. An rpc without a rate is not counted.
  *
  * There are two of it. Calls of rpcs that anybody may call are counted by `network`, before anybody looks at their token or their request:
- * neither buys another count. Calls of all other rpcs are counted by `principal`.
+ * neither buys another count. Calls of all other rpcs are counted by `principal`. Commands of reactors are not counted.
  */
 export function rateLimit({ counters, overrides }: RateLimitParts, by: 'network' | 'principal'): Middleware {
   const byClass = new Map<string, Limit>();
@@ -48,8 +48,7 @@ export function rateLimit({ counters, overrides }: RateLimitParts, by: 'network'
     return limit;
   }
 
-  const callerOf =
-    by === 'network' ? (call: Call): string => networkOf(call.origin.peer) : (call: Call): string => principalOf(call).id;
+  const callerOf = by === 'network' ? (call: Call): string => networkOf(call.origin.peer) : callingPrincipal;
 
   return busMiddleware(
     `rate limit by ${by}`,
@@ -59,6 +58,12 @@ export function rateLimit({ counters, overrides }: RateLimitParts, by: 'network'
     },
     by === 'network' ? BY_NETWORK : BY_PRINCIPAL,
   );
+}
+
+/** Nobody of a reactor: its commands are as many as there are events, and those were let pass. */
+function callingPrincipal(call: Call): string {
+  const isCaused = call.origin.door === 'in-process' && call.contextValues.get(causeKey) !== undefined;
+  return isCaused ? '' : principalOf(call).id;
 }
 
 function limited({ counter, rateClass }: Limit, callerOf: (call: Call) => string): Around {

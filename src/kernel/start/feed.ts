@@ -64,7 +64,7 @@ export function startFeed(parts: {
 
   async function process({ handlers, projections }: Parameters<RunningFeed['process']>[0]): Promise<void> {
     // Short statements, as those of the sequencer: a batch holds up no sign of life.
-    const instance = await startInstance({ pool: sequencerPool, version, logger });
+    const instance = await startInstance({ pool: sequencerPool, version, processors: handlers.map(({ name }) => name), logger });
     stops.briefly('instance', instance.stop);
     const options = { handlers, instance: instance.id, pool: batchPool, lookPool: sequencerPool, news, eventTypes, logger };
     const processors = await startProcessors(options);
@@ -94,7 +94,7 @@ const told =
   ({ seconds, numbered, delaySeconds }: NumberingRound): void => {
     const outcome = numbered === undefined ? 'failed' : numbered === 'busy' ? 'busy' : 'ok';
     metrics.feedRounds.inc({ outcome });
-    metrics.feedRoundSeconds.observe(seconds);
+    metrics.feedRoundSeconds.observe({ value: seconds });
     if (typeof numbered === 'number') metrics.numberedEvents.inc(numbered);
-    if (delaySeconds !== undefined) metrics.numberingDelay.observe(delaySeconds);
+    if (delaySeconds !== undefined) metrics.numberingDelay.observe({ value: delaySeconds });
   };

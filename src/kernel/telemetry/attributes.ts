@@ -63,6 +63,14 @@ export const ATTRIBUTE = {
   sealed: 'cqrs.seal.records',
   /** How many records of commands were stored together. 1 to 500. */
   records: 'cqrs.record.count',
+  /** Which reactor reacts. As many as there are reactors. */
+  reactor: 'cqrs.reactor',
+  /** The event to which it reacts: of its command's record, the `causation_id`. One an event. */
+  eventId: 'cqrs.event.id',
+  /** `orders.v1.OrderPlaced`. As many as there are types of events. */
+  eventType: 'cqrs.event.type',
+  /** Its number in the feed. One an event. */
+  eventSequence: 'cqrs.event.sequence',
 } as const;
 
 /** Attributes of a span, by their names in `ATTRIBUTE`. */

@@ -10,10 +10,12 @@ import {
   ParentBasedSampler,
   RandomIdGenerator,
   type Sampler,
+  SamplingDecision,
   type SpanExporter,
   TraceIdRatioBasedSampler,
 } from '@opentelemetry/sdk-trace';
 import type { Logger } from 'pino';
+import { ATTRIBUTE } from './attributes.ts';
 import { lostSpans, PatientExporter } from './patient-exporter.ts';
 import { resourceOf } from './resource.ts';
 
@@ -114,7 +116,24 @@ function samplerByName(logger: Pick<Logger, 'warn'>): Sampler {
     );
     return new ParentBasedSampler({ root: new AlwaysOnSampler() });
   }
-  return name.startsWith('parentbased_') ? new ParentBasedSampler({ root: root() }) : root();
+  const sampler = name.startsWith('parentbased_') ? new ParentBasedSampler({ root: root() }) : root();
+  return root === roots.always_off ? sampler : followingCauses(sampler);
+}
+
+/**
+ * Records a reaction when the command is recorded that stored its event: its span begins a trace, and has a link to the other one. Otherwise
+ * a ratio would lose nearly every second step of a chain.
+ */
+function followingCauses(sampler: Sampler): Sampler {
+  return {
+    shouldSample: (context, traceId, name, kind, attributes, links) => {
+      const isCaused = attributes[ATTRIBUTE.reactor] !== undefined && links.length > 0;
+      return isCaused
+        ? { decision: SamplingDecision.RECORD_AND_SAMPLED }
+        : sampler.shouldSample(context, traceId, name, kind, attributes, links);
+    },
+    toString: () => `FollowingCauses{${sampler}}`,
+  };
 }
 
 /**

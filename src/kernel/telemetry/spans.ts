@@ -2,6 +2,7 @@ import { Code } from '@connectrpc/connect';
 import {
   type Context,
   context,
+  isSpanContextValid,
   type Link,
   ROOT_CONTEXT,
   type Span,
@@ -63,7 +64,8 @@ export function markFailed(span: Span, error: unknown): void {
 
 function begin(name: string, { attributes, ...options }: SpanOptions, parent: Context): BegunSpan {
   const span = trace.getTracer('bicameral').startSpan(name, { ...options, ...(attributes && { attributes }) }, parent);
-  const inside = trace.setSpan(parent, span);
+  // Where nobody takes spans, it is none that could be named.
+  const inside = isSpanContextValid(span.spanContext()) ? trace.setSpan(parent, span) : parent;
   return {
     span,
     run: (work) => context.with(inside, work),

@@ -25,6 +25,7 @@ import {
 import { KeyClaimedMeanwhile } from '../../../src/kernel/database/write/unit-of-work.ts';
 import { inProcessTransport } from '../../../src/kernel/doors/in-process.ts';
 import { idempotency } from '../../../src/kernel/middleware/idempotency.ts';
+import { createTestDatabase } from '../../support/database.ts';
 import { refusalOf } from '../../support/errors.ts';
 import { grpcJsTransport } from '../../support/grpc-js-transport.ts';
 import { commandLog } from '../../support/logged-commands.ts';
@@ -446,5 +447,55 @@ describe('idempotency keys', () => {
       `select count(*)::integer as count from cqrs.idempotency_key where principal in ('old', 'new')`,
     );
     expect(left?.count).toBe(10);
+  });
+
+  it('of a reactor are kept as long as it can get their event again', async () => {
+    // Its events are numbered here, by no service.
+    const database = await createTestDatabase();
+    const pool = createPool(database.connections.writer, { name: 'test', max: 2, readOnly: false });
+    const keys = createIdempotencyKeys({ pool, keptSeconds: 3600 });
+    const left = async () => {
+      await keys.removeOld();
+      const rows = await database.query<{ key: string }>(
+        `select principal || ' ' || replace(key, (select min(id::text) from unnest($1::uuid[]) as id where key like id || '%'), '') as key
+         from cqrs.idempotency_key where principal like 'reactor %' order by 1`,
+        [events.map(({ id }) => id)],
+      );
+      return rows.map(({ key }) => key);
+    };
+    const events = await database.query<{ id: string; sequence: string }>(`with event as (
+        insert into cqrs.event (id, type, payload, aggregate_type, aggregate_id, aggregate_version, command_id, traceparent, occurred_at)
+        select gen_random_uuid(), 'an.Event', ''::bytea, 'a.Type', gen_random_uuid(), 1, gen_random_uuid(), '', now()
+        from generate_series(1, 3) returning id, position
+      ), feed as (
+        insert into cqrs.feed (sequence, position) select row_number() over (order by position), position from event returning *
+      ) select id, sequence from event join feed using (position) order by sequence`);
+    await database.query(`insert into cqrs.processor (name, kind, checkpoint) values ('here', 'reactor', 2)`);
+    const used = [
+      ...events.map(({ id }) => ['reactor here', id]),
+      ['reactor here', `${events[2]?.id}-2`],
+      ['reactor here', `${events[2]?.id}:of its own`.replaceAll(' ', '-')],
+      ['reactor gone', events[2]?.id],
+      // Of a caller whom another issuer calls so.
+      ['reactor here', 'no event'],
+    ];
+    for (const [index, [principal, key]] of used.entries()) {
+      await database.query(
+        `insert into cqrs.idempotency_key (principal, method, key, fingerprint, command_id, created_at)
+         values ($1, $2, $3, '', gen_random_uuid(), now() - interval '2 hours')`,
+        [principal, `m${index}`, key],
+      );
+    }
+    await database.query(
+      `insert into cqrs.dead_letter (processor, partition, sequence, aggregate_id, type, attempts)
+       values ('here', 0, 1, gen_random_uuid(), 'an.Event', 3)`,
+    );
+    expect(await left()).toEqual(['reactor here ', 'reactor here ', 'reactor here -2', 'reactor here :of-its-own']);
+    await database.query(`update cqrs.processor set checkpoint = 3 where name = 'here'`);
+    expect(await left()).toEqual(['reactor here ']);
+    await database.query(`delete from cqrs.dead_letter where processor = 'here'`);
+    expect(await left()).toEqual([]);
+    await pool.close();
+    await database.drop();
   });
 });

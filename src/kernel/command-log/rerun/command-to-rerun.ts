@@ -1,6 +1,7 @@
 import type { JsonObject } from '@bufbuild/protobuf';
 import type { Route } from '../../bus/bus.ts';
 import type { Message } from '../../bus/call.ts';
+import type { Cause } from '../../bus/context-keys.ts';
 import type { RecordedVerdict } from '../../bus/rerun.ts';
 import type { StoredEvent } from '../../database/write/stored-event.ts';
 import type { CommandRecord } from '../command-record.ts';
@@ -17,6 +18,8 @@ export interface CommandToRerun {
     readonly session: string;
     readonly issuer?: string;
   };
+  /** Of a command that a reactor sent. */
+  readonly cause?: Cause;
   readonly verdict: RecordedVerdict;
   readonly dryRun: boolean;
   readonly peer: string;

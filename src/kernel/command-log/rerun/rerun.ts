@@ -2,7 +2,7 @@ import { Code } from '@connectrpc/connect';
 import type { Roles } from '../../auth/roles.ts';
 import type { Answer } from '../../bus/answer.ts';
 import { Call } from '../../bus/call.ts';
-import { principalKey } from '../../bus/context-keys.ts';
+import { causeKey, principalKey } from '../../bus/context-keys.ts';
 import { methodName } from '../../bus/convention.ts';
 import { Conflict, DomainError } from '../../bus/errors.ts';
 import { rerunKey } from '../../bus/rerun.ts';
@@ -28,7 +28,7 @@ export function createRerun({
   recorder,
   report,
 }: {
-  roles: Pick<Roles, 'permissionsOf'>;
+  roles: Pick<Roles, 'permissionsOf' | 'declared'>;
   recorder?: Pick<CommandRecorder, 'record'>;
   /** Told of the errors that nobody planned; each is the outcome `failed` of its command. */
   report: (error: unknown, commandId: string) => void;
@@ -51,8 +51,8 @@ export function createRerun({
 }
 
 function callFor(
-  { route, id, request, principal, verdict, peer, userAgent }: CommandToRerun,
-  roles: Pick<Roles, 'permissionsOf'>,
+  { route, id, request, principal, cause, verdict, peer, userAgent }: CommandToRerun,
+  roles: Pick<Roles, 'permissionsOf' | 'declared'>,
 ): Call {
   const call = new Call({
     method: route.method,
@@ -62,7 +62,10 @@ function callFor(
     header: () => new Headers(),
     readHeader: (name) => (name === 'user-agent' ? userAgent : undefined),
   });
-  call.contextValues.set(principalKey, { ...principal, permissions: roles.permissionsOf(principal.roles) });
+  // A reactor has no roles and may do everything.
+  const permissions = cause ? roles.declared : roles.permissionsOf(principal.roles);
+  call.contextValues.set(principalKey, { ...principal, permissions });
+  call.contextValues.set(causeKey, cause);
   call.contextValues.set(rerunKey, verdict);
   return call;
 }

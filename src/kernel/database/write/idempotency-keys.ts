@@ -86,9 +86,20 @@ export const claimValues = ({ principal, method, key, fingerprint, secret, respo
 const FIND = `select fingerprint, secret, command_id, response from cqrs.idempotency_key
   where principal = $1 and method = $2 and key = $3`;
 
+/**
+ * Whether a reactor can get the event again to which it sent the command: it has not noted yet that it dealt with it, or the event is a dead
+ * letter. Only a key that begins with the id of an event is looked at, whoever calls themselves a reactor.
+ */
+const MAY_COME_AGAIN = `case when principal like 'reactor %' and key ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}' then exists (
+      select from cqrs.event join cqrs.feed using (position)
+        join cqrs.processor on processor.kind = 'reactor' and processor.name = substr(principal, 9)
+      where event.id = left(key, 36)::uuid and (feed.sequence > processor.checkpoint or exists (
+        select from cqrs.dead_letter where dead_letter.processor = processor.name and dead_letter.sequence = feed.sequence)))
+    else false end`;
+
 /** Removes some of the oldest; answers as many rows as it removed. */
 const REMOVE_OLD = `delete from cqrs.idempotency_key where ctid = any (array(
-    select ctid from cqrs.idempotency_key where created_at < now() - $1 * interval '1 second'
+    select ctid from cqrs.idempotency_key where created_at < now() - $1 * interval '1 second' and not ${MAY_COME_AGAIN}
     order by created_at limit $2 for update skip locked))`;
 
 /** How many are removed at once. */
@@ -98,7 +109,7 @@ const BATCH = 1_000;
 export interface IdempotencyKeys {
   /** What was answered under the key, if it was used. Throws IdempotencyKeyReused or AnswerErased. */
   readonly find: (claim: Claim, cancellation: Cancellation) => Promise<EarlierAnswer | undefined>;
-  /** Removes what is older than the keys are kept, in small batches; answers how many. */
+  /** Removes what is older than the keys are kept, in small batches; answers how many. A reactor's stay while their event can come again. */
   readonly removeOld: () => Promise<number>;
 }
 

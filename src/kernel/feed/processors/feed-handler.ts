@@ -41,6 +41,8 @@ export interface FeedEvent {
   readonly aggregateId: string;
   readonly aggregateVersion: number;
   readonly commandId: string;
+  /** The first command of the chain that the command belongs to; undefined where that is the command itself. Read for reactors alone. */
+  readonly correlationId?: string | undefined;
   /** The span of the command, in the form of W3C Trace Context; empty where it had none. */
   readonly traceparent: string;
   readonly occurredAt: Date;

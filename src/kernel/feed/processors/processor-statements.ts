@@ -18,6 +18,8 @@ export interface EventRow {
   readonly command_id: string;
   readonly traceparent: string;
   readonly occurred_at: Date;
+  /** Of the command's record, where a reactor asks; null where the command is the first of its chain, or its record was pruned. */
+  readonly correlation_id?: string | null;
   /** Whether an event of the same aggregate waits already. */
   readonly is_parked: boolean;
 }
@@ -82,7 +84,7 @@ export function processorStatements(handler: FeedHandler, partitions: number): P
 
   return {
     read: `with ${pageOf('$2', '$3')}
-select event.*, ${waits('event.aggregate_id')} as is_parked
+select event.*${react ? `, ${CORRELATION}` : ''}, ${waits('event.aggregate_id')} as is_parked
 from (${eventsOf('page')}${partitions === 1 ? ' and $1::integer is not null' : ''}) as event order by sequence`,
 
     handle: statement([
@@ -116,6 +118,10 @@ select (select count(*) from letter)::integer as taken, 0 as behind, (select mov
 select (select count(*) from taken)::integer as taken, 0 as behind, (select moves from moved) as moves`),
   };
 }
+
+/** By the primary key: an event has the time of its command. */
+const CORRELATION = `(select record.correlation_id from cqrs.command_log as record
+  where record.received_at = event.occurred_at and record.command_id = event.command_id) as correlation_id`;
 
 const statement = (parts: readonly string[]): string => `with ${parts.join(',\n')}`;
 

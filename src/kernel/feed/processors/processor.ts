@@ -369,6 +369,7 @@ class Processor {
       aggregateId: row.aggregate_id,
       aggregateVersion: row.aggregate_version,
       commandId: row.command_id,
+      correlationId: row.correlation_id ?? undefined,
       traceparent: row.traceparent,
       occurredAt: row.occurred_at,
     };

@@ -59,7 +59,7 @@ export async function startProcessors(options: ProcessorsOptions): Promise<Proce
 
   async function look(): Promise<void> {
     nextLook = LOOK;
-    const { rows } = await lookPool.query<LookRow>(LOOK_AT_ALL, [[...byName.keys()]]);
+    const { rows } = await lookPool.query<LookRow>(LOOK_AT_ALL, [[...byName.keys()].toSorted()]);
     const alive = rows[0]?.alive ?? [];
     const here = alive.includes(instance) ? alive : [...alive, instance];
     const shares = rows.map(shareOf);
@@ -195,10 +195,11 @@ const REGISTER = `insert into cqrs.processor (name, partition, partitions, kind,
 
 const REGISTERED = 'select partitions, definition from cqrs.processor where name = $1 order by partition limit 1';
 
+// Those that run another version of the service may not know a processor of this one: work is shared with those that run the same.
 const LOOK_AT_ALL = `select name, partition, partitions, moves, paused, owner,
     (extract(epoch from owning.seen_at - clock_timestamp()) * 1000)::integer + ${SILENCE} as silent_in,
     exists (select from cqrs.dead_letter where dead_letter.processor = name and dead_letter.partition = processor.partition and retry) as retries,
-    array(select id::text from cqrs.instance where ${isAlive('instance')}) as alive
+    array(select id::text from cqrs.instance where ${isAlive('instance')} and instance.processors = $1) as alive
   from cqrs.processor left join cqrs.instance as owning on owning.id = processor.owner
   where name = any($1) order by name, partition`;
 

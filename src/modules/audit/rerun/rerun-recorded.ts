@@ -70,12 +70,14 @@ function messageOf({ method }: Route, json: JsonObject): Message | undefined {
 }
 
 function toRerun({ command }: Recorded, route: Route, request: Message): CommandToRerun {
-  const { commandId, principal, roles, session, issuer, reason, aggregateId, dryRun, peer, userAgent } = command;
+  const { commandId, principal, roles, session, issuer, causationId, correlationId } = command;
+  const { reason, aggregateId, dryRun, peer, userAgent } = command;
   return {
     route,
     id: commandId,
     request,
     principal: { id: principal, roles, session, ...(issuer !== '' && { issuer }) },
+    ...(causationId !== '' && { cause: { eventId: causationId, correlationId } }),
     verdict: { reason, aggregateId },
     dryRun,
     peer,

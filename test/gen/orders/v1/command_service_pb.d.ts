@@ -40,6 +40,13 @@ export declare type PlaceOrderRequest = Message<"orders.v1.PlaceOrderRequest"> &
    * @generated from field: repeated orders.v1.NewLine lines = 1;
    */
   lines: NewLine[];
+
+  /**
+   * Whom the order is for. Empty: the caller.
+   *
+   * @generated from field: string customer = 2;
+   */
+  customer: string;
 };
 
 /**

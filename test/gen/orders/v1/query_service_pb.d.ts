@@ -51,6 +51,13 @@ export declare type ListOrdersRequest = Message<"orders.v1.ListOrdersRequest"> &
    * @generated from field: int32 page_size = 1;
    */
   pageSize: number;
+
+  /**
+   * Whose orders. Empty: those of the caller.
+   *
+   * @generated from field: string customer = 2;
+   */
+  customer: string;
 };
 
 /**
@@ -93,7 +100,7 @@ export declare const QueryService: GenService<{
     output: typeof GetOrderResponseSchema;
   },
   /**
-   * Returns the newest orders of the caller.
+   * Returns the newest orders of a customer.
    *
    * @generated from rpc orders.v1.QueryService.ListOrders
    */

@@ -81,7 +81,12 @@ export async function startFeedWork(tables = ''): Promise<FeedWork> {
       return number();
     },
     start: async (...handlers) => {
-      const instance = await startInstance({ pool: lookPool, version: 'test', logger });
+      const instance = await startInstance({
+        pool: lookPool,
+        version: 'test',
+        processors: handlers.map(({ name }) => name),
+        logger,
+      });
       const processors = await startProcessors({
         handlers,
         instance: instance.id,

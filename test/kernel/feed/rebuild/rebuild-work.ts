@@ -69,7 +69,7 @@ export async function startRebuilder(
   const { writer } = feed.database.connections;
   const pool = createPool(withSettings(writer, REBUILD_SESSION), { name: 'rebuilds', max: 2, readOnly: false, unlimited: true });
   const lookPool = createPool(writer, { name: 'sequencer', max: 1, readOnly: false });
-  const instance = await startInstance({ pool: lookPool, version: 'test', logger: feed.logger });
+  const instance = await startInstance({ pool: lookPool, version: 'test', processors: [], logger: feed.logger });
   const rebuilds = startRebuilds({
     projections: rebuildables(modules),
     instance: instance.id,

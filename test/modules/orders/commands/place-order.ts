@@ -17,7 +17,7 @@ export const placeOrder = command(
       if (taken.isErr()) return err(taken.error);
       lines.push({ id: newId(), ...taken.value });
     }
-    const order = Order.place({ id, customer: principal.id, lines });
+    const order = Order.place({ id, customer: request.customer || principal.id, lines });
     orders.add(order);
     return ok({ order: toOrder(order) });
   },
