@@ -40,7 +40,7 @@ export interface PoolSizes {
 }
 
 /**
- * Sizes for each of `workers` processes, so that up to nine of them stay below the 100 connections that PostgreSQL takes by default: commands,
+ * Sizes for each of `workers` processes, so that up to seven of them stay below the 100 connections that PostgreSQL takes by default: commands,
  * queries, look-ups, batches of processors, records, the sealer, the sequencer and a look at its health are 30 for one process and 128 for 16, and 2 more while a projection is rebuilt.
  */
 export function poolSizes(workers: number): PoolSizes {

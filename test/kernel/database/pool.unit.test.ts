@@ -17,8 +17,8 @@ describe('poolSizes', () => {
     }
   });
 
-  it('keeps nine workers below those that any PostgreSQL leaves by default', () => {
-    for (const workers of COUNTS.slice(0, 9)) expect(mostConnections(workers)).toBeLessThanOrEqual(97);
+  it('keeps seven workers below those that any PostgreSQL leaves by default', () => {
+    for (const workers of COUNTS.slice(0, 7)) expect(mostConnections(workers)).toBeLessThanOrEqual(97);
   });
 
   it('are as docs/configuration.md says', () => {
