@@ -102,7 +102,7 @@ async function loadAndWatch(
   { subject, client, rate }: { subject: Subject; client: pg.Client; rate: number | undefined },
 ): Promise<{ result: Awaited<ReturnType<Bench['load']>>; delays: Float64Array }> {
   const load: LoadOptions = await loadOfChangeName(bench, subject);
-  const options = rate === undefined ? load : { ...load, rate, processes: 1, streams: 100 };
+  const options = rate === undefined ? load : { ...load, rate, processes: 1, streams: 16 };
   const delays: number[] = [];
   let isOver = false;
   const watch = async (): Promise<void> => {
