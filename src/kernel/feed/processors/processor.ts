@@ -6,13 +6,12 @@ import { jsonOf, type ReadEvent, readStoredEvent } from '../../database/write/st
 import { type Failure, failureOf } from './failure.ts';
 import { EventRefused, type FeedEvent, type FeedHandler } from './feed-handler.ts';
 import {
-  BATCH,
+  batchSize,
   type EventRow,
   FAILED,
   type Handled,
   type ProcessorStatements,
   processorStatements,
-  READ_BATCH,
   SKIP,
   STATE,
   STILL_DEAD,
@@ -130,7 +129,7 @@ class Processor {
     this.#signal = signal;
     this.#statements = processorStatements(handler, partitions);
     this.#reads = handler.readsData || handler.react !== undefined;
-    this.#size = this.#reads ? READ_BATCH : BATCH;
+    this.#size = batchSize(handler);
   }
 
   /** How long it rests when nobody wakes it. */
