@@ -64,6 +64,8 @@ export interface RunningProcessor {
   readonly wake: () => void;
   /** Tells it how its row looked. */
   readonly learn: (row: ProcessorRow) => void;
+  /** Has it read its place anew: the database was away, and may be another one now, which is behind the one that was lost. */
+  readonly doubt: () => void;
   /** Resolves when nothing is under way any more. */
   readonly stop: (signal?: AbortSignal) => Promise<void>;
 }
@@ -88,6 +90,7 @@ export function startProcessor(options: ProcessorOptions): RunningProcessor {
     learn: (row) => {
       if (processor.learn(row)) working.wake();
     },
+    doubt: () => processor.doubt(),
     stop: async (signal) => {
       stopping.abort();
       await working.stop(signal);
@@ -146,6 +149,10 @@ class Processor {
     const isMoved = !this.#isBusy && this.#place !== undefined && this.#place.moves !== moves;
     if (isMoved) this.#place = undefined;
     return resumed || retries || isMoved;
+  }
+
+  doubt(): void {
+    this.#place = undefined;
   }
 
   /** Does all that there is to do. */
