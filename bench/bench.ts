@@ -12,6 +12,8 @@ export interface Bench {
   readonly start: (name: SubjectName, environment?: Readonly<Record<string, string>>) => Promise<Subject>;
   /** Loads a server, after the warm-up, for as long as the settings say, or for `seconds`. */
   readonly load: (load: LoadOptions) => Promise<LoadResult>;
+  /** Of the primary, as a role that may do everything a subject has to. */
+  readonly databaseUrl: string;
   /** `Bearer …` of an administrator. */
   readonly authorization: () => Promise<string>;
   /** Says what is being done. */

@@ -48,6 +48,7 @@ export async function createBench({ options, database, folder, nodeFlags, say }:
     settings,
     subjects: options.subjects,
     users: options.users,
+    databaseUrl: database.url,
     folder,
     say,
     windows,

@@ -41,7 +41,8 @@ export async function startDatabase({ dataDir, users, onProgress }: BenchDatabas
       // As docs/database.md asks of the role of DATABASE_URL.
       await client.query('grant bicameral_reader to bicameral_writer');
       if (await hasUsers(client, users)) return;
-      await client.query('truncate users."user", read.user_directory, read.ended_session, cqrs.event');
+      await client.query('truncate users."user", read.user_directory, read.ended_session, cqrs.event, cqrs.feed');
+      await client.query('update cqrs.sequencer set last_sequence = 0');
       await makeUsers(client, users, (made) => onProgress(`making users: ${made.toLocaleString('en')}`));
     });
   } finally {

@@ -25,6 +25,7 @@ import type { AggregateType } from './database/write/aggregate-type.ts';
 import type { PersonalData } from './database/write/personal-data.ts';
 import type { UnitOfWork } from './database/write/unit-of-work.ts';
 import type { DeclaredProjection } from './feed/declared-projections.ts';
+import type { FeedNews } from './feed/news.ts';
 import type { Projection } from './feed/projection.ts';
 import type { Reactor } from './feed/reactor.ts';
 import type { SettingsReader } from './settings.ts';
@@ -96,6 +97,8 @@ export interface ModuleHost {
   readonly projections: ReadonlyMap<string, DeclaredProjection>;
   /** The types of all events that modules store. */
   readonly eventTypes: Registry;
+  /** What this instance knows of the end of the feed, and when that grows. */
+  readonly news: FeedNews;
   readonly log: CommandLog;
   /**
    * A client of another module's queries, in this process: by its contract, without an import of the module. It asks as this service, with

@@ -142,6 +142,16 @@ async function assemble(
   const mark = watchMark({ pool: reads.watching, logger });
   stops.briefly('mark watch', mark.stop);
   const secrets = createSecretHasher({ processes: config.workers, watch: hashingSpan });
+  const feed = startFeed({
+    writer,
+    batches: poolSizes(config.workers).batches,
+    version: version(),
+    eventTypes: eventTypesOf(modules),
+    reads,
+    metrics,
+    logger,
+    stops,
+  });
   const { host, sweeps } = moduleHost({
     service: name,
     logger,
@@ -151,6 +161,7 @@ async function assemble(
     heldUpBy: mark.holder,
     writePool: writes.pool,
     eventTypes: eventTypesOf(modules),
+    news: feed.news,
     projections: declaredProjections(modules),
     bus: () => bus,
     roles,
@@ -165,16 +176,6 @@ async function assemble(
     now: Date.now,
   });
   const { recorder, refusals, sealerPool } = startCommandLog({ writes, writer, ring, ownerDigest, metrics, logger, stops });
-  const feed = startFeed({
-    writer,
-    batches: poolSizes(config.workers).batches,
-    version: version(),
-    eventTypes: eventTypesOf(modules),
-    reads,
-    metrics,
-    logger,
-    stops,
-  });
 
   const { limits } = config;
   const inFlight = {

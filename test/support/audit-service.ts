@@ -14,6 +14,7 @@ import { createReadSide } from '../../src/kernel/database/read/read-side.ts';
 import { createWriteSide } from '../../src/kernel/database/write/write-side.ts';
 import { createGrpcDoor } from '../../src/kernel/doors/grpc/door.ts';
 import { inProcessTransport } from '../../src/kernel/doors/in-process.ts';
+import { NO_NEWS } from '../../src/kernel/feed/news.ts';
 import { consistency } from '../../src/kernel/middleware/consistency.ts';
 import { deadline } from '../../src/kernel/middleware/deadline.ts';
 import { errors } from '../../src/kernel/middleware/errors.ts';
@@ -64,6 +65,7 @@ export async function startAuditService({ connections }: TestDatabase): Promise<
     heldUpBy: () => undefined,
     writePool: writes.pool,
     eventTypes: createRegistry(),
+    news: NO_NEWS,
     projections: new Map(),
     bus: () => bus,
     roles,

@@ -88,6 +88,77 @@ export declare type ListEventsResponse = Message<"events.v1.ListEventsResponse">
 export declare const ListEventsResponseSchema: GenMessage<ListEventsResponse>;
 
 /**
+ * @generated from message events.v1.SubscribeEventsRequest
+ */
+export declare type SubscribeEventsRequest = Message<"events.v1.SubscribeEventsRequest"> & {
+  /**
+   * Send the events behind this place. 0: from the beginning. Absent: only events from now on.
+   *
+   * @generated from field: optional int64 after_sequence = 1;
+   */
+  afterSequence?: bigint | undefined;
+
+  /**
+   * @generated from field: events.v1.EventFilter filter = 2;
+   */
+  filter?: EventFilter | undefined;
+
+  /**
+   * Also give each payload as `json`.
+   *
+   * @generated from field: bool include_json = 3;
+   */
+  includeJson: boolean;
+};
+
+/**
+ * Describes the message events.v1.SubscribeEventsRequest.
+ * Use `create(SubscribeEventsRequestSchema)` to create a new message.
+ */
+export declare const SubscribeEventsRequestSchema: GenMessage<SubscribeEventsRequest>;
+
+/**
+ * What there is behind `after_sequence`, up to `through_sequence`: `event`, and nothing else that the client wants.
+ *
+ * @generated from message events.v1.SubscribeEventsResponse
+ */
+export declare type SubscribeEventsResponse = Message<"events.v1.SubscribeEventsResponse"> & {
+  /**
+   * The `through_sequence` of the message before, or the place at which the stream begins.
+   *
+   * @generated from field: int64 after_sequence = 1;
+   */
+  afterSequence: bigint;
+
+  /**
+   * The place to go on behind after a break.
+   *
+   * @generated from field: int64 through_sequence = 2;
+   */
+  throughSequence: bigint;
+
+  /**
+   * Unset in a message that only tells how far the feed has been looked at, or is a sign of life.
+   *
+   * @generated from field: events.v1.Event event = 3;
+   */
+  event?: Event | undefined;
+
+  /**
+   * The feed has nothing behind `through_sequence` yet. Never set with an event. Comes once, and again when no event comes for a while.
+   *
+   * @generated from field: bool caught_up = 4;
+   */
+  caughtUp: boolean;
+};
+
+/**
+ * Describes the message events.v1.SubscribeEventsResponse.
+ * Use `create(SubscribeEventsResponseSchema)` to create a new message.
+ */
+export declare const SubscribeEventsResponseSchema: GenMessage<SubscribeEventsResponse>;
+
+/**
  * The feed: every event of the service in one order, each with a number, without gaps. No event ever comes to stand before one that was read.
  *
  * Besides the reasons listed at each rpc, every call can fail with MALFORMED_REQUEST and INVALID_REQUEST (INVALID_ARGUMENT),
@@ -108,6 +179,20 @@ export declare const QueryService: GenService<{
     methodKind: "unary";
     input: typeof ListEventsRequestSchema;
     output: typeof ListEventsResponseSchema;
+  },
+  /**
+   * Sends events in the order of the feed, from a place on, and then new events as they are stored. Each message says which part of the feed
+   * it is about, and these parts join without a gap: a client that has compared them knows that it has missed nothing, whatever its
+   * filter. After a break, go on behind the `through_sequence` of the last message. Personal data needs the permission `events.personal`
+   * besides.
+   * Reasons: EVENT_TYPE_UNKNOWN (INVALID_ARGUMENT).
+   *
+   * @generated from rpc events.v1.QueryService.SubscribeEvents
+   */
+  subscribeEvents: {
+    methodKind: "server_streaming";
+    input: typeof SubscribeEventsRequestSchema;
+    output: typeof SubscribeEventsResponseSchema;
   },
 }>;
 

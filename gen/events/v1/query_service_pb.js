@@ -11,7 +11,7 @@ import { file_events_v1_event } from "./event_pb.js";
  * Describes the file events/v1/query_service.proto.
  */
 export const file_events_v1_query_service = /*@__PURE__*/
-  fileDesc("Ch1ldmVudHMvdjEvcXVlcnlfc2VydmljZS5wcm90bxIJZXZlbnRzLnYxIqwBChFMaXN0RXZlbnRzUmVxdWVzdBIaCglwYWdlX3NpemUYASABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgCIAEoCUIIukgFcgMogBASHwoOYWZ0ZXJfc2VxdWVuY2UYAyABKANCB7pIBCICKAASJgoGZmlsdGVyGAQgASgLMhYuZXZlbnRzLnYxLkV2ZW50RmlsdGVyEhQKDGluY2x1ZGVfanNvbhgFIAEoCCJpChJMaXN0RXZlbnRzUmVzcG9uc2USIAoGZXZlbnRzGAEgAygLMhAuZXZlbnRzLnYxLkV2ZW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRIYChB0aHJvdWdoX3NlcXVlbmNlGAMgASgDMm8KDFF1ZXJ5U2VydmljZRJfCgpMaXN0RXZlbnRzEhwuZXZlbnRzLnYxLkxpc3RFdmVudHNSZXF1ZXN0Gh0uZXZlbnRzLnYxLkxpc3RFdmVudHNSZXNwb25zZSIUkAIBirUYDRILZXZlbnRzLnJlYWRiBnByb3RvMw", [file_buf_validate_validate, file_cqrs_v1_access, file_events_v1_event]);
+  fileDesc("Ch1ldmVudHMvdjEvcXVlcnlfc2VydmljZS5wcm90bxIJZXZlbnRzLnYxIqwBChFMaXN0RXZlbnRzUmVxdWVzdBIaCglwYWdlX3NpemUYASABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgCIAEoCUIIukgFcgMogBASHwoOYWZ0ZXJfc2VxdWVuY2UYAyABKANCB7pIBCICKAASJgoGZmlsdGVyGAQgASgLMhYuZXZlbnRzLnYxLkV2ZW50RmlsdGVyEhQKDGluY2x1ZGVfanNvbhgFIAEoCCJpChJMaXN0RXZlbnRzUmVzcG9uc2USIAoGZXZlbnRzGAEgAygLMhAuZXZlbnRzLnYxLkV2ZW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRIYChB0aHJvdWdoX3NlcXVlbmNlGAMgASgDIo8BChZTdWJzY3JpYmVFdmVudHNSZXF1ZXN0EiQKDmFmdGVyX3NlcXVlbmNlGAEgASgDQge6SAQiAigASACIAQESJgoGZmlsdGVyGAIgASgLMhYuZXZlbnRzLnYxLkV2ZW50RmlsdGVyEhQKDGluY2x1ZGVfanNvbhgDIAEoCEIRCg9fYWZ0ZXJfc2VxdWVuY2UifwoXU3Vic2NyaWJlRXZlbnRzUmVzcG9uc2USFgoOYWZ0ZXJfc2VxdWVuY2UYASABKAMSGAoQdGhyb3VnaF9zZXF1ZW5jZRgCIAEoAxIfCgVldmVudBgDIAEoCzIQLmV2ZW50cy52MS5FdmVudBIRCgljYXVnaHRfdXAYBCABKAgy4QEKDFF1ZXJ5U2VydmljZRJfCgpMaXN0RXZlbnRzEhwuZXZlbnRzLnYxLkxpc3RFdmVudHNSZXF1ZXN0Gh0uZXZlbnRzLnYxLkxpc3RFdmVudHNSZXNwb25zZSIUkAIBirUYDRILZXZlbnRzLnJlYWQScAoPU3Vic2NyaWJlRXZlbnRzEiEuZXZlbnRzLnYxLlN1YnNjcmliZUV2ZW50c1JlcXVlc3QaIi5ldmVudHMudjEuU3Vic2NyaWJlRXZlbnRzUmVzcG9uc2UiFJACAYq1GA0SC2V2ZW50cy5yZWFkMAFiBnByb3RvMw", [file_buf_validate_validate, file_cqrs_v1_access, file_events_v1_event]);
 
 /**
  * Describes the message events.v1.ListEventsRequest.
@@ -26,6 +26,20 @@ export const ListEventsRequestSchema = /*@__PURE__*/
  */
 export const ListEventsResponseSchema = /*@__PURE__*/
   messageDesc(file_events_v1_query_service, 1);
+
+/**
+ * Describes the message events.v1.SubscribeEventsRequest.
+ * Use `create(SubscribeEventsRequestSchema)` to create a new message.
+ */
+export const SubscribeEventsRequestSchema = /*@__PURE__*/
+  messageDesc(file_events_v1_query_service, 2);
+
+/**
+ * Describes the message events.v1.SubscribeEventsResponse.
+ * Use `create(SubscribeEventsResponseSchema)` to create a new message.
+ */
+export const SubscribeEventsResponseSchema = /*@__PURE__*/
+  messageDesc(file_events_v1_query_service, 3);
 
 /**
  * The feed: every event of the service in one order, each with a number, without gaps. No event ever comes to stand before one that was read.

@@ -15,6 +15,7 @@ import { createReadSide } from '../../kernel/database/read/read-side.ts';
 import type { AggregateType } from '../../kernel/database/write/aggregate-type.ts';
 import { createWriteSide } from '../../kernel/database/write/write-side.ts';
 import { declaredProjections } from '../../kernel/feed/declared-projections.ts';
+import { NO_NEWS } from '../../kernel/feed/news.ts';
 import { consistency } from '../../kernel/middleware/consistency.ts';
 import { rerunPipeline } from '../../kernel/middleware/pipeline.ts';
 import { validation } from '../../kernel/middleware/validation.ts';
@@ -101,6 +102,7 @@ async function openTarget(
     heldUpBy: () => undefined,
     writePool: writes.pool,
     eventTypes,
+    news: NO_NEWS,
     projections: declaredProjections(modules),
     bus: () => bus,
     roles,

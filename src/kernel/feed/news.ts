@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import type { Logger } from 'pino';
 import { type Loop, loop } from '../background/loop.ts';
@@ -18,6 +19,13 @@ export interface FeedNews {
   /** Resolves when there is an event behind `after`, at once if there is, when the time is over, or when the signal aborts. Never rejects. */
   readonly wait: (after: number, options: { readonly ms: number; readonly signal?: AbortSignal }) => Promise<void>;
 }
+
+/** Of a program that follows no feed. */
+export const NO_NEWS: FeedNews = {
+  lastSequence: 0,
+  onNews: () => () => {},
+  wait: (_, { ms, signal }) => sleep(ms, undefined, { signal, ref: false }).catch(() => {}),
+};
 
 export interface RunningNews extends FeedNews, Pick<Loop, 'stop'> {}
 
@@ -109,4 +117,7 @@ export function startNews({
   };
 }
 
-const LOOK = { text: 'select last_sequence as last from cqrs.sequencer', query_timeout: PATIENCE } as pg.QueryConfig;
+const LOOK = {
+  text: 'select last_sequence as last from cqrs.sequencer order by last_sequence desc limit 1',
+  query_timeout: PATIENCE,
+} as pg.QueryConfig;

@@ -19,7 +19,7 @@ const MOST = 100_000;
 const PATIENCE = 2_000;
 
 /** The same as `cqrs.number_events` looks for; in the order of the indexes, so that it is no scan of all events. */
-export const UNNUMBERED = `with sequencer as materialized (select last_position, seen from cqrs.sequencer),
+export const UNNUMBERED = `with sequencer as materialized (select last_position, seen from cqrs.sequencer order by last_sequence desc limit 1),
   late as (select position, occurred_at from cqrs.event where transaction_id >= (select pg_snapshot_xmax(seen) from sequencer)
       and transaction_id < pg_snapshot_xmax(pg_current_snapshot())
     union all

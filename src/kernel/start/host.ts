@@ -18,6 +18,7 @@ import type { MarkWatch } from '../database/mark-holder.ts';
 import type { ConnectionPool } from '../database/pool.ts';
 import type { ReadSide } from '../database/read/read-side.ts';
 import { inProcessTransport } from '../doors/in-process.ts';
+import type { FeedNews } from '../feed/news.ts';
 import type { ModuleHost } from '../module.ts';
 import type { Stops } from './stops.ts';
 
@@ -31,6 +32,7 @@ export function moduleHost(parts: {
   heldUpBy: MarkWatch['holder'];
   writePool: Pick<ConnectionPool, 'query'>;
   eventTypes: Registry;
+  news: FeedNews;
   projections: ModuleHost['projections'];
   /** Asked when it is called: the bus is made after its modules. */
   bus: () => Bus;
@@ -42,7 +44,8 @@ export function moduleHost(parts: {
 }): { readonly host: ModuleHost; readonly sweeps: Sweeps } {
   const { roles, permissions } = parts;
   const principal = { id: `service ${parts.service}`, roles: [], permissions: new Set(permissions), session: '' };
-  const { service, logger, keys, secrets, reads, heldUpBy, writePool, eventTypes, projections, bus, onDamage, stops } = parts;
+  const { service, logger, keys, secrets, reads, heldUpBy, writePool, eventTypes, projections, news, bus, onDamage, stops } =
+    parts;
   const { ring, digestKey } = keys;
   const sweeps: Record<string, () => Promise<unknown>> = {};
   const host: ModuleHost = {
@@ -56,6 +59,7 @@ export function moduleHost(parts: {
     databases: { primary: reads.primary, watching: reads.watching, states: reads.states },
     projections,
     eventTypes,
+    news,
     log: {
       verify: createVerifications({ primary: reads.primary.pool, keys: ring.all, onDamage }),
       prune: (query, range) => pruneLog(query, { ...range, key: ring.current }),

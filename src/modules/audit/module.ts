@@ -1,9 +1,10 @@
 import { create } from '@bufbuild/protobuf';
 import { CommandRecordSchema, RecordedEventSchema } from '#gen/audit/v1/command_record_pb.js';
 import { Reader } from '../../kernel/database/read/reader.ts';
+import { Tails } from '../../kernel/feed/tails.ts';
 import { defineModule } from '../../kernel/module.ts';
-import { LogFeeds } from './queries/log-feed.ts';
 import { recordedCommand } from './read-model/recorded-command.ts';
+import { sealedLog } from './read-model/sealed-log.ts';
 import { rerunRecorded } from './rerun/rerun-recorded.ts';
 import { services } from './services.ts';
 
@@ -29,7 +30,7 @@ export const audit = defineModule({
     eventTypes,
     pageTokens: keys.pageTokens,
     primary: databases.primary,
-    feeds: new LogFeeds({ pollMs: POLL }),
+    tails: new Tails(sealedLog, { pollMs: POLL }),
   }),
   commandContext: (base, { work, call, parts: { log, eventTypes, primary } }) => ({
     pruneLog: (before: Date) => log.prune((text, values) => work.query(text, values), { before, now: base.now }),
@@ -44,9 +45,9 @@ export const audit = defineModule({
     },
     rerun: (command) => rerunRecorded(command, { ...log, eventTypes }, call.signal),
   }),
-  queryContext: (_, { read, parts: { feeds, pageTokens, eventTypes, log } }) => ({
+  queryContext: (_, { read, parts: { tails, pageTokens, eventTypes, log } }) => ({
     read,
-    feeds,
+    tails,
     pageTokens,
     eventTypes,
     verify: log.verify,

@@ -1,5 +1,10 @@
+import { Tails } from '../../kernel/feed/tails.ts';
 import { defineModule } from '../../kernel/module.ts';
+import { feedList } from './read-model/feed-entry.ts';
 import { services } from './services.ts';
+
+/** How often the end of the feed is looked at while somebody follows it and nothing is told, in milliseconds. */
+const POLL = 250;
 
 /**
  * The feed of events, for other services: every event in one order, numbered without gaps.
@@ -15,6 +20,10 @@ export const events = defineModule({
     'events.read': 'Read the feed of events',
     'events.personal': 'See the personal data in events',
   },
-  start: ({ keys, eventTypes }) => ({ eventTypes, pageTokens: keys.pageTokens }),
-  queryContext: (_, { read, parts: { pageTokens, eventTypes } }) => ({ read, pageTokens, eventTypes }),
+  start: ({ keys, eventTypes, news }) => ({
+    eventTypes,
+    pageTokens: keys.pageTokens,
+    tails: new Tails(feedList(eventTypes), { pollMs: POLL, news }),
+  }),
+  queryContext: (_, { read, parts: { pageTokens, eventTypes, tails } }) => ({ read, pageTokens, eventTypes, tails }),
 });

@@ -2,9 +2,11 @@
 import { QueryService } from '#gen/events/v1/query_service_pb.js';
 import type { HandlersOf } from '../../kernel/bus/handler.ts';
 import { listEvents } from './queries/list-events.ts';
+import { subscribeEvents } from './queries/subscribe-events.ts';
 
 const queryService = {
   listEvents,
+  subscribeEvents,
 } satisfies HandlersOf<typeof QueryService>;
 
 export const services = [

@@ -11,6 +11,7 @@ import { createPageTokens } from '../../../src/kernel/bus/page-token.ts';
 import { createReadSide, type ReadSide } from '../../../src/kernel/database/read/read-side.ts';
 import { readerKey } from '../../../src/kernel/database/read/reader.ts';
 import { inProcessTransport } from '../../../src/kernel/doors/in-process.ts';
+import { Tails } from '../../../src/kernel/feed/tails.ts';
 import { authorization } from '../../../src/kernel/middleware/authorization.ts';
 import { consistency } from '../../../src/kernel/middleware/consistency.ts';
 import { deadline } from '../../../src/kernel/middleware/deadline.ts';
@@ -20,9 +21,9 @@ import type { AuditQueryContext } from '../../../src/modules/audit/queries/conte
 import { getCommand } from '../../../src/modules/audit/queries/get-command.ts';
 import { getHead } from '../../../src/modules/audit/queries/get-head.ts';
 import { listCommands } from '../../../src/modules/audit/queries/list-commands.ts';
-import { LogFeeds } from '../../../src/modules/audit/queries/log-feed.ts';
 import { verifyIntegrity } from '../../../src/modules/audit/queries/verify-integrity.ts';
 import { watchCommands } from '../../../src/modules/audit/queries/watch-commands.ts';
+import { sealedLog } from '../../../src/modules/audit/read-model/sealed-log.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
 import { permissionsOf } from '../../support/roles.ts';
 
@@ -50,7 +51,7 @@ export async function startAuditQueries(): Promise<AuditQueries> {
   const reads = await createReadSide({ primary: reader, replicas, sizes: { calls: 10, lookUps: 2 }, onChange: () => {} });
   const pageTokens = createPageTokens(randomBytes(32));
   const eventTypes = createRegistry(file_users_v1_events);
-  const feeds = new LogFeeds({ pollMs: 250 });
+  const tails = new Tails(sealedLog, { pollMs: 250 });
   const module = busModule<unknown, AuditQueryContext>({
     name: 'audit',
     services: [{ service: QueryService, handlers: { listCommands, getCommand, watchCommands, verifyIntegrity, getHead } }],
@@ -58,7 +59,7 @@ export async function startAuditQueries(): Promise<AuditQueries> {
     queryContext: (call) => {
       const read = call.contextValues.get(readerKey);
       if (!read) throw new Error('no database was chosen');
-      return { principal: principalOf(call), signal: call.signal, read, feeds, pageTokens, eventTypes, verify: () => nothing() };
+      return { principal: principalOf(call), signal: call.signal, read, tails, pageTokens, eventTypes, verify: () => nothing() };
     },
   });
   const unexpected = { newId: () => 'unexpected', report: ({ error }: { error: unknown }) => console.error(error) };

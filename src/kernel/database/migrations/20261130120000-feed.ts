@@ -7,10 +7,10 @@ export class Migration20261130120000Feed extends Migration {
     this.addSql('create table cqrs.feed (sequence bigint primary key, position bigint not null unique)');
     this.addSql('create index event_transaction on cqrs.event (transaction_id)');
     // One row. `seen` is what the last round saw: what is visible now and was not then has no number yet. It says so by the ids of transactions,
-    // which hold on the server that gave them only.
+    // which hold on the server that gave them only. Each round writes the row anew; while a transaction somewhere stays open, its
+    // old versions stay. The newest one is found at the end of the key, at once, however many there are: order by last_sequence desc limit 1.
     this.addSql(`create table cqrs.sequencer (
-      is_only boolean primary key default true check (is_only),
-      last_sequence bigint not null default 0,
+      last_sequence bigint primary key default 0,
       last_position bigint not null default 0,
       seen pg_snapshot not null,
       numbered_at timestamptz(3) not null default now(),
@@ -44,7 +44,7 @@ export class Migration20261130120000Feed extends Migration {
           return null;
         end if;
         -- A statement of its own, which sees what the one before did who had the lock.
-        select * into strict state from cqrs.sequencer;
+        select * into strict state from cqrs.sequencer order by last_sequence desc limit 1;
 
         if state.system_identifier = here then
           with fresh as (
@@ -79,7 +79,8 @@ export class Migration20261130120000Feed extends Migration {
 
         if given > 0 or state.system_identifier <> here then
           update cqrs.sequencer set last_sequence = state.last_sequence + given, last_position = last, seen = sees,
-            numbered_at = clock_timestamp(), system_identifier = here;
+            numbered_at = clock_timestamp(), system_identifier = here
+            where last_sequence = state.last_sequence;
           perform pg_notify('cqrs_feed', (state.last_sequence + given)::text);
         end if;
         return given;

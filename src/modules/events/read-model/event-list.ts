@@ -4,10 +4,14 @@ import { EventTypeUnknown } from '../event-type-unknown.ts';
 
 /** Which events a caller wants: those to which everything that is defined applies. */
 export interface EventList {
-  readonly types: readonly string[] | undefined;
-  readonly aggregateType: string | undefined;
-  readonly aggregateId: string | undefined;
+  readonly types?: readonly string[] | undefined;
+  readonly aggregateType?: string | undefined;
+  readonly aggregateId?: string | undefined;
 }
+
+/** Whether it is the whole feed. */
+export const isWhole = ({ types, aggregateType, aggregateId }: EventList): boolean =>
+  types === undefined && aggregateType === undefined && aggregateId === undefined;
 
 /** Throws EventTypeUnknown: a type that is misspelled would give nothing, for ever. */
 export function eventList(filter: EventFilter | undefined, eventTypes: Registry): EventList {

@@ -1,7 +1,7 @@
 import { type CompiledQuery, sql } from 'kysely';
 import { readStatements } from '../../../kernel/database/read/read-statements.ts';
 import type { Reader } from '../../../kernel/database/read/reader.ts';
-import type { EventList } from './event-list.ts';
+import { type EventList, isWhole } from './event-list.ts';
 import { type EventTable, FEED_COLUMNS, type FeedRow, type FeedTable } from './feed-event.ts';
 
 const statements = readStatements<{
@@ -31,26 +31,36 @@ export interface FeedPage {
   readonly hasMore: boolean;
 }
 
-/** So many events of a list behind a place, at most. One that has no number yet is not there yet. */
+/**
+ * So many events of a list behind a place, at most, and none behind `end`: without one, up to the last that has a number. One row more than
+ * the page tells whether there is another page.
+ */
 export async function feedPage(
   read: Pick<Reader, 'rows'>,
   list: EventList,
-  { after, limit }: { after: bigint; limit: number },
+  { after, limit, end }: { after: bigint; limit: number; end?: bigint },
 ): Promise<FeedPage> {
-  const isWhole = list.types === undefined && list.aggregateType === undefined && list.aggregateId === undefined;
-  if (isWhole) {
+  if (isWhole(list)) {
     const rows = await read.rows(pageStatement(list, { after, limit: limit + 1 }));
-    const page = rows.slice(0, limit);
-    return { rows: page, through: BigInt(page.at(-1)?.sequence ?? after), hasMore: rows.length > limit };
+    return firstOf(rows, { limit, end: BigInt(rows.at(-1)?.sequence ?? after) });
   }
-  const [state] = await read.rows(lastSequence);
-  const end = BigInt(state?.last_sequence ?? 0);
-  const until = list.aggregateId === undefined && after + WINDOW < end ? after + WINDOW : end;
+  const last = end ?? (await lastOf(read));
+  const until = list.aggregateId === undefined && after + WINDOW < last ? after + WINDOW : last;
   if (until <= after) return { rows: [], through: after, hasMore: false };
   const rows = await read.rows(pageStatement(list, { after, until, limit: limit + 1 }));
-  if (rows.length <= limit) return { rows, through: until, hasMore: until < end };
+  const page = firstOf(rows, { limit, end: until });
+  return { ...page, hasMore: page.hasMore || until < last };
+}
+
+async function lastOf(read: Pick<Reader, 'rows'>): Promise<bigint> {
+  const [state] = await read.rows(lastSequence);
+  return BigInt(state?.last_sequence ?? 0);
+}
+
+function firstOf(rows: readonly FeedRow[], { limit, end }: { limit: number; end: bigint }): FeedPage {
+  if (rows.length <= limit) return { rows, through: end, hasMore: false };
   const page = rows.slice(0, limit);
-  return { rows: page, through: BigInt(page.at(-1)?.sequence ?? after), hasMore: true };
+  return { rows: page, through: BigInt(page.at(-1)?.sequence ?? end), hasMore: true };
 }
 
 /** The text depends on which filters there are and not on what they say. */

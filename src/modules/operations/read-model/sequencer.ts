@@ -17,7 +17,7 @@ export const theSequencer = statement<SequencerRow>(`select clock_timestamp() as
     count(waiting.occurred_at) as waiting_events,
     coalesce(extract(epoch from clock_timestamp() - min(waiting.occurred_at)), 0)::float8 as waiting_seconds
   from cqrs.sequencer left join lateral (
-    (select occurred_at from cqrs.event where position > last_position limit 100000)
+    (select occurred_at from cqrs.event where position > last_position order by position limit 100000)
     union all
     (select occurred_at from cqrs.event
       where transaction_id >= pg_snapshot_xmax(seen) and position + 0 < last_position

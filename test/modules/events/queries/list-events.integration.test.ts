@@ -94,7 +94,7 @@ describe('listEvents', () => {
       [ada.id],
     );
     try {
-      await app.database.query('select cqrs.number_events(1000000)');
+      await numbered(app);
       const end = BigInt(6 + more);
       const filter = { types: ['users.v1.UserSuspended'] };
       const pages = [];
