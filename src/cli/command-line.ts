@@ -7,12 +7,13 @@ import { addSealCommands } from './audit/seal-commands.ts';
 import { explain } from './explain.ts';
 import { addKeyCommands } from './keys/key-commands.ts';
 import { addNewCommands } from './new/new-commands.ts';
+import { addOperationCommands } from './operations/operation-commands.ts';
 import type { ServiceProgram } from './program.ts';
 import type { ReplayOptions } from './replay/replay.ts';
 import { withTrustOptions } from './service-options.ts';
+import type { StatusOptions } from './status/status.ts';
 import type { TopOptions } from './top/top.ts';
 import { endTraced, traceCallsOf } from './traced-calls.ts';
-import type { TrustFiles } from './trust.ts';
 
 /**
  * The command line of a service, under its own name: `serve`, `dev`, `migrate`, `token`, `status` and the others. Parses the arguments and runs
@@ -93,11 +94,13 @@ export async function runCommandLine(
   withTrustOptions(
     program
       .command('status')
-      .description('Show the health of a running service. Exits with 1 unless every service serves.')
+      .description('Show how a running service does, what is wrong first. Exits with 1 when something is wrong.')
+      .option('--watch', 'show it again and again, until q or Ctrl-C; without a terminal, print a line each time')
+      .option('--interval <time>', 'how often with --watch: 1s, 10s, at most 1h', '2s')
       .option('--json', 'print JSON'),
   )
-    .addHelpText('after', '\nAsks at GRPC_ADDRESS and HTTP_ADDRESS.')
-    .action(async (options: TrustFiles & { json?: true }) => (await import('./status.ts')).printStatus(environment, options));
+    .addHelpText('after', '\nAsks at GRPC_ADDRESS and HTTP_ADDRESS. Without the key of the service it shows the health alone.')
+    .action(async (options: StatusOptions) => (await import('./status/status.ts')).printStatus(environment, options));
 
   program
     .command('top')
@@ -116,6 +119,7 @@ export async function runCommandLine(
     .addHelpText('after', '\nCalls a running service at GRPC_ADDRESS.');
   addLogCommands(audit, environment);
   addSealCommands(audit, environment);
+  addOperationCommands(program, environment);
 
   withTrustOptions(
     program

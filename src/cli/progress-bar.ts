@@ -2,7 +2,8 @@
 export type ProgressStream = Pick<NodeJS.WriteStream, 'write'> & { readonly isTTY?: boolean };
 
 export interface ProgressBar {
-  readonly update: (done: number, total: number) => void;
+  /** `detail` is told behind it, e.g. how long it will take. */
+  readonly update: (done: number, total: number, detail?: string) => void;
   /** Takes the bar from the terminal. */
   readonly clear: () => void;
 }
@@ -23,11 +24,11 @@ export function createProgressBar(
 function bar(what: string, stream: ProgressStream, now: () => number): ProgressBar {
   let drawnAt = Number.NEGATIVE_INFINITY;
   return {
-    update(done, total) {
+    update(done, total, detail = '') {
       if (now() - drawnAt < REDRAW && done < total) return;
       drawnAt = now();
       const filled = Math.round(WIDTH * part(done, total));
-      stream.write(`${CLEAR_LINE}${'█'.repeat(filled)}${'░'.repeat(WIDTH - filled)} ${howFar(done, total, what)}`);
+      stream.write(`${CLEAR_LINE}${'█'.repeat(filled)}${'░'.repeat(WIDTH - filled)} ${howFar(done, total, what)}${detail}`);
     },
     clear() {
       if (drawnAt !== Number.NEGATIVE_INFINITY) stream.write(CLEAR_LINE);
@@ -38,11 +39,11 @@ function bar(what: string, stream: ProgressStream, now: () => number): ProgressB
 function lines(what: string, stream: ProgressStream): ProgressBar {
   let told = -1;
   return {
-    update(done, total) {
+    update(done, total, detail = '') {
       const tenth = Math.floor(10 * part(done, total));
       if (tenth <= told) return;
       told = tenth;
-      stream.write(`… ${howFar(done, total, what)}\n`);
+      stream.write(`… ${howFar(done, total, what)}${detail}\n`);
     },
     clear() {},
   };

@@ -1,12 +1,19 @@
 import { globSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 
-const COMMAND = /npx bicameral ([a-z]+)(?: ([a-z]+))?/g;
-const GROUPS = ['audit', 'keys'];
+const COMMAND = /npx bicameral ([a-z-]+)(?: ([a-z-]+))?/g;
+/** The folder of each group of subcommands. */
+const GROUPS: Readonly<Record<string, string>> = {
+  audit: 'audit/',
+  keys: 'keys/',
+  projection: 'operations/',
+  reactor: 'operations/',
+  'dead-letters': 'operations/',
+};
 /** The subcommands, as the sources of a folder of the command line name them. */
 const namedIn = (folder: string): string[] =>
   globSync(`src/cli/${folder}*.ts`).flatMap((path) =>
-    [...readFileSync(path, 'utf8').matchAll(/\.command\('([a-z]+)/g)].map(([, name = '']) => name),
+    [...readFileSync(path, 'utf8').matchAll(/\.command\('([a-z-]+)/g)].map(([, name = '']) => name),
   );
 const known = [...new Set(['', '*/'].flatMap(namedIn))];
 
@@ -16,7 +23,8 @@ describe('the command line', () => {
     (page) => {
       for (const [, command = '', second] of readFileSync(page, 'utf8').matchAll(COMMAND)) {
         expect(known).toContain(command);
-        if (GROUPS.includes(command) && second !== undefined) expect(namedIn(`${command}/`)).toContain(second);
+        const folder = GROUPS[command];
+        if (folder !== undefined && second !== undefined) expect(namedIn(folder)).toContain(second);
       }
     },
   );

@@ -109,6 +109,20 @@ export declare type SubscribeEventsRequest = Message<"events.v1.SubscribeEventsR
    * @generated from field: bool include_json = 3;
    */
   includeJson: boolean;
+
+  /**
+   * Begin behind the acknowledged place of this subscription.
+   *
+   * @generated from field: string subscription = 4;
+   */
+  subscription: string;
+
+  /**
+   * The `consumer` that OpenSubscription returned.
+   *
+   * @generated from field: string consumer = 5;
+   */
+  consumer: string;
 };
 
 /**
@@ -185,7 +199,8 @@ export declare const QueryService: GenService<{
    * it is about, and these parts join without a gap: a client that has compared them knows that it has missed nothing, whatever its
    * filter. After a break, go on behind the `through_sequence` of the last message. Personal data needs the permission `events.personal`
    * besides.
-   * Reasons: EVENT_TYPE_UNKNOWN (INVALID_ARGUMENT).
+   * Reasons: EVENT_TYPE_UNKNOWN (INVALID_ARGUMENT); with a subscription also SUBSCRIPTION_NOT_FOUND (NOT_FOUND) and SUBSCRIPTION_TAKEN_OVER
+   * (FAILED_PRECONDITION).
    *
    * @generated from rpc events.v1.QueryService.SubscribeEvents
    */

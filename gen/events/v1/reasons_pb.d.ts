@@ -28,6 +28,35 @@ export enum Reason {
    * @generated from enum value: REASON_EVENT_TYPE_UNKNOWN = 1;
    */
   EVENT_TYPE_UNKNOWN = 1,
+
+  /**
+   * The place is behind the end of the feed, which is at `last_sequence`: acknowledge a `through_sequence` that the stream has sent.
+   *
+   * @generated from enum value: REASON_SEQUENCE_NOT_REACHED = 2;
+   */
+  SEQUENCE_NOT_REACHED = 2,
+
+  /**
+   * Another principal has a subscription of this name: choose another name.
+   *
+   * @generated from enum value: REASON_SUBSCRIPTION_NAME_TAKEN = 3;
+   */
+  SUBSCRIPTION_NAME_TAKEN = 3,
+
+  /**
+   * No subscription has this name, or it was deleted: open it.
+   *
+   * @generated from enum value: REASON_SUBSCRIPTION_NOT_FOUND = 4;
+   */
+  SUBSCRIPTION_NOT_FOUND = 4,
+
+  /**
+   * Somebody has opened the subscription since, and is its consumer now. Open it again only to take it over: two clients that both do so by
+   * themselves take it from each other for ever.
+   *
+   * @generated from enum value: REASON_SUBSCRIPTION_TAKEN_OVER = 5;
+   */
+  SUBSCRIPTION_TAKEN_OVER = 5,
 }
 
 /**

@@ -9,7 +9,7 @@ import { file_cqrs_v1_errors } from "../../cqrs/v1/errors_pb.js";
  * Describes the file events/v1/reasons.proto.
  */
 export const file_events_v1_reasons = /*@__PURE__*/
-  fileDesc("ChdldmVudHMvdjEvcmVhc29ucy5wcm90bxIJZXZlbnRzLnYxKkoKBlJlYXNvbhIWChJSRUFTT05fVU5TUEVDSUZJRUQQABIoChlSRUFTT05fRVZFTlRfVFlQRV9VTktOT1dOEAEaCbq1GAUIAxoBAWIGcHJvdG8z", [file_cqrs_v1_errors]);
+  fileDesc("ChdldmVudHMvdjEvcmVhc29ucy5wcm90bxIJZXZlbnRzLnYxKosCCgZSZWFzb24SFgoSUkVBU09OX1VOU1BFQ0lGSUVEEAASKAoZUkVBU09OX0VWRU5UX1RZUEVfVU5LTk9XThABGgm6tRgFCAMaAQESNgobUkVBU09OX1NFUVVFTkNFX05PVF9SRUFDSEVEEAIaFbq1GBEICRINbGFzdF9zZXF1ZW5jZRItCh5SRUFTT05fU1VCU0NSSVBUSU9OX05BTUVfVEFLRU4QAxoJurUYBQgGGgECEiwKHVJFQVNPTl9TVUJTQ1JJUFRJT05fTk9UX0ZPVU5EEAQaCbq1GAUIBRoBAhIqCh5SRUFTT05fU1VCU0NSSVBUSU9OX1RBS0VOX09WRVIQBRoGurUYAggJYgZwcm90bzM", [file_cqrs_v1_errors]);
 
 /**
  * Describes the enum events.v1.Reason.

@@ -1,5 +1,6 @@
 import { styleText } from 'node:util';
 import { escapedLine } from '../../kernel/telemetry/escaped-text.ts';
+import { bytes, seconds } from '../units.ts';
 import type { TopView } from './view.ts';
 
 export interface ScreenOptions {
@@ -84,20 +85,6 @@ const perSecond = (rate: number, unit = '/s'): string =>
   `${rate >= 100 || rate === 0 ? Math.round(rate) : rate.toFixed(1)}${unit}`;
 
 const count = (number: number): string => (number >= 100_000 ? '100,000 or more' : String(number));
-
-/** Three digits, with a unit. */
-function seconds(value: number): string {
-  if (value === 0) return '0 s';
-  if (value < 1) return `${Number((value * 1000).toPrecision(3))} ms`;
-  return value < 600 ? `${Number(value.toPrecision(3))} s` : `${Math.round(value / 60)} min`;
-}
-
-const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
-
-function bytes(value: number): string {
-  const power = Math.min(UNITS.length - 1, Math.max(0, Math.floor(Math.log2(Math.max(1, value)) / 10)));
-  return `${Number((value / 2 ** (10 * power)).toPrecision(3))} ${UNITS[power]}`;
-}
 
 /** At most so many characters of text; what colors it is not counted. */
 function cut(text: string, columns: number): string {

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Config, readConfig } from '../../kernel/config.ts';
 import type { Environment } from '../../kernel/settings.ts';
 import type { Snapshot } from '../../kernel/telemetry/metrics/snapshot.ts';
+import { showAgainAndAgain } from '../full-screen.ts';
 import { duration } from '../option-values.ts';
 import { print } from '../print.ts';
 import { Sample } from './sample.ts';
@@ -30,13 +31,6 @@ const PATIENCE_MS = 5_000;
 const MOST_HOURS = 1;
 /** How many intervals the numbers on a terminal are of. */
 const INTERVALS = 5;
-/** Of a terminal (ECMA-48): another screen, home, to the end of the line and of the screen, and the cursor. */
-const ENTER = '\x1b[?1049h\x1b[?25l';
-const LEAVE = '\x1b[?25h\x1b[?1049l';
-const HOME = '\x1b[H';
-const END_OF_LINE = '\x1b[K';
-const END_OF_SCREEN = '\x1b[J';
-
 /**
  * `bicameral top`: what a running service does now, on a terminal until Ctrl-C or `q`; elsewhere once, as lines or as JSON.
  */
@@ -52,72 +46,18 @@ export async function top(environment: Environment, options: TopOptions): Promis
     await print(options.json ? `${JSON.stringify(view)}\n` : `${screenOf(view, { address, now: new Date(), ...size })}\n`);
     return;
   }
-  await untilLeft((signal) => show({ address, first, intervalMs, signal }));
-}
-
-async function show({
-  address,
-  first,
-  intervalMs,
-  signal,
-}: {
-  address: string;
-  first: Sample;
-  intervalMs: number;
-  signal: AbortSignal;
-}): Promise<void> {
-  const { stdout } = process;
   // Several intervals, so that numbers are steady enough to be read.
   const samples = [first];
-  let screen = '';
-  const draw = (): void => {
-    const lines = screen.split('\n').slice(0, stdout.rows);
-    stdout.write(`${HOME}${lines.join(`${END_OF_LINE}\n`)}${END_OF_LINE}${END_OF_SCREEN}`);
+  const screen = async (): Promise<string> => {
+    const now = await sampleAt(address);
+    const { stdout } = process;
+    const { columns, rows } = stdout;
+    samples.push(now);
+    if (samples.length > INTERVALS + 1) samples.shift();
+    const view = viewOf(samples[0] ?? first, now);
+    return screenOf(view, { address, now: new Date(), columns, rows, colors: stdout.hasColors() });
   };
-  stdout.on('resize', draw);
-  screen = 'asking …';
-  draw();
-  while (!signal.aborted) {
-    await sleep(intervalMs, undefined, { signal }).catch(() => {});
-    if (signal.aborted) break;
-    try {
-      const now = await sampleAt(address);
-      const { columns, rows } = stdout;
-      samples.push(now);
-      if (samples.length > INTERVALS + 1) samples.shift();
-      screen = screenOf(viewOf(samples[0] ?? first, now), {
-        address,
-        now: new Date(),
-        columns,
-        rows,
-        colors: stdout.hasColors(),
-      });
-    } catch (error) {
-      screen = `${error instanceof Error ? error.message : error}\n\ntrying again …`;
-    }
-    draw();
-  }
-}
-
-/** Runs on another screen of the terminal until a signal or the key `q`, and leaves the terminal as it was. */
-async function untilLeft(run: (signal: AbortSignal) => Promise<void>): Promise<void> {
-  const { stdin, stdout } = process;
-  const left = new AbortController();
-  const leave = (): void => left.abort();
-  const pressed = (key: Buffer): void => {
-    // Ctrl-C is a key here.
-    if (['q', 'Q', '\u0003'].includes(key.toString())) leave();
-  };
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, leave);
-  stdout.on('error', leave);
-  if (stdin.isTTY) stdin.setRawMode(true).resume().on('data', pressed);
-  stdout.write(ENTER);
-  try {
-    await run(left.signal);
-  } finally {
-    stdout.write(LEAVE);
-    if (stdin.isTTY) stdin.setRawMode(false).pause().off('data', pressed);
-  }
+  await showAgainAndAgain(screen, { intervalMs, restsFirst: true });
 }
 
 function addressOf({ metricsAddress }: Config): string {

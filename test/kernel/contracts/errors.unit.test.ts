@@ -22,6 +22,7 @@ import { CommandNotFound } from '../../../src/modules/audit/command-not-found.ts
 import { CommandNotReplayable } from '../../../src/modules/audit/commands/command-not-replayable.ts';
 import { RangeNotSealed } from '../../../src/modules/audit/commands/range-not-sealed.ts';
 import { EventTypeUnknown } from '../../../src/modules/events/event-type-unknown.ts';
+import * as subscriptions from '../../../src/modules/events/subscription-errors.ts';
 import * as operations from '../../../src/modules/operations/commands/refusals.ts';
 import * as missing from '../../../src/modules/operations/not-found.ts';
 import * as passwords from '../../../src/modules/users/domain/password-policy.ts';
@@ -74,6 +75,10 @@ const ERRORS: readonly unknown[] = [
   new CommandNotReplayable('OUTCOME'),
   new RangeNotSealed('2026-11'),
   new EventTypeUnknown(['users.v1.UserMade']),
+  new subscriptions.SequenceNotReached(7n),
+  new subscriptions.SubscriptionNameTaken('billing'),
+  new subscriptions.SubscriptionNotFound('billing'),
+  new subscriptions.SubscriptionTakenOver(),
   new missing.ProjectionNotFound('orders'),
   new missing.ReactorNotFound('orders'),
   new missing.ProcessorNotFound('orders'),

@@ -32,7 +32,10 @@ const [OLDEST, NEWEST] = ['20261124000000-command-log', '20261125140000-compared
 })) as [Filled & { behind: string }, Filled & { behind: string }];
 
 /** Empty in a database of then: the service fills them as it runs. */
-const OF_THE_FEED = ['dead_letter', 'feed', 'instance', 'processor', 'rebuild', 'subscription'].map((name) => `cqrs.${name}`);
+const OF_THE_FEED = [
+  ...['dead_letter', 'feed', 'instance', 'processor', 'rebuild', 'subscription'].map((name) => `cqrs.${name}`),
+  ...['user_count', 'user_day', 'user_status'].map((name) => `read.${name}`),
+];
 
 const { migrations } = schemaOf(application.modules);
 /** What the databases that there are have run before: version 0.1 made the events together with the users. */

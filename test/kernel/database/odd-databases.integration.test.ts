@@ -129,7 +129,7 @@ describe('a database', () => {
     const { database: name } = database.connections.writer;
     await database.query(`alter database ${name} connection limit 25`);
     const app = await startTestApp({ on: database });
-    expect(app.log()).toContain('the connection limit of the database is 25, and this program opens up to 27');
+    expect(app.log()).toContain('the connection limit of the database is 25, and this program opens up to 30');
     await app.app.stop();
   });
 

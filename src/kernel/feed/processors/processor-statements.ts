@@ -1,9 +1,16 @@
 import type { FeedHandler } from './feed-handler.ts';
 
 /** Events that one statement handles. */
-export const BATCH = 5_000;
+const BATCH = 5_000;
 /** The same where events come to this process: what waits in its memory is bounded by it. */
-export const READ_BATCH = 500;
+const READ_BATCH = 2_000;
+/** Events to which a reactor reacts until its checkpoint moves: so many come again after a crash. */
+const REACT_BATCH = 50;
+
+export function batchSize({ react, readsData }: Pick<FeedHandler, 'react' | 'readsData'>): number {
+  if (react) return REACT_BATCH;
+  return readsData ? READ_BATCH : BATCH;
+}
 
 /** A row of `ProcessorStatements.read`. */
 export interface EventRow {
@@ -55,7 +62,7 @@ export interface ProcessorStatements {
 
 export function processorStatements(handler: FeedHandler, partitions: number): ProcessorStatements {
   const { name, types, parts, readsData, react } = handler;
-  const size = readsData || react ? READ_BATCH : BATCH;
+  const size = batchSize(handler);
   const isOwn = partitions === 1 ? '' : ` and ${partitionOf('event.aggregate_id')} % ${partitions} = $1::integer`;
   // With its literal number of rows, whatever the statistics say, each event is found by its position.
   const eventsOf = (page: string): string => `select page.sequence, event.* from ${page} as page, lateral (

@@ -6,13 +6,12 @@ import { jsonOf, type ReadEvent, readStoredEvent } from '../../database/write/st
 import { type Failure, failureOf } from './failure.ts';
 import { EventRefused, type FeedEvent, type FeedHandler } from './feed-handler.ts';
 import {
-  BATCH,
+  batchSize,
   type EventRow,
   FAILED,
   type Handled,
   type ProcessorStatements,
   processorStatements,
-  READ_BATCH,
   SKIP,
   STATE,
   STILL_DEAD,
@@ -68,6 +67,8 @@ export interface RunningProcessor {
   readonly wake: () => void;
   /** Tells it how its row looked. */
   readonly learn: (row: ProcessorRow) => void;
+  /** Has it read its place anew: the database was away, and may be another one now, which is behind the one that was lost. */
+  readonly doubt: () => void;
   /** Resolves when nothing is under way any more. */
   readonly stop: (signal?: AbortSignal) => Promise<void>;
 }
@@ -92,6 +93,7 @@ export function startProcessor(options: ProcessorOptions): RunningProcessor {
     learn: (row) => {
       if (processor.learn(row)) working.wake();
     },
+    doubt: () => processor.doubt(),
     stop: async (signal) => {
       stopping.abort();
       await working.stop(signal);
@@ -133,7 +135,7 @@ class Processor {
     this.#signal = signal;
     this.#statements = processorStatements(handler, partitions);
     this.#reads = handler.readsData || handler.react !== undefined;
-    this.#size = this.#reads ? READ_BATCH : BATCH;
+    this.#size = batchSize(handler);
   }
 
   /** How long it rests when nobody wakes it. */
@@ -150,6 +152,10 @@ class Processor {
     const isMoved = !this.#isBusy && this.#place !== undefined && this.#place.moves !== moves;
     if (isMoved) this.#place = undefined;
     return resumed || retries || isMoved;
+  }
+
+  doubt(): void {
+    this.#place = undefined;
   }
 
   /** Does all that there is to do. */

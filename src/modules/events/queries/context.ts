@@ -13,4 +13,15 @@ export interface EventsQueryContext extends QueryContext {
   readonly eventTypes: Registry;
   /** What streams follow the feed by. */
   readonly tails: Tails<FeedEntry>;
+  /**
+   * Has the stream be a consumer of a subscription until it leaves; the call ends when another one takes over. Throws SubscriptionNotFound and
+   * SubscriptionTakenOver.
+   */
+  readonly consume: (subscription: string, consumer: string) => Promise<Consuming>;
+}
+
+export interface Consuming {
+  /** Where the subscription is. */
+  readonly place: bigint;
+  readonly leave: () => void;
 }

@@ -12,18 +12,20 @@ const HEARTBEAT = 10_000;
 /** Sends events in the order of the feed, and goes on with new ones as they get their numbers. */
 export const subscribeEvents = streamQuery(
   QueryService.method.subscribeEvents,
-  async function* (request, { read, tails, principal, eventTypes, signal }: EventsQueryContext) {
+  async function* (request, { read, tails, consume, principal, eventTypes, signal }: EventsQueryContext) {
     const part = feedPart(eventList(request.filter, eventTypes), eventTypes);
     const shown = shownTo(principal, request);
+    const consuming = request.subscription === '' ? undefined : await consume(request.subscription, request.consumer);
     const { tail, leave } = tails.join(read);
     try {
-      const following = { after: request.afterSequence, part, signal, heartbeatMs: HEARTBEAT };
-      for await (const { after, through, entry, caughtUp = false } of follow(tail, following)) {
-        if (entry) yield entry.message(after, shown);
-        else yield { afterSequence: after, throughSequence: through, caughtUp };
+      const after = consuming?.place ?? request.afterSequence;
+      for await (const span of follow(tail, { after, part, signal, heartbeatMs: HEARTBEAT })) {
+        if (span.entry) yield span.entry.message(span.after, shown);
+        else yield { afterSequence: span.after, throughSequence: span.through, caughtUp: span.caughtUp ?? false };
       }
     } finally {
       leave();
+      consuming?.leave();
     }
   },
 );
