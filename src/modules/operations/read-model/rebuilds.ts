@@ -42,7 +42,7 @@ const KINDS = {
 } as const;
 
 const COLUMNS = `id, projection, verify, state, step, done, total, owner, started_at, updated_at, finished_at, error,
-    coalesce(jsonb_array_length(differences), 0) as difference_count`;
+    coalesce(difference_count, jsonb_array_length(differences), 0)::integer as difference_count`;
 
 /** Of each projection the newest. */
 export const newestRebuilds = statement<RebuildRow>(
@@ -52,9 +52,6 @@ export const newestRebuilds = statement<RebuildRow>(
 export const rebuildById = statement<RebuildRow & { readonly differences: readonly Difference[] | null }>(
   `select ${COLUMNS}, differences from cqrs.rebuild where id = $1`,
 );
-
-/** How many differences are told. */
-const MOST_DIFFERENCES = 1_000;
 
 export function toRebuild(
   row: RebuildRow & { readonly differences?: readonly Difference[] | null },
@@ -75,7 +72,7 @@ export function toRebuild(
     updatedAt: timestampFromDate(row.updated_at),
     ...(row.finished_at && { finishedAt: timestampFromDate(row.finished_at) }),
     error: row.error ?? '',
-    differences: (row.differences ?? []).slice(0, MOST_DIFFERENCES).map(toDifference),
+    differences: (row.differences ?? []).map(toDifference),
     differenceCount: BigInt(row.difference_count),
   };
 }
