@@ -15,6 +15,7 @@ import { rebuild } from './workloads/rebuild.ts';
 import { sequencer } from './workloads/sequencer.ts';
 import { startUp } from './workloads/start-up.ts';
 import { storm } from './workloads/storm.ts';
+import { subscribers } from './workloads/subscribers.ts';
 import { tracing } from './workloads/tracing.ts';
 
 /** Everything that is measured, in this order. */
@@ -34,6 +35,7 @@ export const WORKLOADS: readonly Workload[] = [
   tracing,
   sequencer,
   rebuild,
+  subscribers,
   startUp,
   memory,
 ];
