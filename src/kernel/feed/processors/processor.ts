@@ -28,6 +28,9 @@ const LAZY = 1_000;
 /** How often it looks for dead letters that can be tried, of those that nobody asked for, in milliseconds. */
 const DRAIN = 5_000;
 
+/** How long reactions may go on before they are noted, in milliseconds: after a crash, all that is not noted comes again before anything new. */
+const UNNOTED = 200;
+
 /** What a batch came to. */
 export interface BatchReport {
   readonly processor: string;
@@ -234,7 +237,10 @@ class Processor {
     { react, from, upTo }: { react: NonNullable<FeedHandler['react']>; from: number; upTo: number },
   ): Promise<void> {
     const behind: number[] = [];
+    const began = Date.now();
     for (const row of rows) {
+      if (Date.now() - began > UNNOTED)
+        return this.#commit(sequenceOf(row) - 1, this.#statements.handle, from, sequenceOf(row) - 1, behind);
       try {
         if (row.is_parked) behind.push(sequenceOf(row));
         else await react(this.#event(row), this.#signal);
