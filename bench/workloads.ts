@@ -14,6 +14,7 @@ import { mix } from './workloads/mix.ts';
 import { sequencer } from './workloads/sequencer.ts';
 import { startUp } from './workloads/start-up.ts';
 import { storm } from './workloads/storm.ts';
+import { subscribers } from './workloads/subscribers.ts';
 import { tracing } from './workloads/tracing.ts';
 
 /** Everything that is measured, in this order. */
@@ -32,6 +33,7 @@ export const WORKLOADS: readonly Workload[] = [
   middleware,
   tracing,
   sequencer,
+  subscribers,
   startUp,
   memory,
 ];

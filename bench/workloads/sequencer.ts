@@ -20,6 +20,8 @@ const BULK = 100_000;
 const CALM = 100;
 /** Between two commands whose numbers are waited for, in milliseconds. */
 const PAUSE = 20;
+/** Before each load that is compared, in milliseconds. */
+const REST = 1_000;
 
 /** Of the session: whoever has it is the only one that may number. */
 const LOCK = `select pg_advisory_lock(hashtext('cqrs.sequencer'))`;
@@ -54,7 +56,7 @@ async function compareWithout(bench: Bench, client: pg.Client): Promise<Findings
         subject: 'ours',
         load: async (subject) => {
           await client.query(UNLOCK);
-          await untilNumbered(client);
+          await settle(client);
           return await loadOfChangeName(bench, subject);
         },
       },
@@ -63,7 +65,7 @@ async function compareWithout(bench: Bench, client: pg.Client): Promise<Findings
         subject: 'ours',
         environment: { NODE_OPTIONS: `--import ${pathToFileURL(`${ROOT}/bench/subjects/without-sequencer.ts`)}` },
         load: async (subject) => {
-          await untilNumbered(client);
+          await settle(client);
           await client.query(LOCK);
           return await loadOfChangeName(bench, subject);
         },
@@ -102,7 +104,7 @@ async function loadAndWatch(
   { subject, client, rate }: { subject: Subject; client: pg.Client; rate: number | undefined },
 ): Promise<{ result: Awaited<ReturnType<Bench['load']>>; delays: Float64Array }> {
   const load: LoadOptions = await loadOfChangeName(bench, subject);
-  const options = rate === undefined ? load : { ...load, rate, processes: 1, streams: 100 };
+  const options = rate === undefined ? load : { ...load, rate, processes: 1, streams: 16 };
   const delays: number[] = [];
   let isOver = false;
   const watch = async (): Promise<void> => {
@@ -147,6 +149,12 @@ async function numberInBulk(client: pg.Client): Promise<number> {
   await client.query(UNLOCK);
   await untilNumbered(client);
   return BULK / ((performance.now() - began) / 1000);
+}
+
+/** Also for the disk: whoever comes after a load would have its tail. */
+async function settle(client: pg.Client): Promise<void> {
+  await untilNumbered(client);
+  await delay(REST);
 }
 
 async function untilNumbered(client: pg.Client): Promise<void> {

@@ -30,6 +30,7 @@ import { declaredProjections } from './feed/declared-projections.ts';
 import { sweepInstances } from './feed/instances.ts';
 import { projectionHandler } from './feed/processors/projection-handler.ts';
 import { reactorHandler } from './feed/processors/reactor-handler.ts';
+import { rebuildables } from './feed/rebuild/rebuildable.ts';
 import type { UnexpectedErrors } from './middleware/errors.ts';
 import { createPipelines } from './middleware/pipeline.ts';
 import { validation } from './middleware/validation.ts';
@@ -147,6 +148,7 @@ async function assemble(
     batches: poolSizes(config.workers).batches,
     version: version(),
     eventTypes: eventTypesOf(modules),
+    writes,
     reads,
     metrics,
     logger,
@@ -263,10 +265,13 @@ async function assemble(
   checkRateClasses(limits, rpcs);
   for (const { method } of rpcs) calls.expect(method);
   const reacting = { transport: inProcessTransport(bus), permissions: Object.keys(declaredPermissions(application)), logger };
-  await feed.process([
-    ...projectionsOf(modules).map(({ projection }) => projectionHandler(projection)),
-    ...modules.flatMap(({ reactors = [] }) => reactors).map((reactor) => reactorHandler(reactor, reacting)),
-  ]);
+  await feed.process({
+    handlers: [
+      ...projectionsOf(modules).map(({ projection }) => projectionHandler(projection)),
+      ...modules.flatMap(({ reactors = [] }) => reactors).map((reactor) => reactorHandler(reactor, reacting)),
+    ],
+    projections: rebuildables(modules),
+  });
 
   const ports = await openDoors({
     config,

@@ -1,4 +1,5 @@
 import type { Config } from '../../src/kernel/config.ts';
+import type { Application } from '../../src/kernel/service.ts';
 import { startTestApp, type TestApp } from './test-app.ts';
 import { startTraceReceiver, type TraceReceiver } from './trace-receiver.ts';
 
@@ -17,6 +18,7 @@ export async function startTracedApp({
   variables?: Record<string, string>;
   trustRemote?: boolean;
   limits?: Partial<Config['limits']>;
+  as?: Application;
 } = {}): Promise<TracedApp> {
   await using resources = new AsyncDisposableStack();
   const collector = resources.use(await startTraceReceiver());

@@ -6,6 +6,7 @@ import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegen
 import type { Message } from "@bufbuild/protobuf";
 import type { User, UserStatus } from "./user_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import type { UserHistoryEntry } from "./user_history_pb.js";
 
 /**
  * Describes the file users/v1/query_service.proto.
@@ -265,6 +266,59 @@ export declare type UserDay = Message<"users.v1.UserDay"> & {
 export declare const UserDaySchema: GenMessage<UserDay>;
 
 /**
+ * @generated from message users.v1.GetUserHistoryRequest
+ */
+export declare type GetUserHistoryRequest = Message<"users.v1.GetUserHistoryRequest"> & {
+  /**
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * Entries a page; 0 means 50. More than 1000 gives 1000 (AIP-158).
+   *
+   * @generated from field: int32 page_size = 2;
+   */
+  pageSize: number;
+
+  /**
+   * The `next_page_token` of the page before.
+   *
+   * @generated from field: string page_token = 3;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message users.v1.GetUserHistoryRequest.
+ * Use `create(GetUserHistoryRequestSchema)` to create a new message.
+ */
+export declare const GetUserHistoryRequestSchema: GenMessage<GetUserHistoryRequest>;
+
+/**
+ * @generated from message users.v1.GetUserHistoryResponse
+ */
+export declare type GetUserHistoryResponse = Message<"users.v1.GetUserHistoryResponse"> & {
+  /**
+   * @generated from field: repeated users.v1.UserHistoryEntry entries = 1;
+   */
+  entries: UserHistoryEntry[];
+
+  /**
+   * Empty on the last page.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message users.v1.GetUserHistoryResponse.
+ * Use `create(GetUserHistoryResponseSchema)` to create a new message.
+ */
+export declare const GetUserHistoryResponseSchema: GenMessage<GetUserHistoryResponse>;
+
+/**
  * Queries about user accounts. They change nothing.
  *
  * Besides the reasons listed at each rpc, every call can fail with MALFORMED_REQUEST and INVALID_REQUEST (INVALID_ARGUMENT),
@@ -306,6 +360,18 @@ export declare const QueryService: GenService<{
     methodKind: "unary";
     input: typeof ListUsersRequestSchema;
     output: typeof ListUsersResponseSchema;
+  },
+  /**
+   * Returns what happened to a user, with who did it and by which command, page by page, the newest first. Of a deleted user it returns
+   * the facts without their personal data.
+   * Reasons: USER_NOT_FOUND (NOT_FOUND); PAGE_TOKEN_INVALID (INVALID_ARGUMENT), also when the token is of another user.
+   *
+   * @generated from rpc users.v1.QueryService.GetUserHistory
+   */
+  getUserHistory: {
+    methodKind: "unary";
+    input: typeof GetUserHistoryRequestSchema;
+    output: typeof GetUserHistoryResponseSchema;
   },
   /**
    * Returns how many users there are of each status, and how many signed up and logged in day by day. The counts follow the events and can be

@@ -4,7 +4,8 @@
  *
  * Below `MARK`, every transaction has ended: what will ever be visible of them is visible now. So a cut is what lies between two marks. On a
  * standby this is not so (its snapshots do not list all transactions in progress): cuts are read on the primary. A transaction that is left open
- * anywhere on the server holds the mark up until it ends.
+ * anywhere on the server holds the mark up until it ends (`watchMark` says which). The numbers of events are not given in cuts, and wait
+ * for no transaction: see docs/adr/0029-events-are-numbered-when-they-become-visible.md.
  *
  * Inside a cut the order is that of `position`, a number that is taken when the row is inserted. It respects which command came after
  * which: one that waited for a row that another had changed inserts after that one's commit and has the later position, though its transaction

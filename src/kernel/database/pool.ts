@@ -13,6 +13,8 @@ const POOL_SIZE_OF_ALL = 24;
 /** The same of the connections that look-ups share. */
 const LOOK_UPS = 4;
 const LOOK_UPS_OF_ALL = 8;
+/** While a projection is made anew: one instance does that at a time. */
+export const REBUILD_CONNECTIONS = 2;
 /** How long a call may wait for a free connection, in milliseconds. */
 const CONNECTION_TIMEOUT = 5_000;
 /** How many calls may wait for a free connection, of one pool: half of what an instance has in flight, so that the rest goes on. */
@@ -38,8 +40,8 @@ export interface PoolSizes {
 }
 
 /**
- * Sizes for each of `workers` processes, so that up to nine of them stay below the 100 connections that PostgreSQL takes by default: commands,
- * queries, look-ups, batches of processors, records, the sealer, the sequencer and a look at its health are 30 for one process and 128 for 16.
+ * Sizes for each of `workers` processes, so that up to seven of them stay below the 100 connections that PostgreSQL takes by default: commands,
+ * queries, look-ups, batches of processors, records, the sealer, the sequencer and a look at its health are 30 for one process and 128 for 16, and 2 more while a projection is rebuilt.
  */
 export function poolSizes(workers: number): PoolSizes {
   return {
@@ -49,10 +51,10 @@ export function poolSizes(workers: number): PoolSizes {
   };
 }
 
-/** Connections to the primary of all processes together: those of `poolSizes`, of records, the sealer, the sequencer and a look at its health. */
+/** Connections to the primary of all processes together: those of `poolSizes`, of records, the sealer, the sequencer, a look at its health and a rebuild. */
 export function mostConnections(workers: number): number {
   const { calls, lookUps, batches } = poolSizes(workers);
-  return workers * (2 * calls + lookUps + batches + 4);
+  return workers * (2 * calls + lookUps + batches + 4) + REBUILD_CONNECTIONS;
 }
 
 export interface PoolSettings {
@@ -67,6 +69,8 @@ export interface PoolSettings {
   /** Statements are sent without waiting for the answers of those before. */
   readonly pipeline?: boolean;
   readonly types?: pg.CustomTypesConfig;
+  /** Statements may take as long as they take. */
+  readonly unlimited?: boolean;
   /** After this time at the latest a connection is replaced, in milliseconds. Default half an hour. */
   readonly lifetimeMs?: number | undefined;
 }
@@ -107,13 +111,13 @@ export class ConnectionPool extends pg.Pool {
   readonly #watch: { readonly stop: () => void };
   #meter: PoolMeter | undefined;
 
-  constructor({ name, maxWaiting, lifetimeMs, connection, ...config }: pg.PoolConfig & OwnSettings) {
+  constructor({ name, maxWaiting, lifetimeMs, longestMs, connection, ...config }: pg.PoolConfig & OwnSettings) {
     const session = sessionName(connection, name);
     super({ ...connection, ...config, application_name: session });
     this.#name = name;
     this.#session = session;
     this.#maxWaiting = maxWaiting;
-    this.#watch = watchSilence({ connection, clients: () => this.#open, longestMs: LONGEST_SILENCE });
+    this.#watch = watchSilence({ connection, clients: () => this.#open, longestMs });
     // A connection that breaks is dropped by the pool and its statement rejects; without listeners the event would end the process.
     this.on('error', () => {});
     this.on('connect', (pooled) => {
@@ -215,6 +219,7 @@ interface OwnSettings {
   readonly connection: Connection;
   readonly maxWaiting: number;
   readonly lifetimeMs: number;
+  readonly longestMs: number;
 }
 
 /** What the pool's `Client` makes, as its types do not know. */
@@ -242,7 +247,8 @@ export function createPool(connection: Connection, settings: PoolSettings): Conn
     keepAlive: true,
     keepAliveInitialDelayMillis: KEEP_ALIVE,
     connectionTimeoutMillis: settings.connectionTimeoutMs ?? CONNECTION_TIMEOUT,
-    statement_timeout: STATEMENT_TIMEOUT,
+    statement_timeout: settings.unlimited ? 0 : STATEMENT_TIMEOUT,
+    longestMs: settings.unlimited ? Number.POSITIVE_INFINITY : LONGEST_SILENCE,
     idle_in_transaction_session_timeout: STATEMENT_TIMEOUT,
     ...(settings.types ? { types: settings.types } : {}),
   });

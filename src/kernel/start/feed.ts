@@ -1,13 +1,16 @@
 import type { Registry } from '@bufbuild/protobuf';
 import type { Logger } from 'pino';
 import { type Connection, withSettings } from '../database/connection.ts';
-import { type ConnectionPool, createPool } from '../database/pool.ts';
+import { type ConnectionPool, createPool, REBUILD_CONNECTIONS } from '../database/pool.ts';
 import type { ReadSide } from '../database/read/read-side.ts';
+import { ormTypes, type WriteSide } from '../database/write/write-side.ts';
 import { startInstance } from '../feed/instances.ts';
 import { type FeedNews, startNews } from '../feed/news.ts';
 import type { FeedHandler } from '../feed/processors/feed-handler.ts';
 import { PROCESSOR_SESSION } from '../feed/processors/processor-statements.ts';
 import { startProcessors } from '../feed/processors/processors.ts';
+import type { Rebuildable } from '../feed/rebuild/rebuildable.ts';
+import { REBUILD_SESSION, startRebuilds } from '../feed/rebuild/rebuilds.ts';
 import { type NumberingRound, startSequencer } from '../feed/sequencer.ts';
 import { type Unnumbered, unnumberedEvents } from '../feed/unnumbered.ts';
 import type { Instruments } from '../telemetry/metrics/instruments.ts';
@@ -22,7 +25,10 @@ export interface RunningFeed {
   /** Its connections to the primary: counted in `mostConnections`. */
   readonly pools: readonly ConnectionPool[];
   /** Has the events processed: the last thing before the doors open, when the bus is there. */
-  readonly process: (handlers: readonly FeedHandler[]) => Promise<void>;
+  readonly process: (work: {
+    readonly handlers: readonly FeedHandler[];
+    readonly projections: ReadonlyMap<string, Rebuildable>;
+  }) => Promise<void>;
 }
 
 export function startFeed(parts: {
@@ -31,12 +37,13 @@ export function startFeed(parts: {
   batches: number;
   version: string;
   eventTypes: Registry;
+  writes: WriteSide;
   reads: ReadSide;
   metrics: Instruments;
   logger: Logger;
   stops: Stops;
 }): RunningFeed {
-  const { writer, batches, version, eventTypes, reads, metrics, logger, stops } = parts;
+  const { writer, batches, version, eventTypes, writes, reads, metrics, logger, stops } = parts;
   // A connection of its own: numbers wait for no command, no seal and no processor.
   const sequencerPool = createPool(writer, { name: 'sequencer', max: 1, readOnly: false });
   const sequencer = startSequencer({ pool: sequencerPool, logger, report: told(metrics) });
@@ -44,22 +51,40 @@ export function startFeed(parts: {
   stops.briefly('sequencer', () => Promise.all([sequencer.stop(), sequencerPool.close()]));
   const batchPool = createPool(withSettings(writer, PROCESSOR_SESSION), { name: 'processors', max: batches, readOnly: false });
   stops.briefly('connections of processors', () => batchPool.close());
+  const rebuildPool = createPool(withSettings(writer, REBUILD_SESSION), {
+    name: 'rebuilds',
+    max: REBUILD_CONNECTIONS,
+    readOnly: false,
+    unlimited: true,
+    types: ormTypes(),
+  });
+  stops.briefly('connections of rebuilds', () => rebuildPool.close());
   const news = startNews({ pool: reads.watching, logger });
   stops.briefly('news of the feed', news.stop);
 
-  async function process(handlers: readonly FeedHandler[]): Promise<void> {
+  async function process({ handlers, projections }: Parameters<RunningFeed['process']>[0]): Promise<void> {
     // Short statements, as those of the sequencer: a batch holds up no sign of life.
     const instance = await startInstance({ pool: sequencerPool, version, processors: handlers.map(({ name }) => name), logger });
     stops.briefly('instance', instance.stop);
     const options = { handlers, instance: instance.id, pool: batchPool, lookPool: sequencerPool, news, eventTypes, logger };
     const processors = await startProcessors(options);
     stops.briefly('processors', processors.stop);
+    const rebuilds = startRebuilds({
+      projections,
+      instance: instance.id,
+      pool: rebuildPool,
+      lookPool: sequencerPool,
+      rowsOf: writes.rowsOf,
+      eventTypes,
+      logger,
+    });
+    stops.briefly('rebuilds', rebuilds.stop);
   }
   return {
     wake: sequencer.wake,
     news,
     unnumbered: () => unnumberedEvents(reads.watching),
-    pools: [sequencerPool, batchPool],
+    pools: [sequencerPool, batchPool, rebuildPool],
     process,
   };
 }

@@ -57,6 +57,7 @@ export const users = defineModule({
       guessTarget: host.guessTarget,
       accessTokens: createAccessTokenIssuer(keys.ring.current, host.service),
       pageTokens: keys.pageTokens,
+      eventTypes: host.eventTypes,
       sessionLifetime,
     };
   },
@@ -81,7 +82,7 @@ export const users = defineModule({
         issuer.issue({ subject: user.id, roles: user.roles, sessionEpoch: user.sessionEpoch, now: base.now, ...token }),
     };
   },
-  queryContext: (_, { read, parts: { pageTokens } }) => ({ read, pageTokens }),
+  queryContext: (_, { read, parts: { pageTokens, eventTypes } }) => ({ read, pageTokens, eventTypes }),
 });
 
 /** A time to come, by the clock of another instance, is recent; one that is far off is none of ours. */

@@ -19,6 +19,7 @@ import { deleteUser } from './commands/delete-user.ts';
 import { getUser } from './queries/get-user.ts';
 import { findUserByEmail } from './queries/find-user-by-email.ts';
 import { listUsers } from './queries/list-users.ts';
+import { getUserHistory } from './queries/get-user-history.ts';
 import { getUserStatistics } from './queries/get-user-statistics.ts';
 
 const commandService = {
@@ -42,6 +43,7 @@ const queryService = {
   getUser,
   findUserByEmail,
   listUsers,
+  getUserHistory,
   getUserStatistics,
 } satisfies HandlersOf<typeof QueryService>;
 

@@ -7,7 +7,7 @@ const COUNTS = Array.from({ length: 16 }, (_, index) => index + 1);
 describe('poolSizes', () => {
   it('gives a process alone ten connections for commands and ten for queries', () => {
     expect(poolSizes(1)).toEqual({ calls: 10, lookUps: 4, batches: 2 });
-    expect(mostConnections(1)).toBe(30);
+    expect(mostConnections(1)).toBe(32);
   });
 
   it('keeps all workers together below the connections that the embedded PostgreSQL leaves to others than superusers', () => {
@@ -17,8 +17,8 @@ describe('poolSizes', () => {
     }
   });
 
-  it('keeps nine workers below those that any PostgreSQL leaves by default', () => {
-    for (const workers of COUNTS.slice(0, 9)) expect(mostConnections(workers)).toBeLessThanOrEqual(97);
+  it('keeps seven workers below those that any PostgreSQL leaves by default', () => {
+    for (const workers of COUNTS.slice(0, 7)) expect(mostConnections(workers)).toBeLessThanOrEqual(97);
   });
 
   it('are as docs/configuration.md says', () => {

@@ -1,8 +1,10 @@
+import { create } from '@bufbuild/protobuf';
 import { Code } from '@connectrpc/connect';
 import { describe, expect, it } from '@jest/globals';
 import { CommandService } from '#gen/users/v1/command_service_pb.js';
 import { QueryService } from '#gen/users/v1/query_service_pb.js';
-import { principalKey } from '../../../src/kernel/bus/context-keys.ts';
+import { Call } from '../../../src/kernel/bus/call.ts';
+import { causeKey, principalKey } from '../../../src/kernel/bus/context-keys.ts';
 import { RateLimited } from '../../../src/kernel/bus/errors.ts';
 import { ANONYMOUS } from '../../../src/kernel/bus/principal.ts';
 import { memoryRates, parseRates, type RateOverrides } from '../../../src/kernel/database/limits/rates.ts';
@@ -29,6 +31,27 @@ describe('rateLimit', () => {
     expect(refused).toMatchObject({ reason: 'RATE_LIMITED', code: Code.ResourceExhausted, metadata: { class: 'write' } });
     expect((refused as RateLimited).retryAfterMs).toBeGreaterThan(59_000);
     expect((refused as RateLimited).retryAfterMs).toBeLessThanOrEqual(60_000);
+  });
+
+  it('does not count the commands of reactors: each is the effect of an event that happened', async () => {
+    const limit = limited('write=1/60s');
+    const cause = { eventId: 'an event', correlationId: 'a command' };
+    const sent = (door: 'in-process' | 'grpc', isCaused: boolean) => {
+      const call = new Call({
+        method: changeName,
+        request: create(changeName.input),
+        origin: { door, peer: '', deadline: undefined, requestMethod: 'POST' },
+        header: () => new Headers(),
+      });
+      call.contextValues.set(principalKey, { ...ANONYMOUS, id: `reactor of ${door}` });
+      if (isCaused) call.contextValues.set(causeKey, cause);
+      return call;
+    };
+    for (let n = 0; n < 3; n += 1) await pass(limit, sent('in-process', true));
+    await pass(limit, sent('in-process', false));
+    await expect(pass(limit, sent('in-process', false))).rejects.toBeInstanceOf(RateLimited);
+    await pass(limit, sent('grpc', true));
+    await expect(pass(limit, sent('grpc', true))).rejects.toBeInstanceOf(RateLimited);
   });
 
   it('counts each caller by itself', async () => {

@@ -10,7 +10,7 @@ export class Migration20261130150000Rebuilds extends Migration {
     this.addSql('grant usage on schema rebuild to bicameral_writer');
     // `left_out` are events that wait as dead letters; a program whose projection reads otherwise than `definition` begins anew.
     this.addSql(
-      `alter table cqrs.rebuild add column left_out bigint[] not null default '{}', add column definition text not null default ''`,
+      `alter table cqrs.rebuild add column left_out bigint[] not null default '{}', add column definition text not null default '', add column difference_count bigint`,
     );
 
     // A table that nothing else is tied to, so that another one can take its place.
@@ -217,7 +217,7 @@ export class Migration20261130150000Rebuilds extends Migration {
   override down(): void {
     for (const name of ['drop_rebuild', 'finish_rebuild', 'index_rebuild', 'begin_rebuild', 'shape_of', 'table_to_rebuild'])
       this.addSql(`drop function cqrs.${name}`);
-    this.addSql('alter table cqrs.rebuild drop column left_out, drop column definition');
+    this.addSql('alter table cqrs.rebuild drop column left_out, drop column definition, drop column difference_count');
     this.addSql('drop schema rebuild cascade');
   }
 }

@@ -4,7 +4,7 @@ import { STORE_SUCCESS, SUCCESS_INPUTS } from '../../command-log/store-records.t
 import { type Projection, projectionParts } from '../../feed/projection.ts';
 import { sqlList } from '../sql-list.ts';
 import { AggregateTree, hasColumns, isTree } from './aggregate-tree.ts';
-import type { AggregateType, EventMessage, InlineProjection } from './aggregate-type.ts';
+import { type AggregateType, type EventMessage, type InlineProjection, statementOf } from './aggregate-type.ts';
 import { CLAIM_INPUTS, STORE_CLAIM_BESIDE } from './idempotency-keys.ts';
 
 /** A statement with its parameters. */
@@ -104,6 +104,13 @@ export class AggregateSql {
   readonly lockUnwritten: string;
   /** The same again, and counts a write of the row. */
   readonly countWrite: string;
+  /** Ids in their order: at most $2 behind the id $1. */
+  readonly idsBehind: string;
+  /** Rows by their ids, $1. */
+  readonly selectAll: string;
+  /** The whole rows of `input`, as `written` of a projection. */
+  readonly writtenByInput: string;
+  readonly count: string;
 
   constructor(type: AggregateType<object>, metadata: EntityMetadata) {
     this.#table = `${metadata.schema}.${quoted(metadata.tableName)}`;
@@ -130,11 +137,16 @@ export class AggregateSql {
     this.#inputs = together(EVENT_INPUTS, this.#readsData ? EVENT_DATA_INPUTS : {}, Object.fromEntries(texts));
     this.#projections = [
       ...(this.#readsData || ofEvents.length > 0 ? [eventsOf(this.#readsData)] : []),
-      ...ofRows.map(({ name, statement }) => `${name} as (${statement})`),
+      ...ofRows.map((projection) => `${projection.name} as (${statementOf(projection)})`),
       ...ofEvents.flatMap((projection) => projectionParts(projection).map(({ name, text }) => `${name} as (${text})`)),
     ];
     this.select = `select ${[...this.#columns.values()].join(', ')} from ${this.#table} where ${this.#key} = $1`;
     this.selectForUpdate = `${this.select} for update`;
+    const all = `select ${[...this.#columns.values()].join(', ')} from ${this.#table}`;
+    this.idsBehind = `select ${this.#key} as id from ${this.#table} where ${this.#key} > $1 order by ${this.#key} limit $2`;
+    this.selectAll = `${all} where ${this.#key} = any($1::uuid[])`;
+    this.writtenByInput = `select row.* from ${this.#table} as row join input on row.${this.#key} = input.aggregate_id`;
+    this.count = `select count(*) as count from ${this.#table}`;
     this.lock = `select from ${this.#table} where ${this.#key} = $1 for update`;
     const before = this.readsBefore ? 'to_jsonb(before)' : 'null';
     const row = `select * from ${this.#table} where ${this.#key} = $1 and ${this.#writes} = $2 for update`;

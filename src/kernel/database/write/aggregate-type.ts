@@ -1,7 +1,7 @@
 import type { DescMessage, JsonObject, MessageShape } from '@bufbuild/protobuf';
 import type { EntitySchema } from '@mikro-orm/core';
 import type { DomainError } from '../../bus/errors.ts';
-import type { Projection } from '../../feed/projection.ts';
+import type { Projection, ProjectionTables } from '../../feed/projection.ts';
 
 /** An event in the form in which it is stored. */
 export interface EventMessage {
@@ -27,9 +27,21 @@ export interface InlineProjection<A extends object> {
   readonly reads?: readonly ('before' | 'events')[];
   /** What it stores and the database cannot make of the row. */
   texts?(aggregate: A): readonly string[];
-  /** A data-modifying statement that reads `written`, the aggregate's row as it now is, or no row; and its texts as `input.<its name>`, an array. */
-  readonly statement: string;
+  /**
+   * The tables that it fills and nobody else, all of them in `read`, by the names that its statement knows them by. With them it can be
+   * rebuilt: then it is filled from the rows of all aggregates, many at once, and can read neither `before` nor `events`.
+   */
+  readonly tables?: ProjectionTables;
+  /**
+   * A data-modifying statement that reads `written`, the aggregate's row as it now is, or no row; and its texts as `input.<its name>`, an array,
+   * of the `input` that has the row's key as `aggregate_id`. A function of the tables where these are named.
+   */
+  readonly statement: string | ((tables: ProjectionTables) => string);
 }
+
+/** The statement of a projection of rows, for its tables or for others of the same form. */
+export const statementOf = ({ statement, tables = {} }: InlineProjection<never>, others = tables): string =>
+  typeof statement === 'string' ? statement : statement(others);
 
 /** How the unit of work keeps one kind of aggregate: what it needs to know and the domain must not. */
 export interface AggregateType<A extends object> {

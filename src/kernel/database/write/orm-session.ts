@@ -53,6 +53,16 @@ export class OrmSession {
     return (found as A | null) ?? undefined;
   }
 
+  /** Those of them that there are. */
+  async loadAll<A extends object>(
+    { mapping, strategy = 'joined' }: AggregateType<A>,
+    tree: AggregateTree,
+    where: Readonly<Record<string, { readonly $in: readonly string[] }>>,
+  ): Promise<A[]> {
+    const populate = tree.populate as never;
+    return (await this.manager.find(mapping, where as never, { populate, strategy })) as A[];
+  }
+
   /** Sends what changed. `before` sees it first, and may send statements of its own. */
   async flush(before: BeforeFlush): Promise<void> {
     this.#isFlushing = true;

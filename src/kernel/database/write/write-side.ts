@@ -6,6 +6,7 @@ import type { DeclaredChanges } from '../../bus/command.ts';
 import type { OwnerDigest } from '../../command-log/personal-owner.ts';
 import type { Connection } from '../connection.ts';
 import { type ConnectionPool, createPool } from '../pool.ts';
+import { AggregateRows } from './aggregate-rows.ts';
 import { AggregateSql } from './aggregate-sql.ts';
 import { partMappings } from './aggregate-tree.ts';
 import type { AggregateType } from './aggregate-type.ts';
@@ -26,6 +27,8 @@ export interface WriteSide {
   readonly pools: readonly ConnectionPool[];
   /** A unit of work for one try of the command, from 1. */
   readonly unitOfWork: (call: Call, tryNumber: number) => UnitOfWork;
+  /** The rows that aggregates of a type are kept in, all of them. */
+  readonly rowsOf: (type: AggregateType<object>) => AggregateRows;
   /** Opens the connections anew, those in use when they are free. */
   readonly renew: () => void;
   readonly close: () => Promise<void>;
@@ -150,6 +153,7 @@ function writeSide(parts: {
         onEvents,
         earlier: tryNumber === 1 ? undefined : call.contextValues.get(unitOfWorkKey),
       }),
+    rowsOf: (type) => new AggregateRows(type, sql(type), () => orm.em.fork()),
     renew: () => {
       pool.renew();
       recordPool.renew();
@@ -162,7 +166,7 @@ function writeSide(parts: {
 }
 
 /** MikroORM reads dates, times and intervals as text. */
-function ormTypes(): pg.CustomTypesConfig {
+export function ormTypes(): pg.CustomTypesConfig {
   const types = new pg.TypeOverrides();
   const parsers = createPostgreSqlTypeParsers((text) =>
     (pg.types.getTypeParser(TEXT_ARRAY as never) as (text: string) => string[])(text),

@@ -136,7 +136,7 @@ const statement = (parts: readonly string[]): string => `with ${parts.join(',\n'
  * The number by which an aggregate has its partition: of its id's last two bytes, which are random in ids of versions 4 and 7. No function of
  * PostgreSQL, so that it is the same in each of its versions.
  */
-const partitionOf = (id: string): string => `('x' || right(${id}::text, 4))::bit(16)::integer`;
+export const partitionOf = (id: string): string => `('x' || right(${id}::text, 4))::bit(16)::integer`;
 
 /** How a processor stands; `own` of ProcessorStatements. */
 export const STATE = `select checkpoint, moves, paused, attempts from cqrs.processor where name = $1 and partition = $2`;

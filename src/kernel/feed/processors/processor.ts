@@ -28,6 +28,9 @@ const LAZY = 1_000;
 /** How often it looks for dead letters that can be tried, of those that nobody asked for, in milliseconds. */
 const DRAIN = 5_000;
 
+/** How long reactions may go on before they are noted, in milliseconds: after a crash, all that is not noted comes again before anything new. */
+const UNNOTED = 200;
+
 /** What a batch came to. */
 export interface BatchReport {
   readonly processor: string;
@@ -64,6 +67,8 @@ export interface RunningProcessor {
   readonly wake: () => void;
   /** Tells it how its row looked. */
   readonly learn: (row: ProcessorRow) => void;
+  /** Has it read its place anew: the database was away, and may be another one now, which is behind the one that was lost. */
+  readonly doubt: () => void;
   /** Resolves when nothing is under way any more. */
   readonly stop: (signal?: AbortSignal) => Promise<void>;
 }
@@ -88,6 +93,7 @@ export function startProcessor(options: ProcessorOptions): RunningProcessor {
     learn: (row) => {
       if (processor.learn(row)) working.wake();
     },
+    doubt: () => processor.doubt(),
     stop: async (signal) => {
       stopping.abort();
       await working.stop(signal);
@@ -146,6 +152,10 @@ class Processor {
     const isMoved = !this.#isBusy && this.#place !== undefined && this.#place.moves !== moves;
     if (isMoved) this.#place = undefined;
     return resumed || retries || isMoved;
+  }
+
+  doubt(): void {
+    this.#place = undefined;
   }
 
   /** Does all that there is to do. */
@@ -227,7 +237,10 @@ class Processor {
     { react, from, upTo }: { react: NonNullable<FeedHandler['react']>; from: number; upTo: number },
   ): Promise<void> {
     const behind: number[] = [];
+    const began = Date.now();
     for (const row of rows) {
+      if (Date.now() - began > UNNOTED)
+        return this.#commit(sequenceOf(row) - 1, this.#statements.handle, from, sequenceOf(row) - 1, behind);
       try {
         if (row.is_parked) behind.push(sequenceOf(row));
         else await react(this.#event(row), this.#signal);

@@ -59,7 +59,10 @@ export async function startProcessors(options: ProcessorsOptions): Promise<Proce
 
   async function look(): Promise<void> {
     nextLook = LOOK;
-    const { rows } = await lookPool.query<LookRow>(LOOK_AT_ALL, [[...byName.keys()].toSorted()]);
+    const { rows } = await lookPool.query<LookRow>(LOOK_AT_ALL, [[...byName.keys()].toSorted()]).catch((error: unknown) => {
+      for (const processor of running.values()) processor.doubt();
+      throw error;
+    });
     const alive = rows[0]?.alive ?? [];
     const here = alive.includes(instance) ? alive : [...alive, instance];
     const shares = rows.map(shareOf);

@@ -1,9 +1,9 @@
 import { ok } from 'neverthrow';
 import { type ListCommandsRequest, QueryService } from '#gen/audit/v1/query_service_pb.js';
 import { query } from '../../../kernel/bus/query.ts';
+import { receivedBound } from '../../../kernel/command-log/received-at.ts';
 import { outcomeName, toCommandRecord } from '../read-model/command-log.ts';
 import { type CommandList, pageStatement } from '../read-model/command-pages.ts';
-import { receivedBound } from '../read-model/received-at.ts';
 import type { AuditQueryContext } from './context.ts';
 
 const DEFAULT_PAGE_SIZE = 50;

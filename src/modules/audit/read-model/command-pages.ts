@@ -1,6 +1,6 @@
 import { type CompiledQuery, sql } from 'kysely';
+import { receivedAtOf } from '../../../kernel/command-log/received-at.ts';
 import { type OutcomeName, type RecordRow, SEQUENCE, SHOWN_COLUMNS, statements } from './command-log.ts';
-import { receivedAtOf } from './received-at.ts';
 
 /** Which records a list holds: those to which everything that is defined applies. */
 export interface CommandList {

@@ -1,9 +1,9 @@
 import type { MessageInitShape, Registry } from '@bufbuild/protobuf';
 import { sql } from 'kysely';
 import type { CommandRecordSchema, RecordedEventSchema } from '#gen/audit/v1/command_record_pb.js';
+import { receivedAtOf } from '../../../kernel/command-log/received-at.ts';
 import type { Reader } from '../../../kernel/database/read/reader.ts';
 import { SEQUENCE, SHOWN_COLUMNS, statements, toCommandRecord } from './command-log.ts';
-import { receivedAtOf } from './received-at.ts';
 import { eventsById, toRecordedEvent } from './recorded-event.ts';
 
 /** By the primary key, in the one partition of its time. */

@@ -42,7 +42,7 @@ const KINDS = {
 } as const;
 
 const COLUMNS = `id, projection, verify, state, step, done, total, owner, started_at, updated_at, finished_at, error,
-    coalesce(jsonb_array_length(differences), 0) as difference_count`;
+    coalesce(difference_count, jsonb_array_length(differences), 0)::integer as difference_count`;
 
 /** Of each projection the newest. */
 export const newestRebuilds = statement<RebuildRow>(

@@ -7,11 +7,12 @@ export const userDirectory: InlineProjection<User> = {
   name: 'user_directory',
   // No text that is searched for holds a line feed: what is found lies within the name or within the address.
   texts: ({ name, email }) => [sortedText(name), `${foldedText(name)}\n${foldedText(email)}`],
-  statement: `insert into read.user_directory
+  tables: { directory: 'read.user_directory' },
+  statement: ({ directory }) => `insert into ${directory}
       (id, email, name, status, roles, created_at, updated_at, last_login_at, version, name_key, search_text)
     select id, coalesce(email, ''), name, status, written.roles, created_at, updated_at, last_login_at, version,
       input.user_directory[1], input.user_directory[2]
-    from written, input
+    from written join input on input.aggregate_id = written.id
     on conflict (id) do update set
       email = excluded.email, name = excluded.name, status = excluded.status, roles = excluded.roles,
       updated_at = excluded.updated_at, last_login_at = excluded.last_login_at, version = excluded.version,

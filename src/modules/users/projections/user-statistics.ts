@@ -25,13 +25,15 @@ export const userStatistics = projection({
     now: `select distinct on (aggregate_id) aggregate_id as user_id,
         case type when ${type(UserSuspendedSchema)} then 'suspended' when ${type(UserDeletedSchema)} then 'deleted' else 'active' end as status
       from events where type <> ${loggedIn} order by aggregate_id, position desc`,
-    // As all parts of the statement, it sees the statuses as they were before.
+    // As all parts of the statement, it sees the statuses as they were before. There is a row of each status, however the events come.
     counts: `insert into ${counts} as row (status, users)
-      select status, sum(change)::bigint
-      from (select status, 1 as change from now union all
-        select before.status, -1 from now join ${statuses} as before using (user_id)) as changed
-      group by status having sum(change) <> 0
-      on conflict (status) do update set users = row.users + excluded.users`,
+      select status, coalesce(sum(change), 0)::bigint
+      from (values ('active'), ('suspended'), ('deleted')) as every (status) left join (
+        select status, 1 as change from now union all
+        select before.status, -1 from now join ${statuses} as before using (user_id)) as changed using (status)
+      where exists (select from now)
+      group by status
+      on conflict (status) do update set users = row.users + excluded.users where excluded.users <> 0`,
     statuses: `insert into ${statuses} (user_id, status) select user_id, status from now
       on conflict (user_id) do update set status = excluded.status`,
     days: `insert into ${days} as row (day, sign_ups, log_ins)

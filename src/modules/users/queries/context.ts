@@ -1,3 +1,4 @@
+import type { Registry } from '@bufbuild/protobuf';
 import type { PageTokens } from '../../../kernel/bus/page-token.ts';
 import type { QueryContext } from '../../../kernel/bus/query.ts';
 import type { Reader } from '../../../kernel/database/read/reader.ts';
@@ -6,4 +7,6 @@ import type { Reader } from '../../../kernel/database/read/reader.ts';
 export interface UsersQueryContext extends QueryContext {
   readonly read: Reader;
   readonly pageTokens: PageTokens;
+  /** The types of all events that modules store. */
+  readonly eventTypes: Registry;
 }

@@ -226,10 +226,12 @@ describe('a processor', () => {
     await caughtUp('told', await feed.happened(created(ada, 'one')));
     const movesOf = async () => Number((await feed.rows<{ moves: string }>('select moves from cqrs.processor'))[0]?.moves);
     const before = await movesOf();
+    const began = performance.now();
     let last = 0;
     for (let n = 0; n < 50; n += 1) last = await feed.happened(deleted(randomUUID()));
     await caughtUp('told', last);
-    expect((await movesOf()) - before).toBeLessThan(25);
+    // One a second.
+    expect((await movesOf()) - before).toBeLessThanOrEqual((performance.now() - began) / 1000 + 2);
   });
 
   it('goes on in the partitions in which it was begun', async () => {
@@ -413,11 +415,14 @@ describe('instances', () => {
   });
 
   it('replace one that is gone without a word', async () => {
-    await feed.rows(`insert into cqrs.instance values (gen_random_uuid(), 'elsewhere', 1, '', now(), clock_timestamp())`);
+    await feed.rows(
+      `insert into cqrs.instance values (gen_random_uuid(), 'elsewhere', 1, '', now(), clock_timestamp() + interval '1 hour')`,
+    );
     const one = await feed.start(...many);
     await feed.rows('update cqrs.processor set owner = (select id from cqrs.instance where pid = 1)');
     await one.look();
     expect(one.own()).toEqual([]);
+    await feed.rows('update cqrs.instance set seen_at = clock_timestamp() where pid = 1');
     await eventually(() => expect(one.own()).toHaveLength(4));
     await eventually(async () =>
       expect(await feed.rows('select distinct owner from cqrs.processor')).toEqual([{ owner: one.id }]),

@@ -4,6 +4,7 @@ import pg from 'pg';
 import { unnumberedEvents } from '../../../../src/kernel/feed/unnumbered.ts';
 import { createTestDatabase, type TestDatabase } from '../../../support/database.ts';
 import { eventually } from '../../../support/eventually.ts';
+import { PATIENCE } from '../../../support/patience.ts';
 import { problemsOf, type SeenEvent } from './checks.ts';
 import { startNumbering } from './numbering-processes.ts';
 import { random } from './random.ts';
@@ -13,6 +14,8 @@ import { makeAggregates, storeEvents, write } from './writers.ts';
 /** TORTURE=100 does a hundred times as much; TORTURE_SEED makes the same decisions as a run that printed its seed. */
 const LENGTH = Number(process.env.TORTURE ?? 1);
 const SEED = Number(process.env.TORTURE_SEED ?? Math.floor(Math.random() * 2 ** 32));
+/** Only a test that hangs meets it, in milliseconds. */
+const LONGEST = 5 * PATIENCE * LENGTH;
 const WRITERS = 8;
 const COMMANDS = 60 * LENGTH;
 
@@ -103,43 +106,51 @@ const numberByPosition = ({ query }: TestDatabase): Promise<unknown> =>
     end $$`);
 
 describe('the feed, while transactions end late and out of order and instances are killed,', () => {
-  it('gives each committed event once, without gaps and in its order, on primary and replica', async () => {
-    await torture(asItIs, async (aftermath) => {
-      const { database, committed, commitHeld, onPrimary, onReplica, byPosition, killed } = aftermath;
-      // A transaction that is open delays no event but its own.
-      await eventually(() => isUpToDate(aftermath, committed.length));
-      const all = [...committed, await commitHeld()];
-      await eventually(() => isUpToDate(aftermath, all.length));
+  it(
+    'gives each committed event once, without gaps and in its order, on primary and replica',
+    async () => {
+      await torture(asItIs, async (aftermath) => {
+        const { database, committed, commitHeld, onPrimary, onReplica, byPosition, killed } = aftermath;
+        // A transaction that is open delays no event but its own.
+        await eventually(() => isUpToDate(aftermath, committed.length));
+        const all = [...committed, await commitHeld()];
+        await eventually(() => isUpToDate(aftermath, all.length));
 
-      expect(await numbers(database)).toEqual(all.map((_, index) => index + 1));
-      for (const { given, gaps, stop } of [onPrimary, onReplica]) {
-        await stop();
-        expect(gaps).toEqual([]);
-        expect(problemsOf(given, all)).toEqual([]);
-      }
-      expect(onReplica.given).toEqual(onPrimary.given);
-      expect(onPrimary.given.at(-1)).toEqual(all.at(-1));
-      expect(killed).toBeGreaterThan(0);
-      // Whoever follows positions instead is not told of them all.
-      await byPosition.stop();
-      expect(problemsOf(byPosition.given, all)).not.toEqual([]);
-    });
-  });
-
-  it('would fail these checks if numbers were given in the order of positions', async () => {
-    await torture(numberByPosition, async ({ database, committed, commitHeld, onPrimary }) => {
-      const all = [...committed, await commitHeld()];
-      await eventually(async () => {
-        const [row] = await database.query<{ left: string }>(
-          'select count(*) as left from cqrs.event where position > (select max(position) from cqrs.feed)',
-        );
-        expect(row?.left).toBe('0');
-        expect(onPrimary.given).toHaveLength((await numbers(database)).length);
+        expect(await numbers(database)).toEqual(all.map((_, index) => index + 1));
+        for (const { given, gaps, stop } of [onPrimary, onReplica]) {
+          await stop();
+          expect(gaps).toEqual([]);
+          expect(problemsOf(given, all)).toEqual([]);
+        }
+        expect(onReplica.given).toEqual(onPrimary.given);
+        expect(onPrimary.given.at(-1)).toEqual(all.at(-1));
+        expect(killed).toBeGreaterThan(0);
+        // Whoever follows positions instead is not told of them all.
+        await byPosition.stop();
+        expect(problemsOf(byPosition.given, all)).not.toEqual([]);
       });
-      await onPrimary.stop();
-      expect(onPrimary.gaps).toEqual([]);
-      const problems = problemsOf(onPrimary.given, all);
-      expect(problems).toContainEqual(expect.stringContaining('did not come'));
-    });
-  });
+    },
+    LONGEST,
+  );
+
+  it(
+    'would fail these checks if numbers were given in the order of positions',
+    async () => {
+      await torture(numberByPosition, async ({ database, committed, commitHeld, onPrimary }) => {
+        const all = [...committed, await commitHeld()];
+        await eventually(async () => {
+          const [row] = await database.query<{ left: string }>(
+            'select count(*) as left from cqrs.event where position > (select max(position) from cqrs.feed)',
+          );
+          expect(row?.left).toBe('0');
+          expect(onPrimary.given).toHaveLength((await numbers(database)).length);
+        });
+        await onPrimary.stop();
+        expect(onPrimary.gaps).toEqual([]);
+        const problems = problemsOf(onPrimary.given, all);
+        expect(problems).toContainEqual(expect.stringContaining('did not come'));
+      });
+    },
+    LONGEST,
+  );
 });

@@ -1,7 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import { TimestampSchema } from '@bufbuild/protobuf/wkt';
 import { describe, expect, it } from '@jest/globals';
-import { receivedAtOf, receivedBound } from '../../../../src/modules/audit/read-model/received-at.ts';
+import { receivedAtOf, receivedBound } from '../../../src/kernel/command-log/received-at.ts';
 
 const bound = (seconds: bigint, nanos = 0): string => receivedBound(create(TimestampSchema, { seconds, nanos }));
 
