@@ -11,6 +11,7 @@ import { logInTiming } from './workloads/log-in-timing.ts';
 import { memory } from './workloads/memory.ts';
 import { middleware } from './workloads/middleware.ts';
 import { mix } from './workloads/mix.ts';
+import { rebuild } from './workloads/rebuild.ts';
 import { sequencer } from './workloads/sequencer.ts';
 import { startUp } from './workloads/start-up.ts';
 import { storm } from './workloads/storm.ts';
@@ -33,6 +34,7 @@ export const WORKLOADS: readonly Workload[] = [
   middleware,
   tracing,
   sequencer,
+  rebuild,
   subscribers,
   startUp,
   memory,

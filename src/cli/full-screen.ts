@@ -19,7 +19,7 @@ export async function showAgainAndAgain(
     const { stdout } = process;
     let text = 'asking …';
     const draw = (): void => {
-      const lines = text.split('\n').slice(0, stdout.rows);
+      const lines = text.split('\n', stdout.rows).map((line) => cut(line, stdout.columns));
       stdout.write(`${HOME}${lines.join(`${END_OF_LINE}\n`)}${END_OF_LINE}${END_OF_SCREEN}`);
     };
     const rest = (): Promise<void> => sleep(intervalMs, undefined, { signal }).catch(() => {});
@@ -58,4 +58,15 @@ async function untilLeft(run: (signal: AbortSignal) => Promise<void>): Promise<v
     stdout.write(LEAVE);
     if (stdin.isTTY) stdin.setRawMode(false).pause().off('data', pressed);
   }
+}
+
+/** At most so many characters of text; what colors it is not counted. */
+export function cut(text: string, columns: number): string {
+  let left = columns;
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: colors begin with one
+  return text.replace(/(\x1b\[\d+m)|([^\x1b])/g, (_, color: string | undefined, character: string) => {
+    if (color !== undefined) return color;
+    left -= 1;
+    return left >= 0 ? character : '';
+  });
 }

@@ -347,6 +347,13 @@ export declare type Processor = Message<"operations.v1.Processor"> & {
    * @generated from field: int64 dead_letters = 15;
    */
   deadLetters: bigint;
+
+  /**
+   * Whether an instance that runs knows it. If not, it was taken out of the program, and this is what is left of it.
+   *
+   * @generated from field: bool known = 16;
+   */
+  known: boolean;
 };
 
 /**

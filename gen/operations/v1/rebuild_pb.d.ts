@@ -104,7 +104,7 @@ export declare type Rebuild = Message<"operations.v1.Rebuild"> & {
   error: string;
 
   /**
-   * What `verify` found: the first 1,000 differences.
+   * What `verify` found: the first differences.
    *
    * @generated from field: repeated operations.v1.RebuildDifference differences = 15;
    */

@@ -51,7 +51,7 @@ export async function listDeadLetters(
 }
 
 function cellsOf({ processor, sequence, type, aggregateId, parkedAt, attempts, retry, error }: DeadLetter): string[] {
-  const waits = attempts === 0 ? 'waits behind another' : 'parked';
+  const parked = retry ? 'is tried again' : 'parked';
   return [
     processor,
     sequence.toString(),
@@ -59,7 +59,7 @@ function cellsOf({ processor, sequence, type, aggregateId, parkedAt, attempts, r
     aggregateId,
     parkedAt ? timestampDate(parkedAt).toISOString() : '',
     String(attempts),
-    retry ? 'is tried again' : waits,
+    attempts === 0 ? 'waits behind another' : parked,
     error,
   ];
 }

@@ -73,9 +73,10 @@ function processorRows({ processors, instances, readAt }: GetStatusResponse): st
 }
 
 function stateOf(
-  { paused, failingSince }: Processor,
+  { known, paused, failingSince }: Processor,
   { isOwned, readAt }: { isOwned: boolean; readAt: Timestamp | undefined },
 ): string {
+  if (!known) return 'removed';
   if (paused) return 'paused';
   if (failingSince) return `failing for ${between(failingSince, readAt)}`;
   return isOwned ? 'running' : 'free';

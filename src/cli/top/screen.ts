@@ -1,5 +1,6 @@
 import { styleText } from 'node:util';
 import { escapedLine } from '../../kernel/telemetry/escaped-text.ts';
+import { cut } from '../full-screen.ts';
 import { bytes, seconds } from '../units.ts';
 import type { TopView } from './view.ts';
 
@@ -85,14 +86,3 @@ const perSecond = (rate: number, unit = '/s'): string =>
   `${rate >= 100 || rate === 0 ? Math.round(rate) : rate.toFixed(1)}${unit}`;
 
 const count = (number: number): string => (number >= 100_000 ? '100,000 or more' : String(number));
-
-/** At most so many characters of text; what colors it is not counted. */
-function cut(text: string, columns: number): string {
-  let left = columns;
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: colors begin with one
-  return text.replace(/(\x1b\[\d+m)|([^\x1b])/g, (_, color: string | undefined, character: string) => {
-    if (color !== undefined) return color;
-    left -= 1;
-    return left >= 0 ? character : '';
-  });
-}

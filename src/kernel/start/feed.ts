@@ -7,12 +7,14 @@ import { ormTypes, type WriteSide } from '../database/write/write-side.ts';
 import { startInstance } from '../feed/instances.ts';
 import { type FeedNews, startNews } from '../feed/news.ts';
 import type { FeedHandler } from '../feed/processors/feed-handler.ts';
+import type { BatchReport } from '../feed/processors/processor.ts';
 import { PROCESSOR_SESSION } from '../feed/processors/processor-statements.ts';
 import { startProcessors } from '../feed/processors/processors.ts';
 import type { Rebuildable } from '../feed/rebuild/rebuildable.ts';
 import { REBUILD_SESSION, startRebuilds } from '../feed/rebuild/rebuilds.ts';
 import { type NumberingRound, startSequencer } from '../feed/sequencer.ts';
 import { type Unnumbered, unnumberedEvents } from '../feed/unnumbered.ts';
+import { type FeedWork, feedWork } from '../feed/work.ts';
 import type { Instruments } from '../telemetry/metrics/instruments.ts';
 import type { Stops } from './stops.ts';
 
@@ -22,6 +24,7 @@ export interface RunningFeed {
   readonly wake: () => void;
   readonly news: FeedNews;
   readonly unnumbered: () => Promise<Unnumbered>;
+  readonly work: () => Promise<FeedWork>;
   /** Its connections to the primary: counted in `mostConnections`. */
   readonly pools: readonly ConnectionPool[];
   /** Has the events processed: the last thing before the doors open, when the bus is there. */
@@ -66,7 +69,18 @@ export function startFeed(parts: {
     // Short statements, as those of the sequencer: a batch holds up no sign of life.
     const instance = await startInstance({ pool: sequencerPool, version, processors: handlers.map(({ name }) => name), logger });
     stops.briefly('instance', instance.stop);
-    const options = { handlers, instance: instance.id, pool: batchPool, lookPool: sequencerPool, news, eventTypes, logger };
+    for (const { name } of handlers) expectReports(metrics, name);
+    const report = reported(metrics);
+    const options = {
+      handlers,
+      instance: instance.id,
+      pool: batchPool,
+      lookPool: sequencerPool,
+      news,
+      eventTypes,
+      logger,
+      report,
+    };
     const processors = await startProcessors(options);
     stops.briefly('processors', processors.stop);
     const rebuilds = startRebuilds({
@@ -84,6 +98,7 @@ export function startFeed(parts: {
     wake: sequencer.wake,
     news,
     unnumbered: () => unnumberedEvents(reads.watching),
+    work: () => feedWork(reads.watching),
     pools: [sequencerPool, batchPool, rebuildPool],
     process,
   };
@@ -97,4 +112,20 @@ const told =
     metrics.feedRoundSeconds.observe({ value: seconds });
     if (typeof numbered === 'number') metrics.numberedEvents.inc(numbered);
     if (delaySeconds !== undefined) metrics.numberingDelay.observe({ value: delaySeconds });
+  };
+
+/** Counts begin at 0, so that the first failure is an increase. */
+function expectReports(metrics: Instruments, processor: string): void {
+  for (const counter of [metrics.processedEvents, metrics.processorFailures, metrics.parkedEvents]) counter.inc({ processor }, 0);
+}
+
+const reported =
+  (metrics: Instruments) =>
+  ({ processor, outcome, events, seconds }: BatchReport): void => {
+    if (outcome === 'failed') metrics.processorFailures.inc({ processor });
+    else if (outcome === 'parked') metrics.parkedEvents.inc({ processor });
+    else {
+      metrics.processedEvents.inc({ processor }, events);
+      metrics.batchSeconds.observe({ labels: { processor }, value: seconds });
+    }
   };

@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { CommandService } from '../../../gen/operations/v1/command_service_pb.js';
+import { RebuildState } from '../../../gen/operations/v1/rebuild_pb.js';
 import { refusalOf } from '../../support/errors.ts';
+import { eventually } from '../../support/eventually.ts';
 import { commandLog } from '../../support/logged-commands.ts';
 import { startTestApp, type TestApp } from '../../support/test-app.ts';
 
@@ -169,6 +171,41 @@ describe('RebuildProjection and CancelRebuild', () => {
       code: 'FailedPrecondition',
       reason: 'REBUILD_NOT_RUNNING',
     });
+  });
+
+  it('have some instance make the tables again, or compare them', async () => {
+    const { rebuild } = await commands().rebuildProjection({ projection: 'user_directory', verify: true });
+    expect(rebuild).toMatchObject({ projection: 'user_directory', verify: true, state: RebuildState.RUNNING });
+    await eventually(async () => {
+      const rows = await app.database.query('select state, verify from cqrs.rebuild where id = $1', [rebuild?.rebuildId]);
+      expect(rows).toEqual([{ state: 'done', verify: true }]);
+    });
+  });
+
+  it('leave nothing behind after a dry run', async () => {
+    const headers = { 'cqrs-dry-run': 'true' };
+    expect((await commands().rebuildProjection({ projection: 'user_directory' }, { headers })).rebuild).toBeDefined();
+    expect(await app.database.query('select from cqrs.rebuild')).toEqual([]);
+  });
+
+  it('refuse a second run of a projection, and name the first', async () => {
+    const [id, owner] = [randomUUID(), randomUUID()];
+    // Of an instance that seems to live, so that no other takes the run from it.
+    await app.database.query(
+      `insert into cqrs.instance (id, host, pid, version, started_at, seen_at) values ($1, 'elsewhere', 1, '', now(), now() + interval '1 hour')`,
+      [owner],
+    );
+    await app.database.query(
+      `insert into cqrs.rebuild (id, projection, verify, state, owner, started_at, updated_at)
+       values ($1, 'user_directory', false, 'running', $2, now(), now() + interval '1 hour')`,
+      [id, owner],
+    );
+    expect(await refusalOf(commands().rebuildProjection({ projection: 'user_directory' }))).toMatchObject({
+      code: 'FailedPrecondition',
+      reason: 'REBUILD_UNDER_WAY',
+      metadata: { rebuild_id: id },
+    });
+    await app.database.query('delete from cqrs.instance where id = $1', [owner]);
   });
 
   it('cancel what is under way', async () => {

@@ -10,6 +10,8 @@ import { startTestApp, type TestApp } from '../../support/test-app.ts';
 /** Only rows: no module declares it, so no instance works on it. */
 const PROJECTION = 'kept_by_nobody';
 const GONE = randomUUID();
+/** It seems to know the projection, and does nothing. */
+const KNOWING = randomUUID();
 const AGGREGATE = randomUUID();
 const FAILED = randomUUID();
 const VERIFIED = randomUUID();
@@ -20,9 +22,10 @@ beforeAll(async () => {
   app = await startTestApp();
   const { query } = app.database;
   await query(
-    `insert into cqrs.instance (id, host, pid, version, started_at, seen_at)
-     values ($1, 'elsewhere', 4711, '0.1.0', now() - interval '1 hour', now() - interval '1 minute')`,
-    [GONE],
+    `insert into cqrs.instance (id, host, pid, version, started_at, seen_at, processors)
+     values ($1, 'elsewhere', 4711, '0.1.0', now() - interval '1 hour', now() - interval '1 minute', '{}'),
+       ($2, 'elsewhere', 4712, '0.1.0', now(), now() + interval '1 hour', array[$3])`,
+    [GONE, KNOWING, PROJECTION],
   );
   await query(
     `insert into cqrs.processor (name, kind, partition, partitions, checkpoint, owner, paused, attempts, error, failing_since, retry_at)
@@ -176,6 +179,27 @@ describe('ListDeadLetters', () => {
     const { nextPageToken } = await queries().listDeadLetters({ processor: PROJECTION, pageSize: 2 }, strong);
     const refusal = await refusalOf(queries().listDeadLetters({ pageToken: nextPageToken }, strong));
     expect(refusal).toMatchObject({ reason: 'PAGE_TOKEN_INVALID' });
+  });
+});
+
+it('is what the metrics tell, too', async () => {
+  await eventually(async () => {
+    const { metrics } = await app.app.metrics();
+    const value = (name: string, labels: Record<string, string>) =>
+      metrics
+        .find((metric) => metric.name === name)
+        ?.values.find(({ labels: own }) => Object.entries(labels).every(([key, label]) => own[key] === label))?.value;
+    const processor = PROJECTION;
+    expect(value('cqrs_dead_letters', { processor })).toBe(5);
+    expect(value('cqrs_processor_paused', { processor })).toBe(1);
+    expect(value('cqrs_processor_failing_seconds', { processor })).toBeGreaterThanOrEqual(60);
+    expect(value('cqrs_processor_lag_events', { processor })).toBe(3);
+    expect(value('cqrs_processor_lag_seconds', { processor })).toBeGreaterThanOrEqual(3600);
+    expect(value('cqrs_rebuild_failed', { projection: 'failed_one' })).toBe(1);
+    expect(value('cqrs_rebuild_failed', { projection: PROJECTION })).toBe(0);
+    expect(value('cqrs_rebuild_done_ratio', { projection: PROJECTION })).toBe(0.2);
+    expect(value('cqrs_instances', { state: 'gone' })).toBe(1);
+    expect(value('cqrs_processor_parked_total', { processor: 'user_statistics' })).toBe(0);
   });
 });
 

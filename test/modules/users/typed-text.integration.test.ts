@@ -152,6 +152,7 @@ describe('an upgrade to text that is compared by the program', () => {
       const down = new Migration20261125140000ComparedText({} as never, {} as never);
       down.down();
       for (const sql of down.getQueries()) await app.database.query(sql as string);
+      await app.database.query('drop table read.user_count, read.user_day, read.user_status');
       const again = (users.migrations ?? []).map(({ name }) => name).filter((name) => name >= '20261125140000-compared-text');
       await app.database.query('delete from cqrs.migration where name = any ($1)', [again]);
       for (const table of ['users."user"', 'read.user_directory'])

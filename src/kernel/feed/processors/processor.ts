@@ -31,10 +31,10 @@ const DRAIN = 5_000;
 /** How long reactions may go on before they are noted, in milliseconds: after a crash, all that is not noted comes again before anything new. */
 const UNNOTED = 200;
 
-/** What a batch came to. */
+/** What a batch came to: an event that was parked is no batch that was handled. */
 export interface BatchReport {
   readonly processor: string;
-  readonly kind: FeedHandler['kind'];
+  readonly outcome: 'handled' | 'failed' | 'parked';
   readonly events: number;
   readonly seconds: number;
 }
@@ -259,24 +259,24 @@ class Processor {
 
   /** Sends a statement that has the effect and moves the checkpoint up to there. */
   async #commit(upTo: number, text: string, ...values: readonly unknown[]): Promise<void> {
-    const { handler, report } = this.#options;
     const began = performance.now();
     const [row] = await this.#query<Handled>(text, this.#options.partition, this.#place?.moves, ...values);
     if (!row || row.taken === 0) this.#reached = upTo;
     else this.#moved(upTo, row.moves);
-    if (row?.moves)
-      report?.({
-        processor: handler.name,
-        kind: handler.kind,
-        events: row.taken,
-        seconds: (performance.now() - began) / 1000,
-      });
+    if (!row?.moves) return;
+    if (text === this.#statements.park) this.#tell('parked', 1);
+    else this.#tell('handled', row.taken, (performance.now() - began) / 1000);
+  }
+
+  #tell(outcome: BatchReport['outcome'], events = 0, seconds = 0): void {
+    this.#options.report?.({ processor: this.#options.handler.name, outcome, events, seconds });
   }
 
   /** An event failed, and it alone. */
   async #failed(sequence: number, { told }: Failure): Promise<void> {
     const { handler, logger } = this.#options;
     const pause = this.#pause();
+    this.#tell('failed');
     const [row] = await this.#query<{ moves: string; attempts: number }>(
       FAILED,
       ...this.#key,
@@ -330,6 +330,7 @@ class Processor {
   async #rest(error: unknown): Promise<void> {
     const { blame, told } = failureOf(error);
     const pause = this.#pause();
+    if (blame !== 'conflict') this.#tell('failed');
     if (blame !== 'conflict' && this.#place)
       await this.#query(FAILED, ...this.#key, this.#place.moves, told, 0, pause).catch(() => undefined);
     // Whether the statement had an effect is not known.

@@ -9,6 +9,8 @@ import { type Share, shift } from './shares.ts';
 
 /** How often an instance looks at all processors, in milliseconds; sooner where the silence of an owner ends before. */
 const LOOK = 500;
+/** Under load, news come many times a second: one batch handles what came in so many milliseconds. */
+const PACE = 40;
 /** So much later than that, in milliseconds. */
 const MARGIN = 10;
 
@@ -130,20 +132,42 @@ export async function startProcessors(options: ProcessorsOptions): Promise<Proce
       works: 'who runs which processor is read again',
     },
   });
-  const forget = news.onNews(() => {
+  const waking = paced(PACE, () => {
     for (const processor of running.values()) processor.wake();
   });
+  const forget = news.onNews(waking.call);
 
   return {
     own: () => [...running.keys()].toSorted(),
     look: looking.next,
     stop: async () => {
       forget();
+      waking.stop();
       await looking.stop();
       for (const key of [...running.keys()]) end(key);
       await Promise.all(ending.values());
       await lookPool.query(RELEASE_ALL, [instance]);
     },
+  };
+}
+
+/** Runs at once when it is called after a pause, and else when so many milliseconds are over since it ran. */
+function paced(ms: number, run: () => void): { readonly call: () => void; readonly stop: () => void } {
+  let last = 0;
+  let timer: NodeJS.Timeout | undefined;
+  const now = (): void => {
+    timer = undefined;
+    last = performance.now();
+    run();
+  };
+  return {
+    call: () => {
+      if (timer) return;
+      const wait = last + ms - performance.now();
+      if (wait <= 0) now();
+      else timer = setTimeout(now, wait).unref();
+    },
+    stop: () => clearTimeout(timer),
   };
 }
 

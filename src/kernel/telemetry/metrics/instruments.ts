@@ -168,6 +168,49 @@ export function createInstruments(version = '') {
       buckets: STATEMENT_SECONDS,
     }),
     numberedEvents: counter('cqrs_feed_numbered_events_total', 'Events that this instance numbered.'),
+    processorLagEvents: gauge('cqrs_processor_lag_events', 'Events behind the checkpoint; of several partitions, the most.', {
+      labelNames: ['processor'],
+      aggregator: 'max',
+    }),
+    processorLagSeconds: gauge('cqrs_processor_lag_seconds', 'Age of the oldest of them.', {
+      labelNames: ['processor'],
+      aggregator: 'max',
+    }),
+    processorPaused: gauge('cqrs_processor_paused', 'Whether an operator paused it: 1 or 0.', {
+      labelNames: ['processor'],
+      aggregator: 'max',
+    }),
+    processorFailing: gauge('cqrs_processor_failing_seconds', 'For how long it has been failing; 0 while it does not.', {
+      labelNames: ['processor'],
+      aggregator: 'max',
+    }),
+    deadLetters: gauge('cqrs_dead_letters', 'Parked events, with those that wait behind them.', {
+      labelNames: ['processor'],
+      aggregator: 'max',
+    }),
+    processedEvents: counter('cqrs_processor_events_total', 'Events that this instance handled.', ['processor']),
+    processorFailures: counter('cqrs_processor_failures_total', 'Batches and events that failed and are tried again.', [
+      'processor',
+    ]),
+    parkedEvents: counter('cqrs_processor_parked_total', 'Events that this instance gave up for now: dead letters.', [
+      'processor',
+    ]),
+    batchSeconds: histogram('cqrs_processor_batch_duration_seconds', 'How long it took to write a batch.', {
+      labelNames: ['processor'],
+      buckets: STATEMENT_SECONDS,
+    }),
+    rebuildDone: gauge('cqrs_rebuild_done_ratio', 'How much of a rebuild or verification that runs is done: 0 to 1.', {
+      labelNames: ['projection'],
+      aggregator: 'max',
+    }),
+    rebuildFailed: gauge('cqrs_rebuild_failed', 'Whether the newest rebuild or verification failed: 1 or 0.', {
+      labelNames: ['projection'],
+      aggregator: 'max',
+    }),
+    instances: gauge('cqrs_instances', 'Processes of the service, by the list in the database: alive, gone.', {
+      labelNames: ['state'],
+      aggregator: 'max',
+    }),
     damage: counter(
       'cqrs_damage_total',
       'Signs of damage: seals of somebody else, a verification that failed, data that the primary cannot read.',

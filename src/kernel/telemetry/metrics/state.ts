@@ -27,6 +27,25 @@ export interface StateSources {
   readonly feed: {
     readonly news: { readonly lastSequence: number };
     readonly unnumbered: () => Promise<{ readonly events: number; readonly ageSeconds: number }>;
+    readonly work: () => Promise<{
+      /** A partition each. */
+      readonly processors: readonly {
+        readonly name: string;
+        readonly lag_events: string;
+        readonly lag_seconds: number;
+        readonly paused: boolean;
+        readonly failing_seconds: number;
+        readonly dead_letters: string;
+      }[];
+      /** Of each projection the newest. */
+      readonly rebuilds: readonly {
+        readonly projection: string;
+        readonly state: string;
+        readonly done: string;
+        readonly total: string;
+      }[];
+      readonly instances: { readonly alive: number; readonly gone: number };
+    }>;
   };
   /** Since the process began. */
   readonly lostSpans: () => number;
@@ -90,6 +109,42 @@ export function createStateReader(metrics: Instruments, sources: StateSources): 
     metrics.unnumberedSeconds.set(ageSeconds);
   }
 
+  async function lookAtWork(): Promise<void> {
+    const { processors, rebuilds, instances } = await sources.feed.work();
+    // One that is no longer there is not told of.
+    for (const gauge of [metrics.processorLagEvents, metrics.processorLagSeconds, metrics.processorPaused]) gauge.reset();
+    for (const gauge of [metrics.processorFailing, metrics.deadLetters, metrics.rebuildFailed, metrics.rebuildDone])
+      gauge.reset();
+    for (const [processor, partitions] of Map.groupBy(processors, ({ name }) => name)) {
+      const most = (of: (partition: (typeof partitions)[number]) => number): number => Math.max(...partitions.map(of));
+      metrics.processorLagEvents.set(
+        { processor },
+        most(({ lag_events }) => Number(lag_events)),
+      );
+      metrics.processorLagSeconds.set(
+        { processor },
+        most(({ lag_seconds }) => lag_seconds),
+      );
+      metrics.processorPaused.set(
+        { processor },
+        most(({ paused }) => (paused ? 1 : 0)),
+      );
+      metrics.processorFailing.set(
+        { processor },
+        most(({ paused, failing_seconds }) => (paused ? 0 : failing_seconds)),
+      );
+      metrics.deadLetters.set(
+        { processor },
+        partitions.reduce((sum, { dead_letters }) => sum + Number(dead_letters), 0),
+      );
+    }
+    for (const { projection, state, done, total } of rebuilds) {
+      metrics.rebuildFailed.set({ projection }, state === 'failed' ? 1 : 0);
+      if (state === 'running') metrics.rebuildDone.set({ projection }, Number(total) > 0 ? Number(done) / Number(total) : 0);
+    }
+    for (const [state, count] of Object.entries(instances)) metrics.instances.set({ state }, count);
+  }
+
   async function lookAtDisk(): Promise<void> {
     if (sources.dataDir === undefined) return;
     const { bsize, bavail, blocks } = await statfs(sources.dataDir);
@@ -100,7 +155,7 @@ export function createStateReader(metrics: Instruments, sources: StateSources): 
   return async () => {
     const now = performance.now();
     if (!looked || now - looked.at > KEPT)
-      looked = { at: now, done: Promise.allSettled([look(), lookAtFeed(), lookAtDisk()]).then(() => {}) };
+      looked = { at: now, done: Promise.allSettled([look(), lookAtFeed(), lookAtWork(), lookAtDisk()]).then(() => {}) };
     await looked.done;
     readMemory();
   };

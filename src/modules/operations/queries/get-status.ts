@@ -22,7 +22,7 @@ export const getStatus = query(
       readAt: timestampFromDate(state.sequencer.read_at),
       instances: state.instances.map(toInstance),
       databases: state.databases.map(toDatabase),
-      sequencer: toSequencer(state.sequencer),
+      sequencer: toSequencer(state.sequencer, state.waiting),
       processors: state.processors.map(toProcessor),
       rebuilds: state.rebuilds.map(toRebuild),
       log: toLog(state.log, state.heldUpBy),

@@ -1,5 +1,5 @@
 import type { MarkHolder } from '../../../kernel/database/mark-holder.ts';
-import type { ProcessorRow } from './processors.ts';
+import type { ProcessorState } from '../../../kernel/feed/processors/processor-states.ts';
 import type { RebuildRow } from './rebuilds.ts';
 import type { State } from './state.ts';
 
@@ -15,7 +15,8 @@ const LATE = 10;
 
 /** The worst first: what fails for callers, what does not go on, what waits for a decision. */
 export function problemsOf(state: State): Found[] {
-  const { processors, rebuilds, instances } = state;
+  const { rebuilds, instances } = state;
+  const processors = state.processors.filter(({ known }) => known);
   const alive = new Set(instances.filter((instance) => instance.alive).map(({ id }) => id));
   const isOwned = ({ owner }: { owner: string | null }): boolean => owner !== null && alive.has(owner);
   const now = state.sequencer.read_at;
@@ -40,34 +41,34 @@ const databaseProblems = ({ databases }: State): Found[] =>
       description: lag ? 'is not read from: it does not answer, or is too far behind' : 'is unavailable: commands fail',
     }));
 
-function sequencerProblems({ sequencer: { waiting_events, waiting_seconds } }: State): Found[] {
-  if (waiting_seconds <= LATE) return [];
-  const waiting = `${counted(waiting_events, 'event')} without a number, the oldest for ${spanOf(waiting_seconds)}`;
+function sequencerProblems({ waiting: { events, age } }: State): Found[] {
+  if (age <= LATE) return [];
+  const waiting = `${counted(events, 'event')} without a number, the oldest for ${spanOf(age)}`;
   return [{ subject: 'sequencer', description: `${waiting}: nobody who reads the feed sees them` }];
 }
 
 /** As people call it: a partition is named where there are several. */
-const subjectOf = ({ kind, name, partition, partitions }: ProcessorRow): string =>
+const subjectOf = ({ kind, name, partition, partitions }: ProcessorState): string =>
   partitions > 1 ? `${kind} ${name}, partition ${partition}` : `${kind} ${name}`;
 
-function failure(processor: ProcessorRow): Found[] {
+function failure(processor: ProcessorState): Found[] {
   if (processor.failing_since === null || processor.paused) return [];
   return [{ subject: subjectOf(processor), description: `fails and tries again: ${processor.error ?? 'it does not say why'}` }];
 }
 
-function deadLetters(processor: ProcessorRow): Found[] {
+function deadLetters(processor: ProcessorState): Found[] {
   if (processor.dead_letters === '0') return [];
   const parked = `has parked ${counted(processor.dead_letters, 'event')}`;
   return [{ subject: subjectOf(processor), description: `${parked}: \`bicameral dead-letters list\` says why` }];
 }
 
-function delay(processor: ProcessorRow, isOwned: boolean): Found[] {
+function delay(processor: ProcessorState, isOwned: boolean): Found[] {
   if (processor.paused || processor.failing_since !== null || processor.lag_seconds <= LATE) return [];
   const behind = `is ${counted(processor.lag_events, 'event')} behind, the oldest of ${spanOf(processor.lag_seconds)} ago`;
   return [{ subject: subjectOf(processor), description: isOwned ? behind : `${behind}: no instance works on it` }];
 }
 
-function pause(processor: ProcessorRow): Found[] {
+function pause(processor: ProcessorState): Found[] {
   if (!processor.paused) return [];
   const paused = `is paused, ${counted(processor.lag_events, 'event')} behind`;
   return [{ subject: subjectOf(processor), description: `${paused}: \`bicameral ${processor.kind} resume ${processor.name}\`` }];

@@ -53,9 +53,6 @@ export const rebuildById = statement<RebuildRow & { readonly differences: readon
   `select ${COLUMNS}, differences from cqrs.rebuild where id = $1`,
 );
 
-/** How many differences are told. */
-const MOST_DIFFERENCES = 1_000;
-
 export function toRebuild(
   row: RebuildRow & { readonly differences?: readonly Difference[] | null },
 ): MessageInitShape<typeof RebuildSchema> {
@@ -75,7 +72,7 @@ export function toRebuild(
     updatedAt: timestampFromDate(row.updated_at),
     ...(row.finished_at && { finishedAt: timestampFromDate(row.finished_at) }),
     error: row.error ?? '',
-    differences: (row.differences ?? []).slice(0, MOST_DIFFERENCES).map(toDifference),
+    differences: (row.differences ?? []).map(toDifference),
     differenceCount: BigInt(row.difference_count),
   };
 }
