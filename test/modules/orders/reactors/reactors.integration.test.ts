@@ -4,7 +4,9 @@ import { Outcome } from '../../../../gen/audit/v1/command_record_pb.js';
 import { CommandService as AuditCommands } from '../../../../gen/audit/v1/command_service_pb.js';
 import { QueryService as AuditQueries } from '../../../../gen/audit/v1/query_service_pb.js';
 import { CommandService as UsersCommands } from '../../../../gen/users/v1/command_service_pb.js';
+import { UserEmailChangedSchema } from '../../../../gen/users/v1/events_pb.js';
 import { application as program } from '../../../../src/app.ts';
+import { reaction, reactor } from '../../../../src/kernel/feed/reactor.ts';
 import { OrderStatus } from '../../../gen/orders/v1/order_pb.js';
 import { commandIdOf } from '../../../support/command-id.ts';
 import { eventually } from '../../../support/eventually.ts';
@@ -17,6 +19,23 @@ import { GIFT } from './welcome-gift.ts';
 
 /** A program of the same modules, but for the reactors: those who signed up with it are there before. */
 const before = { ...program, modules: [...program.modules, orders] };
+
+/** Sends what only a permission allows. */
+const rename = reactor({
+  name: 'rename',
+  from: 'now',
+  on: [
+    reaction(UserEmailChangedSchema, (_, { aggregateId }, { send }) =>
+      send(UsersCommands.method.changeName, { userId: aggregateId, name: 'Renamed' }),
+    ),
+  ],
+});
+const reacting = {
+  ...application,
+  modules: application.modules.map((module) =>
+    module.name === 'orders' ? { ...module, reactors: [...(module.reactors ?? []), rename] } : module,
+  ),
+};
 
 let app: TestApp;
 let plain: TestApp;
@@ -34,7 +53,7 @@ beforeAll(async () => {
     );
     expect(row?.unnumbered).toBe(0);
   });
-  app = await startTestApp({ as: application, beside: plain });
+  app = await startTestApp({ as: reacting, beside: plain });
 });
 afterAll(async () => {
   await app?.stop();
@@ -167,6 +186,18 @@ describe('a reactor', () => {
     expect(again.events.map(({ type }) => type)).toContain('orders.v1.OrderPlaced');
     await caughtUp();
     expect(await state()).toEqual(was);
+  });
+
+  it('has every permission, also when its command is run again', async () => {
+    const user = await signUp(app);
+    const changed = await commandIdOf((onHeader) =>
+      asAdmin(app).changeEmail({ userId: user.id, email: somebody().email }, { onHeader }),
+    );
+    await eventually(async () => expect(await chainOf(changed)).toHaveLength(2));
+    const [, renamed] = await chainOf(changed);
+    expect(renamed).toMatchObject({ method: 'users.v1.CommandService/ChangeName', outcome: Outcome.SUCCEEDED });
+    const again = await app.client(AuditCommands, { roles: ['auditor'] }).replayCommand({ commandId: renamed?.commandId ?? '' });
+    expect(again).toMatchObject({ outcome: Outcome.SUCCEEDED, reason: '' });
   });
 
   it('cannot be pretended by a caller: a client has no cause', async () => {
