@@ -16,6 +16,8 @@ describe.each([
   'docs/guides/event.md',
   'docs/guides/migration.md',
   'docs/guides/read-model.md',
+  'docs/guides/projection.md',
+  'docs/guides/reactor.md',
   'docs/adding-a-command.md',
 ])('%s', (page) => {
   it.each(stepsOf(page).map((step) => [step.what, step] as const))('%s', async (_, { follow }) => {

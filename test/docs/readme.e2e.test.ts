@@ -84,6 +84,8 @@ describe('the README', () => {
   it('shows an operator all users, and how the service is', async () => {
     const output = await paste(blocks[1] ?? '');
     expect(output).toContain('"totalSize":"1"');
+    expect(output).toMatch(/"sequence":"1".*"type":"users\.v1\.UserCreated"/);
+    expect(output).toMatch(/^user_statistics +/m);
     expect(output).toMatch(/service +users\.v1\.CommandService +serving/);
     expect(output).toMatch(/database +replica-1 +up/);
   });

@@ -1,21 +1,23 @@
-import { globSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import type { ProjectCopy } from './project-copy.ts';
 
-/** A step of a guide: commands, or a change of a file. */
+/** A step of a guide: a command, a new file, or a change of a file. */
 export interface Step {
   readonly what: string;
   readonly follow: (copy: ProjectCopy) => Promise<void>;
 }
 
 /**
- * The steps of a guide: its blocks `sh`, whose lines are run one by one, and `diff PATH`, whose lines that begin with a blank or with `-`
+ * The steps of a guide: its blocks `sh`, whose lines are run one by one; `ts PATH`, which are whole files; and `diff PATH`, whose lines that begin with a blank or with `-`
  * stand in that file, and are replaced by those that begin with a blank or with `+`. A star in the path stands for what differs each time.
  */
 export function stepsOf(page: string): readonly Step[] {
-  return [...readFileSync(page, 'utf8').matchAll(/^```(sh|diff (\S+))\n(.*?)^```$/gms)].flatMap(([, , path, text = '']) =>
-    path === undefined ? text.trimEnd().split('\n').map(command) : [change(path, text)],
-  );
+  const blocks = readFileSync(page, 'utf8').matchAll(/^```(?:(sh)|(ts|diff) (\S+))\n(.*?)^```$/gms);
+  return [...blocks].flatMap(([, , kind, path, text = '']) => {
+    if (path === undefined) return text.trimEnd().split('\n').map(command);
+    return [kind === 'ts' ? file(path, text) : change(path, text)];
+  });
 }
 
 function command(line: string): Step {
@@ -24,6 +26,16 @@ function command(line: string): Step {
     async follow(copy) {
       const { code, output } = await copy.run(line);
       if (code !== 0) throw new Error(`\`${line}\` failed:\n${output}`);
+    },
+  };
+}
+
+function file(path: string, text: string): Step {
+  return {
+    what: `write ${path}`,
+    async follow({ root }) {
+      mkdirSync(dirname(join(root, path)), { recursive: true });
+      writeFileSync(join(root, path), text);
     },
   };
 }
