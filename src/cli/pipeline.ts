@@ -97,6 +97,7 @@ const NOTHING: Omit<PipelineParts, 'validation' | 'rates' | 'middleware'> = {
   idempotency: {} as never,
   writes: {} as never,
   reads: {} as never,
+  owners: () => async () => undefined,
   inFlight: { commands: new CallGauge(0), queries: new CallGauge(0), streams: new CallGauge(0) },
   guesses: { guessing: {} as never, guesses: {} as never, key: Buffer.alloc(32), report: () => {} },
 };

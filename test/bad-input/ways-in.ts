@@ -1,9 +1,10 @@
-import { create, type DescMethod, fromBinary, fromJsonString, type MessageShape } from '@bufbuild/protobuf';
+import { create, createRegistry, type DescMethod, fromBinary, fromJsonString, type MessageShape } from '@bufbuild/protobuf';
 import { type Code, ConnectError, type Transport } from '@connectrpc/connect';
 import { findTrailerError } from '@connectrpc/connect/protocol-grpc';
 import { Http2SessionManager } from '@connectrpc/connect-node';
 import { Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
 import fc from 'fast-check';
+import { file_users_v1_events } from '../../gen/users/v1/events_pb.js';
 import type { App } from '../../src/app.ts';
 import { toHeaders } from '../../src/kernel/doors/grpc/metadata.ts';
 import { inProcessTransport } from '../../src/kernel/doors/in-process.ts';
@@ -24,6 +25,9 @@ export interface WayIn {
   readonly attempts: (method: DescMethod, cast: Cast) => fc.Arbitrary<Attempt>;
   readonly close: () => void;
 }
+
+/** What answers hold as `Any`. */
+const EVENTS = createRegistry(file_users_v1_events);
 
 export type Metadatas = Readonly<Record<string, string>>;
 
@@ -160,7 +164,7 @@ export function overConnect(line: Line): WayIn {
           const post = { path, headers: { ...headers, 'content-type': `application/${encoding}` }, body };
           const answer = connectOutcome(await line.send(inUrl ? { method: 'GET', path, headers } : post));
           if (encoding === 'proto') return fromBinary(method.output, answer);
-          return fromJsonString(method.output, Buffer.from(answer).toString());
+          return fromJsonString(method.output, Buffer.from(answer).toString(), { registry: EVENTS });
         }),
       ),
   };

@@ -25,6 +25,8 @@ export async function startLoad(service: Service): Promise<AsyncDisposable> {
       commands.changeName({ userId, name: 'Once' }, { headers: { 'idempotency-key': 'once' } }),
       commands.changeName({ userId, name: 'Rehearsed' }, { headers: { 'cqrs-dry-run': 'true' } }),
       commands.createUser(person),
+      // Of a type that the projection of the service takes.
+      commands.createUser(somebody()),
       createClient(CommandService, anonymous).logIn({ email: person.email, password: 'wrong' }),
       queries.getUser({ userId: '019aaaaa-aaaa-7aaa-8aaa-aaaaaaaaaaaa' }),
       queries.listUsers({}),

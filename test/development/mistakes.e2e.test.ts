@@ -66,7 +66,7 @@ describe('a check names, before the start, where it is and what to do:', () => {
   });
 
   it('a module that is not listed', async () => {
-    const output = await withMistake('src/app.ts', ['[users, audit]', '[audit]'], 'npm run --silent check:modules');
+    const output = await withMistake('src/app.ts', ['[users, audit,', '[audit,'], 'npm run --silent check:modules');
     expect(output).toMatch(/no module serves users\.v1\.CommandService|users\.read, which no module declares/);
     expect(output).toContain(
       'src/modules/users/module.ts is not served: list its module in `modules` of src/app.ts, or remove its folder',
@@ -80,7 +80,7 @@ describe('a check names, before the start, where it is and what to do:', () => {
     const text = readFileSync(app, 'utf8');
     writeFileSync(
       app,
-      text.replace('[users, audit],', `[users, audit],\n  middleware: [${own}],`).replace('export const application', imported),
+      text.replace('  roles,', `  roles,\n  middleware: [${own}],`).replace('export const application', imported),
     );
     const { code, output } = await copy.run('npm run --silent check:modules');
     writeFileSync(app, text);

@@ -116,7 +116,7 @@ export const feed = dashboard(
     lines({
       title: 'Rebuilds and verifications that run',
       unit: 'percentunit',
-      queries: [{ expr: `max by (projection) (cqrs_rebuild_done_ratio{${CHOSEN}})`, legend: '{{projection}}' }],
+      queries: [{ expr: `max by (projection) (cqrs_rebuild_done_ratio{${CHOSEN}}) or vector(0)`, legend: '{{projection}}' }],
     }),
     lines({
       title: 'Processes of the service',

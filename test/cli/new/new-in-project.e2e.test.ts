@@ -72,7 +72,10 @@ describe('the generators, in the project itself', () => {
     ['event bookings Booking BookingConfirmed', 'has a message BookingConfirmed already, and nothing was written.'],
     ['projection bookings BookingTotals', 'is there already, and nothing was written'],
     ['migration bookings add-notes', 'There is a migration add-notes already, and nothing was written.'],
-    ['command bookigns CancelBooking', 'There is no module bookigns; there is audit, bookings, price_list, users.'],
+    [
+      'command bookigns CancelBooking',
+      'There is no module bookigns; there is audit, bookings, events, operations, price_list, users.',
+    ],
     ['command bookings Archive', 'Give --aggregate: Booking, TravelInvoice.'],
     ['command bookings ArchiveBooking --aggregate Parcel', 'has no aggregate Parcel; it has Booking, TravelInvoice.'],
     ['module billing', 'Give --aggregate'],
