@@ -41,6 +41,11 @@ export type UserRow = Pick<Selectable<UserDirectoryTable>, (typeof USER_COLUMNS)
 
 const STATUS = { active: UserStatus.ACTIVE, suspended: UserStatus.SUSPENDED, deleted: UserStatus.DELETED } as const;
 
+/** A status as the directory has it. Undefined for USER_STATUS_UNSPECIFIED. */
+export function statusOf(status: UserStatus): UserRow['status'] | undefined {
+  return (Object.keys(STATUS) as UserRow['status'][]).find((name) => STATUS[name] === status);
+}
+
 export function toUser(row: UserRow): MessageInitShape<typeof UserSchema> {
   return {
     id: row.id,
