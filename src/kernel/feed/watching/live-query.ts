@@ -27,6 +27,7 @@ export type Told<Row> = {
   | { readonly kind: 'caught up' | 'heartbeat' }
 );
 
+/** How somebody watches a list. */
 export interface Watching {
   /** Where to go on: a token that this list gave, or ''. */
   readonly resumeToken: string;

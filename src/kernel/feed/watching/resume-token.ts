@@ -3,7 +3,13 @@ import { Reason, ReasonSchema } from '#gen/cqrs/v1/reasons_pb.js';
 import { domainError, type FieldViolation } from '../../bus/errors.ts';
 import { PageTokenInvalid, type PageTokens } from '../../bus/page-token.ts';
 
-/** The resume token of a request belongs to another stream. */
+/**
+ * The resume token of a request belongs to another stream. `LiveQuery.watch` throws it.
+ *
+ * ```ts
+ * for await (const told of liveOrders.watch(read, list, { resumeToken: request.resumeToken, signal })) yield toMessage(told);
+ * ```
+ */
 export class ResumeTokenInvalid extends domainError(ReasonSchema, Reason.RESUME_TOKEN_INVALID) {
   override readonly violations: readonly FieldViolation[] = [
     { field: 'resume_token', description: 'is no token of this stream with these fields; call without it' },

@@ -5,7 +5,7 @@ import { type UserSchema, UserStatus } from '#gen/users/v1/user_pb.js';
 import { readStatements } from '../../../kernel/database/read/read-statements.ts';
 
 /** read.user_directory: one row a user, kept by the command's own transaction. */
-interface UserDirectoryTable {
+export interface UserDirectoryTable {
   readonly id: string;
   /** Empty when deleted. */
   readonly email: string;
