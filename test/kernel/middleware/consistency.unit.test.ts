@@ -38,18 +38,11 @@ async function ask(
     return new Answer(call.method, { $typeName: 'conformance.v1.AskResponse' });
   });
   const call = callTo(QueryService.method.ask, { header: headers });
-  const outcome = await chain(call).then(
-    (answer) => ({ servedBy: answer.header.get('cqrs-served-by'), staleness: answer.header.get('cqrs-staleness-ms') }),
-    (error: unknown) => error,
+  const { outcome, staleness: said } = await chain(call).then(
+    ({ header }) => ({ outcome: header.get('cqrs-served-by') as unknown, staleness: header.get('cqrs-staleness-ms') }),
+    (error: unknown) => ({ outcome: error, staleness: undefined }),
   );
-  const isAnswer = typeof outcome === 'object' && outcome !== null && 'servedBy' in outcome;
-  return {
-    asked,
-    reported,
-    looks,
-    outcome: isAnswer ? outcome.servedBy : outcome,
-    staleness: isAnswer ? outcome.staleness : undefined,
-  };
+  return { asked, reported, looks, outcome, staleness: said };
 }
 
 /** Reads a stream that gives one message and fails then. */
