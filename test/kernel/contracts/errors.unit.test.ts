@@ -9,6 +9,7 @@ import { HeaderInvalid } from '../../../src/kernel/bus/bus-headers.ts';
 import { DryRunInvalid, DryRunRefused } from '../../../src/kernel/bus/dry-run.ts';
 import * as bus from '../../../src/kernel/bus/errors.ts';
 import { PageTokenInvalid } from '../../../src/kernel/bus/page-token.ts';
+import * as consistency from '../../../src/kernel/consistency/errors.ts';
 import { errorReasons } from '../../../src/kernel/contracts/errors.ts';
 import { AnswerErased, IdempotencyKeyReused } from '../../../src/kernel/database/write/idempotency-keys.ts';
 import { HostNotAllowed } from '../../../src/kernel/doors/allowed-hosts.ts';
@@ -48,6 +49,11 @@ const ERRORS: readonly unknown[] = [
   new bus.Conflict(),
   new PageTokenInvalid(),
   new AnswerErased('command-1'),
+  new consistency.ConsistencyTokenInvalid(),
+  new consistency.ConsistencyTokenExpired(),
+  new consistency.ConsistencyTokenForeign(),
+  new consistency.ConsistencyStateLost(),
+  new consistency.ProjectionBehind('user statistics'),
   new IdempotencyKeyReused(),
   new auth.TokenMissing(),
   new auth.TokenInvalid('EXPIRED'),
