@@ -9,6 +9,7 @@ import { openMigratedDatabase } from '../database/open-database.ts';
 import { mostConnections, poolSizes } from '../database/pool.ts';
 import { createReadSide, type ReadSide } from '../database/read/read-side.ts';
 import { recordTimeline } from '../database/read/timelines.ts';
+import type { OnEvents } from '../database/write/changed-aggregates.ts';
 import { createWriteSide, type WriteSide } from '../database/write/write-side.ts';
 import type { Module } from '../module.ts';
 import { aggregateTypesOf, erasuresOf, projectionsOf } from './modules.ts';
@@ -30,8 +31,7 @@ export async function openDatabases(
     modules: readonly Module[];
     logger: Logger;
     onProgress: (step: string) => void;
-    /** Is called after each commit that stored events. */
-    onEvents: () => void;
+    onEvents: OnEvents;
     stops: Stops;
   },
 ): Promise<Databases> {
