@@ -280,6 +280,51 @@ export enum Reason {
    * @generated from enum value: REASON_TOKEN_MISSING = 35;
    */
   TOKEN_MISSING = 35,
+
+  /**
+   * The consistency token is broken, or another service issued it. Send the query without it.
+   *
+   * @generated from enum value: REASON_CONSISTENCY_TOKEN_INVALID = 36;
+   */
+  CONSISTENCY_TOKEN_INVALID = 36,
+
+  /**
+   * The consistency token is older than a day. Every database has that state by now: send the query without it.
+   *
+   * @generated from enum value: REASON_CONSISTENCY_TOKEN_EXPIRED = 37;
+   */
+  CONSISTENCY_TOKEN_EXPIRED = 37,
+
+  /**
+   * The consistency token tells of another database than the one that this service has, such as that of a test system, or of this one before it was
+   * restored from a dump. Send the query without it.
+   *
+   * @generated from enum value: REASON_CONSISTENCY_TOKEN_FOREIGN = 38;
+   */
+  CONSISTENCY_TOKEN_FOREIGN = 38,
+
+  /**
+   * The database failed over to a replica that did not have everything yet, and what the consistency token tells of is lost, or nobody can tell
+   * whether it is. Read anew without the token, and see what is still there.
+   *
+   * @generated from enum value: REASON_CONSISTENCY_STATE_LOST = 39;
+   */
+  CONSISTENCY_STATE_LOST = 39,
+
+  /**
+   * The `projection` that the query reads has not handled yet what the consistency token tells of. Send the query again after the delay, or
+   * without the token if older data will do.
+   *
+   * @generated from enum value: REASON_PROJECTION_BEHIND = 40;
+   */
+  PROJECTION_BEHIND = 40,
+
+  /**
+   * The resume token is none of a stream of this rpc with these fields, or it is damaged. Call without it, and begin with an empty list.
+   *
+   * @generated from enum value: REASON_RESUME_TOKEN_INVALID = 41;
+   */
+  RESUME_TOKEN_INVALID = 41,
 }
 
 /**

@@ -5,6 +5,9 @@ import { domainError, type FieldViolation } from './errors.ts';
 
 export const CONSISTENCY_HEADER = 'cqrs-consistency';
 
+/** In an answer: what its database had. In a query: what has to be seen. A command may have it, as clients that send it always do. */
+export const CONSISTENCY_TOKEN_HEADER = 'cqrs-consistency-token';
+
 /**
  * In an answer: a token by which the service knows the caller's device again. In a request: that token. It lets nobody in; guesses that
  * come with it are counted apart from those of strangers.
@@ -12,7 +15,12 @@ export const CONSISTENCY_HEADER = 'cqrs-consistency';
 export const DEVICE_HEADER = 'cqrs-device';
 
 /** What callers send of the bus's own. */
-export const REQUEST_HEADERS: ReadonlySet<string> = new Set([CONSISTENCY_HEADER, DRY_RUN_HEADER, DEVICE_HEADER]);
+export const REQUEST_HEADERS: ReadonlySet<string> = new Set([
+  CONSISTENCY_HEADER,
+  CONSISTENCY_TOKEN_HEADER,
+  DRY_RUN_HEADER,
+  DEVICE_HEADER,
+]);
 
 export class HeaderInvalid extends domainError(ReasonSchema, Reason.HEADER_INVALID) {
   override readonly violations: readonly FieldViolation[];

@@ -54,6 +54,15 @@ export const BUS_METADATA: readonly BusMetadata[] = [
     schema: { type: 'string', enum: ['strong'] },
   },
   {
+    name: 'cqrs-consistency-token',
+    where: 'request',
+    rpcs: 'queries',
+    appliesTo: isQuery,
+    meaning:
+      'A token of an earlier answer, of a command or a query. The query sees at least what that answer told of, on any instance, whichever database is read. A command takes it and does nothing with it, so that clients may send it always.',
+    schema: { type: 'string' },
+  },
+  {
     name: 'traceparent',
     where: 'request',
     rpcs: 'all',
@@ -76,6 +85,15 @@ export const BUS_METADATA: readonly BusMetadata[] = [
     appliesTo: isCommand,
     meaning: 'The id of the record of the command. Errors have it too.',
     schema: { type: 'string', format: 'uuid' },
+  },
+  {
+    name: 'cqrs-consistency-token',
+    where: 'answer',
+    rpcs: 'commands',
+    appliesTo: isCommand,
+    meaning:
+      'What the database had when the command was committed, or when its first answer was given again. Opaque, good for a day. Errors and dry runs have none.',
+    schema: { type: 'string' },
   },
   {
     name: 'cqrs-replayed',

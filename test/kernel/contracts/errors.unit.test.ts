@@ -9,12 +9,14 @@ import { HeaderInvalid } from '../../../src/kernel/bus/bus-headers.ts';
 import { DryRunInvalid, DryRunRefused } from '../../../src/kernel/bus/dry-run.ts';
 import * as bus from '../../../src/kernel/bus/errors.ts';
 import { PageTokenInvalid } from '../../../src/kernel/bus/page-token.ts';
+import * as consistency from '../../../src/kernel/consistency/errors.ts';
 import { errorReasons } from '../../../src/kernel/contracts/errors.ts';
 import { AnswerErased, IdempotencyKeyReused } from '../../../src/kernel/database/write/idempotency-keys.ts';
 import { HostNotAllowed } from '../../../src/kernel/doors/allowed-hosts.ts';
 import { ShuttingDown } from '../../../src/kernel/doors/calls-in-flight.ts';
 import * as refusals from '../../../src/kernel/doors/refusal.ts';
 import { HealthUnknown } from '../../../src/kernel/doors/standard/health.ts';
+import { ResumeTokenInvalid } from '../../../src/kernel/feed/watching/resume-token.ts';
 import { toConnectError } from '../../../src/kernel/middleware/errors.ts';
 import { IdempotencyKeyInvalid, IdempotencyKeyRefused } from '../../../src/kernel/middleware/idempotency.ts';
 import { codeName } from '../../../src/kernel/telemetry/code-name.ts';
@@ -48,6 +50,11 @@ const ERRORS: readonly unknown[] = [
   new bus.Conflict(),
   new PageTokenInvalid(),
   new AnswerErased('command-1'),
+  new consistency.ConsistencyTokenInvalid(),
+  new consistency.ConsistencyTokenExpired(),
+  new consistency.ConsistencyTokenForeign(),
+  new consistency.ConsistencyStateLost(),
+  new consistency.ProjectionBehind('user statistics'),
   new IdempotencyKeyReused(),
   new auth.TokenMissing(),
   new auth.TokenInvalid('EXPIRED'),
@@ -58,6 +65,7 @@ const ERRORS: readonly unknown[] = [
   new DryRunRefused(),
   new IdempotencyKeyInvalid(),
   new IdempotencyKeyRefused(),
+  new ResumeTokenInvalid(),
   new ShuttingDown(),
   new HostNotAllowed('example.org'),
   new HealthUnknown('a.v1'),

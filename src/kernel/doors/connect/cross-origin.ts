@@ -7,6 +7,7 @@ const REQUEST_HEADERS = [
   'authorization',
   'idempotency-key',
   'cqrs-consistency',
+  'cqrs-consistency-token',
   'cqrs-device',
   'cqrs-dry-run',
   'traceparent',
@@ -14,6 +15,7 @@ const REQUEST_HEADERS = [
 ];
 const ANSWER_HEADERS = [
   'cqrs-command-id',
+  'cqrs-consistency-token',
   'cqrs-device',
   'cqrs-replayed',
   'cqrs-served-by',

@@ -1,0 +1,100 @@
+import { createHmac, timingSafeEqual } from 'node:crypto';
+import type { KeyRing } from '../auth/key-ring.ts';
+import { ConsistencyTokenExpired, ConsistencyTokenForeign, ConsistencyTokenInvalid } from './errors.ts';
+
+/** What a database had when an answer was given: who presents it sees at least that. */
+export interface TokenState {
+  /** Of the cluster: its replicas have the same one, another cluster has another one. */
+  readonly systemIdentifier: bigint;
+  /** Counted on by each failover. */
+  readonly timeline: number;
+  /** Bytes of WAL. */
+  readonly lsn: bigint;
+  /** In cqrs.event, of the newest event that it tells of; 0 for none. */
+  readonly position: bigint;
+}
+
+export interface ConsistencyToken extends TokenState {
+  /** In seconds since the epoch. */
+  readonly issuedAt: number;
+}
+
+/** Makes and reads the tokens of `cqrs-consistency-token`: opaque, tamper-proof, good for a day. A token grants no right. */
+export interface ConsistencyTokens {
+  readonly seal: (state: TokenState) => string;
+  /**
+   * Reads a token about the cluster `systemIdentifier`. Throws ConsistencyTokenForeign for one about another cluster, ConsistencyTokenInvalid
+   * and ConsistencyTokenExpired.
+   */
+  readonly open: (token: string, systemIdentifier: bigint) => ConsistencyToken;
+}
+
+/** How long a token is good, in seconds. */
+const LIFETIME = 24 * 3600;
+/** How long the same state is told by the same token, in seconds: an idle database costs its answers no new ones. */
+const REUSE = 60;
+
+/** version, system identifier, timeline, LSN, position, time; then the first bytes of an HMAC-SHA256 over all of them. */
+const VERSION = 1;
+const OFFSET = { systemIdentifier: 1, timeline: 9, lsn: 13, position: 21, issuedAt: 29 } as const;
+const BODY = 33;
+const MAC = 16;
+
+/** The current key makes tokens, and those that the others made are read. `now` is in milliseconds since the epoch. */
+export function createConsistencyTokens({ current, active }: KeyRing, now: () => number = Date.now): ConsistencyTokens {
+  const keyOf = ({ deriveKey }: Pick<KeyRing['current'], 'deriveKey'>): Buffer => deriveKey('consistency tokens');
+  const key = keyOf(current);
+  const others = active.filter((other) => other !== current).map(keyOf);
+  const seconds = (): number => Math.floor(now() / 1000);
+  let last: { readonly token: ConsistencyToken; readonly text: string } | undefined;
+
+  return {
+    seal(state) {
+      const issuedAt = seconds();
+      if (last && isSame(last.token, state) && issuedAt - last.token.issuedAt < REUSE) return last.text;
+      const token = { ...state, issuedAt };
+      last = { token, text: sealed(token, key) };
+      return last.text;
+    },
+    open(text, systemIdentifier) {
+      const bytes = Buffer.from(text, 'base64url');
+      if (bytes.length !== BODY + MAC || bytes[0] !== VERSION || bytes.toString('base64url') !== text)
+        throw new ConsistencyTokenInvalid();
+      // Before the signature: another database has another key as a rule, and its token is to be called by its name.
+      if (bytes.readBigInt64BE(OFFSET.systemIdentifier) !== systemIdentifier) throw new ConsistencyTokenForeign();
+      if (!isSealedBy(bytes, key) && !others.some((other) => isSealedBy(bytes, other))) throw new ConsistencyTokenInvalid();
+      const issuedAt = bytes.readUInt32BE(OFFSET.issuedAt);
+      if (seconds() - issuedAt > LIFETIME) throw new ConsistencyTokenExpired();
+      return {
+        systemIdentifier,
+        timeline: bytes.readUInt32BE(OFFSET.timeline),
+        lsn: bytes.readBigUInt64BE(OFFSET.lsn),
+        position: bytes.readBigUInt64BE(OFFSET.position),
+        issuedAt,
+      };
+    },
+  };
+}
+
+const isSame = (one: TokenState, other: TokenState): boolean =>
+  one.lsn === other.lsn &&
+  one.position === other.position &&
+  one.timeline === other.timeline &&
+  one.systemIdentifier === other.systemIdentifier;
+
+function sealed({ systemIdentifier, timeline, lsn, position, issuedAt }: ConsistencyToken, key: Buffer): string {
+  const bytes = Buffer.allocUnsafe(BODY + MAC);
+  bytes[0] = VERSION;
+  bytes.writeBigInt64BE(systemIdentifier, OFFSET.systemIdentifier);
+  bytes.writeUInt32BE(timeline, OFFSET.timeline);
+  bytes.writeBigUInt64BE(lsn, OFFSET.lsn);
+  bytes.writeBigUInt64BE(position, OFFSET.position);
+  bytes.writeUInt32BE(issuedAt, OFFSET.issuedAt);
+  macOf(bytes, key).copy(bytes, BODY, 0, MAC);
+  return bytes.toString('base64url');
+}
+
+const isSealedBy = (bytes: Buffer, key: Buffer): boolean =>
+  timingSafeEqual(bytes.subarray(BODY), macOf(bytes, key).subarray(0, MAC));
+
+const macOf = (bytes: Buffer, key: Buffer): Buffer => createHmac('sha256', key).update(bytes.subarray(0, BODY)).digest();
