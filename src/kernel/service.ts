@@ -35,6 +35,7 @@ import type { UnexpectedErrors } from './middleware/errors.ts';
 import { createPipelines } from './middleware/pipeline.ts';
 import { validation } from './middleware/validation.ts';
 import type { Module } from './module.ts';
+import { startCache } from './start/cache.ts';
 import { startCommandLog } from './start/command-log.ts';
 import { openDatabases } from './start/database.ts';
 import { openDoors, type Ports } from './start/doors.ts';
@@ -137,7 +138,10 @@ async function assemble(
     modules,
     logger,
     onProgress,
-    onEvents: () => feed.wake(),
+    onEvents: (changed) => {
+      feed.wake();
+      queryCache?.onEvents(changed);
+    },
     stops,
   });
   const { ring, digestKey } = keys;
@@ -153,6 +157,15 @@ async function assemble(
     reads,
     metrics,
     logger,
+    stops,
+  });
+  const queryCache = startCache({
+    maxBytes: config.queryCacheBytes,
+    modules,
+    eventTypes: eventTypesOf(modules),
+    reads,
+    news: feed.news,
+    metrics,
     stops,
   });
   const { host, sweeps } = moduleHost({
@@ -202,6 +215,7 @@ async function assemble(
       unsealed: () => unsealedTail(reads.watching),
       heldUpBy: mark.holder,
       feed,
+      cachedBytes: queryCache?.bytes ?? (() => 0),
     },
     startingSdk,
   });
@@ -239,6 +253,7 @@ async function assemble(
         served: (database) => metrics.served.inc({ database }),
         left: (database) => metrics.fallbacks.inc({ database }),
       },
+      cache: queryCache?.middleware,
       onShed,
       unexpected,
       authority,

@@ -43,6 +43,7 @@ export async function startTestApp({
   pushesMetrics = false,
   as = application,
   settings = {},
+  queryCacheBytes,
 }: {
   beside?: TestApp;
   on?: TestDatabase;
@@ -56,6 +57,8 @@ export async function startTestApp({
   as?: Application;
   /** Of those modules, by their names. */
   settings?: Config['settings'];
+  /** 32 MB by default, as the program has. */
+  queryCacheBytes?: number;
 } = {}): Promise<TestApp> {
   const database = beside?.database ?? on ?? (await createTestDatabase());
   const keys = beside ? undefined : await mkdtemp(join(tmpdir(), 'bicameral-keys-'));
@@ -79,6 +82,7 @@ export async function startTestApp({
     limits: { ...DEFAULT_LIMITS, databaseWaitMs: PATIENCE, ...limits },
     reflection: 'on',
     workers: 1,
+    queryCacheBytes: queryCacheBytes ?? 32 * 1024 * 1024,
     tracing,
     pushesMetrics,
     logLevels: DEFAULT_LOG_LEVELS,
