@@ -46,6 +46,10 @@ export {
   type TimerOptions,
 } from './feed/reactor.ts';
 export type { Duration } from './feed/timers/duration.ts';
+export type { WatchedTable } from './feed/watching/changes.ts';
+export { type LiveQuery, liveQuery, type Told, type Watching } from './feed/watching/live-query.ts';
+export { ResumeTokenInvalid } from './feed/watching/resume-token.ts';
+export type { SnapshotPage, WatchedList } from './feed/watching/watched-list.ts';
 export {
   type CommandLog,
   type CommandTools,
