@@ -1,7 +1,9 @@
+import { createRegistry } from '@bufbuild/protobuf';
 import { pino } from 'pino';
 import { type Bus, createBus, type Pipelines } from '../kernel/bus/bus.ts';
 import { CallGauge } from '../kernel/bus/call-gauge.ts';
 import type { CallKind } from '../kernel/bus/convention.ts';
+import { cacheRuleOf } from '../kernel/cache/cache-rule.ts';
 import { memoryRates, parseRates } from '../kernel/database/limits/rates.ts';
 import { createPipelines, type PipelineParts } from '../kernel/middleware/pipeline.ts';
 import { validation } from '../kernel/middleware/validation.ts';
@@ -43,9 +45,10 @@ export async function printPipeline(
 }
 
 /** The middleware that a service of the application would have, with nothing behind it. */
-export function pipelinesOf({ middleware }: Application, { RATE_LIMITS = '' }: Environment): Pipelines {
+export function pipelinesOf({ middleware }: Application, { RATE_LIMITS = '', QUERY_CACHE_MB }: Environment): Pipelines {
   const rates = { counters: memoryRates, overrides: parseRates(RATE_LIMITS) ?? new Map() };
-  return createPipelines({ ...NOTHING, validation: validation(), rates, middleware });
+  const cache = QUERY_CACHE_MB === '0' ? undefined : CACHE;
+  return createPipelines({ ...NOTHING, validation: validation(), rates, cache, middleware });
 }
 
 function busOf(application: Application, environment: Environment): Bus {
@@ -86,7 +89,13 @@ function whose({ kind, rpcs }: Placed, bus: Bus): string {
 }
 
 /** Nobody calls: only the names are asked for. */
-const NOTHING: Omit<PipelineParts, 'validation' | 'rates' | 'middleware'> = {
+const CACHE: PipelineParts['cache'] = {
+  cache: {} as never,
+  databases: {} as never,
+  ruleOf: (method) => cacheRuleOf(method, { reads: new Map(), eventTypes: createRegistry() }),
+  report: () => () => {},
+};
+const NOTHING: Omit<PipelineParts, 'validation' | 'rates' | 'cache' | 'middleware'> = {
   logger: pino({ level: 'fatal' }),
   tracer: undefined,
   calls: { ended: () => {} },

@@ -8,6 +8,7 @@ describe('bicameral pipeline', () => {
     const lines = stdout.split('\n');
     expect(lines[0]).toBe('command  tracing                  every rpc');
     expect(lines).toContain('command  guess limit              LogIn, ChangeEmail, ChangePassword, DeleteUser');
+    expect(lines).toContain('query    cache                    GetUser, GetUserStatistics');
     expect(lines).toContain('query    consistency              every rpc');
     expect(lines.filter((line) => line.startsWith('stream')).at(-1)).toBe('stream   handler trace            every rpc');
   });
@@ -21,6 +22,7 @@ describe('bicameral pipeline', () => {
     );
     expect(JSON.parse((await run(['pipeline', rpc, '--json'])).stdout)).toEqual(names);
     expect((await run(['pipeline', rpc], { RATE_LIMITS: 'write=off' })).stdout).not.toContain('rate limit');
+    expect((await run(['pipeline', 'users.v1.QueryService/GetUser'], { QUERY_CACHE_MB: '0' })).stdout).not.toContain('cache');
   });
 
   it('names the rpcs that there are when it is asked for another', async () => {
