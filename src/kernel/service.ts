@@ -126,6 +126,7 @@ async function assemble(
     throw new ConfigError([`AUTH_ISSUER cannot be ${name}: that is this service itself`]);
   checkModules(application, contractDescriptors().files);
   const roles = rolesOf(application);
+  const eventTypes = eventTypesOf(modules);
   followCalls();
   // Loaded while the database starts; nothing before the pipelines has spans. Stopped last, when nothing makes spans any more.
   const startingSdk = startTracing(name, { config, logger, stack });
@@ -151,7 +152,7 @@ async function assemble(
     writer,
     batches: poolSizes(config.workers).batches,
     version: version(),
-    eventTypes: eventTypesOf(modules),
+    eventTypes,
     writes,
     reads,
     metrics,
@@ -175,7 +176,7 @@ async function assemble(
     reads,
     heldUpBy: mark.holder,
     writePool: writes.pool,
-    eventTypes: eventTypesOf(modules),
+    eventTypes,
     news: feed.news,
     projections: declaredProjections(modules),
     bus: () => bus,

@@ -15,6 +15,7 @@ import { DEFAULT_LOG_LEVELS } from '../../src/kernel/telemetry/log-levels.ts';
 import { FORM } from '../../src/kernel/telemetry/logger.ts';
 import { DEFAULT_SETTINGS } from '../../src/modules/users/settings.ts';
 import { createTestDatabase, type TestDatabase } from './database.ts';
+import { PATIENCE } from './patience.ts';
 
 /** The whole program in this process, on a database of its own. */
 export interface TestApp {
@@ -77,7 +78,8 @@ export async function startTestApp({
     idempotencyHours: 24,
     shutdownGraceMs: 10_000,
     settings: { users: DEFAULT_SETTINGS, ...settings },
-    limits: { ...DEFAULT_LIMITS, ...limits },
+    // A slow machine takes its time to open connections, and to give back those that are taken.
+    limits: { ...DEFAULT_LIMITS, databaseWaitMs: PATIENCE, ...limits },
     reflection: 'on',
     workers: 1,
     queryCacheBytes: queryCacheBytes ?? 32 * 1024 * 1024,
