@@ -56,7 +56,7 @@ export function pipelinesOf({ middleware, modules }: Application, environment: E
   return createPipelines({ ...NOTHING, validation: validation(), rates, cache: kept, middleware });
 }
 
-const NO_CACHE = { cache: {} as never, databases: {} as never, report: () => () => {} };
+const NO_CACHE = { cache: {} as never, databases: {} as never, freshness: {} as never, report: () => () => {} };
 
 function busOf(application: Application, environment: Environment): Bus {
   const { command, query } = pipelinesOf(application, environment);
