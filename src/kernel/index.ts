@@ -22,7 +22,7 @@ export { type Middleware, middleware, type Need, type Place } from './bus/middle
 export type { ServiceHandlers } from './bus/module.ts';
 export { PageTokenInvalid, type PageTokens } from './bus/page-token.ts';
 export type { Principal } from './bus/principal.ts';
-export { type QueryContext, query, streamQuery } from './bus/query.ts';
+export { type QueryContext, type QueryOptions, query, streamQuery } from './bus/query.ts';
 export { ConfigError } from './config/config-error.ts';
 export { type Config, readConfig } from './config.ts';
 export type { Connection } from './database/connection.ts';
@@ -33,6 +33,7 @@ export type { AggregateType, EventMessage, InlineProjection } from './database/w
 export type { UnitOfWork } from './database/write/unit-of-work.ts';
 export type { HttpAnswer, HttpRoute } from './doors/connect/http-route.ts';
 export { inProcessTransport } from './doors/in-process.ts';
+export { type ProcessManager, type ProcessTools, processManager, type Step, step } from './feed/process-manager.ts';
 export { type Projection, type ProjectionDefinition, type ProjectionTables, projection } from './feed/projection.ts';
 export {
   type ReactedEvent,
@@ -42,7 +43,9 @@ export {
   reaction,
   reactor,
   type SendOptions,
+  type TimerOptions,
 } from './feed/reactor.ts';
+export type { Duration } from './feed/timers/duration.ts';
 export type { WatchedTable } from './feed/watching/changes.ts';
 export { type LiveQuery, liveQuery, type Told, type Watching } from './feed/watching/live-query.ts';
 export { ResumeTokenInvalid } from './feed/watching/resume-token.ts';

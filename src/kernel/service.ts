@@ -1,4 +1,5 @@
 import { randomUUIDv7 } from 'node:crypto';
+import type { DescMethodUnary } from '@bufbuild/protobuf';
 import type { Logger } from 'pino';
 import { createAuthority } from './auth/authority.ts';
 import { createRoles, type RoleDefinitions, type Roles } from './auth/roles.ts';
@@ -7,7 +8,7 @@ import { createTokenVerifier } from './auth/token-verifier.ts';
 import { startSweeps } from './background/sweeps.ts';
 import { type Bus, createBus, type Route } from './bus/bus.ts';
 import { CallGauge } from './bus/call-gauge.ts';
-import type { CallKind } from './bus/convention.ts';
+import { type CallKind, methodName } from './bus/convention.ts';
 import { rateLimitOf } from './bus/limits.ts';
 import type { Middleware } from './bus/middleware.ts';
 import { checkModules, declaredPermissions } from './check-modules.ts';
@@ -16,6 +17,7 @@ import { sweepOwners } from './command-log/personal-owner.ts';
 import { unsealedTail } from './command-log/seals/unsealed-tail.ts';
 import { ConfigError } from './config/config-error.ts';
 import type { Config } from './config.ts';
+import { createConsistencyTokens } from './consistency/token.ts';
 import { contractDescriptors } from './contracts/descriptors.ts';
 import { version } from './contracts/version.ts';
 import { Guesses } from './database/limits/guesses.ts';
@@ -35,6 +37,7 @@ import type { UnexpectedErrors } from './middleware/errors.ts';
 import { createPipelines } from './middleware/pipeline.ts';
 import { validation } from './middleware/validation.ts';
 import type { Module } from './module.ts';
+import { startCache } from './start/cache.ts';
 import { startCommandLog } from './start/command-log.ts';
 import { openDatabases } from './start/database.ts';
 import { openDoors, type Ports } from './start/doors.ts';
@@ -125,6 +128,7 @@ async function assemble(
     throw new ConfigError([`AUTH_ISSUER cannot be ${name}: that is this service itself`]);
   checkModules(application, contractDescriptors().files);
   const roles = rolesOf(application);
+  const eventTypes = eventTypesOf(modules);
   followCalls();
   // Loaded while the database starts; nothing before the pipelines has spans. Stopped last, when nothing makes spans any more.
   const startingSdk = startTracing(name, { config, logger, stack });
@@ -136,7 +140,10 @@ async function assemble(
     modules,
     logger,
     onProgress,
-    onEvents: () => feed.wake(),
+    onEvents: (changed) => {
+      feed.wake();
+      queryCache?.onEvents(changed);
+    },
     stops,
   });
   const { ring, digestKey } = keys;
@@ -147,11 +154,21 @@ async function assemble(
     writer,
     batches: poolSizes(config.workers).batches,
     version: version(),
-    eventTypes: eventTypesOf(modules),
+    eventTypes,
     writes,
     reads,
     metrics,
     logger,
+    stops,
+  });
+  const queryCache = startCache({
+    maxBytes: config.queryCacheBytes,
+    modules,
+    eventTypes: eventTypesOf(modules),
+    reads,
+    news: feed.news,
+    tokens: createConsistencyTokens(ring),
+    metrics,
     stops,
   });
   const { host, sweeps } = moduleHost({
@@ -162,7 +179,7 @@ async function assemble(
     reads,
     heldUpBy: mark.holder,
     writePool: writes.pool,
-    eventTypes: eventTypesOf(modules),
+    eventTypes,
     news: feed.news,
     projections: declaredProjections(modules),
     bus: () => bus,
@@ -201,6 +218,7 @@ async function assemble(
       unsealed: () => unsealedTail(reads.watching),
       heldUpBy: mark.holder,
       feed,
+      cachedBytes: queryCache?.bytes ?? (() => 0),
     },
     startingSdk,
   });
@@ -238,6 +256,7 @@ async function assemble(
         served: (database) => metrics.served.inc({ database }),
         left: (database) => metrics.fallbacks.inc({ database }),
       },
+      cache: queryCache?.middleware,
       onShed,
       unexpected,
       authority,
@@ -264,13 +283,23 @@ async function assemble(
   const rpcs = [...bus.values()];
   checkRateClasses(limits, rpcs);
   for (const { method } of rpcs) calls.expect(method);
-  const reacting = { transport: inProcessTransport(bus), permissions: Object.keys(declaredPermissions(application)), logger };
+  const reacting = {
+    transport: inProcessTransport(bus),
+    permissions: Object.keys(declaredPermissions(application)),
+    logger,
+    newId: randomUUIDv7,
+  };
+  const reactors = modules.flatMap(({ reactors = [], processes = [] }) => [...reactors, ...processes]);
+  const commands = rpcs
+    .filter(({ kind }) => kind === 'command')
+    .map(({ method }) => [methodName(method), method as DescMethodUnary] as const);
   await feed.process({
     handlers: [
       ...projectionsOf(modules).map(({ projection }) => projectionHandler(projection)),
-      ...modules.flatMap(({ reactors = [] }) => reactors).map((reactor) => reactorHandler(reactor, reacting)),
+      ...reactors.map((reactor) => reactorHandler(reactor, reacting)),
     ],
     projections: rebuildables(modules),
+    timers: { ...reacting, processes: reactors.map(({ name }) => name), methods: new Map(commands) },
   });
 
   const ports = await openDoors({
