@@ -95,8 +95,10 @@ export function liveQuery<Row extends object>(
       if (!from || from.key) {
         await reached(tail, place, watching.signal);
         yield* snapshot(parts, { place, key: from?.key });
-        place = yield* toTheEnd(parts, place);
+      } else {
+        place = yield* behind(parts, place);
       }
+      place = yield* toTheEnd(parts, place);
       let hasCaughtUp = false;
       for (;;) {
         place = yield* behind(parts, place);
