@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { WatchOrdersResponse } from '../../../gen/orders/v1/query_service_pb.js';
 import type { TestApp } from '../../../support/test-app.ts';
+import { numbered } from '../../events/feed-of-people.ts';
 import { type Customer, customer, startOrdersApp, stocked } from '../orders-app.ts';
 
 let app: TestApp;
@@ -32,6 +33,7 @@ describe('watchOrders', () => {
     const lines = [{ productId: product, quantity: 1 }];
     const { order } = await ada.commands.placeOrder({ lines });
     const orderId = order?.id ?? '';
+    await numbered(app);
     const next = watch(ada, { placedOnly: true });
     expect(await next()).toEqual(['snapshot', orderId, 1]);
     expect(await next()).toEqual(['caughtUp']);
