@@ -8,6 +8,8 @@ import type { Connection } from '../database/connection.ts';
 import { openMigratedDatabase } from '../database/open-database.ts';
 import { mostConnections, poolSizes } from '../database/pool.ts';
 import { createReadSide, type ReadSide } from '../database/read/read-side.ts';
+import { recordTimeline } from '../database/read/timelines.ts';
+import type { OnEvents } from '../database/write/changed-aggregates.ts';
 import { createWriteSide, type WriteSide } from '../database/write/write-side.ts';
 import type { Module } from '../module.ts';
 import { aggregateTypesOf, erasuresOf, projectionsOf } from './modules.ts';
@@ -29,8 +31,7 @@ export async function openDatabases(
     modules: readonly Module[];
     logger: Logger;
     onProgress: (step: string) => void;
-    /** Is called after each commit that stored events. */
-    onEvents: () => void;
+    onEvents: OnEvents;
     stops: Stops;
   },
 ): Promise<Databases> {
@@ -65,6 +66,11 @@ export async function openDatabases(
         healthy ? 'database is up' : 'database is unavailable',
       ),
     onDemoted: writes.renew,
+    // Seen again at the next look, where it fails.
+    onTimeline: () =>
+      void recordTimeline(writes.pool).catch((error: unknown) =>
+        logger.warn({ err: error }, 'the timeline of the primary could not be recorded'),
+      ),
   });
   stops.briefly('reads', reads.close);
   return { writes, reads, keys, ownerDigest, writer };

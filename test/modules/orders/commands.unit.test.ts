@@ -1,8 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
-import { answered, refused, testId } from '../../../src/testing/index.ts';
+import { answered, done, refused, testId } from '../../../src/testing/index.ts';
 import { OrderStatus } from '../../gen/orders/v1/order_pb.js';
 import { addLine } from './commands/add-line.ts';
 import { cancelOrder } from './commands/cancel-order.ts';
+import { payOrder } from './commands/pay-order.ts';
 import { placeOrder } from './commands/place-order.ts';
 import { removeLine } from './commands/remove-line.ts';
 import { Order } from './domain/order.ts';
@@ -57,6 +58,26 @@ describe('an order', () => {
         { type: 'StockReturned', quantity: 2 },
         answered({ order: { status: OrderStatus.CANCELLED } }),
       ));
+
+  it('is paid', () =>
+    given(...tea(5), order)
+      .as(customer)
+      .when(payOrder, { orderId: order.id })
+      .then({ type: 'OrderPaid' }, answered({ order: { status: OrderStatus.PAID, version: 2n } })));
+
+  it('stays as it is when it is paid', async () => {
+    const paid = given(...tea(5), order, done(payOrder, { orderId: order.id })).as(customer);
+    await paid.when(payOrder, { orderId: order.id }).then(refused('ORDER_PAID'));
+    await paid.when(addLine, { orderId: order.id, line: two }).then(refused('ORDER_PAID'));
+    await paid.when(removeLine, { orderId: order.id, lineId: line.id }).then(refused('ORDER_PAID'));
+    await paid.when(cancelOrder, { orderId: order.id }).then(refused('ORDER_PAID'));
+  });
+
+  it('is not paid when it is cancelled', () =>
+    given(...tea(0), order, done(cancelOrder, { orderId: order.id }))
+      .as(customer)
+      .when(payOrder, { orderId: order.id })
+      .then(refused('ORDER_CANCELLED')));
 
   it.each([
     [

@@ -1,6 +1,7 @@
 import { defineModule } from '../../../src/kernel/module.ts';
 import { file_orders_v1_events } from '../../gen/orders/v1/events_pb.js';
 import { Migration20261130100000Orders } from './migrations/20261130100000-orders.ts';
+import { Migration20261201100000PaidOrders } from './migrations/20261201100000-paid-orders.ts';
 import { orderRepository } from './persistence/order-repository.ts';
 import { OrderType, StockType } from './persistence/order-types.ts';
 import { services } from './services.ts';
@@ -11,7 +12,10 @@ export const orders = defineModule({
   services,
   aggregates: [OrderType, StockType],
   events: [file_orders_v1_events],
-  migrations: [{ name: '20261130100000-orders', class: Migration20261130100000Orders }],
+  migrations: [
+    { name: '20261130100000-orders', class: Migration20261130100000Orders },
+    { name: '20261201100000-paid-orders', class: Migration20261201100000PaidOrders },
+  ],
   commandContext: (_, { work }) => ({ orders: orderRepository(work) }),
   queryContext: (_, { read }) => ({ read }),
 });

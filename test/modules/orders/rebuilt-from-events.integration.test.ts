@@ -11,7 +11,7 @@ import { given as givenInMemory, TEA, tea } from './in-memory.ts';
 import { orders } from './module.ts';
 import { OrderType, StockType } from './persistence/order-types.ts';
 
-const { placeOrder, addLine, removeLine, cancelOrder } = CommandService.method;
+const { placeOrder, addLine, removeLine, payOrder, cancelOrder } = CommandService.method;
 
 /** What the events of an order tell of it: all that its two tables keep. */
 function orderOf(history: readonly HistoricEvent[]): Pick<Order, 'customer' | 'status' | 'version'> & { lines: LineFact[] } {
@@ -21,6 +21,7 @@ function orderOf(history: readonly HistoricEvent[]): Pick<Order, 'customer' | 's
     if (event.type === 'OrderPlaced') told = { ...told, customer: event.customer as string, lines: event.lines as LineFact[] };
     else if (event.type === 'OrderLineAdded') told = { ...told, lines: [...told.lines, event.line as LineFact] };
     else if (event.type === 'OrderLineRemoved') told = { ...told, lines: told.lines.filter(({ id }) => id !== event.lineId) };
+    else if (event.type === 'OrderPaid') told = { ...told, status: 'paid' };
     else if (event.type === 'OrderCancelled') told = { ...told, status: 'cancelled' };
     else throw new Error(`nobody has said what ${event.type} does to an order`);
   }
@@ -36,7 +37,7 @@ function stockOf(history: readonly HistoricEvent[]): Pick<Stock, 'available' | '
 const byId = (one: LineFact, other: LineFact): number => one.id.localeCompare(other.id);
 
 interface Step {
-  readonly rpc: 'place' | 'add' | 'remove' | 'cancel';
+  readonly rpc: 'place' | 'add' | 'remove' | 'pay' | 'cancel';
   readonly quantity: number;
   /** Which order or line it is about, of those that there are by then. */
   readonly which: number;
@@ -44,7 +45,7 @@ interface Step {
 
 const steps = fc.array(
   fc.record({
-    rpc: fc.constantFrom<Step['rpc'][]>('place', 'add', 'add', 'remove', 'cancel'),
+    rpc: fc.constantFrom<Step['rpc'][]>('place', 'add', 'add', 'remove', 'pay', 'cancel'),
     quantity: fc.integer({ min: 1, max: 4 }),
     which: fc.nat(9),
   }),
@@ -85,6 +86,7 @@ describe.each([
             place: () => scenario.when(placeOrder, { lines: [line, line] }),
             add: () => scenario.when(addLine, { orderId, line }),
             remove: () => scenario.when(removeLine, { orderId, lineId }),
+            pay: () => scenario.when(payOrder, { orderId }),
             cancel: () => scenario.when(cancelOrder, { orderId }),
           }[rpc]();
           const { answer } = await sent.outcome();

@@ -3,6 +3,7 @@ import { timeOf } from '../../bus/call.ts';
 import type { Cancellation } from '../../bus/cancellation.ts';
 import type { TokenState } from '../../consistency/token.ts';
 import { cancellableRows } from '../cancellable-query.ts';
+import { parseLsn } from '../read/log-position.ts';
 
 /** Where the log of the primary was. */
 export type LogPlace = Omit<TokenState, 'position'>;
@@ -45,11 +46,6 @@ function placeOf(row: PlaceRow | undefined, known?: bigint): LogPlace {
   const { lsn, timeline, system_identifier } = row;
   const systemIdentifier = known ?? BigInt(system_identifier ?? '');
   return { systemIdentifier, timeline: Number.parseInt(timeline, 16), lsn: parseLsn(lsn) };
-}
-
-function parseLsn(text: string): bigint {
-  const [high = '', low = ''] = text.split('/');
-  return (BigInt(`0x${high}`) << 32n) | BigInt(`0x${low}`);
 }
 
 /** What an earlier command left behind it, by its id. Its record has the events. */

@@ -47,6 +47,8 @@ export interface StateSources {
       readonly instances: { readonly alive: number; readonly gone: number };
     }>;
   };
+  /** What answers that are kept take, in bytes. */
+  readonly cachedBytes: () => number;
   /** Since the process began. */
   readonly lostSpans: () => number;
   /** Undefined when PostgreSQL is not on this machine. */
@@ -88,6 +90,7 @@ export function createStateReader(metrics: Instruments, sources: StateSources): 
     }
     metrics.lostSpans.inc(sources.lostSpans() - lostSpans);
     lostSpans = sources.lostSpans();
+    metrics.queryCacheBytes.set(sources.cachedBytes());
     const { running, waiting } = sources.hashing();
     metrics.hashRunning.set(running);
     metrics.hashWaiting.set(waiting);

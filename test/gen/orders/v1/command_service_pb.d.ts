@@ -146,6 +146,38 @@ export declare type RemoveLineResponse = Message<"orders.v1.RemoveLineResponse">
 export declare const RemoveLineResponseSchema: GenMessage<RemoveLineResponse>;
 
 /**
+ * @generated from message orders.v1.PayOrderRequest
+ */
+export declare type PayOrderRequest = Message<"orders.v1.PayOrderRequest"> & {
+  /**
+   * @generated from field: string order_id = 1;
+   */
+  orderId: string;
+};
+
+/**
+ * Describes the message orders.v1.PayOrderRequest.
+ * Use `create(PayOrderRequestSchema)` to create a new message.
+ */
+export declare const PayOrderRequestSchema: GenMessage<PayOrderRequest>;
+
+/**
+ * @generated from message orders.v1.PayOrderResponse
+ */
+export declare type PayOrderResponse = Message<"orders.v1.PayOrderResponse"> & {
+  /**
+   * @generated from field: orders.v1.Order order = 1;
+   */
+  order?: Order | undefined;
+};
+
+/**
+ * Describes the message orders.v1.PayOrderResponse.
+ * Use `create(PayOrderResponseSchema)` to create a new message.
+ */
+export declare const PayOrderResponseSchema: GenMessage<PayOrderResponse>;
+
+/**
  * @generated from message orders.v1.CancelOrderRequest
  */
 export declare type CancelOrderRequest = Message<"orders.v1.CancelOrderRequest"> & {
@@ -196,7 +228,7 @@ export declare const CommandService: GenService<{
   },
   /**
    * Adds a product to an order.
-   * Reasons: ORDER_NOT_FOUND and PRODUCT_NOT_FOUND (NOT_FOUND), OUT_OF_STOCK and ORDER_CANCELLED (FAILED_PRECONDITION).
+   * Reasons: ORDER_NOT_FOUND and PRODUCT_NOT_FOUND (NOT_FOUND), OUT_OF_STOCK, ORDER_PAID and ORDER_CANCELLED (FAILED_PRECONDITION).
    *
    * @generated from rpc orders.v1.CommandService.AddLine
    */
@@ -207,7 +239,7 @@ export declare const CommandService: GenService<{
   },
   /**
    * Removes a line of an order, and gives the product back to the stock.
-   * Reasons: ORDER_NOT_FOUND and LINE_NOT_FOUND (NOT_FOUND), ORDER_CANCELLED (FAILED_PRECONDITION).
+   * Reasons: ORDER_NOT_FOUND and LINE_NOT_FOUND (NOT_FOUND), ORDER_PAID and ORDER_CANCELLED (FAILED_PRECONDITION).
    *
    * @generated from rpc orders.v1.CommandService.RemoveLine
    */
@@ -217,8 +249,19 @@ export declare const CommandService: GenService<{
     output: typeof RemoveLineResponseSchema;
   },
   /**
+   * Notes that an order is paid. It can be changed or cancelled no more.
+   * Reasons: ORDER_NOT_FOUND (NOT_FOUND), ORDER_PAID and ORDER_CANCELLED (FAILED_PRECONDITION).
+   *
+   * @generated from rpc orders.v1.CommandService.PayOrder
+   */
+  payOrder: {
+    methodKind: "unary";
+    input: typeof PayOrderRequestSchema;
+    output: typeof PayOrderResponseSchema;
+  },
+  /**
    * Cancels an order, and gives all of it back to the stock.
-   * Reasons: ORDER_NOT_FOUND (NOT_FOUND), ORDER_CANCELLED (FAILED_PRECONDITION).
+   * Reasons: ORDER_NOT_FOUND (NOT_FOUND), ORDER_PAID and ORDER_CANCELLED (FAILED_PRECONDITION).
    *
    * @generated from rpc orders.v1.CommandService.CancelOrder
    */

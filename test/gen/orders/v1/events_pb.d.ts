@@ -95,6 +95,18 @@ export declare type OrderLineRemoved = Message<"orders.v1.OrderLineRemoved"> & {
 export declare const OrderLineRemovedSchema: GenMessage<OrderLineRemoved>;
 
 /**
+ * @generated from message orders.v1.OrderPaid
+ */
+export declare type OrderPaid = Message<"orders.v1.OrderPaid"> & {
+};
+
+/**
+ * Describes the message orders.v1.OrderPaid.
+ * Use `create(OrderPaidSchema)` to create a new message.
+ */
+export declare const OrderPaidSchema: GenMessage<OrderPaid>;
+
+/**
  * @generated from message orders.v1.OrderCancelled
  */
 export declare type OrderCancelled = Message<"orders.v1.OrderCancelled"> & {

@@ -8,7 +8,7 @@ import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
  * Describes the file orders/v1/events.proto.
  */
 export const file_orders_v1_events = /*@__PURE__*/
-  fileDesc("ChZvcmRlcnMvdjEvZXZlbnRzLnByb3RvEglvcmRlcnMudjEinwEKC09yZGVyUGxhY2VkEhAKCGN1c3RvbWVyGAEgASgJEioKBWxpbmVzGAIgAygLMhsub3JkZXJzLnYxLk9yZGVyUGxhY2VkLkxpbmUaUgoETGluZRIKCgJpZBgBIAEoCRISCgpwcm9kdWN0X2lkGAIgASgJEhAKCHF1YW50aXR5GAMgASgFEhgKEHVuaXRfcHJpY2VfY2VudHMYBCABKAMiOwoOT3JkZXJMaW5lQWRkZWQSKQoEbGluZRgBIAEoCzIbLm9yZGVycy52MS5PcmRlclBsYWNlZC5MaW5lIiMKEE9yZGVyTGluZVJlbW92ZWQSDwoHbGluZV9pZBgBIAEoCSIQCg5PcmRlckNhbmNlbGxlZCIeCgpTdG9ja1Rha2VuEhAKCHF1YW50aXR5GAEgASgFIiEKDVN0b2NrUmV0dXJuZWQSEAoIcXVhbnRpdHkYASABKAViBnByb3RvMw");
+  fileDesc("ChZvcmRlcnMvdjEvZXZlbnRzLnByb3RvEglvcmRlcnMudjEinwEKC09yZGVyUGxhY2VkEhAKCGN1c3RvbWVyGAEgASgJEioKBWxpbmVzGAIgAygLMhsub3JkZXJzLnYxLk9yZGVyUGxhY2VkLkxpbmUaUgoETGluZRIKCgJpZBgBIAEoCRISCgpwcm9kdWN0X2lkGAIgASgJEhAKCHF1YW50aXR5GAMgASgFEhgKEHVuaXRfcHJpY2VfY2VudHMYBCABKAMiOwoOT3JkZXJMaW5lQWRkZWQSKQoEbGluZRgBIAEoCzIbLm9yZGVycy52MS5PcmRlclBsYWNlZC5MaW5lIiMKEE9yZGVyTGluZVJlbW92ZWQSDwoHbGluZV9pZBgBIAEoCSILCglPcmRlclBhaWQiEAoOT3JkZXJDYW5jZWxsZWQiHgoKU3RvY2tUYWtlbhIQCghxdWFudGl0eRgBIAEoBSIhCg1TdG9ja1JldHVybmVkEhAKCHF1YW50aXR5GAEgASgFYgZwcm90bzM");
 
 /**
  * Describes the message orders.v1.OrderPlaced.
@@ -39,23 +39,30 @@ export const OrderLineRemovedSchema = /*@__PURE__*/
   messageDesc(file_orders_v1_events, 2);
 
 /**
+ * Describes the message orders.v1.OrderPaid.
+ * Use `create(OrderPaidSchema)` to create a new message.
+ */
+export const OrderPaidSchema = /*@__PURE__*/
+  messageDesc(file_orders_v1_events, 3);
+
+/**
  * Describes the message orders.v1.OrderCancelled.
  * Use `create(OrderCancelledSchema)` to create a new message.
  */
 export const OrderCancelledSchema = /*@__PURE__*/
-  messageDesc(file_orders_v1_events, 3);
+  messageDesc(file_orders_v1_events, 4);
 
 /**
  * Describes the message orders.v1.StockTaken.
  * Use `create(StockTakenSchema)` to create a new message.
  */
 export const StockTakenSchema = /*@__PURE__*/
-  messageDesc(file_orders_v1_events, 4);
+  messageDesc(file_orders_v1_events, 5);
 
 /**
  * Describes the message orders.v1.StockReturned.
  * Use `create(StockReturnedSchema)` to create a new message.
  */
 export const StockReturnedSchema = /*@__PURE__*/
-  messageDesc(file_orders_v1_events, 5);
+  messageDesc(file_orders_v1_events, 6);
 

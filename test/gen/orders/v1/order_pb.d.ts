@@ -104,6 +104,11 @@ export enum OrderStatus {
    * @generated from enum value: ORDER_STATUS_CANCELLED = 2;
    */
   CANCELLED = 2,
+
+  /**
+   * @generated from enum value: ORDER_STATUS_PAID = 3;
+   */
+  PAID = 3,
 }
 
 /**

@@ -56,6 +56,13 @@ export enum Reason {
    * @generated from enum value: REASON_ORDER_CANCELLED = 5;
    */
   ORDER_CANCELLED = 5,
+
+  /**
+   * The order is paid, and stays as it is.
+   *
+   * @generated from enum value: REASON_ORDER_PAID = 6;
+   */
+  ORDER_PAID = 6,
 }
 
 /**

@@ -2,7 +2,7 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import { type OrderSchema, OrderStatus } from '../../../gen/orders/v1/order_pb.js';
 import type { Order } from '../domain/order.ts';
 
-const STATUS = { placed: OrderStatus.PLACED, cancelled: OrderStatus.CANCELLED } as const;
+const STATUS = { placed: OrderStatus.PLACED, paid: OrderStatus.PAID, cancelled: OrderStatus.CANCELLED } as const;
 
 export function toOrder({ id, customer, status, lines, version }: Order): MessageInitShape<typeof OrderSchema> {
   return {

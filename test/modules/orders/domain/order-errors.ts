@@ -33,6 +33,12 @@ export class OutOfStock extends domainError(ReasonSchema, Reason.OUT_OF_STOCK) {
   }
 }
 
+export class OrderPaid extends domainError(ReasonSchema, Reason.ORDER_PAID) {
+  constructor() {
+    super('the order is paid');
+  }
+}
+
 export class OrderCancelled extends domainError(ReasonSchema, Reason.ORDER_CANCELLED) {
   constructor() {
     super('the order is cancelled');

@@ -1,9 +1,9 @@
 import { Collection } from '@mikro-orm/core';
 import { err, ok, type Result } from 'neverthrow';
-import { LineNotFound, OrderCancelled } from './order-errors.ts';
+import { LineNotFound, OrderCancelled, OrderPaid } from './order-errors.ts';
 import type { Product } from './product.ts';
 
-export type OrderStatus = 'placed' | 'cancelled';
+export type OrderStatus = 'placed' | 'paid' | 'cancelled';
 
 export interface LineFact {
   readonly id: string;
@@ -16,6 +16,7 @@ export type OrderEvent =
   | { readonly type: 'OrderPlaced'; readonly customer: string; readonly lines: readonly LineFact[] }
   | { readonly type: 'OrderLineAdded'; readonly line: LineFact }
   | { readonly type: 'OrderLineRemoved'; readonly lineId: string }
+  | { readonly type: 'OrderPaid' }
   | { readonly type: 'OrderCancelled' };
 
 /** One product of an order, at the price of when it was ordered. It exists within its order alone. */
@@ -101,8 +102,9 @@ export class Order {
     return this._events ?? [];
   }
 
-  addLine(line: { id: string; product: Product; quantity: number }): Result<void, OrderCancelled> {
-    if (this._status === 'cancelled') return err(new OrderCancelled());
+  addLine(line: { id: string; product: Product; quantity: number }): Result<void, OrderPaid | OrderCancelled> {
+    const closed = this.closed();
+    if (closed) return err(closed);
     const added = new OrderLine(this, (this.lines.at(-1)?.position ?? 0) + 1, line);
     this._lines.add(added);
     this.record({ type: 'OrderLineAdded', line: added.fact });
@@ -110,8 +112,9 @@ export class Order {
   }
 
   /** Answers the line that it removed. */
-  removeLine(lineId: string): Result<LineFact, OrderCancelled | LineNotFound> {
-    if (this._status === 'cancelled') return err(new OrderCancelled());
+  removeLine(lineId: string): Result<LineFact, OrderPaid | OrderCancelled | LineNotFound> {
+    const closed = this.closed();
+    if (closed) return err(closed);
     const line = this.lines.find(({ id }) => id === lineId);
     if (!line) return err(new LineNotFound(lineId));
     const { fact } = line;
@@ -120,11 +123,26 @@ export class Order {
     return ok(fact);
   }
 
-  cancel(): Result<readonly LineFact[], OrderCancelled> {
-    if (this._status === 'cancelled') return err(new OrderCancelled());
+  pay(): Result<void, OrderPaid | OrderCancelled> {
+    const closed = this.closed();
+    if (closed) return err(closed);
+    this._status = 'paid';
+    this.record({ type: 'OrderPaid' });
+    return ok();
+  }
+
+  cancel(): Result<readonly LineFact[], OrderPaid | OrderCancelled> {
+    const closed = this.closed();
+    if (closed) return err(closed);
     this._status = 'cancelled';
     this.record({ type: 'OrderCancelled' });
     return ok(this.lines.map(({ fact }) => fact));
+  }
+
+  /** Why it stays as it is. */
+  private closed(): OrderPaid | OrderCancelled | undefined {
+    if (this._status === 'paid') return new OrderPaid();
+    return this._status === 'cancelled' ? new OrderCancelled() : undefined;
   }
 
   private record(event: OrderEvent): void {

@@ -4,6 +4,7 @@ import {
   OrderCancelledSchema,
   OrderLineAddedSchema,
   OrderLineRemovedSchema,
+  OrderPaidSchema,
   OrderPlacedSchema,
   StockReturnedSchema,
   StockTakenSchema,
@@ -38,6 +39,8 @@ function orderEvent(event: OrderEvent): EventMessage {
       return { schema: OrderLineAddedSchema, message: create(OrderLineAddedSchema, { line: event.line }) };
     case 'OrderLineRemoved':
       return { schema: OrderLineRemovedSchema, message: create(OrderLineRemovedSchema, { lineId: event.lineId }) };
+    case 'OrderPaid':
+      return { schema: OrderPaidSchema, message: create(OrderPaidSchema) };
     case 'OrderCancelled':
       return { schema: OrderCancelledSchema, message: create(OrderCancelledSchema) };
     default:

@@ -6,7 +6,7 @@ import { type OrderSchema, OrderStatus } from '../../../gen/orders/v1/order_pb.j
 interface OrderSummaryTable {
   readonly id: string;
   readonly customer: string;
-  readonly status: 'placed' | 'cancelled';
+  readonly status: 'placed' | 'paid' | 'cancelled';
   readonly version: number;
   readonly lines: { id: string; product_id: string; quantity: number; unit_price_cents: number }[];
 }
@@ -15,7 +15,7 @@ export const statements = readStatements<{ 'read.order_summary': OrderSummaryTab
 
 export const ORDER_COLUMNS = ['id', 'customer', 'status', 'version', 'lines'] as const;
 
-const STATUS = { placed: OrderStatus.PLACED, cancelled: OrderStatus.CANCELLED } as const;
+const STATUS = { placed: OrderStatus.PLACED, paid: OrderStatus.PAID, cancelled: OrderStatus.CANCELLED } as const;
 
 export function toOrder({ id, customer, status, version, lines }: OrderSummaryTable): MessageInitShape<typeof OrderSchema> {
   return {
