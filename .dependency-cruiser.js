@@ -126,6 +126,16 @@ export default {
       { dependencyTypes: ['npm-dev'], dependencyTypesNot: ['type-only'] },
     ),
     rule(
+      'clients-run-anywhere',
+      'What clients import runs in browsers too: contracts, Connect, and parts of the kernel that do no input or output.',
+      { path: '^src/client' },
+      {
+        path: '^src/|node_modules|^node:',
+        pathNot:
+          '^src/client/|^src/kernel/bus/(convention|bus-headers)\\.ts$|^src/kernel/contracts/(bus-metadata|retry-policy)\\.ts$|node_modules/(@bufbuild/protobuf|@connectrpc/connect)/',
+      },
+    ),
+    rule(
       'testing-is-for-tests',
       'The test kit is a product beside the program: nothing that serves needs it, and it knows no module.',
       { path: '^src/(?!testing/)' },

@@ -12,7 +12,7 @@ interface Pack {
 /** All that a user of the package needs. Whoever adds a line says in docs/adr/0025-the-package.md what for. */
 const NEEDED = [
   /^bin\/bicameral\.js$/,
-  /^dist\/(kernel|embedded-postgres|modules|cli|testing)\/.+\.(js|js\.map|d\.ts)$/,
+  /^dist\/(kernel|client|embedded-postgres|modules|cli|testing)\/.+\.(js|js\.map|d\.ts)$/,
   /^dist\/(main|app|roles)\.(js|js\.map|d\.ts)$/,
   /^gen\/[a-z0-9/]+\/[a-z_]+_pb\.(js|d\.ts)$/,
   /^gen\/contracts\.binpb$/,

@@ -2,13 +2,14 @@ import type { DescMethod, JsonObject } from '@bufbuild/protobuf';
 import { messageKind, methodName } from '../bus/convention.ts';
 import { takesKey } from './bus-metadata.ts';
 import { contractServices } from './descriptors.ts';
+import { RETRY_POLICY, RETRY_THROTTLING } from './retry-policy.ts';
 
-/** At most five tries are made by any client (gRFC A6); the waits are jittered by the client. */
+/** The waits are jittered by the client. */
 const RETRIES = {
-  maxAttempts: 4,
-  initialBackoff: '0.2s',
-  maxBackoff: '2s',
-  backoffMultiplier: 2,
+  maxAttempts: RETRY_POLICY.tries,
+  initialBackoff: `${RETRY_POLICY.firstPause / 1000}s`,
+  maxBackoff: `${RETRY_POLICY.longestPause / 1000}s`,
+  backoffMultiplier: RETRY_POLICY.factor,
   retryableStatusCodes: ['UNAVAILABLE'],
 };
 /** For clients that set no deadline, which is to wait for ever. Hashing a password takes its turn in a queue. */
@@ -37,8 +38,7 @@ export function serviceConfig({ everyCommandHasKey }: { readonly everyCommandHas
         ...(first && isSentAgain(first) && { retryPolicy: RETRIES }),
       };
     }),
-    // A service that is down for long is not asked four times by everybody.
-    retryThrottling: { maxTokens: 10, tokenRatio: 0.1 },
+    retryThrottling: { ...RETRY_THROTTLING },
   };
 }
 
