@@ -57,7 +57,14 @@ beforeAll(async () => {
     ],
   );
   timers = {
-    failed: await setTimer(app, { dueIn: '-3 hours', state: 'failed', attempts: 4, refusals: 3, error: 'it was refused', retryAt: '2100-01-01' }),
+    failed: await setTimer(app, {
+      dueIn: '-3 hours',
+      state: 'failed',
+      attempts: 4,
+      refusals: 3,
+      error: 'it was refused',
+      retryAt: '2100-01-01',
+    }),
     retried: await setTimer(app, { dueIn: '-2 hours', attempts: 9, error: 'UNAVAILABLE', retryAt: '2100-01-01T00:00:00Z' }),
     due: await setTimer(app, { dueIn: '-1 hour' }),
     waiting: await setTimer(app, { dueIn: '1 hour' }),
