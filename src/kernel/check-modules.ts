@@ -1,8 +1,10 @@
-import type { DescFile } from '@bufbuild/protobuf';
+import { createRegistry, type DescFile } from '@bufbuild/protobuf';
 import type { RoleDefinitions } from './auth/roles.ts';
 import { accessRule } from './bus/access.ts';
 import { registrationProblems } from './bus/bus.ts';
 import { messageKind, methodName } from './bus/convention.ts';
+import { declaredReads } from './bus/query.ts';
+import { cacheProblems } from './cache/cache-rule.ts';
 import { KERNEL_MIGRATIONS } from './database/kernel-migrations.ts';
 import { migrationProblems } from './database/schema.ts';
 import type { Module } from './module.ts';
@@ -45,6 +47,7 @@ export function moduleProblems(application: CheckedApplication, contracts: Itera
     ...ownerProblems(modules),
     ...typeProblems(modules, [...contracts]),
     ...processorProblems(modules),
+    ...cacheRuleProblems(modules),
     ...migrationProblems(lists),
   ];
 }
@@ -186,6 +189,13 @@ function processorProblems(modules: readonly Module[]): string[] {
       ];
     }),
   );
+}
+
+/** Whether what a contract says of the answers that may be kept can be done. */
+function cacheRuleProblems(modules: readonly Module[]): string[] {
+  const parts = { reads: declaredReads(modules), eventTypes: createRegistry(...modules.flatMap(({ events = [] }) => events)) };
+  const methods = modules.flatMap(({ services }) => services.flatMap(({ service }) => service.methods));
+  return methods.flatMap((method) => cacheProblems(method, parts));
 }
 
 const typeName = (message: { readonly typeName: string }): string => message.typeName;

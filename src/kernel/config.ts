@@ -31,6 +31,8 @@ export interface Config extends Addresses, TelemetryConfig {
   readonly reflection: ReflectionAccess;
   /** Processes that serve, sharing the addresses. */
   readonly workers: number;
+  /** How much memory answers of queries may take that are kept, of each process; 0: none is kept. */
+  readonly queryCacheBytes: number;
   /** What modules read, by their names. */
   readonly settings: Readonly<Record<string, unknown>>;
 }
@@ -78,6 +80,10 @@ export function readConfig(environment: Environment, modules: readonly Pick<Modu
       `has to be one of ${REFLECTION.join(', ')}`,
     ) as ReflectionAccess,
     workers: Number(checked('WORKERS', '1', isWorkerCount, `has to be a number from 1 to ${MOST_WORKERS}`)),
+    queryCacheBytes:
+      1024 *
+      1024 *
+      Number(checked('QUERY_CACHE_MB', '32', (value) => /^\d{1,6}$/.test(value), 'has to be a whole number of megabytes, or 0')),
     settings: Object.fromEntries(modules.map(({ name, settings }) => [name, settings?.(reader)])),
     ...readTelemetry(reader, environment),
   };

@@ -22,7 +22,7 @@ export { type Middleware, middleware, type Need, type Place } from './bus/middle
 export type { ServiceHandlers } from './bus/module.ts';
 export { PageTokenInvalid, type PageTokens } from './bus/page-token.ts';
 export type { Principal } from './bus/principal.ts';
-export { type QueryContext, query, streamQuery } from './bus/query.ts';
+export { type QueryContext, type QueryOptions, query, streamQuery } from './bus/query.ts';
 export { ConfigError } from './config/config-error.ts';
 export { type Config, readConfig } from './config.ts';
 export type { Connection } from './database/connection.ts';
@@ -46,6 +46,10 @@ export {
   type TimerOptions,
 } from './feed/reactor.ts';
 export type { Duration } from './feed/timers/duration.ts';
+export type { WatchedTable } from './feed/watching/changes.ts';
+export { type LiveQuery, liveQuery, type Told, type Watching } from './feed/watching/live-query.ts';
+export { ResumeTokenInvalid } from './feed/watching/resume-token.ts';
+export type { SnapshotPage, WatchedList } from './feed/watching/watched-list.ts';
 export {
   type CommandLog,
   type CommandTools,

@@ -36,6 +36,7 @@ import type { UnexpectedErrors } from './middleware/errors.ts';
 import { createPipelines } from './middleware/pipeline.ts';
 import { validation } from './middleware/validation.ts';
 import type { Module } from './module.ts';
+import { startCache } from './start/cache.ts';
 import { startCommandLog } from './start/command-log.ts';
 import { openDatabases } from './start/database.ts';
 import { openDoors, type Ports } from './start/doors.ts';
@@ -126,6 +127,7 @@ async function assemble(
     throw new ConfigError([`AUTH_ISSUER cannot be ${name}: that is this service itself`]);
   checkModules(application, contractDescriptors().files);
   const roles = rolesOf(application);
+  const eventTypes = eventTypesOf(modules);
   followCalls();
   // Loaded while the database starts; nothing before the pipelines has spans. Stopped last, when nothing makes spans any more.
   const startingSdk = startTracing(name, { config, logger, stack });
@@ -137,7 +139,10 @@ async function assemble(
     modules,
     logger,
     onProgress,
-    onEvents: () => feed.wake(),
+    onEvents: (changed) => {
+      feed.wake();
+      queryCache?.onEvents(changed);
+    },
     stops,
   });
   const { ring, digestKey } = keys;
@@ -148,11 +153,20 @@ async function assemble(
     writer,
     batches: poolSizes(config.workers).batches,
     version: version(),
-    eventTypes: eventTypesOf(modules),
+    eventTypes,
     writes,
     reads,
     metrics,
     logger,
+    stops,
+  });
+  const queryCache = startCache({
+    maxBytes: config.queryCacheBytes,
+    modules,
+    eventTypes: eventTypesOf(modules),
+    reads,
+    news: feed.news,
+    metrics,
     stops,
   });
   const { host, sweeps } = moduleHost({
@@ -163,7 +177,7 @@ async function assemble(
     reads,
     heldUpBy: mark.holder,
     writePool: writes.pool,
-    eventTypes: eventTypesOf(modules),
+    eventTypes,
     news: feed.news,
     projections: declaredProjections(modules),
     bus: () => bus,
@@ -202,6 +216,7 @@ async function assemble(
       unsealed: () => unsealedTail(reads.watching),
       heldUpBy: mark.holder,
       feed,
+      cachedBytes: queryCache?.bytes ?? (() => 0),
     },
     startingSdk,
   });
@@ -239,6 +254,7 @@ async function assemble(
         served: (database) => metrics.served.inc({ database }),
         left: (database) => metrics.fallbacks.inc({ database }),
       },
+      cache: queryCache?.middleware,
       onShed,
       unexpected,
       authority,

@@ -96,10 +96,22 @@ export const timer = (after: Duration, command: PlainEvent, key?: string): Plain
   ...(key !== undefined && { key }),
 });
 
-/** Expects that the timer of that key is cancelled. */
+/**
+ * Expects that the timer of that key is cancelled.
+ *
+ * ```ts
+ * await reacting(payment, remembers({ totalCents: 500n })).when(OrderPaidSchema, {}).then(cancelled('unpaid'));
+ * ```
+ */
 export const cancelled = (key: string): PlainEvent => ({ type: 'cancelled', key });
 
-/** Expects that the process ends: it forgets its state, and its timers are cancelled. */
+/**
+ * Expects that the process ends: it forgets its state, and its timers are cancelled.
+ *
+ * ```ts
+ * await reacting(payment, remembers({ totalCents: 500n })).when(OrderPaidSchema, {}).then(ended);
+ * ```
+ */
 export const ended: PlainEvent = { type: 'ended' };
 
 /**

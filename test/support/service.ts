@@ -44,9 +44,9 @@ export async function startService(
   await using resources = new AsyncDisposableStack();
   const dataDir = options.dataDir ?? resources.use(temporaryDataDir()).path;
   const addresses = { GRPC_ADDRESS: '127.0.0.1:0', HTTP_ADDRESS: '127.0.0.1:0' };
-  // All calls of a test come from one address.
-  const rates = { RATE_LIMITS: 'sign-up=off,log-in=off' };
-  const env = { ...process.env, NODE_OPTIONS: '', ...addresses, ...rates, DATA_DIR: dataDir, ...options.env };
+  // All calls of a test come from one address; and a slow machine takes its time to open connections, and to give back those that are taken.
+  const limits = { RATE_LIMITS: 'sign-up=off,log-in=off', LIMIT_DATABASE_WAIT_MS: String(PATIENCE) };
+  const env = { ...process.env, NODE_OPTIONS: '', ...addresses, ...limits, DATA_DIR: dataDir, ...options.env };
   const program = [process.execPath, '--import', END_WITH_PARENT, main, 'serve'];
   const limited = ['-c', `ulimit -n ${options.openFiles}; exec "$@"`, 'limited', ...program];
   const [command = '', ...args] = options.openFiles === undefined ? program : ['bash', ...limited];

@@ -15,6 +15,7 @@ import { DEFAULT_LOG_LEVELS } from '../../src/kernel/telemetry/log-levels.ts';
 import { FORM } from '../../src/kernel/telemetry/logger.ts';
 import { DEFAULT_SETTINGS } from '../../src/modules/users/settings.ts';
 import { createTestDatabase, type TestDatabase } from './database.ts';
+import { PATIENCE } from './patience.ts';
 
 /** The whole program in this process, on a database of its own. */
 export interface TestApp {
@@ -42,6 +43,7 @@ export async function startTestApp({
   pushesMetrics = false,
   as = application,
   settings = {},
+  queryCacheBytes,
 }: {
   beside?: TestApp;
   on?: TestDatabase;
@@ -55,6 +57,8 @@ export async function startTestApp({
   as?: Application;
   /** Of those modules, by their names. */
   settings?: Config['settings'];
+  /** 32 MB by default, as the program has. */
+  queryCacheBytes?: number;
 } = {}): Promise<TestApp> {
   const database = beside?.database ?? on ?? (await createTestDatabase());
   const keys = beside ? undefined : await mkdtemp(join(tmpdir(), 'bicameral-keys-'));
@@ -74,9 +78,11 @@ export async function startTestApp({
     idempotencyHours: 24,
     shutdownGraceMs: 10_000,
     settings: { users: DEFAULT_SETTINGS, ...settings },
-    limits: { ...DEFAULT_LIMITS, ...limits },
+    // A slow machine takes its time to open connections, and to give back those that are taken.
+    limits: { ...DEFAULT_LIMITS, databaseWaitMs: PATIENCE, ...limits },
     reflection: 'on',
     workers: 1,
+    queryCacheBytes: queryCacheBytes ?? 32 * 1024 * 1024,
     tracing,
     pushesMetrics,
     logLevels: DEFAULT_LOG_LEVELS,

@@ -23,6 +23,23 @@ export const queries = dashboard(
         { expr: `sum by (database) (rate(cqrs_query_fallback_total{${CHOSEN}}[$__rate_interval]))`, legend: '{{database}}' },
       ],
     }),
+    row('Cache'),
+    lines({
+      title: 'Answers from memory',
+      unit: 'percentunit',
+      description: 'Of the queries whose answers may be kept. The others read a database.',
+      queries: [
+        {
+          expr: `sum by (method) (rate(cqrs_query_cache_total{result=~"hit|shared",${CHOSEN}}[$__rate_interval])) / sum by (method) (rate(cqrs_query_cache_total{${CHOSEN}}[$__rate_interval]))`,
+          legend: '{{method}}',
+        },
+      ],
+    }),
+    lines({
+      title: 'Memory of answers that are kept',
+      unit: 'bytes',
+      queries: [{ expr: `sum by (instance) (cqrs_query_cache_bytes{${CHOSEN}})`, legend: '{{instance}}' }],
+    }),
     row('Streams'),
     lines({
       title: 'Open streams',

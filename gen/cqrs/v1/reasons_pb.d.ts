@@ -318,6 +318,13 @@ export enum Reason {
    * @generated from enum value: REASON_PROJECTION_BEHIND = 40;
    */
   PROJECTION_BEHIND = 40,
+
+  /**
+   * The resume token is none of a stream of this rpc with these fields, or it is damaged. Call without it, and begin with an empty list.
+   *
+   * @generated from enum value: REASON_RESUME_TOKEN_INVALID = 41;
+   */
+  RESUME_TOKEN_INVALID = 41,
 }
 
 /**

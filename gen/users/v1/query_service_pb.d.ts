@@ -319,6 +319,151 @@ export declare type GetUserHistoryResponse = Message<"users.v1.GetUserHistoryRes
 export declare const GetUserHistoryResponseSchema: GenMessage<GetUserHistoryResponse>;
 
 /**
+ * @generated from message users.v1.WatchUsersRequest
+ */
+export declare type WatchUsersRequest = Message<"users.v1.WatchUsersRequest"> & {
+  /**
+   * Only these users. Empty: all. An id that no user has is not an error: the user may come.
+   *
+   * @generated from field: repeated string user_ids = 1;
+   */
+  userIds: string[];
+
+  /**
+   * Unspecified: active and suspended users.
+   *
+   * @generated from field: users.v1.UserStatus status = 2;
+   */
+  status: UserStatus;
+
+  /**
+   * A part of the name or of the e-mail address, as in ListUsers. Empty: any.
+   *
+   * @generated from field: string search = 3;
+   */
+  search: string;
+
+  /**
+   * The last `resume_token` that came, not an empty one: the stream goes on where it was. Everything else must be the same as for that stream.
+   * Empty: begin with a snapshot, and with an empty map.
+   *
+   * @generated from field: string resume_token = 4;
+   */
+  resumeToken: string;
+};
+
+/**
+ * Describes the message users.v1.WatchUsersRequest.
+ * Use `create(WatchUsersRequestSchema)` to create a new message.
+ */
+export declare const WatchUsersRequestSchema: GenMessage<WatchUsersRequest>;
+
+/**
+ * What becomes of one user, or a sign of life.
+ *
+ * @generated from message users.v1.WatchUsersResponse
+ */
+export declare type WatchUsersResponse = Message<"users.v1.WatchUsersResponse"> & {
+  /**
+   * @generated from oneof users.v1.WatchUsersResponse.change
+   */
+  change: {
+    /**
+     * A user who matches. Comes until `caught_up`.
+     *
+     * @generated from field: users.v1.User snapshot = 1;
+     */
+    value: User;
+    case: "snapshot";
+  } | {
+    /**
+     * A user who matches, as they are after a change. May be one that the client has already.
+     *
+     * @generated from field: users.v1.User upsert = 2;
+     */
+    value: User;
+    case: "upsert";
+  } | {
+    /**
+     * A user who does not match, or no longer. May be one that the client does not have: the service does not remember what it has sent.
+     *
+     * @generated from field: users.v1.UserRemoved removed = 3;
+     */
+    value: UserRemoved;
+    case: "removed";
+  } | {
+    /**
+     * The client has everything up to now. Comes once in each stream.
+     *
+     * @generated from field: users.v1.UsersCaughtUp caught_up = 4;
+     */
+    value: UsersCaughtUp;
+    case: "caughtUp";
+  } | {
+    /**
+     * Nothing has changed for ten seconds.
+     *
+     * @generated from field: users.v1.UsersUnchanged heartbeat = 5;
+     */
+    value: UsersUnchanged;
+    case: "heartbeat";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * Resumes behind this message and all before it. Empty in most messages of a row that are sent together: keep the one that you have.
+   *
+   * @generated from field: string resume_token = 6;
+   */
+  resumeToken: string;
+};
+
+/**
+ * Describes the message users.v1.WatchUsersResponse.
+ * Use `create(WatchUsersResponseSchema)` to create a new message.
+ */
+export declare const WatchUsersResponseSchema: GenMessage<WatchUsersResponse>;
+
+/**
+ * @generated from message users.v1.UserRemoved
+ */
+export declare type UserRemoved = Message<"users.v1.UserRemoved"> & {
+  /**
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+};
+
+/**
+ * Describes the message users.v1.UserRemoved.
+ * Use `create(UserRemovedSchema)` to create a new message.
+ */
+export declare const UserRemovedSchema: GenMessage<UserRemoved>;
+
+/**
+ * @generated from message users.v1.UsersCaughtUp
+ */
+export declare type UsersCaughtUp = Message<"users.v1.UsersCaughtUp"> & {
+};
+
+/**
+ * Describes the message users.v1.UsersCaughtUp.
+ * Use `create(UsersCaughtUpSchema)` to create a new message.
+ */
+export declare const UsersCaughtUpSchema: GenMessage<UsersCaughtUp>;
+
+/**
+ * @generated from message users.v1.UsersUnchanged
+ */
+export declare type UsersUnchanged = Message<"users.v1.UsersUnchanged"> & {
+};
+
+/**
+ * Describes the message users.v1.UsersUnchanged.
+ * Use `create(UsersUnchangedSchema)` to create a new message.
+ */
+export declare const UsersUnchangedSchema: GenMessage<UsersUnchanged>;
+
+/**
  * Queries about user accounts. They change nothing.
  *
  * Besides the reasons listed at each rpc, every call can fail with MALFORMED_REQUEST and INVALID_REQUEST (INVALID_ARGUMENT),
@@ -383,6 +528,20 @@ export declare const QueryService: GenService<{
     methodKind: "unary";
     input: typeof GetUserStatisticsRequestSchema;
     output: typeof GetUserStatisticsResponseSchema;
+  },
+  /**
+   * Sends the users that match, then each of them again whenever they change, and tells of those who match no longer. A client that keeps
+   * them in a map by id, sets every `snapshot` and `upsert` and deletes every `removed`, has from `caught_up` on what ListUsers returns. A
+   * client that is slow gets the latest state of each user, not every state. After a break, call again with the last `resume_token`, on any
+   * instance.
+   * Reasons: RESUME_TOKEN_INVALID (INVALID_ARGUMENT), also when the filter differs from that of the stream that the token is from.
+   *
+   * @generated from rpc users.v1.QueryService.WatchUsers
+   */
+  watchUsers: {
+    methodKind: "server_streaming";
+    input: typeof WatchUsersRequestSchema;
+    output: typeof WatchUsersResponseSchema;
   },
 }>;
 

@@ -1,10 +1,11 @@
-import type { DescMethod, DescService } from '@bufbuild/protobuf';
+import { type DescMethod, type DescService, fromBinary } from '@bufbuild/protobuf';
 import type { Message } from './call.ts';
 
 /** What a handler answered: Connect's `UnaryResponse` or `StreamResponse`, whose metadata are made when first used. */
 export class Answer<T extends Message | AsyncIterable<Message> = Message | AsyncIterable<Message>> {
   readonly method: DescMethod;
-  readonly message: T;
+  #message: T | undefined;
+  #bytes: Uint8Array | undefined;
   #header: Headers | undefined;
   #plainHeaders: [string, string][] | undefined;
   #trailer: Headers | undefined;
@@ -12,7 +13,21 @@ export class Answer<T extends Message | AsyncIterable<Message> = Message | Async
 
   constructor(method: DescMethod, message: T) {
     this.method = method;
-    this.message = message;
+    this.#message = message;
+  }
+
+  get message(): T {
+    if (this.#message === undefined) {
+      this.#message = fromBinary(this.method.output, this.#bytes ?? NONE) as T;
+      // From now on it may be changed.
+      this.#bytes = undefined;
+    }
+    return this.#message;
+  }
+
+  /** The message as it goes over the wire, where the answer has it in this form and nobody has looked at the message. */
+  get bytes(): Uint8Array | undefined {
+    return this.#bytes;
   }
 
   get stream(): boolean {
@@ -59,6 +74,14 @@ export class Answer<T extends Message | AsyncIterable<Message> = Message | Async
     return this;
   }
 
+  /** A unary answer in the form of the wire, whose message is made when somebody looks at it. The headers are named in lower case. */
+  static inBytes(method: DescMethod, bytes: Uint8Array, headers: readonly [string, string][]): Answer<Message> {
+    const answer = new Answer<Message>(method, undefined as never);
+    answer.#bytes = bytes;
+    answer.#plainHeaders = [...headers];
+    return answer;
+  }
+
   /** An answer with metadata that exist. */
   static with(
     method: DescMethod,
@@ -82,3 +105,5 @@ export class Answer<T extends Message | AsyncIterable<Message> = Message | Async
     return answer;
   }
 }
+
+const NONE = new Uint8Array();

@@ -11,6 +11,13 @@ import type {
 import type { Result } from 'neverthrow';
 import type { DomainError } from './errors.ts';
 
+/** What is asked of a projection that a query reads. */
+export interface ReadProjection {
+  readonly name: string;
+  /** The types of events that it takes. */
+  readonly events: readonly DescMessage[];
+}
+
 /** A function that answers a unary rpc: what it returns in an `Err` becomes a typed error, what it throws an INTERNAL one. */
 export type UnaryHandle<M extends DescMethodUnary, C> = (
   request: MessageShape<M['input']>,
@@ -48,6 +55,8 @@ export interface UnaryHandler<M extends DescMethodUnary, C> {
   readonly handle: UnaryHandle<M, C>;
   /** Of a command that may change several aggregates: see `CommandOptions`. */
   readonly changes?: readonly string[];
+  /** Of a query that reads async projections: see `QueryOptions`. */
+  readonly projections?: readonly ReadProjection[];
 }
 
 /**
@@ -63,6 +72,7 @@ export interface AnyHandler<C = never> {
   readonly method: DescMethod;
   readonly handle: (request: never, context: C) => unknown;
   readonly changes?: readonly string[];
+  readonly projections?: readonly ReadProjection[];
 }
 
 /** One handler for each rpc of a service, under the rpc's name: what the generated registries must satisfy. */

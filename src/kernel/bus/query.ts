@@ -1,7 +1,8 @@
-import type { DescMethodServerStreaming, DescMethodUnary, MessageInitShape, MessageShape } from '@bufbuild/protobuf';
+import type { DescMethod, DescMethodServerStreaming, DescMethodUnary, MessageInitShape, MessageShape } from '@bufbuild/protobuf';
 import type { Result } from 'neverthrow';
 import type { DomainError } from './errors.ts';
-import type { Exact, StreamHandler, UnaryHandler } from './handler.ts';
+import type { Exact, ReadProjection, StreamHandler, UnaryHandler } from './handler.ts';
+import type { ServiceHandlers } from './module.ts';
 import type { Principal } from './principal.ts';
 
 /** What every query handler is given; a module adds its read-only database handle. */
@@ -27,8 +28,24 @@ export function query<
 >(
   method: M,
   handle: (request: MessageShape<M['input']>, context: C) => Promise<Result<Exact<A, M['output']>, DomainError>>,
+  options: QueryOptions = {},
 ): UnaryHandler<M, C> {
-  return { method, handle };
+  return { method, handle, ...options };
+}
+
+/** What a query declares about itself. */
+export interface QueryOptions {
+  /** The async projections whose tables it reads: these follow the events and can be behind what commands have answered. */
+  readonly projections?: readonly ReadProjection[];
+}
+
+/** Which queries read async projections, and which. */
+export type DeclaredReads = ReadonlyMap<DescMethod, readonly ReadProjection[]>;
+
+/** What the queries of these modules declare. */
+export function declaredReads(modules: readonly { readonly services: readonly ServiceHandlers[] }[]): DeclaredReads {
+  const handlers = modules.flatMap(({ services }) => services.flatMap((service) => Object.values(service.handlers)));
+  return new Map(handlers.flatMap(({ method, projections }) => (projections ? [[method, projections] as const] : [])));
 }
 
 /**

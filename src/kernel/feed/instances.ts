@@ -5,9 +5,9 @@ import type { Logger } from 'pino';
 import { loop } from '../background/loop.ts';
 
 /** From one sign of life to the next, in milliseconds. */
-const BEAT = 500;
+const BEAT = 300;
 /** After this time without one, an instance counts as gone, in milliseconds: three in a row are missing. */
-export const SILENCE = 1_500;
+export const SILENCE = 1_000;
 /** How long those that are gone are still shown. */
 const REMEMBERED = '1 hour';
 

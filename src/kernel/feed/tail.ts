@@ -45,6 +45,14 @@ export interface TailTimes {
   readonly news?: News | undefined;
 }
 
+/** Told of what comes at the end of the list. */
+export interface TailListener<E extends Entry> {
+  /** What was just read: they are kept now, and `end` is behind them. */
+  readonly came: (entries: readonly E[]) => void;
+  /** Nothing comes any more: `next` throws. */
+  readonly failed: () => void;
+}
+
 /** How much of the end of the list is kept: entries, and bytes. */
 const MOST_ENTRIES = 1_000;
 const MOST_BYTES = 4 * 1024 * 1024;
@@ -73,6 +81,7 @@ export class Tail<E extends Entry> {
   #end = 0n;
   #failure: { readonly error: unknown } | undefined;
   readonly #wake = new Set<() => void>();
+  readonly #listeners = new Set<TailListener<E>>();
   /** Pages that are being read, by what they are of and begin behind: who wants the same one waits for it. */
   readonly #pages = new Map<string, Promise<unknown>>();
   #lastRead: Promise<unknown> = Promise.resolve();
@@ -108,7 +117,7 @@ export class Tail<E extends Entry> {
    * to be read. Throws what the reading failed with.
    */
   next(place: bigint): E | undefined | 'not kept' {
-    if (this.#failure) throw this.#failure.error;
+    this.throwFailure();
     if (place < this.#start) return 'not kept';
     if (place >= this.#end) return undefined;
     // Places are consecutive but for what the list does not have, so that the entry is here or before.
@@ -127,9 +136,20 @@ export class Tail<E extends Entry> {
     });
   }
 
-  /** The same of a part of the list: `name` says which, and `read` reads it up to a place that it can count on. */
-  partOf(name: string, place: bigint, read: (read: Rows, end: bigint) => Promise<Page<E>>): Promise<Page<E>> {
+  /** The same of a part of the list, or of what the list is about: `name` says which, and `read` reads it up to a place that it can count on. */
+  partOf<T>(name: string, place: bigint, read: (read: Rows, end: bigint) => Promise<T>): Promise<T> {
     return this.#once(`${place} ${name}`, () => read(this.#read, this.#end));
+  }
+
+  /** Throws what the reading failed with, if it did. */
+  throwFailure(): void {
+    if (this.#failure) throw this.#failure.error;
+  }
+
+  /** Has the listener told of what comes from now on, at once and all of it. It ends with the tail. */
+  listen(listener: TailListener<E>): void {
+    this.#listeners.add(listener);
+    if (this.#failure) listener.failed();
   }
 
   /** Resolves when something has come, when the time is over, or when the signal ends the wait. */
@@ -160,11 +180,13 @@ export class Tail<E extends Entry> {
         const places = end - this.#end;
         this.#end = end;
         this.#keep(entries);
+        for (const { came } of this.#listeners) came(entries);
         if (places > 0n) this.#wakeAll();
         if (places < this.#list.pageSize) await this.#rest(places > 0n);
       }
     } catch (error) {
       this.#failure = { error };
+      for (const { failed } of this.#listeners) failed();
       this.#wakeAll();
     }
   }

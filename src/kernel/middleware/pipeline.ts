@@ -14,6 +14,7 @@ import type { LogLevels } from '../telemetry/log-levels.ts';
 import type { CallMetrics } from '../telemetry/metrics/call-metrics.ts';
 import { authentication } from './authentication.ts';
 import { authorization, type Owners } from './authorization.ts';
+import { type CacheMiddlewareParts, cache } from './cache.ts';
 import { consistency, type ReadingReport } from './consistency.ts';
 import { deadline } from './deadline.ts';
 import { errors, type UnexpectedErrors } from './errors.ts';
@@ -44,6 +45,8 @@ export interface PipelineParts {
   readonly writes: Pick<WriteSide, 'unitOfWork'>;
   readonly reads: Pick<ReadSide, 'primary' | 'candidates' | 'monitor'>;
   readonly reading?: ReadingReport;
+  /** Undefined where no answers are kept. */
+  readonly cache?: CacheMiddlewareParts | undefined;
   readonly onShed?: (kind: CallKind) => void;
   readonly inFlight: CallGauges;
   readonly rates: RateLimitParts;
@@ -92,6 +95,7 @@ export function createPipelines(parts: PipelineParts): Pipelines {
   const query = [
     ...outer,
     ...admission,
+    ...(parts.cache ? [cache(parts.cache)] : []),
     consistency(parts.reads, { report: parts.reading, outages: outages.queries }),
     handlerTrace(),
   ];

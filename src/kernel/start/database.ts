@@ -8,6 +8,7 @@ import type { Connection } from '../database/connection.ts';
 import { openMigratedDatabase } from '../database/open-database.ts';
 import { mostConnections, poolSizes } from '../database/pool.ts';
 import { createReadSide, type ReadSide } from '../database/read/read-side.ts';
+import type { OnEvents } from '../database/write/changed-aggregates.ts';
 import { createWriteSide, type WriteSide } from '../database/write/write-side.ts';
 import type { Module } from '../module.ts';
 import { aggregateTypesOf, erasuresOf, projectionsOf } from './modules.ts';
@@ -29,8 +30,7 @@ export async function openDatabases(
     modules: readonly Module[];
     logger: Logger;
     onProgress: (step: string) => void;
-    /** Is called after each commit that stored events. */
-    onEvents: () => void;
+    onEvents: OnEvents;
     stops: Stops;
   },
 ): Promise<Databases> {

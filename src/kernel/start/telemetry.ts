@@ -36,7 +36,7 @@ export interface MetricsParts {
   readonly slowest: SlowestCalls;
   readonly pools: readonly (StateSources['pools'][number] & { measure: (meter: ReturnType<typeof poolMeter>) => void })[];
   readonly reads: ReadSide;
-  readonly sources: Pick<StateSources, 'inFlight' | 'hashing' | 'unsealed' | 'heldUpBy' | 'feed'>;
+  readonly sources: Pick<StateSources, 'inFlight' | 'hashing' | 'unsealed' | 'heldUpBy' | 'feed' | 'cachedBytes'>;
   readonly startingSdk: Promise<Sdk> | undefined;
 }
 

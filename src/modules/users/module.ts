@@ -3,6 +3,7 @@ import { file_users_v1_events } from '#gen/users/v1/events_pb.js';
 import { type AccessTokenIssuer, createAccessTokenIssuer } from '../../kernel/auth/access-token.ts';
 import { networkOf } from '../../kernel/bus/network.ts';
 import { rerunKey } from '../../kernel/bus/rerun.ts';
+import { liveQuery } from '../../kernel/feed/watching/live-query.ts';
 import { defineModule } from '../../kernel/module.ts';
 import { createGuessEstimate } from './domain/common-passwords.ts';
 import { createPasswordPolicy } from './domain/password-policy.ts';
@@ -16,6 +17,7 @@ import { replayedSessions, sessionStore, sweepSessions } from './persistence/ses
 import { userRepository } from './persistence/user-repository.ts';
 import { UserType } from './persistence/user-type.ts';
 import { userStatistics } from './projections/user-statistics.ts';
+import { watchedUsers } from './read-model/watched-users.ts';
 import { services } from './services.ts';
 import { createAccounts } from './sessions/accounts.ts';
 import { readEndedSessions } from './sessions/ended-sessions.ts';
@@ -58,6 +60,7 @@ export const users = defineModule({
       accessTokens: createAccessTokenIssuer(keys.ring.current, host.service),
       pageTokens: keys.pageTokens,
       eventTypes: host.eventTypes,
+      liveUsers: liveQuery(watchedUsers, { news: host.news, pageTokens: keys.pageTokens }),
       sessionLifetime,
     };
   },
@@ -82,7 +85,7 @@ export const users = defineModule({
         issuer.issue({ subject: user.id, roles: user.roles, sessionEpoch: user.sessionEpoch, now: base.now, ...token }),
     };
   },
-  queryContext: (_, { read, parts: { pageTokens, eventTypes } }) => ({ read, pageTokens, eventTypes }),
+  queryContext: (_, { read, parts: { pageTokens, eventTypes, liveUsers } }) => ({ read, pageTokens, eventTypes, liveUsers }),
 });
 
 /** A time to come, by the clock of another instance, is recent; one that is far off is none of ours. */

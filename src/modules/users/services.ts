@@ -21,6 +21,7 @@ import { findUserByEmail } from './queries/find-user-by-email.ts';
 import { listUsers } from './queries/list-users.ts';
 import { getUserHistory } from './queries/get-user-history.ts';
 import { getUserStatistics } from './queries/get-user-statistics.ts';
+import { watchUsers } from './queries/watch-users.ts';
 
 const commandService = {
   createUser,
@@ -45,6 +46,7 @@ const queryService = {
   listUsers,
   getUserHistory,
   getUserStatistics,
+  watchUsers,
 } satisfies HandlersOf<typeof QueryService>;
 
 export const services = [

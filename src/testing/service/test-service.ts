@@ -87,6 +87,9 @@ export async function runTestService(application: Application, { environment = {
 /** Who sends what a test names no caller for: somebody with every role. */
 const OPERATOR = ({ roles }: Application): Caller => ({ id: 'operator', roles: Object.keys(roles) });
 
+/** As long as a call takes at most, in milliseconds: on a slow machine no command of a test is refused for want of a connection. */
+const LONGEST_WAIT = '30000';
+
 function configOf(
   { modules }: Application,
   parts: { database: TestDatabase; folder: string; environment: Readonly<Record<string, string>> },
@@ -94,7 +97,8 @@ function configOf(
   const { database, folder, environment } = parts;
   const { owner, writer, replicas } = database.connections;
   const anyPort = '127.0.0.1:0';
-  const variables = { DATA_DIR: folder, GRPC_ADDRESS: anyPort, HTTP_ADDRESS: anyPort, METRICS_ADDRESS: 'off', ...environment };
+  const addresses = { GRPC_ADDRESS: anyPort, HTTP_ADDRESS: anyPort, METRICS_ADDRESS: 'off' };
+  const variables = { DATA_DIR: folder, ...addresses, LIMIT_DATABASE_WAIT_MS: LONGEST_WAIT, ...environment };
   return {
     ...readConfig(variables, modules),
     database: { kind: 'external', owner, writer, replicas },

@@ -16,6 +16,7 @@ import { HostNotAllowed } from '../../../src/kernel/doors/allowed-hosts.ts';
 import { ShuttingDown } from '../../../src/kernel/doors/calls-in-flight.ts';
 import * as refusals from '../../../src/kernel/doors/refusal.ts';
 import { HealthUnknown } from '../../../src/kernel/doors/standard/health.ts';
+import { ResumeTokenInvalid } from '../../../src/kernel/feed/watching/resume-token.ts';
 import { toConnectError } from '../../../src/kernel/middleware/errors.ts';
 import { IdempotencyKeyInvalid, IdempotencyKeyRefused } from '../../../src/kernel/middleware/idempotency.ts';
 import { codeName } from '../../../src/kernel/telemetry/code-name.ts';
@@ -64,6 +65,7 @@ const ERRORS: readonly unknown[] = [
   new DryRunRefused(),
   new IdempotencyKeyInvalid(),
   new IdempotencyKeyRefused(),
+  new ResumeTokenInvalid(),
   new ShuttingDown(),
   new HostNotAllowed('example.org'),
   new HealthUnknown('a.v1'),

@@ -17,8 +17,11 @@ let headers: { authorization: string };
 let locker: pg.Client;
 let overGrpc: Transport;
 
+/** How long a command waits for a connection, in milliseconds. */
+const WAIT = 2_000;
+
 beforeAll(async () => {
-  app = await startTestApp();
+  app = await startTestApp({ limits: { databaseWaitMs: WAIT } });
   stack.defer(app.stop);
   user = await signUp(app);
   headers = { authorization: `Bearer ${await logIn(app, user)}` };
@@ -147,7 +150,7 @@ describe('connections whose statements were canceled', () => {
   });
 
   it('serve again after all were taken: those who waited for one were refused', async () => {
-    const patient = { timeoutMs: 6_000 };
+    const patient = { timeoutMs: 3 * WAIT };
     let refusals: string[];
     {
       await using _ = await lockedRow();

@@ -35,6 +35,9 @@ export interface Changed extends ScriptedChange {
   readonly tracked: Tracked | undefined;
 }
 
+/** Is called after each commit that stored events. */
+export type OnEvents = (changed: readonly Changed[]) => void;
+
 export function identityOf({ type, aggregate }: Tracked): Omit<ScriptedChange, 'events' | 'versionBefore'> {
   return { aggregateType: type.name, aggregateId: type.id(aggregate), version: type.version(aggregate) };
 }

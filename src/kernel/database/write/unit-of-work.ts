@@ -16,7 +16,7 @@ import { readRows } from '../cancellable-query.ts';
 import { type AggregateSql, type EventValues, type SideEffects, type Statement, storeEventsOnly } from './aggregate-sql.ts';
 import type { AggregateTree } from './aggregate-tree.ts';
 import type { AggregateType, EventMessage } from './aggregate-type.ts';
-import { byIdentity, type Changed, identityOf, type ScriptedChange, type Tracked } from './changed-aggregates.ts';
+import { byIdentity, type Changed, identityOf, type OnEvents, type ScriptedChange, type Tracked } from './changed-aggregates.ts';
 import { type AnsweredClaim, claimValues, KEY_CONSTRAINT, STORE_CLAIM } from './idempotency-keys.ts';
 import { isUpdated, OrmSession, updatesFirst } from './orm-session.ts';
 import { NO_NAMES, personalStatements } from './personal-statements.ts';
@@ -59,7 +59,7 @@ export class UnitOfWork {
   readonly #ownerDigest: OwnerDigest;
   readonly #erasures: readonly string[];
   readonly #declared: DeclaredChanges;
-  readonly #onEvents: (() => void) | undefined;
+  readonly #onEvents: OnEvents | undefined;
   readonly #earlier: UnitOfWork | undefined;
   readonly #tracked: Tracked[] = [];
   #scripted: ScriptedChange[] | undefined;
@@ -82,8 +82,7 @@ export class UnitOfWork {
     /** What modules erase of a person: see `erasureOf`. */
     erasures?: readonly string[];
     declared: DeclaredChanges;
-    /** Is called when events were committed. */
-    onEvents?: () => void;
+    onEvents?: OnEvents;
     /** That of the try before this one. */
     earlier?: UnitOfWork | undefined;
   }) {
@@ -234,7 +233,7 @@ export class UnitOfWork {
       const transaction = await this.#begin();
       this.#transaction = undefined;
       await transaction.queryAndCommit(statements);
-      if (this.#changed().length > 0) this.#onEvents?.();
+      if (this.#changed().length > 0) this.#onEvents?.(this.#changed());
     });
   }
 

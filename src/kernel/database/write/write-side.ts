@@ -11,6 +11,7 @@ import { AggregateSql } from './aggregate-sql.ts';
 import { partMappings } from './aggregate-tree.ts';
 import type { AggregateType } from './aggregate-type.ts';
 import { BoundDriver } from './bound-driver.ts';
+import type { OnEvents } from './changed-aggregates.ts';
 import { flushSubscriber } from './orm-session.ts';
 import { checkStatements, type KeptProjection } from './statement-check.ts';
 import { UnitOfWork, unitOfWorkKey } from './unit-of-work.ts';
@@ -74,8 +75,7 @@ export async function createWriteSide(
     declared?: DeclaredChanges;
     /** The name of the module that an aggregate type is part of. */
     moduleOf?: (type: string) => string | undefined;
-    /** Is called after each commit that stored events. */
-    onEvents?: () => void;
+    onEvents?: OnEvents;
   },
 ): Promise<WriteSide> {
   const pool = createPool(connection, {
@@ -128,7 +128,7 @@ function writeSide(parts: {
   ownerDigest: OwnerDigest;
   erasures: readonly string[];
   declared: DeclaredChanges;
-  onEvents: () => void;
+  onEvents: OnEvents;
 }): WriteSide {
   const { pool, recordPool, closePools, orm, sqlByType, ownerDigest, erasures, declared, onEvents } = parts;
   const sql = ({ name }: AggregateType<object>): AggregateSql => {

@@ -34,7 +34,7 @@ export function unaryHandler(rpc: Rpc, { inFlight, unexpected, proxies }: Handle
           inFlight.delete(call);
           try {
             const { headerIfAny, trailerIfAny } = answer;
-            const bytes = encode(answer.method, answer.message as Message);
+            const bytes = answer.bytes ? bufferOf(answer.bytes) : encode(answer.method, answer.message as Message);
             const trailer = trailerIfAny && toMetadata(trailerIfAny);
             if (headerIfAny) wire.sendMetadata(toMetadata(headerIfAny));
             respond(null, bytes, trailer);
@@ -101,10 +101,9 @@ function writable(wire: AnswerStream, cancellation: Cancellation): Promise<void>
   });
 }
 
-function encode(method: Answer['method'], message: Message): Buffer {
-  const bytes = toBinary(method.output, message);
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
+const encode = (method: Answer['method'], message: Message): Buffer => bufferOf(toBinary(method.output, message));
+
+const bufferOf = ({ buffer, byteOffset, byteLength }: Uint8Array): Buffer => Buffer.from(buffer, byteOffset, byteLength);
 
 /** The error as a status. One whose metadata gRPC cannot carry is itself an unexpected error. */
 function statusOf(error: unknown, { method }: Rpc, unexpected: UnexpectedErrors): StatusObject {

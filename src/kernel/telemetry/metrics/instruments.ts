@@ -96,6 +96,12 @@ export function createInstruments(version = '') {
       'Times that a query left a database that could not answer it, or did not have what it asked for.',
       ['database'],
     ),
+    queryCache: counter(
+      'cqrs_query_cache_total',
+      'Queries whose answers may be kept, by how they found theirs: hit, shared with a call that was reading it, miss, stale.',
+      ['method', 'result'],
+    ),
+    queryCacheBytes: gauge('cqrs_query_cache_bytes', 'Memory that answers take which are kept, about.'),
     databaseUp: gauge('cqrs_database_up', 'Whether the database answers and, a replica, is fresh enough to be read: 1 or 0.', {
       labelNames: ['database'],
       aggregator: 'min',

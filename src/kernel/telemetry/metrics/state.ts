@@ -55,6 +55,8 @@ export interface StateSources {
       }[];
     }>;
   };
+  /** What answers that are kept take, in bytes. */
+  readonly cachedBytes: () => number;
   /** Since the process began. */
   readonly lostSpans: () => number;
   /** Undefined when PostgreSQL is not on this machine. */
@@ -96,6 +98,7 @@ export function createStateReader(metrics: Instruments, sources: StateSources): 
     }
     metrics.lostSpans.inc(sources.lostSpans() - lostSpans);
     lostSpans = sources.lostSpans();
+    metrics.queryCacheBytes.set(sources.cachedBytes());
     const { running, waiting } = sources.hashing();
     metrics.hashRunning.set(running);
     metrics.hashWaiting.set(waiting);

@@ -2,6 +2,8 @@ import type { Registry } from '@bufbuild/protobuf';
 import type { PageTokens } from '../../../kernel/bus/page-token.ts';
 import type { QueryContext } from '../../../kernel/bus/query.ts';
 import type { Reader } from '../../../kernel/database/read/reader.ts';
+import type { LiveQuery } from '../../../kernel/feed/watching/live-query.ts';
+import type { WatchedUserRow } from '../read-model/watched-users.ts';
 
 /** What the queries of this module are given. */
 export interface UsersQueryContext extends QueryContext {
@@ -9,4 +11,6 @@ export interface UsersQueryContext extends QueryContext {
   readonly pageTokens: PageTokens;
   /** The types of all events that modules store. */
   readonly eventTypes: Registry;
+  /** What streams watch the users by. */
+  readonly liveUsers: LiveQuery<WatchedUserRow>;
 }

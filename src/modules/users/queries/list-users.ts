@@ -1,8 +1,7 @@
 import { ok } from 'neverthrow';
 import { type ListUsersRequest, QueryService } from '#gen/users/v1/query_service_pb.js';
-import { UserStatus } from '#gen/users/v1/user_pb.js';
 import { query } from '../../../kernel/bus/query.ts';
-import { toUser } from '../read-model/user-directory.ts';
+import { statusOf, toUser } from '../read-model/user-directory.ts';
 import { countStatement, pageStatement, type UserList } from '../read-model/user-pages.ts';
 import type { UsersQueryContext } from './context.ts';
 
@@ -33,16 +32,9 @@ export const listUsers = query(QueryService.method.listUsers, async (request, { 
 function listOf(request: ListUsersRequest): UserList {
   const [orderBy = '', direction] = request.orderBy.split(' ');
   return {
-    status: STATUS[request.status],
+    status: statusOf(request.status),
     search: request.search,
     orderBy: orderBy === 'email' || orderBy === 'name' ? orderBy : 'created_at',
     descending: direction === 'desc',
   };
 }
-
-const STATUS = {
-  [UserStatus.UNSPECIFIED]: undefined,
-  [UserStatus.ACTIVE]: 'active',
-  [UserStatus.SUSPENDED]: 'suspended',
-  [UserStatus.DELETED]: 'deleted',
-} as const;

@@ -5,7 +5,7 @@ import { type UserSchema, UserStatus } from '#gen/users/v1/user_pb.js';
 import { readStatements } from '../../../kernel/database/read/read-statements.ts';
 
 /** read.user_directory: one row a user, kept by the command's own transaction. */
-interface UserDirectoryTable {
+export interface UserDirectoryTable {
   readonly id: string;
   /** Empty when deleted. */
   readonly email: string;
@@ -40,6 +40,11 @@ export const USER_COLUMNS = [
 export type UserRow = Pick<Selectable<UserDirectoryTable>, (typeof USER_COLUMNS)[number]>;
 
 const STATUS = { active: UserStatus.ACTIVE, suspended: UserStatus.SUSPENDED, deleted: UserStatus.DELETED } as const;
+
+/** A status as the directory has it. Undefined for USER_STATUS_UNSPECIFIED. */
+export function statusOf(status: UserStatus): UserRow['status'] | undefined {
+  return (Object.keys(STATUS) as UserRow['status'][]).find((name) => STATUS[name] === status);
+}
 
 export function toUser(row: UserRow): MessageInitShape<typeof UserSchema> {
   return {

@@ -1,7 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
@@ -12,68 +9,35 @@ import {
   UserReactivatedSchema,
   UserSuspendedSchema,
 } from '#gen/users/v1/events_pb.js';
-import type { EmbeddedCluster } from '../../../../src/embedded-postgres/embedded-cluster.ts';
-import { startEmbeddedCluster } from '../../../../src/embedded-postgres/start-embedded-cluster.ts';
-import { loadOrCreateSigningKey } from '../../../../src/kernel/auth/key-files.ts';
-import { createTestDatabase, type TestDatabase, urlOf } from '../../../support/database.ts';
 import { eventually } from '../../../support/eventually.ts';
 import { PATIENCE } from '../../../support/patience.ts';
 import { type Service, startService } from '../../../support/service.ts';
-import { temporaryDataDir } from '../../../support/temporary-data-dir.ts';
+import { type SharedDatabase, startSharedDatabase } from '../../../support/shared-database.ts';
 import { type Happened, storeEvents } from './feed-work.ts';
 
 /** How many owners are killed. With FEED_KILLS=50 the test is a long one, and tells how long each takeover took. */
 const KILLS = Number(process.env.FEED_KILLS ?? 4);
 
-const dataDir = temporaryDataDir();
-let cluster: EmbeddedCluster;
-let database: TestDatabase;
-let keys: string;
-let env: Record<string, string>;
+const PROCESSOR = 'user_statistics';
+let shared: SharedDatabase;
 beforeAll(async () => {
-  cluster = await startEmbeddedCluster({ dataDir: dataDir.path, settings: { fsync: 'off' } });
-  database = await createTestDatabase(cluster.connections);
-  keys = await mkdtemp(join(tmpdir(), 'bicameral-keys-'));
-  await loadOrCreateSigningKey(join(keys, 'key.pem'));
-  const { writer, replicas } = database.connections;
-  env = {
-    DATABASE_URL: urlOf(writer),
-    DATABASE_REPLICA_URLS: replicas.map(urlOf).join(),
-    AUTH_SIGNING_KEY_FILE: join(keys, 'key.pem'),
-    METRICS_ADDRESS: '127.0.0.1:0',
-  };
+  shared = await startSharedDatabase();
   // When the projection moved, by the clock of the database.
-  await database.query(`create table read.move (at timestamptz not null default clock_timestamp(), checkpoint bigint);
+  await shared.database.query(`create table read.move (at timestamptz not null default clock_timestamp(), checkpoint bigint);
     create function read.note_move() returns trigger language plpgsql security definer as $$
       begin insert into read.move (checkpoint) values (new.checkpoint); return null; end $$;
     create trigger note_move after update on cqrs.processor
       for each row when (new.checkpoint > old.checkpoint) execute function read.note_move()`);
 });
 afterAll(async () => {
-  await database.drop();
-  await cluster.stop();
-  await rm(keys, { recursive: true });
-  await dataDir[Symbol.asyncDispose]();
+  await shared.stop();
 });
-
-const one = async <Row extends pg.QueryResultRow>(text: string, ...values: unknown[]): Promise<Row> => {
-  const [row] = await database.query<Row>(text, values);
-  if (!row) throw new Error(`no row: ${text}`);
-  return row;
-};
-const databaseClock = async (): Promise<string> => (await one<{ at: string }>('select clock_timestamp()::text as at')).at;
-const ownerPid = async (): Promise<number> =>
-  (
-    await one<{ pid: number }>(
-      `select pid from cqrs.processor join cqrs.instance on instance.id = processor.owner where name = 'user_statistics'`,
-    )
-  ).pid;
 
 /** From then to the next move of the projection, in milliseconds. */
 async function stoodStill(since: string): Promise<number> {
   let gap = Number.NaN;
   await eventually(async () => {
-    const { ms } = await one<{ ms: number | null }>(
+    const { ms } = await shared.one<{ ms: number | null }>(
       'select (extract(epoch from min(at) - $1::timestamptz) * 1000)::integer as ms from read.move where at > $1::timestamptz',
       since,
     );
@@ -85,7 +49,7 @@ async function stoodStill(since: string): Promise<number> {
 
 /** Stores histories of users until it is stopped, a part of them in transactions that are rolled back. */
 function startLoad(): { stop: () => Promise<void> } {
-  const pool = new pg.Pool({ ...database.connections.writer, max: 3 });
+  const pool = new pg.Pool({ ...shared.database.connections.writer, max: 3 });
   let goesOn = true;
   const work = async (): Promise<void> => {
     while (goesOn) {
@@ -124,24 +88,28 @@ function history(): Happened[] {
 
 describe('instances whose owner of a projection is gone', () => {
   it('take over, and every event is counted once, whether it was killed or stopped and woke up again', async () => {
-    const instances = await Promise.all([startService({ env }), startService({ env }), startService({ env })]);
+    const instances = await Promise.all([
+      startService({ env: shared.env }),
+      startService({ env: shared.env }),
+      startService({ env: shared.env }),
+    ]);
     const starting: Promise<unknown>[] = [];
     const load = startLoad();
     const gaps: number[] = [];
     try {
-      await eventually(async () => expect(await database.query('select from read.move limit 1')).toHaveLength(1));
+      await eventually(async () => expect(await shared.database.query('select from read.move limit 1')).toHaveLength(1));
       for (let kill = 0; kill < KILLS; kill += 1) {
-        const pid = await ownerPid();
+        const pid = await shared.ownerPid(PROCESSOR);
         const owner = instances.find((instance) => instance.pid === pid) as Service;
-        const since = await databaseClock();
+        const since = await shared.clock();
         if (kill % 4 === 1) process.kill(pid, 'SIGSTOP');
         else {
           await owner.kill();
           instances.splice(instances.indexOf(owner), 1);
-          starting.push(startService({ env }).then((instance) => instances.push(instance)));
+          starting.push(startService({ env: shared.env }).then((instance) => instances.push(instance)));
         }
         gaps.push(await stoodStill(since));
-        await eventually(async () => expect(await ownerPid()).not.toBe(pid));
+        await eventually(async () => expect(await shared.ownerPid(PROCESSOR)).not.toBe(pid));
         if (instances.includes(owner)) process.kill(pid, 'SIGCONT');
         // The next is killed at any moment of its work, and two are there.
         await sleep(Math.random() * 300);
@@ -153,7 +121,7 @@ describe('instances whose owner of a projection is gone', () => {
     }
     try {
       await eventually(async () => {
-        const { events, checkpoint } = await one<{ events: string; checkpoint: string }>(
+        const { events, checkpoint } = await shared.one<{ events: string; checkpoint: string }>(
           `select (select count(*) from cqrs.event) as events, checkpoint from cqrs.processor where name = 'user_statistics'`,
         );
         expect(checkpoint).toBe(events);
@@ -163,21 +131,25 @@ describe('instances whose owner of a projection is gone', () => {
     }
 
     // What the events say, each of which has one number.
-    expect(await one('select count(*)::integer as n, max(sequence)::integer as last from cqrs.feed')).toEqual(
-      await one('select count(*)::integer as n, count(*)::integer as last from cqrs.event'),
+    expect(await shared.one('select count(*)::integer as n, max(sequence)::integer as last from cqrs.feed')).toEqual(
+      await shared.one('select count(*)::integer as n, count(*)::integer as last from cqrs.event'),
     );
     const counted = 'select status, users::integer from read.user_count where users <> 0 order by status';
     const last = `select distinct on (aggregate_id) case type when 'users.v1.UserSuspended' then 'suspended'
       when 'users.v1.UserDeleted' then 'deleted' else 'active' end as status
       from cqrs.event where type <> 'users.v1.UserLoggedIn' order by aggregate_id, position desc`;
-    expect(await database.query(counted)).toEqual(
-      await database.query(`select status, count(*)::integer as users from (${last}) as last group by status order by status`),
+    expect(await shared.database.query(counted)).toEqual(
+      await shared.database.query(
+        `select status, count(*)::integer as users from (${last}) as last group by status order by status`,
+      ),
     );
-    expect(await one('select sum(sign_ups)::integer as sign_ups, sum(log_ins)::integer as log_ins from read.user_day')).toEqual(
-      await one(`select count(*) filter (where type = 'users.v1.UserCreated')::integer as sign_ups,
+    expect(
+      await shared.one('select sum(sign_ups)::integer as sign_ups, sum(log_ins)::integer as log_ins from read.user_day'),
+    ).toEqual(
+      await shared.one(`select count(*) filter (where type = 'users.v1.UserCreated')::integer as sign_ups,
         count(*) filter (where type = 'users.v1.UserLoggedIn')::integer as log_ins from cqrs.event`),
     );
-    expect(await database.query('select from cqrs.dead_letter')).toEqual([]);
+    expect(await shared.database.query('select from cqrs.dead_letter')).toEqual([]);
     expect(Math.max(...gaps)).toBeLessThan(PATIENCE);
     if (process.env.FEED_KILLS !== undefined)
       process.stdout.write(`stood still, in ms: ${gaps.toSorted((a, b) => a - b).join(' ')}\n`);

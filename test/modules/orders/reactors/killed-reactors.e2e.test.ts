@@ -1,21 +1,14 @@
 import { randomUUID } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type pg from 'pg';
 import { UserCreatedSchema } from '#gen/users/v1/events_pb.js';
-import type { EmbeddedCluster } from '../../../../src/embedded-postgres/embedded-cluster.ts';
-import { startEmbeddedCluster } from '../../../../src/embedded-postgres/start-embedded-cluster.ts';
-import { loadOrCreateSigningKey } from '../../../../src/kernel/auth/key-files.ts';
 import { type ConnectionPool, createPool } from '../../../../src/kernel/database/pool.ts';
 import { storeEvents } from '../../../kernel/feed/processors/feed-work.ts';
-import { createTestDatabase, type TestDatabase, urlOf } from '../../../support/database.ts';
 import { eventually } from '../../../support/eventually.ts';
 import { type Repeated, repeated } from '../../../support/repeated.ts';
 import { type Service, startService } from '../../../support/service.ts';
-import { temporaryDataDir } from '../../../support/temporary-data-dir.ts';
+import { type SharedDatabase, startSharedDatabase } from '../../../support/shared-database.ts';
 import { GIFT } from './welcome-gift.ts';
 
 /** How many owners are killed. With FEED_KILLS=50 the test is a long one, and tells how long each takeover took. */
@@ -23,53 +16,23 @@ const KILLS = Number(process.env.FEED_KILLS ?? 4);
 const IN_STOCK = 1_000_000;
 
 const main = join(import.meta.dirname, '../reacting-main.ts');
-const dataDir = temporaryDataDir();
-let cluster: EmbeddedCluster;
-let database: TestDatabase;
+const PROCESSOR = 'welcome_gift';
+let shared: SharedDatabase;
 let pool: ConnectionPool;
-let keys: string;
-let env: Record<string, string>;
 beforeAll(async () => {
-  cluster = await startEmbeddedCluster({ dataDir: dataDir.path, settings: { fsync: 'off' } });
-  database = await createTestDatabase(cluster.connections);
-  keys = await mkdtemp(join(tmpdir(), 'bicameral-keys-'));
-  await loadOrCreateSigningKey(join(keys, 'key.pem'));
-  const { owner, writer, replicas } = database.connections;
-  pool = createPool(writer, { name: 'load', max: 2, readOnly: false });
-  env = {
-    DATABASE_URL: urlOf(writer),
-    DATABASE_OWNER_URL: urlOf(owner),
-    DATABASE_REPLICA_URLS: replicas.map(urlOf).join(),
-    AUTH_SIGNING_KEY_FILE: join(keys, 'key.pem'),
-    METRICS_ADDRESS: '127.0.0.1:0',
-  };
+  shared = await startSharedDatabase();
+  pool = createPool(shared.database.connections.writer, { name: 'load', max: 2, readOnly: false });
 });
 afterAll(async () => {
   await pool.close();
-  await database.drop();
-  await cluster.stop();
-  await rm(keys, { recursive: true });
-  await dataDir[Symbol.asyncDispose]();
+  await shared.stop();
 });
-
-const one = async <Row extends pg.QueryResultRow>(text: string, ...values: unknown[]): Promise<Row> => {
-  const [row] = await database.query<Row>(text, values);
-  if (!row) throw new Error(`no row: ${text}`);
-  return row;
-};
-const databaseClock = async (): Promise<string> => (await one<{ at: string }>('select clock_timestamp()::text as at')).at;
-const ownerPid = async (): Promise<number> =>
-  (
-    await one<{ pid: number }>(
-      `select pid from cqrs.processor join cqrs.instance on instance.id = processor.owner where name = 'welcome_gift'`,
-    )
-  ).pid;
 
 /** From then to the next thing that the reactor does anew, in milliseconds. What is answered again is no effect. */
 async function stoodStill(since: string): Promise<number> {
   let gap = Number.NaN;
   await eventually(async () => {
-    const { ms } = await one<{ ms: number | null }>(
+    const { ms } = await shared.one<{ ms: number | null }>(
       `select (extract(epoch from min(received_at) - $1::timestamptz) * 1000)::integer as ms from cqrs.command_log
        where principal = 'reactor welcome_gift' and outcome = 'succeeded' and received_at > $1::timestamptz`,
       since,
@@ -83,7 +46,7 @@ async function stoodStill(since: string): Promise<number> {
 /** Users come in as long as not too many wait for their gift: there is always something to do, and it has an end. */
 function usersComing(): Repeated {
   return repeated(2, async () => {
-    const { wait } = await one<{ wait: number | null }>(
+    const { wait } = await shared.one<{ wait: number | null }>(
       `select (max(last_sequence) - min(checkpoint))::integer as wait from cqrs.processor, cqrs.sequencer where kind = 'reactor'`,
     );
     if ((wait ?? 0) < 100) await storeEvents(pool, [[UserCreatedSchema, {}, randomUUID()]]);
@@ -93,23 +56,25 @@ function usersComing(): Repeated {
 
 describe('instances whose owner of a reactor is gone', () => {
   it('take over, and each event has its effect once, whether the owner was killed or stopped and woke up again', async () => {
-    const start = () => startService({ env, main });
+    const start = () => startService({ env: shared.env, main });
     const instances = [await start(), ...(await Promise.all([start(), start()]))];
-    await database.query(`insert into orders.product values ($1, 'Tea', 0)`, [GIFT]);
-    await database.query('insert into orders.stock values ($1, $2, 1)', [GIFT, IN_STOCK]);
+    await shared.database.query(`insert into orders.product values ($1, 'Tea', 0)`, [GIFT]);
+    await shared.database.query('insert into orders.stock values ($1, $2, 1)', [GIFT, IN_STOCK]);
     const starting: Promise<unknown>[] = [];
     const gaps: number[] = [];
     try {
       await using load = usersComing();
-      await stoodStill(await databaseClock());
+      await stoodStill(await shared.clock());
       for (let kill = 0; kill < KILLS; kill += 1) {
-        const pid = await ownerPid();
+        const pid = await shared.ownerPid(PROCESSOR);
         const owner = instances.find((instance) => instance.pid === pid) as Service;
-        const since = await databaseClock();
+        const since = await shared.clock();
         if (kill % 4 === 1) {
           // It may hold what the others wait for: it wakes when another one has what was its own.
           process.kill(pid, 'SIGSTOP');
-          await eventually(async () => expect(await ownerPid()).not.toBe(pid)).finally(() => process.kill(pid, 'SIGCONT'));
+          await eventually(async () => expect(await shared.ownerPid(PROCESSOR)).not.toBe(pid)).finally(() =>
+            process.kill(pid, 'SIGCONT'),
+          );
           await stoodStill(since);
         } else {
           await owner.kill();
@@ -120,12 +85,14 @@ describe('instances whose owner of a reactor is gone', () => {
         // The next is killed at any moment of its work, and two are there.
         await sleep(Math.random() * 300);
         await eventually(() => expect(instances.length).toBeGreaterThan(1));
-        await eventually(async () => expect(instances.map((instance) => instance.pid)).toContain(await ownerPid()));
+        await eventually(async () =>
+          expect(instances.map((instance) => instance.pid)).toContain(await shared.ownerPid(PROCESSOR)),
+        );
       }
       await load[Symbol.asyncDispose]();
       expect(load.failures).toEqual([]);
       await eventually(async () => {
-        const { left } = await one<{ left: number }>(
+        const { left } = await shared.one<{ left: number }>(
           `select ((select count(*) from cqrs.event) - (select count(*) from cqrs.feed)
              + (select sum(last_sequence - checkpoint) from cqrs.processor, cqrs.sequencer where kind = 'reactor'))::integer as left`,
         );
@@ -136,12 +103,12 @@ describe('instances whose owner of a reactor is gone', () => {
       await Promise.all(instances.map((instance) => instance.stop()));
     }
 
-    const { users } = await one<{ users: number }>(
+    const { users } = await shared.one<{ users: number }>(
       `select count(*)::integer as users from cqrs.event where type = 'users.v1.UserCreated'`,
     );
     // By what is there: one order for each user, each with one thing more, and so much less in stock.
     expect(
-      await one(
+      await shared.one(
         `select count(*)::integer as orders, count(distinct customer)::integer as customers,
            (select count(*) from orders.order_line)::integer as lines,
            (select ${IN_STOCK} - available from orders.stock where product_id = $1) as taken from orders."order"`,
@@ -150,7 +117,7 @@ describe('instances whose owner of a reactor is gone', () => {
     ).toEqual({ orders: users, customers: users, lines: 2 * users, taken: 2 * users });
     // By what is on record: each event caused one command that was done; those that came again were answered as before.
     expect(
-      await database.query(
+      await shared.database.query(
         `select principal, count(*)::integer as commands, count(distinct causation_id)::integer as events from cqrs.command_log
          where principal like 'reactor %' and outcome = 'succeeded' group by principal order by principal`,
       ),
@@ -158,9 +125,9 @@ describe('instances whose owner of a reactor is gone', () => {
       { principal: 'reactor thank_you', commands: users, events: users },
       { principal: 'reactor welcome_gift', commands: users, events: users },
     ]);
-    expect(await database.query('select from cqrs.dead_letter')).toEqual([]);
+    expect(await shared.database.query('select from cqrs.dead_letter')).toEqual([]);
     if (process.env.FEED_KILLS !== undefined) {
-      const { again } = await one<{ again: number }>(
+      const { again } = await shared.one<{ again: number }>(
         `select count(*)::integer as again from cqrs.command_log where principal like 'reactor %' and outcome = 'replayed'`,
       );
       process.stdout.write(
