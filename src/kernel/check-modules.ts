@@ -166,14 +166,15 @@ function typeProblems(modules: readonly Module[], contracts: readonly DescFile[]
   return problems;
 }
 
-/** A processor goes by the name of its projection or reactor, so that no two may share one; and it decodes what some module stores. */
+/** A processor goes by the name of its projection, reactor or process manager, so that no two may share one; and it decodes what some module stores. */
 function processorProblems(modules: readonly Module[]): string[] {
   const known = new Set(modules.flatMap(({ events = [] }) => events).flatMap(({ messages }) => messages.map(typeName)));
   const names = new Map<string, string>();
-  return modules.flatMap(({ name: module, projections = [], reactors = [] }) =>
+  return modules.flatMap(({ name: module, projections = [], reactors = [], processes = [] }) =>
     [
       ...projections.map(({ name, events }) => ({ kind: 'projection', name, events })),
       ...reactors.map(({ name, on }) => ({ kind: 'reactor', name, events: on.map(({ event }) => event) })),
+      ...processes.map(({ name, on }) => ({ kind: 'process manager', name, events: on.map(({ event }) => event) })),
     ].flatMap(({ kind, name, events }) => {
       const other = names.get(name);
       names.set(name, module);

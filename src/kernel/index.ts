@@ -33,6 +33,7 @@ export type { AggregateType, EventMessage, InlineProjection } from './database/w
 export type { UnitOfWork } from './database/write/unit-of-work.ts';
 export type { HttpAnswer, HttpRoute } from './doors/connect/http-route.ts';
 export { inProcessTransport } from './doors/in-process.ts';
+export { type ProcessManager, type ProcessTools, processManager, type Step, step } from './feed/process-manager.ts';
 export { type Projection, type ProjectionDefinition, type ProjectionTables, projection } from './feed/projection.ts';
 export {
   type ReactedEvent,
@@ -42,7 +43,9 @@ export {
   reaction,
   reactor,
   type SendOptions,
+  type TimerOptions,
 } from './feed/reactor.ts';
+export type { Duration } from './feed/timers/duration.ts';
 export type { WatchedTable } from './feed/watching/changes.ts';
 export { type LiveQuery, liveQuery, type Told, type Watching } from './feed/watching/live-query.ts';
 export { ResumeTokenInvalid } from './feed/watching/resume-token.ts';

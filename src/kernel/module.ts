@@ -26,6 +26,7 @@ import type { PersonalData } from './database/write/personal-data.ts';
 import type { UnitOfWork } from './database/write/unit-of-work.ts';
 import type { DeclaredProjection } from './feed/declared-projections.ts';
 import type { FeedNews } from './feed/news.ts';
+import type { ProcessManager } from './feed/process-manager.ts';
 import type { Projection } from './feed/projection.ts';
 import type { Reactor } from './feed/reactor.ts';
 import type { SettingsReader } from './settings.ts';
@@ -154,6 +155,8 @@ export interface ModuleDefinition<Services extends ModuleServices, Settings, Par
   readonly projections?: readonly Projection[];
   /** What it does when events happen, be they its own or another module's: it sends commands. See `reactor`. */
   readonly reactors?: readonly Reactor[];
+  /** What it does when several events have happened, or when time is over: reactors that remember. See `processManager`. */
+  readonly processes?: readonly ProcessManager[];
   /** The changes of its schema, oldest first. They are never edited once they have shipped. */
   readonly migrations?: readonly NamedMigration[];
   /** What it reads of the environment, once, before anything is started. What is wrong is told together with everything else. */

@@ -1,4 +1,5 @@
 import { randomUUIDv7 } from 'node:crypto';
+import type { DescMethodUnary } from '@bufbuild/protobuf';
 import type { Logger } from 'pino';
 import { createAuthority } from './auth/authority.ts';
 import { createRoles, type RoleDefinitions, type Roles } from './auth/roles.ts';
@@ -7,7 +8,7 @@ import { createTokenVerifier } from './auth/token-verifier.ts';
 import { startSweeps } from './background/sweeps.ts';
 import { type Bus, createBus, type Route } from './bus/bus.ts';
 import { CallGauge } from './bus/call-gauge.ts';
-import type { CallKind } from './bus/convention.ts';
+import { type CallKind, methodName } from './bus/convention.ts';
 import { rateLimitOf } from './bus/limits.ts';
 import type { Middleware } from './bus/middleware.ts';
 import { checkModules, declaredPermissions } from './check-modules.ts';
@@ -280,13 +281,23 @@ async function assemble(
   const rpcs = [...bus.values()];
   checkRateClasses(limits, rpcs);
   for (const { method } of rpcs) calls.expect(method);
-  const reacting = { transport: inProcessTransport(bus), permissions: Object.keys(declaredPermissions(application)), logger };
+  const reacting = {
+    transport: inProcessTransport(bus),
+    permissions: Object.keys(declaredPermissions(application)),
+    logger,
+    newId: randomUUIDv7,
+  };
+  const reactors = modules.flatMap(({ reactors = [], processes = [] }) => [...reactors, ...processes]);
+  const commands = rpcs
+    .filter(({ kind }) => kind === 'command')
+    .map(({ method }) => [methodName(method), method as DescMethodUnary] as const);
   await feed.process({
     handlers: [
       ...projectionsOf(modules).map(({ projection }) => projectionHandler(projection)),
-      ...modules.flatMap(({ reactors = [] }) => reactors).map((reactor) => reactorHandler(reactor, reacting)),
+      ...reactors.map((reactor) => reactorHandler(reactor, reacting)),
     ],
     projections: rebuildables(modules),
+    timers: { ...reacting, processes: reactors.map(({ name }) => name), methods: new Map(commands) },
   });
 
   const ports = await openDoors({

@@ -13,7 +13,18 @@ export { prepareMappings } from './mappings.ts';
 export { type Unique, unique } from './memory/memory-store.ts';
 export { type MemoryUnitOfWork, NoSqlInMemory } from './memory/memory-unit-of-work.ts';
 export type { HistoricEvent, Outcome, PlainEvent, Refusal, StoredAggregate } from './outcome.ts';
-export { type Answering, answers, type Reacting, reacting, refuses } from './reacting.ts';
+export {
+  type Answering,
+  answers,
+  cancelled,
+  ended,
+  type Reacting,
+  type Remembering,
+  reacting,
+  refuses,
+  remembers,
+  timer,
+} from './reacting.ts';
 export { type Done, done, type Rpc, type Scenario, type SentScenario } from './scenario.ts';
 export { startTestService } from './service/start-test-service.ts';
 export { setUpTestCluster, startTestCluster, type TestCluster, tearDownTestCluster } from './service/test-cluster.ts';

@@ -27,6 +27,11 @@ export function holdsSecrets(schema: DescMessage): boolean {
   return holds(schema, isSecret, new Set());
 }
 
+/** Whether messages of the type can hold what is personal, at any depth. */
+export function holdsPersonal(schema: DescMessage): boolean {
+  return holds(schema, isPersonal, new Set());
+}
+
 const secretFields = new Map<DescMessage, readonly string[]>();
 
 /** Whether a secret is set in the message, not looking into the messages in it. */

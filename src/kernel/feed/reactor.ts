@@ -1,5 +1,6 @@
 import type { DescMessage, DescMethodUnary, DescService, MessageInitShape, MessageShape } from '@bufbuild/protobuf';
 import type { Client } from '@connectrpc/connect';
+import type { Duration } from './timers/duration.ts';
 
 /** What stands beside an event in the feed. */
 export interface ReactedEvent {
@@ -28,6 +29,17 @@ export interface SendOptions {
   readonly accepts?: readonly string[];
 }
 
+/** How a reaction has a command sent later. */
+export interface TimerOptions {
+  /**
+   * Names the timer beside the others of the same aggregate, or of the same process, by 1 to 200 characters: `cancel` takes it, and a timer
+   * that is set again by its key replaces the one before. Without it a timer stands for itself, and cannot be cancelled by its key.
+   */
+  readonly key?: string;
+  /** Reasons of refusals that are as good as success: see `SendOptions`. The command may come when its time is over, such as for an order that was just paid. */
+  readonly accepts?: readonly string[];
+}
+
 /** What a reaction acts with. */
 export interface ReactionTools {
   /**
@@ -52,6 +64,30 @@ export interface ReactionTools {
   };
   /** A client of a module's queries, as the same principal. It reads the primary: the event, and all before it, is there. */
   readonly ask: <Service extends DescService>(service: Service) => Client<Service>;
+  /**
+   * Has a command sent when the time is over, counted from the moment of the event: once, by any instance, whatever became of this one. It is set in
+   * the same transaction that notes that the event was dealt with, and not at all when the reaction rejects.
+   *
+   * The command is sent as by `send`, with this event as its cause. A refusal that it does not accept is tried three times, and then the
+   * timer stands as failed until somebody has it tried again or cancels it.
+   *
+   * The request is stored until then: it cannot hold secrets or personal data. Throws for what could not be sent once.
+   *
+   * ```ts
+   * after({ minutes: 15 }, CommandService.method.cancelOrder, { orderId }, { key: 'payment', accepts: ['ORDER_PAID'] });
+   * ```
+   */
+  readonly after: <Input extends DescMessage, Output extends DescMessage>(
+    duration: Duration,
+    method: DescMethodUnary<Input, Output>,
+    request: MessageInitShape<Input>,
+    options?: TimerOptions,
+  ) => void;
+  /**
+   * Cancels the timer of that key, of the same aggregate or process, if there is one. A command that is being sent at that moment may still be
+   * done: its handler has to decide.
+   */
+  readonly cancel: (key: string) => void;
   /** Aborts when the service stops. The event comes again. */
   readonly signal: AbortSignal;
 }
@@ -119,7 +155,12 @@ export function reactor(definition: Reactor): Reactor {
 
 const LONGEST_NAME = 60;
 
-function problemsOf({ name, on, partitions = 1 }: Reactor): string[] {
+/** Why it cannot be used, in words; empty when it can. */
+export function problemsOf({
+  name,
+  on,
+  partitions = 1,
+}: Pick<Reactor, 'name' | 'partitions'> & { readonly on: readonly { readonly event: DescMessage }[] }): string[] {
   const types = on.map(({ event }) => event.typeName);
   const twice = types.filter((type, index) => types.indexOf(type) !== index);
   return [

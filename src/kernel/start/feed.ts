@@ -13,6 +13,7 @@ import { startProcessors } from '../feed/processors/processors.ts';
 import type { Rebuildable } from '../feed/rebuild/rebuildable.ts';
 import { REBUILD_SESSION, startRebuilds } from '../feed/rebuild/rebuilds.ts';
 import { type NumberingRound, startSequencer } from '../feed/sequencer.ts';
+import { startTimers, type TimersOptions } from '../feed/timers/timers.ts';
 import { type Unnumbered, unnumberedEvents } from '../feed/unnumbered.ts';
 import { type FeedWork, feedWork } from '../feed/work.ts';
 import type { Instruments } from '../telemetry/metrics/instruments.ts';
@@ -31,6 +32,7 @@ export interface RunningFeed {
   readonly process: (work: {
     readonly handlers: readonly FeedHandler[];
     readonly projections: ReadonlyMap<string, Rebuildable>;
+    readonly timers: Pick<TimersOptions, 'processes' | 'methods' | 'transport' | 'permissions' | 'report'>;
   }) => Promise<void>;
 }
 
@@ -65,11 +67,13 @@ export function startFeed(parts: {
   const news = startNews({ pool: reads.watching, logger });
   stops.briefly('news of the feed', news.stop);
 
-  async function process({ handlers, projections }: Parameters<RunningFeed['process']>[0]): Promise<void> {
+  async function process({ handlers, projections, timers }: Parameters<RunningFeed['process']>[0]): Promise<void> {
     // Short statements, as those of the sequencer: a batch holds up no sign of life.
     const instance = await startInstance({ pool: sequencerPool, version, processors: handlers.map(({ name }) => name), logger });
     stops.briefly('instance', instance.stop);
     for (const { name } of handlers) expectReports(metrics, name);
+    const firing = startTimers({ ...timers, instance: instance.id, pool: batchPool, logger });
+    stops.briefly('timers', firing.stop);
     const report = reported(metrics);
     const options = {
       handlers,
@@ -80,6 +84,7 @@ export function startFeed(parts: {
       eventTypes,
       logger,
       report,
+      onTimers: firing.wake,
     };
     const processors = await startProcessors(options);
     stops.briefly('processors', processors.stop);

@@ -67,6 +67,8 @@ export const ATTRIBUTE = {
   reactor: 'cqrs.reactor',
   /** The event to which it reacts: of its command's record, the `causation_id`. One an event. */
   eventId: 'cqrs.event.id',
+  /** The timer whose command is sent. One a timer. */
+  timerId: 'cqrs.timer.id',
   /** `orders.v1.OrderPlaced`. As many as there are types of events. */
   eventType: 'cqrs.event.type',
   /** Its number in the feed. One an event. */

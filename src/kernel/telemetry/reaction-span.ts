@@ -24,6 +24,23 @@ export function inReaction<T>(reactor: string, event: CausingEvent, react: () =>
   return inOwnTrace(`react ${reactor}`, { kind: SpanKind.CONSUMER, attributes, links: linksTo(event.traceparent) }, react);
 }
 
+/** A timer, as far as a span names it. */
+interface FiringTimer {
+  readonly id: string;
+  readonly event_id: string;
+  readonly traceparent: string;
+}
+
+/** Runs the command of a timer in a trace of its own, as that of a reaction: with a link to the command that stored the event with which it was set. */
+export function inTimer<T>(process: string, timer: FiringTimer, send: () => Promise<T>): Promise<T> {
+  const attributes = {
+    [ATTRIBUTE.reactor]: process,
+    [ATTRIBUTE.timerId]: timer.id,
+    [ATTRIBUTE.eventId]: timer.event_id,
+  };
+  return inOwnTrace(`timer ${process}`, { kind: SpanKind.CONSUMER, attributes, links: linksTo(timer.traceparent) }, send);
+}
+
 /** To a span that is recorded; its ids lead nowhere otherwise. */
 function linksTo(traceparent: string): Link[] {
   const [, traceId = '', spanId = '', flags = '00'] = traceparent.split('-');

@@ -86,15 +86,18 @@ export const claimValues = ({ principal, method, key, fingerprint, secret, respo
 const FIND = `select fingerprint, secret, command_id, response from cqrs.idempotency_key
   where principal = $1 and method = $2 and key = $3`;
 
+const ID = '[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}';
+
 /**
- * Whether a reactor can get the event again to which it sent the command: it has not noted yet that it dealt with it, or the event is a dead
- * letter. Only a key that begins with the id of an event is looked at, whoever calls themselves a reactor.
+ * Whether a command can be sent again that a reactor sent: because the event can come again, with which it has not noted yet that it dealt, or
+ * which is a dead letter; or because the timer is there that sends it. Only a key of that form is looked at, whoever calls themselves a reactor.
  */
-const MAY_COME_AGAIN = `case when principal like 'reactor %' and key ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}' then exists (
+const MAY_COME_AGAIN = `case when principal like 'reactor %' and key ~ '^${ID}' then exists (
       select from cqrs.event join cqrs.feed using (position)
         join cqrs.processor on processor.kind = 'reactor' and processor.name = substr(principal, 9)
       where event.id = left(key, 36)::uuid and (feed.sequence > processor.checkpoint or exists (
         select from cqrs.dead_letter where dead_letter.processor = processor.name and dead_letter.sequence = feed.sequence)))
+    when principal like 'reactor %' and key ~ '^timer:${ID}$' then exists (select from cqrs.timer where id = substr(key, 7)::uuid)
     else false end`;
 
 /** Removes some of the oldest; answers as many rows as it removed. */
@@ -109,7 +112,7 @@ const BATCH = 1_000;
 export interface IdempotencyKeys {
   /** What was answered under the key, if it was used. Throws IdempotencyKeyReused or AnswerErased. */
   readonly find: (claim: Claim, cancellation: Cancellation) => Promise<EarlierAnswer | undefined>;
-  /** Removes what is older than the keys are kept, in small batches; answers how many. A reactor's stay while their event can come again. */
+  /** Removes what is older than the keys are kept, in small batches; answers how many. A reactor's stay while it can send them again. */
   readonly removeOld: () => Promise<number>;
 }
 

@@ -1,5 +1,5 @@
 import { errorCode, meaningOf, sqlState } from '../../database/sql-errors.ts';
-import { EventRefused, Transient } from './feed-handler.ts';
+import { EventRefused, PlaceLost, Transient } from './feed-handler.ts';
 
 /**
  * What the failure of a batch speaks against.
@@ -19,6 +19,7 @@ export interface Failure {
 
 export function failureOf(error: unknown): Failure {
   if (error instanceof Transient) return { blame: 'circumstances', told: error.message };
+  if (error instanceof PlaceLost) return { blame: 'conflict', told: error.message };
   if (error instanceof EventRefused) return { blame: 'event', told: error.message };
   return { blame: blameOf(error), told: toldOf(error) };
 }

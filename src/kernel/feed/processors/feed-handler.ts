@@ -1,11 +1,12 @@
 import type { DescMessage, Message } from '@bufbuild/protobuf';
 import type { ProjectionPart } from '../projection.ts';
+import type { Effects } from './effects.ts';
 
 /**
  * What is done with the events of the feed, in their order: what an async projection and a reactor are to the processors that run them.
  *
- * An effect in the database is `parts`: it commits together with the checkpoint, and happens once. Any other effect is `react`: it comes before
- * the checkpoint, may come again after a crash, and has to be harmless then.
+ * An effect in the database is `parts`, or what `react` adds to `effects`: it commits together with the checkpoint, and happens once. Any other effect of
+ * `react` comes before the checkpoint, may come again after a crash, and has to be harmless then.
  */
 export interface FeedHandler {
   /** Names the processor in the database; see `Projection.name`. */
@@ -27,7 +28,7 @@ export interface FeedHandler {
    * Is called with one event after the other. When it throws, the events before count as handled, and it is called again with this one: later and
    * without end after a `Transient` error, and three times after another; then the event is a dead letter.
    */
-  readonly react?: (event: FeedEvent, signal: AbortSignal) => Promise<unknown>;
+  readonly react?: (event: FeedEvent, signal: AbortSignal, effects: Pick<Effects, 'stateOf' | 'add'>) => Promise<unknown>;
 }
 
 /** An event with its place in the feed. */
@@ -53,6 +54,14 @@ export class Transient extends Error {
   constructor(cause: Error) {
     super(cause.message, { cause });
     this.name = 'Transient';
+  }
+}
+
+/** The processor is elsewhere by now: another instance has it. */
+export class PlaceLost extends Error {
+  constructor() {
+    super('another instance runs the processor');
+    this.name = 'PlaceLost';
   }
 }
 

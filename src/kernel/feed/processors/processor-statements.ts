@@ -1,3 +1,4 @@
+import { effectParts } from './effects.ts';
 import type { FeedHandler } from './feed-handler.ts';
 
 /** Events that one statement handles. */
@@ -51,10 +52,11 @@ export interface ProcessorStatements {
   readonly read: string;
   /**
    * Handles what is behind $3, up to $4, and moves the checkpoint there; events of aggregates that wait are put behind them. Where its parts read
-   * data, $5 and $6 are the sequences of events and what they hold. Of a reactor, $5 are the sequences that were not handled because they wait.
+   * data, $5 and $6 are the sequences of events and what they hold. Of a reactor, $5 are the sequences that were not handled because they wait,
+   * and $6 is what its reactions leave: see `Effects`.
    */
   readonly handle: string;
-  /** Handles the dead letter $3, which leaves the queue. Where its parts read data, $4 and $5 as in `handle`. */
+  /** Handles the dead letter $3, which leaves the queue. Where its parts read data, $4 and $5 as in `handle`; of a reactor, $4 as $6 there. */
   readonly drain: string;
   /** Puts $3 into the queue, after $4 tries that failed for the reason $5, and moves the checkpoint there. */
   readonly park: string;
@@ -103,6 +105,7 @@ from (${eventsOf('page')}${partitions === 1 ? ' and $1::integer is not null' : '
         : `waiting as materialized (select sequence from taken where ${waits('taken.aggregate_id')})`,
       `behind as (${letter('taken join waiting using (sequence)')} returning sequence)`,
       ...(parts.length > 0 ? [events(' where taken.sequence not in (select sequence from waiting)', 5), ...effects] : []),
+      ...(react ? effectParts(name, '$6') : []),
     ]).concat(`
 select (select count(*) from taken)::integer as taken, (select count(*) from behind)::integer as behind, (select moves from moved) as moves`),
 
@@ -113,6 +116,7 @@ select (select count(*) from taken)::integer as taken, (select count(*) from beh
       'page as materialized (select feed.* from letter join cqrs.feed using (sequence))',
       `taken as materialized (${eventsOf('page')})`,
       ...(parts.length > 0 ? [events('', 4), ...effects] : []),
+      ...(react ? effectParts(name, '$4') : []),
     ]).concat(`
 select (select count(*) from letter)::integer as taken, 0 as behind, (select moves from moved) as moves`),
 

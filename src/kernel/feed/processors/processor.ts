@@ -3,8 +3,9 @@ import type pg from 'pg';
 import type { Logger } from 'pino';
 import { type Loop, loop } from '../../background/loop.ts';
 import { jsonOf, type ReadEvent, readStoredEvent } from '../../database/write/stored-event.ts';
+import { Effects, STATE_AT } from './effects.ts';
 import { type Failure, failureOf } from './failure.ts';
-import { EventRefused, type FeedEvent, type FeedHandler } from './feed-handler.ts';
+import { EventRefused, type FeedEvent, type FeedHandler, PlaceLost } from './feed-handler.ts';
 import {
   batchSize,
   type EventRow,
@@ -51,6 +52,8 @@ export interface ProcessorOptions {
   readonly lastSequence: () => number;
   readonly logger: Pick<Logger, 'warn' | 'info' | 'error'>;
   readonly report?: ((batch: BatchReport) => void) | undefined;
+  /** Is called when timers were set. */
+  readonly onTimers?: (() => void) | undefined;
 }
 
 /** What its row says, as far as others change it. */
@@ -237,16 +240,17 @@ class Processor {
     { react, from, upTo }: { react: NonNullable<FeedHandler['react']>; from: number; upTo: number },
   ): Promise<void> {
     const behind: number[] = [];
+    const effects = new Effects(this.#readState);
+    const note = (through: number): Promise<void> => this.#note({ from, through, behind, effects });
     const began = Date.now();
     for (const row of rows) {
-      if (Date.now() - began > UNNOTED)
-        return this.#commit(sequenceOf(row) - 1, this.#statements.handle, from, sequenceOf(row) - 1, behind);
+      if (Date.now() - began > UNNOTED) return note(sequenceOf(row) - 1);
       try {
         if (row.is_parked) behind.push(sequenceOf(row));
-        else await react(this.#event(row), this.#signal);
+        else await react(this.#event(row), this.#signal, effects);
       } catch (error) {
         const failing = sequenceOf(row);
-        if (row !== rows[0]) await this.#commit(failing - 1, this.#statements.handle, from, failing - 1, behind);
+        if (row !== rows[0]) await note(failing - 1);
         else this.#reached = failing - 1;
         const failure = failureOf(error);
         if (failure.blame !== 'event' || this.#signal.aborted) throw error;
@@ -254,8 +258,30 @@ class Processor {
         return;
       }
     }
-    await this.#commit(upTo, this.#statements.handle, from, upTo, behind);
+    await note(upTo);
   }
+
+  /** Notes that the events behind `from`, up to `through`, were dealt with, together with what that left. */
+  async #note({
+    from,
+    through,
+    behind,
+    effects,
+  }: {
+    from: number;
+    through: number;
+    behind: readonly number[];
+    effects: Effects;
+  }): Promise<void> {
+    await this.#commit(through, this.#statements.handle, from, through, behind, effects.parameter);
+    if (this.#place && effects.setsTimers) this.#options.onTimers?.();
+  }
+
+  readonly #readState = async (key: string): Promise<Uint8Array | undefined> => {
+    const [row] = await this.#query<{ state: Buffer | null }>(STATE_AT, ...this.#key, this.#place?.moves, key);
+    if (!row) throw new PlaceLost();
+    return row.state ?? undefined;
+  };
 
   /** Sends a statement that has the effect and moves the checkpoint up to there. */
   async #commit(upTo: number, text: string, ...values: readonly unknown[]): Promise<void> {
@@ -315,10 +341,13 @@ class Processor {
     const checkpoint = this.#place?.checkpoint ?? 0;
     try {
       const rows = this.#reads ? await this.#read(sequence - 1, sequence) : [];
-      if (react) for (const row of rows) await react(this.#event(row), this.#signal);
-      const data = readsData ? [rows.map(sequenceOf), rows.map(this.#json)] : [];
+      const effects = new Effects(this.#readState);
+      if (react) for (const row of rows) await react(this.#event(row), this.#signal, effects);
+      const read = readsData ? [rows.map(sequenceOf), rows.map(this.#json)] : [];
+      const data = react ? [effects.parameter] : read;
       const [row] = await this.#query<Handled>(this.#statements.drain, partition, this.#place?.moves, sequence, ...data);
       this.#moved(checkpoint, row?.moves, false);
+      if (this.#place && effects.setsTimers) this.#options.onTimers?.();
     } catch (error) {
       const failure = failureOf(error);
       if (failure.blame !== 'event' || this.#signal.aborted) throw error;

@@ -34,6 +34,8 @@ export interface ProcessorsOptions {
   readonly eventTypes: Registry;
   readonly logger: Pick<Logger, 'warn' | 'info' | 'error'>;
   readonly report?: (batch: BatchReport) => void;
+  /** Is called when this instance has set timers. */
+  readonly onTimers?: () => void;
 }
 
 export interface Processors {

@@ -1,4 +1,12 @@
-import { create, type DescMethod, type DescService } from '@bufbuild/protobuf';
+import {
+  create,
+  type DescMessage,
+  type DescMethod,
+  type DescService,
+  fromBinary,
+  type Message,
+  toBinary,
+} from '@bufbuild/protobuf';
 import { Code, ConnectError, type ContextValues, createClient, createContextValues, type Transport } from '@connectrpc/connect';
 import type { Logger } from 'pino';
 import { Reason } from '#gen/cqrs/v1/reasons_pb.js';
@@ -8,18 +16,19 @@ import { messageKind, methodName } from '../../bus/convention.ts';
 import { DomainError } from '../../bus/errors.ts';
 import { failureOf } from '../../bus/failure.ts';
 import type { Principal } from '../../bus/principal.ts';
-import { hiddenTexts } from '../../bus/redaction.ts';
+import { hiddenTexts, holdsSecrets } from '../../bus/redaction.ts';
+import { KEY_HEADER } from '../../middleware/idempotency.ts';
 import { codeName } from '../../telemetry/code-name.ts';
 import { errorForm } from '../../telemetry/error-form.ts';
 import { inReaction } from '../../telemetry/reaction-span.ts';
+import type { ProcessManager, ProcessTools } from '../process-manager.ts';
 import type { ReactedEvent, ReactionTools, Reactor, SendOptions } from '../reactor.ts';
+import { millisecondsOf } from '../timers/duration.ts';
+import { Change } from './effects.ts';
 import { EventRefused, type FeedEvent, type FeedHandler, Transient } from './feed-handler.ts';
 
-/** Of the header that the middleware of idempotency reads. */
-const KEY_HEADER = 'idempotency-key';
-
 /** By its id, the keys of its commands are known and kept: see `MAY_COME_AGAIN` in idempotency-keys.ts. */
-const principalOf = (name: string, permissions: Iterable<string>): Principal => ({
+export const reactorPrincipal = (name: string, permissions: Iterable<string>): Principal => ({
   id: `reactor ${name}`,
   roles: [],
   permissions: new Set(permissions),
@@ -32,13 +41,28 @@ export interface ReactorParts {
   /** Everything that can be permitted. */
   readonly permissions: Iterable<string>;
   readonly logger: Pick<Logger, 'error'>;
+  /** Makes the ids of timers. */
+  readonly newId: () => string;
 }
 
-/** A reactor as processors run it: its effects are the commands that it sends, each of which happens once by its key. */
-export function reactorHandler(reactor: Reactor, { transport, permissions, logger }: ReactorParts): FeedHandler {
-  const { name, on, from, partitions = 1 } = reactor;
-  const reactions = new Map(on.map(({ event, react }) => [event.typeName, react]));
-  const principal = principalOf(name, permissions);
+/** A reactor or a process manager, as their handler knows both. */
+interface Reacting extends Omit<Reactor, 'on'> {
+  readonly state?: DescMessage;
+  readonly on: readonly {
+    readonly event: DescMessage;
+    readonly by?: ((message: never, event: ReactedEvent) => string) | undefined;
+    readonly react: (message: never, event: ReactedEvent, tools: never) => Promise<unknown>;
+  }[];
+}
+
+/**
+ * A reactor as processors run it. Its effects are the commands that it sends, each of which happens once by its key, and rows that commit with its checkpoint:
+ * timers, and what the processes of a process manager remember.
+ */
+export function reactorHandler(reactor: Reactor | ProcessManager, parts: ReactorParts): FeedHandler {
+  const { name, on, from, partitions = 1, state }: Reacting = reactor;
+  const reactions = new Map(on.map((reaction) => [reaction.event.typeName, reaction]));
+  const principal = reactorPrincipal(name, parts.permissions);
   return {
     name,
     kind: 'reactor',
@@ -48,20 +72,35 @@ export function reactorHandler(reactor: Reactor, { transport, permissions, logge
     definition: '',
     parts: [],
     readsData: false,
-    react: (event, signal) => {
-      const react = reactions.get(event.schema.typeName);
-      return inReaction(name, event, async () => {
+    react: (event, signal, effects) => {
+      const { by, react } = reactions.get(event.schema.typeName) ?? {};
+      const told = reactedEvent(event);
+      const message = event.message as never;
+      async function judging<T>(run: () => T | Promise<T>): Promise<T> {
         try {
-          await react?.(event.message as never, reactedEvent(event), toolsFor(event, { transport, principal, signal }));
+          return await run();
         } catch (error) {
           const judgement = judged(error, event, signal);
           if (isDefect(error) && !signal.aborted)
-            logger.error(
+            parts.logger.error(
               { err: errorForm(error, hiddenTexts(event.schema, event.message)), reactor: name, event_id: event.id },
               'a reaction failed',
             );
           throw judgement;
         }
+      }
+      return inReaction(name, event, async () => {
+        const change = new Change(
+          await judging(() => (by ? nameOf(by(message, told), 'the key of a process') : event.aggregateId)),
+        );
+        const tools = toolsFor(event, { ...parts, principal, signal, change });
+        // That the state cannot be read says nothing against the event.
+        const remembered = state && (await effects.stateOf(change.key));
+        await judging(async () => {
+          const given = state ? withState(tools, { change, state, remembered }) : tools;
+          await react?.(message, told, given as never);
+        });
+        effects.add(change);
       });
     },
   };
@@ -71,13 +110,71 @@ function reactedEvent({ schema, message: _, traceparent: __, correlationId: ___,
   return { type: schema.typeName, ...columns };
 }
 
+/** The tools of a process manager. */
+function withState(
+  tools: ReactionTools,
+  { change, state, remembered }: { change: Change; state: DescMessage; remembered: Uint8Array | undefined },
+): ProcessTools<DescMessage> {
+  return {
+    ...tools,
+    state: remembered && fromBinary(state, remembered),
+    setState: (next) => {
+      change.state = toBinary(state, create(state, next));
+    },
+    end: () => change.end(),
+  };
+}
+
+/** Throws for what is no name of a process or a timer. */
+function nameOf(name: unknown, what: string): string {
+  if (typeof name === 'string' && name.length >= 1 && name.length <= LONGEST_NAME) return name;
+  throw new TypeError(`${what} has to be 1 to ${LONGEST_NAME} characters`);
+}
+
+const LONGEST_NAME = 200;
+
+/** Throws for a command that could not be sent later, or not once. */
+function checkTimer(method: DescMethod, request: Message): void {
+  const name = methodName(method);
+  if (messageKind(method.parent) !== 'command') throw new TypeError(`${name} is no command: a timer sends commands`);
+  if (holdsSecrets(method.output))
+    throw new TypeError(`${name} returns a secret, so it takes no idempotency key: nobody could send it once`);
+  if (hiddenTexts(method.input, request).length > 0)
+    throw new TypeError(
+      `the request of ${name} holds what is secret or personal: a timer keeps ids, and its command looks up the rest`,
+    );
+}
+
 function toolsFor(
-  { id, commandId, correlationId = commandId }: FeedEvent,
-  { transport, principal, signal }: { transport: Transport; principal: Principal; signal: AbortSignal },
+  { id, commandId, correlationId = commandId, traceparent, occurredAt }: FeedEvent,
+  {
+    transport,
+    principal,
+    signal,
+    change,
+    newId,
+  }: Pick<ReactorParts, 'transport' | 'newId'> & { principal: Principal; signal: AbortSignal; change: Change },
 ): ReactionTools {
   const cause: Cause = { eventId: id, correlationId };
   const sent = new Map<DescMethod, number>();
   const identified = (): ContextValues => createContextValues().set(principalKey, principal).set(causeKey, cause);
+
+  const after: ReactionTools['after'] = (duration, method, init, { key, accepts = [] } = {}) => {
+    const request = create(method.input, init);
+    checkTimer(method, request);
+    const name = key === undefined ? `${id} ${change.timers.size + 1}` : nameOf(key, 'the key of a timer');
+    change.timers.set(name, {
+      id: newId(),
+      method,
+      request,
+      accepts,
+      dueAt: new Date(occurredAt.getTime() + millisecondsOf(duration)),
+      eventId: id,
+      correlationId,
+      traceparent,
+    });
+  };
+  const cancel = (key: string): void => void change.timers.set(key, null);
 
   /** By the order in which the commands of the rpc are sent, unless the reaction says it. */
   function keyFor(method: DescMethod, key: string | undefined): string {
@@ -102,7 +199,8 @@ function toolsFor(
     }
   };
 
-  return { send, ask: (service: DescService) => createClient(service, asking(transport, identified)) as never, signal };
+  const ask = (service: DescService): never => createClient(service, asking(transport, identified)) as never;
+  return { send, ask, after, cancel, signal };
 }
 
 /** Queries by the principal of the reactor, of the primary. */
@@ -151,10 +249,12 @@ const TRANSIENT: ReadonlySet<Code> = new Set([
   Code.Canceled,
 ]);
 
+export const isTransient = (code: Code): boolean => TRANSIENT.has(code);
+
 function judged(error: unknown, { schema }: FeedEvent, signal: AbortSignal): Transient | EventRefused {
   const told = wordsOf(error) ?? `${Error.isError(error) ? error.name : 'Error'} in the reaction to ${schema.typeName}`;
-  const isTransient = signal.aborted || TRANSIENT.has(codeOf(error) ?? Code.Internal);
-  return isTransient ? new Transient(new Error(told, { cause: error })) : new EventRefused(told, error);
+  const passes = signal.aborted || isTransient(codeOf(error) ?? Code.Internal);
+  return passes ? new Transient(new Error(told, { cause: error })) : new EventRefused(told, error);
 }
 
 function wordsOf(error: unknown): string | undefined {

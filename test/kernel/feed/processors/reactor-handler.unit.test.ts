@@ -9,6 +9,7 @@ import { CallCanceled, Conflict, DatabaseUnavailable, DeadlinePassed, Overloaded
 import { typedError } from '../../../../src/kernel/bus/typed-error.ts';
 import { AnswerErased } from '../../../../src/kernel/database/write/idempotency-keys.ts';
 import { inProcessTransport } from '../../../../src/kernel/doors/in-process.ts';
+import { Effects } from '../../../../src/kernel/feed/processors/effects.ts';
 import { EventRefused, type FeedEvent, Transient } from '../../../../src/kernel/feed/processors/feed-handler.ts';
 import { reactorHandler } from '../../../../src/kernel/feed/processors/reactor-handler.ts';
 import { type ReactionTools, reaction, reactor } from '../../../../src/kernel/feed/reactor.ts';
@@ -53,6 +54,8 @@ function busOf(answer: (call: Call) => Answer = (call) => new Answer(call.method
   return { bus: routes, calls, keys };
 }
 
+const effects = (): Effects => new Effects(async () => undefined);
+
 type React = (tools: ReactionTools) => Promise<unknown>;
 
 /** Has a reactor react to the event. */
@@ -67,8 +70,9 @@ function reacting(react: React, { bus, event = EVENT }: { bus: ReturnType<typeof
     transport: inProcessTransport(bus),
     permissions: ['a', 'b'],
     logger: { error: (...line: unknown[]) => logged.push(line) },
+    newId: () => 'timer',
   });
-  return { handler, logged, react: (signal = new AbortController().signal) => handler.react?.(event, signal) };
+  return { handler, logged, react: (signal = new AbortController().signal) => handler.react?.(event, signal, effects()) };
 }
 
 const cancelling: React = ({ send }) => send(cancelOrder, { orderId: EVENT.aggregateId });
@@ -102,10 +106,8 @@ describe('the handler of a reactor', () => {
         }),
       ],
     });
-    await reactorHandler(made, { transport: inProcessTransport(busOf().bus), permissions: [], logger: { error() {} } }).react?.(
-      EVENT,
-      new AbortController().signal,
-    );
+    const parts = { transport: inProcessTransport(busOf().bus), permissions: [], logger: { error() {} }, newId: () => 'timer' };
+    await reactorHandler(made, parts).react?.(EVENT, new AbortController().signal, effects());
     expect(given).toEqual([
       'ada',
       {
