@@ -4,6 +4,7 @@ import { cancellableQuery } from '../cancellable-query.ts';
 import { streamOf } from '../pg-internals.ts';
 import { leavesConnectionUsable } from '../sql-errors.ts';
 import type { Statement } from './aggregate-sql.ts';
+import { type CommittedState, logPlace } from './committed-state.ts';
 
 /** The one transaction of a command, on a connection of its own until it ends. */
 export class WriteTransaction {
@@ -31,13 +32,16 @@ export class WriteTransaction {
 
   /**
    * Sends the last statements and COMMIT together; when one fails, PostgreSQL rolls back instead of committing. COMMIT ignores
-   * cancellation: one that is stopped half-way may stand all the same.
+   * cancellation: one that is stopped half-way may stand all the same. Behind it, in the same write, goes the question what the database has
+   * then: whatever becomes of that, the commit stands.
    */
-  async queryAndCommit(statements: readonly Statement[]): Promise<void> {
-    const [answers, commit] = await this.#together(() => {
-      const sent = statements.map(({ text, values }) => this.#send(text, values));
-      return [Promise.allSettled([...sent, this.#begun]), this.#client.query('commit').catch((error: unknown) => error)] as const;
+  async queryAndCommit(statements: readonly Statement[]): Promise<CommittedState> {
+    const [answers, commit, place] = await this.#together(() => {
+      const sent = statements.map(({ text, values }) => this.#send<StoredRow>(text, values));
+      const committing = this.#client.query('commit').catch((error: unknown) => error);
+      return [Promise.allSettled([...sent, this.#begun]), committing, logPlace(this.#client)] as const;
     });
+    if (Error.isError(place)) this.#isSpent ||= !leavesConnectionUsable(place);
     const failed = answers.find(({ status }) => status === 'rejected');
     if (failed?.status === 'rejected') {
       // With the rollback that COMMIT has come to, the connection is free; one that is lost is not.
@@ -45,6 +49,7 @@ export class WriteTransaction {
       throw failed.reason;
     }
     this.#end(commit);
+    return Error.isError(place) ? place : { ...place, position: newestEvent(answers) };
   }
 
   #send<Row extends pg.QueryResultRow>(text: string, values: readonly unknown[]): Promise<pg.QueryResult<Row>> {
@@ -83,4 +88,23 @@ export class WriteTransaction {
       this.#client.release(true);
     }
   }
+}
+
+/** What is answered of a statement that stores events. */
+interface StoredRow {
+  /** Of the newest one, or of each. */
+  readonly position?: string | null;
+}
+
+/** The position of the newest event that the statements stored; 0 when they stored none. */
+function newestEvent(answers: readonly PromiseSettledResult<pg.QueryResult<StoredRow> | unknown>[]): bigint {
+  let newest = 0n;
+  for (const answer of answers) {
+    if (answer.status !== 'fulfilled') continue;
+    for (const { position } of (answer.value as pg.QueryResult<StoredRow>).rows) {
+      const stored = BigInt(position ?? 0);
+      if (stored > newest) newest = stored;
+    }
+  }
+  return newest;
 }
