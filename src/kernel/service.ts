@@ -168,6 +168,7 @@ async function assemble(
     eventTypes: eventTypesOf(modules),
     reads,
     news: feed.news,
+    tokens: createConsistencyTokens(ring),
     metrics,
     stops,
   });
