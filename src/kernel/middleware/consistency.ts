@@ -75,8 +75,6 @@ export function consistency(
   reads: Pick<ReadSide, 'primary' | 'candidates' | 'monitor'>,
   { tokens, declared, report, outages }: ConsistencyParts,
 ): Middleware {
-  const { primary, monitor } = reads;
-  const { positions } = monitor;
   const choice = new ReadChoice(reads, (outcome) => report?.byToken(outcome));
 
   /** Says what was read, and where: with what its caller had seen, that is what the next query has to see. */
@@ -84,6 +82,8 @@ export function consistency(
     answer: Answer,
     { source, reader, call, token }: { source: ReadPool; reader: Reader; call: Call; token: ConsistencyToken | undefined },
   ): void {
+    const { primary, monitor } = reads;
+    const { positions } = monitor;
     answer.setHeader('cqrs-served-by', source.name);
     const staleness = monitor.staleness(source.name);
     if (staleness < Number.POSITIVE_INFINITY) answer.setHeader('cqrs-staleness-ms', String(Math.ceil(staleness)));
@@ -103,13 +103,13 @@ export function consistency(
 
   /** Whether what was read is of a server that was not known to have what the token tells of. */
   const isOfAnother = (reader: Reader, source: ReadPool, token: ConsistencyToken | undefined): boolean =>
-    token !== undefined && !reader.isAllBehind((position) => positions.has(source.name, token, position));
+    token !== undefined && !reader.isAllBehind((position) => reads.monitor.positions.has(source.name, token, position));
 
   const around =
     (isStream: boolean, projections: readonly ReadProjection[]): Around =>
     (next) =>
     async (call) => {
-      const wish = wishOf(call, { tokens, systemIdentifier: positions.systemIdentifier });
+      const wish = wishOf(call, { tokens, systemIdentifier: reads.monitor.positions.systemIdentifier });
       const token = wish?.token;
       let candidates = wish ? await choice.of(wish, call) : reads.candidates();
       let timesAnew = 0;
