@@ -7,7 +7,6 @@ import { createKeyRing } from '../../../src/kernel/auth/key-ring.ts';
 import { isSigningKey, parseKey } from '../../../src/kernel/auth/signing-key.ts';
 import { CONSISTENCY_TOKEN_HEADER } from '../../../src/kernel/bus/bus-headers.ts';
 import { type ConsistencyToken, createConsistencyTokens } from '../../../src/kernel/consistency/token.ts';
-import { NamedStatementClient } from '../../../src/kernel/database/named-statement-client.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
 import { refusalOf } from '../../support/errors.ts';
 import { eventually } from '../../support/eventually.ts';
@@ -68,20 +67,6 @@ describe('the consistency token of a command', () => {
     expect(token.position > 0n).toBe(true);
     const [here] = await app.database.query<{ timeline: number }>('select timeline_id as timeline from pg_control_checkpoint()');
     expect(token.timeline).toBe(here?.timeline);
-  });
-
-  it('is asked for behind its COMMIT', async () => {
-    const { id } = await signUp(app);
-    const texts: string[] = [];
-    NamedStatementClient.listener = (text, purpose) => {
-      if (purpose === 'bicameral commands') texts.push(text);
-    };
-    await headersOf(rename(id, 'Behind'));
-    NamedStatementClient.listener = undefined;
-    const commit = texts.findIndex((text) => text.startsWith('commit'));
-    const asked = texts.findIndex((text) => text.includes('pg_current_wal_flush_lsn'));
-    expect(commit).toBeGreaterThan(0);
-    expect(asked).toBeGreaterThanOrEqual(commit);
   });
 
   it('is never ahead of a replica that lacks what the command did', async () => {
