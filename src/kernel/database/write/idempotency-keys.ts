@@ -100,7 +100,7 @@ const MAY_COME_AGAIN = `case when principal like 'reactor %' and key ~ '^${ID}' 
         join cqrs.processor on processor.kind = 'reactor' and processor.name = substr(principal, 9)
       where event.id = left(key, 36)::uuid and (feed.sequence > processor.checkpoint or exists (
         select from cqrs.dead_letter where dead_letter.processor = processor.name and dead_letter.sequence = feed.sequence)))
-    when principal like 'reactor %' and key ~ '^timer:${ID}$' then exists (select from cqrs.timer where id = substr(key, 7)::uuid)
+    when principal like 'reactor %' and key ~ '^timer:${ID}$' then exists (select from cqrs.timer where id = substr(idempotency_key.key, 7)::uuid)
     else false end`;
 
 /** Removes some of the oldest; answers as many rows as it removed. */
