@@ -271,6 +271,7 @@ async function assemble(
         guessing: guess,
         guessTarget: host.guessTarget,
       },
+      tokens: createConsistencyTokens(ring),
       writes,
       reads,
       inFlight,

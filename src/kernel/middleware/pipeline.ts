@@ -8,6 +8,8 @@ import type { Middleware } from '../bus/middleware.ts';
 import { inOrder } from '../bus/order.ts';
 import type { CommandRecorder } from '../command-log/command-recorder.ts';
 import type { RefusalTally } from '../command-log/refusal-tally.ts';
+import { AnswerTokens } from '../consistency/answer-tokens.ts';
+import type { ConsistencyTokens } from '../consistency/token.ts';
 import type { ReadSide } from '../database/read/read-side.ts';
 import type { WriteSide } from '../database/write/write-side.ts';
 import type { LogLevels } from '../telemetry/log-levels.ts';
@@ -41,7 +43,8 @@ export interface PipelineParts {
   readonly validation: Middleware;
   readonly recorder: Pick<CommandRecorder, 'record'>;
   readonly refusals: Pick<RefusalTally, 'admit'>;
-  readonly idempotency: IdempotencyParts;
+  readonly idempotency: Omit<IdempotencyParts, 'tokens'>;
+  readonly tokens: ConsistencyTokens;
   readonly writes: Pick<WriteSide, 'unitOfWork'>;
   readonly reads: Pick<ReadSide, 'primary' | 'candidates' | 'monitor'>;
   readonly reading?: ReadingReport;
@@ -83,14 +86,15 @@ export function createPipelines(parts: PipelineParts): Pipelines {
     parts.validation,
     authorization(parts.owners),
   ];
-  const once = [guessLimit(parts.guesses), idempotency(parts.idempotency)];
+  const tokens = new AnswerTokens(parts.tokens, new OutageLog('tokens of commands', parts.logger));
+  const once = [guessLimit(parts.guesses), idempotency({ ...parts.idempotency, tokens })];
   const outages = { commands: new OutageLog('commands', parts.logger), queries: new OutageLog('queries', parts.logger) };
   const command = [
     ...outer,
     recording(parts.recorder, parts.refusals),
     ...admission,
     ...once,
-    ...execution(parts, outages.commands),
+    ...execution(parts, { outages: outages.commands, tokens }),
   ];
   const query = [
     ...outer,
@@ -119,8 +123,7 @@ export function rerunPipeline(parts: Pick<PipelineParts, 'validation' | 'writes'
   return inOrder([{ name: 'commands that are run again', kind: 'command', list, given }], [])[0]?.list ?? [];
 }
 
-const execution = ({ writes }: Pick<PipelineParts, 'writes'>, outages?: OutageLog): readonly Middleware[] => [
-  retry(),
-  unitOfWork(writes.unitOfWork, outages),
-  handlerTrace(),
-];
+const execution = (
+  { writes }: Pick<PipelineParts, 'writes'>,
+  told: { outages?: OutageLog; tokens?: AnswerTokens } = {},
+): readonly Middleware[] => [retry(), unitOfWork(writes.unitOfWork, told), handlerTrace()];

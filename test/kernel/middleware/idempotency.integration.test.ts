@@ -423,7 +423,12 @@ describe('a key that another command claims meanwhile', () => {
       },
       { after: 'idempotency' },
     );
-    const earlier: EarlierAnswer = { commandId: 'another', response: Buffer.alloc(0), secret: undefined };
+    const earlier: EarlierAnswer = {
+      commandId: 'another',
+      response: Buffer.alloc(0),
+      secret: undefined,
+      state: new Error('not asked'),
+    };
     let looks = 0;
     const { changeName: method } = CommandService.method;
     const failing = around(interceptor, method, () => Promise.reject(new KeyClaimedMeanwhile()));

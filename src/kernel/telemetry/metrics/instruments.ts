@@ -205,6 +205,23 @@ export function createInstruments(version = '') {
       labelNames: ['processor'],
       buckets: STATEMENT_SECONDS,
     }),
+    timers: gauge('cqrs_timers', 'Commands that are sent later: waiting, due, failed; counted up to 100,000.', {
+      labelNames: ['process', 'state'],
+      aggregator: 'max',
+    }),
+    timersLate: gauge('cqrs_timers_late_seconds', 'For how long the oldest of those that are due has been so.', {
+      labelNames: ['process'],
+      aggregator: 'max',
+    }),
+    firedTimers: counter(
+      'cqrs_timers_fired_total',
+      'Commands of timers that this instance sent: done; refused or later, and sent again; failed, and given up.',
+      ['process', 'outcome'],
+    ),
+    timerDelay: histogram('cqrs_timer_delay_seconds', 'From when a timer was due until its command was done.', {
+      labelNames: ['process'],
+      buckets: STATEMENT_SECONDS,
+    }),
     rebuildDone: gauge('cqrs_rebuild_done_ratio', 'How much of a rebuild or verification that runs is done: 0 to 1.', {
       labelNames: ['projection'],
       aggregator: 'max',
