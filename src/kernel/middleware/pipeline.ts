@@ -6,6 +6,7 @@ import type { Pipelines } from '../bus/bus.ts';
 import type { CallKind } from '../bus/convention.ts';
 import type { Middleware } from '../bus/middleware.ts';
 import { inOrder } from '../bus/order.ts';
+import type { DeclaredReads } from '../bus/query.ts';
 import type { CommandRecorder } from '../command-log/command-recorder.ts';
 import type { RefusalTally } from '../command-log/refusal-tally.ts';
 import { AnswerTokens } from '../consistency/answer-tokens.ts';
@@ -47,6 +48,8 @@ export interface PipelineParts {
   readonly tokens: ConsistencyTokens;
   readonly writes: Pick<WriteSide, 'unitOfWork'>;
   readonly reads: Pick<ReadSide, 'primary' | 'candidates' | 'monitor'>;
+  /** The async projections that queries read. */
+  readonly declared?: DeclaredReads;
   readonly reading?: ReadingReport;
   /** Undefined where no answers are kept. */
   readonly cache?: CacheMiddlewareParts | undefined;
@@ -100,7 +103,12 @@ export function createPipelines(parts: PipelineParts): Pipelines {
     ...outer,
     ...admission,
     ...(parts.cache ? [cache(parts.cache)] : []),
-    consistency(parts.reads, { report: parts.reading, outages: outages.queries }),
+    consistency(parts.reads, {
+      tokens: parts.tokens,
+      declared: parts.declared,
+      report: parts.reading,
+      outages: outages.queries,
+    }),
     handlerTrace(),
   ];
   const [commands, queries] = inOrder(
