@@ -1,12 +1,16 @@
+import type { DescMethod } from '@bufbuild/protobuf';
 import { pino } from 'pino';
 import { type Bus, createBus, type Pipelines } from '../kernel/bus/bus.ts';
 import { CallGauge } from '../kernel/bus/call-gauge.ts';
 import type { CallKind } from '../kernel/bus/convention.ts';
+import { declaredReads } from '../kernel/bus/query.ts';
+import { cacheRuleOf } from '../kernel/cache/cache-rule.ts';
 import { memoryRates, parseRates } from '../kernel/database/limits/rates.ts';
 import { createPipelines, type PipelineParts } from '../kernel/middleware/pipeline.ts';
 import { validation } from '../kernel/middleware/validation.ts';
 import type { Application } from '../kernel/service.ts';
 import type { Environment } from '../kernel/settings.ts';
+import { eventTypesOf } from '../kernel/start/modules.ts';
 import { alignedRows } from './aligned-rows.ts';
 import { print } from './print.ts';
 import { applicationOf, type ServiceProgram } from './program.ts';
@@ -43,10 +47,16 @@ export async function printPipeline(
 }
 
 /** The middleware that a service of the application would have, with nothing behind it. */
-export function pipelinesOf({ middleware }: Application, { RATE_LIMITS = '' }: Environment): Pipelines {
+export function pipelinesOf({ middleware, modules }: Application, environment: Environment): Pipelines {
+  const { RATE_LIMITS = '', QUERY_CACHE_MB } = environment;
   const rates = { counters: memoryRates, overrides: parseRates(RATE_LIMITS) ?? new Map() };
-  return createPipelines({ ...NOTHING, validation: validation(), rates, middleware });
+  const rules = { reads: declaredReads(modules), eventTypes: eventTypesOf(modules) };
+  const cache = { ...NO_CACHE, ruleOf: (method: DescMethod) => cacheRuleOf(method, rules) };
+  const kept = QUERY_CACHE_MB === '0' ? undefined : cache;
+  return createPipelines({ ...NOTHING, validation: validation(), rates, cache: kept, middleware });
 }
+
+const NO_CACHE = { cache: {} as never, databases: {} as never, freshness: {} as never, report: () => () => {} };
 
 function busOf(application: Application, environment: Environment): Bus {
   const { command, query } = pipelinesOf(application, environment);

@@ -6,5 +6,6 @@
  */
 export { errorInfo } from './error-info.ts';
 export { idempotencyKeys } from './idempotency-keys.ts';
+export { readYourWrites, type SeenState } from './read-your-writes.ts';
 export { type RetryOptions, retries } from './retries.ts';
 export { type OptimisticUpdate, updateOptimistically } from './update-optimistically.ts';

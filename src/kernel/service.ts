@@ -17,6 +17,7 @@ import { sweepOwners } from './command-log/personal-owner.ts';
 import { unsealedTail } from './command-log/seals/unsealed-tail.ts';
 import { ConfigError } from './config/config-error.ts';
 import type { Config } from './config.ts';
+import { createConsistencyTokens } from './consistency/token.ts';
 import { contractDescriptors } from './contracts/descriptors.ts';
 import { version } from './contracts/version.ts';
 import { Guesses } from './database/limits/guesses.ts';
@@ -166,6 +167,7 @@ async function assemble(
     eventTypes: eventTypesOf(modules),
     reads,
     news: feed.news,
+    tokens: createConsistencyTokens(ring),
     metrics,
     stops,
   });

@@ -8,6 +8,7 @@ describe('bicameral pipeline', () => {
     const lines = stdout.split('\n');
     expect(lines[0]).toBe('command  tracing                  every rpc');
     expect(lines).toContain('command  guess limit              LogIn, ChangeEmail, ChangePassword, DeleteUser');
+    expect(lines).toContain('query    cache                    GetUser, GetUserStatistics');
     expect(lines).toContain('query    consistency              every rpc');
     expect(lines.filter((line) => line.startsWith('stream')).at(-1)).toBe('stream   handler trace            every rpc');
   });

@@ -1,10 +1,11 @@
-import { symlinkSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { eventually } from '../support/eventually.ts';
 import { type Service, startService } from '../support/service.ts';
 import { findChromium, openPage, type Site, startSite } from './browser.ts';
 import { createWorkshop } from './contracts.ts';
+import { linkPackages } from './link-packages.ts';
 import { pageCode, TOLD } from './page-code.ts';
 import { available, describeWith, ROOT, run } from './tool.ts';
 
@@ -24,7 +25,7 @@ describeWith('docs/clients/browser.md, in Chromium', browser, (chromium) => {
 
   beforeAll(async () => {
     folder = resources.use(createWorkshop()).folder;
-    symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
+    resources.use(await linkPackages(folder));
     writeFileSync(join(folder, 'buf.gen.yaml'), pageCode('browser.md', 'yaml'));
     writeFileSync(join(folder, 'index.html'), pageCode('browser.md', 'html'));
     const bin = join(ROOT, 'node_modules/.bin');

@@ -49,7 +49,7 @@ describeWith('a Go client (grpc-go, stubs from the contracts)', go, (source) => 
     for (const file of ['go.mod', 'go.sum']) cpSync(join(source, file), join(page, file));
     cpSync(contracts, join(page, 'contracts'), { recursive: true });
     writeFileSync(join(page, 'buf.gen.yaml'), pageCode('go.md', 'yaml'));
-    writeFileSync(join(page, 'main.go'), pageCode('go.md', 'go'));
+    for (const file of ['calls.go', 'main.go']) writeFileSync(join(page, file), pageCode('go.md', 'go', file));
     const commands = pageCode('go.md', 'sh');
     const path = { PATH: `${join(ROOT, 'node_modules/.bin')}:${process.env.PATH}` };
     await run('sh', ['-ec', `${commands}\ngo build -mod=mod -o story .`], { cwd: page, env: path });

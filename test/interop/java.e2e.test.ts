@@ -7,6 +7,7 @@ import { createWorkshop } from './contracts.ts';
 import { pageCode, TOLD } from './page-code.ts';
 import { available, describeWith, ROOT, run } from './tool.ts';
 
+const SOURCES = 'src/main/java';
 const ADDRESS = '127.0.0.1:50051';
 
 /** Whoever can have this artifact, from Maven's own cache or from afar, can have what the page needs. */
@@ -22,9 +23,10 @@ describeWith('docs/clients/java.md', java, () => {
   it('tells the story', async () => {
     const { folder } = resources.use(createWorkshop());
     const service = resources.use(await startService());
-    mkdirSync(join(folder, 'src/main/java'), { recursive: true });
+    mkdirSync(join(folder, SOURCES), { recursive: true });
     writeFileSync(join(folder, 'pom.xml'), pageCode('java.md', 'xml'));
-    writeFileSync(join(folder, 'src/main/java/Story.java'), pageCode('java.md', 'java'));
+    for (const file of [`${SOURCES}/Calls.java`, `${SOURCES}/Story.java`])
+      writeFileSync(join(folder, file), pageCode('java.md', 'java', file));
     const command = pageCode('java.md', 'sh').replace(ADDRESS, service.grpcAddress);
     // Maven ends with a reset of colours.
     expect(stripVTControlCharacters(await run('sh', ['-ec', command], { cwd: folder }))).toBe(TOLD);

@@ -7,13 +7,14 @@ export const TOLD = `signed up Ada Byron
 renamed Ada Lovelace 2
 renamed Ada Lovelace 2
 read Ada Lovelace
+updated Countess Ada Lovelace 3
 refused users.v1 EMAIL_TAKEN
 `;
 
-/** A block of a page in docs/clients, by its language. Throws when there is none. */
-export function pageCode(page: string, language: string): string {
+/** A block of a page in docs/clients, by its language, and by its file where the page has several. Throws when there is none. */
+export function pageCode(page: string, language: string, file?: string): string {
   const text = readFileSync(join(ROOT, 'docs/clients', page), 'utf8');
-  const [, code] = new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, 'ms').exec(text) ?? [];
+  const [, code] = new RegExp(`^\`\`\`${file ? `${language} ${file}` : language}\\n(.*?)^\`\`\`$`, 'ms').exec(text) ?? [];
   if (!code) throw new Error(`docs/clients/${page} has no code in ${language}`);
   return code;
 }

@@ -33,8 +33,9 @@ describeWith('a Python client (grpcio, stubs from the contracts)', python, (fold
     const stubs = await generateStubs(workshop.contracts);
     const program = join(import.meta.dirname, 'python/story.py');
     const environment = { PYTHONPATH: stubs, PYTHONDONTWRITEBYTECODE: '1' };
-    const page = join(workshop.folder, 'page.py');
-    writeFileSync(page, pageCode('python.md', 'python'));
+    const page = join(workshop.folder, 'story.py');
+    for (const file of ['calls.py', 'story.py'])
+      writeFileSync(join(workshop.folder, file), pageCode('python.md', 'python', file));
     story = JSON.parse(await run(pythonIn(folder), [program, ...(await storyArguments(service))], { env: environment }));
     const another = resources.use(await startService());
     told = await run(pythonIn(folder), [page, another.grpcAddress], { cwd: workshop.folder, env: environment });

@@ -1,8 +1,9 @@
-import { symlinkSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { startService } from '../support/service.ts';
 import { createWorkshop } from './contracts.ts';
+import { linkPackages } from './link-packages.ts';
 import { pageCode, TOLD } from './page-code.ts';
 import { ROOT, run } from './tool.ts';
 
@@ -11,7 +12,7 @@ describe('docs/clients/typescript.md', () => {
     await using resources = new AsyncDisposableStack();
     const { folder } = resources.use(createWorkshop());
     const service = resources.use(await startService());
-    symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
+    resources.use(await linkPackages(folder));
     writeFileSync(join(folder, 'buf.gen.yaml'), pageCode('typescript.md', 'yaml'));
     writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
     writeFileSync(join(folder, 'story.ts'), pageCode('typescript.md', 'ts'));

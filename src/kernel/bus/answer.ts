@@ -74,11 +74,18 @@ export class Answer<T extends Message | AsyncIterable<Message> = Message | Async
     return this;
   }
 
+  /** The same unary answer in the form of the wire. */
+  inBytes(bytes: Uint8Array): Answer<Message> {
+    const answer = this.withMessage<Message>(undefined as never);
+    answer.#bytes = bytes;
+    return answer;
+  }
+
   /** A unary answer in the form of the wire, whose message is made when somebody looks at it. The headers are named in lower case. */
-  static inBytes(method: DescMethod, bytes: Uint8Array, headers: readonly [string, string][]): Answer<Message> {
+  static inBytes(method: DescMethod, bytes: Uint8Array, headers: Iterable<readonly [string, string]>): Answer<Message> {
     const answer = new Answer<Message>(method, undefined as never);
     answer.#bytes = bytes;
-    answer.#plainHeaders = [...headers];
+    answer.#plainHeaders = Array.from(headers, ([name, value]) => [name, value]);
     return answer;
   }
 

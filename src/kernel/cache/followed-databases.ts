@@ -10,12 +10,15 @@ const PAUSE = 500;
 export class FollowedDatabases {
   readonly #followed = new Map<string, { readonly database: FollowedDatabase; readonly since: number }>();
   readonly #reads: Pick<ReadSide, 'all' | 'monitor'>;
-  readonly #options: Omit<FollowedOptions, 'isHealthy'>;
+  readonly #options: Omit<FollowedOptions, 'isHealthy' | 'staleness' | 'systemIdentifier'>;
   /** Runs what serves all calls, as part of none of them. */
   readonly #aside = AsyncLocalStorage.snapshot();
   #isStopped = false;
 
-  constructor(reads: Pick<ReadSide, 'all' | 'monitor'>, options: Omit<FollowedOptions, 'isHealthy'>) {
+  constructor(
+    reads: Pick<ReadSide, 'all' | 'monitor'>,
+    options: Omit<FollowedOptions, 'isHealthy' | 'staleness' | 'systemIdentifier'>,
+  ) {
     this.#reads = reads;
     this.#options = options;
   }
@@ -27,10 +30,14 @@ export class FollowedDatabases {
     if (known && (!known.database.hasFailed || now - known.since < PAUSE)) return known.database;
     const source = this.#reads.all.find((one) => one.name === name);
     if (!source || this.#isStopped) return undefined;
-    const isHealthy = (): boolean => this.#reads.monitor.isHealthy(name);
-    const database = this.#aside(
-      () => new FollowedDatabase((cancellation) => new Reader(source, cancellation), { ...this.#options, isHealthy }),
-    );
+    const { monitor } = this.#reads;
+    const options = {
+      ...this.#options,
+      isHealthy: () => monitor.isHealthy(name),
+      staleness: () => monitor.staleness(name),
+      systemIdentifier: () => monitor.positions.systemIdentifier,
+    };
+    const database = this.#aside(() => new FollowedDatabase(name, (cancellation) => new Reader(source, cancellation), options));
     this.#followed.set(name, { database, since: now });
     return database;
   }

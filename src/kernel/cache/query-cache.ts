@@ -22,7 +22,9 @@ export interface PendingRead {
 /** The answer of a query in the form of the wire, with its headers. */
 export interface WireAnswer {
   readonly bytes: Uint8Array;
-  readonly headers: readonly [string, string][];
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  /** How old at most it was, in milliseconds; undefined where nobody knows. */
+  readonly staleness: number | undefined;
 }
 
 /** An answer that is kept. */
@@ -80,10 +82,10 @@ export class QueryCache {
   }
 
   /** Keeps what was read, unless something has happened that can have changed it. */
-  keep(read: PendingRead, { bytes, headers, source }: Pick<KeptAnswer, 'bytes' | 'headers' | 'source'>): void {
+  keep(read: PendingRead, wire: WireAnswer, source: FollowedDatabase): void {
     this.#forget(read);
     if (read.isOutdated || !source.knowsSince(read.tick, read.rule.projections)) return;
-    const answer = { ...read, bytes, headers, source };
+    const answer = { ...read, ...wire, source };
     this.#answers.set(read.key, answer);
     // One that is larger than the cache is not in it.
     if (this.#answers.peek(read.key) === answer) this.#remember(answer);

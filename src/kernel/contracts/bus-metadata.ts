@@ -54,6 +54,15 @@ export const BUS_METADATA: readonly BusMetadata[] = [
     schema: { type: 'string', enum: ['strong'] },
   },
   {
+    name: 'cqrs-max-staleness',
+    where: 'request',
+    rpcs: 'queries',
+    appliesTo: isQuery,
+    meaning:
+      'How old at most what is read may be, such as `500ms`, `5s` or `1m`. A replica that is not known to be as fresh is not read; the primary is always fresh enough.',
+    schema: { type: 'string', pattern: '^[0-9]{1,9}(ms|s|m)$' },
+  },
+  {
     name: 'cqrs-consistency-token',
     where: 'request',
     rpcs: 'queries',
@@ -110,5 +119,14 @@ export const BUS_METADATA: readonly BusMetadata[] = [
     appliesTo: isQuery,
     meaning: 'The database that was read: `primary`, or `replica-1` and so on.',
     schema: { type: 'string' },
+  },
+  {
+    name: 'cqrs-staleness-ms',
+    where: 'answer',
+    rpcs: 'queries',
+    appliesTo: isQuery,
+    meaning:
+      'How old at most what was read is, in milliseconds: 0 from the primary; from a replica the time since it was seen last to have everything that the primary had written.',
+    schema: { type: 'string', pattern: '^[0-9]+$' },
   },
 ];

@@ -11,6 +11,7 @@ import { Migration20261130120000Feed } from './migrations/20261130120000-feed.ts
 import { Migration20261130130000Causes } from './migrations/20261130130000-causes.ts';
 import { Migration20261130140000RestoredLog } from './migrations/20261130140000-restored-log.ts';
 import { Migration20261130150000Rebuilds } from './migrations/20261130150000-rebuilds.ts';
+import { Migration20261201100000Timelines } from './migrations/20261201100000-timelines.ts';
 import { Migration20261201110000Timers } from './migrations/20261201110000-timers.ts';
 import type { NamedMigration } from './named-migration.ts';
 
@@ -29,5 +30,6 @@ export const KERNEL_MIGRATIONS: readonly NamedMigration[] = [
   { name: '20261130130000-causes', class: Migration20261130130000Causes },
   { name: '20261130140000-restored-log', class: Migration20261130140000RestoredLog },
   { name: '20261130150000-rebuilds', class: Migration20261130150000Rebuilds },
+  { name: '20261201100000-timelines', class: Migration20261201100000Timelines },
   { name: '20261201110000-timers', class: Migration20261201110000Timers },
 ];

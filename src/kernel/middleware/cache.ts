@@ -1,12 +1,13 @@
 import { toBinary } from '@bufbuild/protobuf';
 import { Answer } from '../bus/answer.ts';
-import { wantsStrongConsistency } from '../bus/bus-headers.ts';
+import { CONSISTENCY_TOKEN_HEADER, MAX_STALENESS_HEADER, wantsStrongConsistency } from '../bus/bus-headers.ts';
 import type { Call, Message } from '../bus/call.ts';
 import { principalOf } from '../bus/context-keys.ts';
 import { methodName } from '../bus/convention.ts';
 import { type Around, busMiddleware, type Middleware, type Need, type Next } from '../bus/middleware.ts';
 import type { CacheRule } from '../cache/cache-rule.ts';
 import type { FollowedDatabases } from '../cache/followed-databases.ts';
+import { type Freshness, STALENESS_HEADER } from '../cache/freshness.ts';
 import type { PendingRead, QueryCache, WireAnswer } from '../cache/query-cache.ts';
 
 const NEEDS: readonly Need[] = [
@@ -21,6 +22,7 @@ export interface CacheMiddlewareParts {
   readonly ruleOf: (method: Call['method']) => CacheRule | undefined;
   readonly cache: QueryCache;
   readonly databases: Pick<FollowedDatabases, 'named'>;
+  readonly freshness: Freshness;
   readonly report: (method: string) => (result: CacheResult) => void;
 }
 
@@ -39,7 +41,7 @@ export function cache({ ruleOf, ...parts }: CacheMiddlewareParts): Middleware {
   );
 }
 
-function cached(rule: CacheRule, { cache, databases, report }: Omit<CacheMiddlewareParts, 'ruleOf'>): Around {
+function cached(rule: CacheRule, { cache, databases, freshness, report }: Omit<CacheMiddlewareParts, 'ruleOf'>): Around {
   const { method } = rule;
   const count = report(methodName(method));
   const flights = new Map<string, Flight>();
@@ -52,10 +54,10 @@ function cached(rule: CacheRule, { cache, databases, report }: Omit<CacheMiddlew
       const answer = (await next(call)) as Answer<Message>;
       const wire = wireForm(answer);
       const source = wire && databases.named(servedBy(wire));
-      if (wire && source) cache.keep(pending, { ...wire, source });
+      if (wire && source) cache.keep(pending, wire, source);
       else cache.abandon(pending);
       flight.land(wire ?? 'not for others');
-      return wire && call.origin.door === 'grpc' ? Answer.inBytes(method, wire.bytes, wire.headers) : answer;
+      return wire && call.origin.door === 'grpc' ? answer.inBytes(wire.bytes) : answer;
     } catch (error) {
       cache.abandon(pending);
       if (call.cancellation.reason) flight.land('canceled');
@@ -68,20 +70,21 @@ function cached(rule: CacheRule, { cache, databases, report }: Omit<CacheMiddlew
 
   return (next) => async (call) => {
     const key = keyOf(rule, call);
-    const isExacting = wantsStrongConsistency(call);
+    const isStrong = wantsStrongConsistency(call);
     for (;;) {
       const kept = cache.get(key);
-      if (kept && !isExacting) {
+      const headers = kept && !isStrong ? freshness.headersFor(kept, call) : undefined;
+      if (kept && headers) {
         count('hit');
-        return Answer.inBytes(method, kept.bytes, kept.headers);
+        return Answer.inBytes(method, kept.bytes, headers);
       }
       const flight = flights.get(key);
-      if (flight && !isExacting && !flight.read.isOutdated) {
+      if (flight && !flight.read.isOutdated && !isStrong && !wantsMore(call)) {
         const landed = await flight.join(call);
         if (landed === 'canceled') continue;
         if (landed !== 'not for others') {
           count('shared');
-          return Answer.inBytes(method, landed.bytes, landed.headers);
+          return Answer.inBytes(method, landed.bytes, headersOf(landed));
         }
       }
       count(kept ? 'stale' : 'miss');
@@ -123,15 +126,27 @@ class Flight {
 /** `canceled`: the call was, on whose behalf it was read. */
 type Landed = WireAnswer | 'not for others' | 'canceled';
 
+/** Whether the call wants an answer that is no older than it says: a read that others wait for may have begun too early. */
+const wantsMore = (call: Call): boolean =>
+  call.headerValue(CONSISTENCY_TOKEN_HEADER) !== undefined || call.headerValue(MAX_STALENESS_HEADER) !== undefined;
+
 /** Headers of the bus alone: what others have added may be about the one call. */
-const SHARED_HEADERS: ReadonlySet<string> = new Set(['cqrs-served-by']);
+const SHARED_HEADERS: ReadonlySet<string> = new Set(['cqrs-served-by', CONSISTENCY_TOKEN_HEADER, STALENESS_HEADER]);
 
 /** Undefined for an answer that others cannot be given. */
 function wireForm(answer: Answer<Message>): WireAnswer | undefined {
-  const headers = [...(answer.headerIfAny ?? [])];
-  if (answer.trailerIfAny || headers.some(([name]) => !SHARED_HEADERS.has(name))) return undefined;
-  return { bytes: toBinary(answer.method.output, answer.message), headers };
+  const all = [...(answer.headerIfAny ?? [])];
+  if (answer.trailerIfAny || all.some(([name]) => !SHARED_HEADERS.has(name))) return undefined;
+  const staleness = all.find(([name]) => name === STALENESS_HEADER)?.[1];
+  return {
+    bytes: toBinary(answer.method.output, answer.message),
+    headers: all.filter(([name]) => name !== STALENESS_HEADER),
+    staleness: staleness === undefined ? undefined : Number(staleness),
+  };
 }
+
+const headersOf = ({ headers, staleness }: WireAnswer): WireAnswer['headers'] =>
+  staleness === undefined ? headers : [...headers, [STALENESS_HEADER, String(staleness)]];
 
 const servedBy = ({ headers }: WireAnswer): string => headers.find(([name]) => name === 'cqrs-served-by')?.[1] ?? '';
 

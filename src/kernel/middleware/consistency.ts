@@ -1,8 +1,8 @@
 import { Code } from '@connectrpc/connect';
 import type { OutageLog } from '../background/outage-log.ts';
 import type { Answer } from '../bus/answer.ts';
-import { wantsStrongConsistency } from '../bus/bus-headers.ts';
-import type { Message } from '../bus/call.ts';
+import { mostStaleness, wantsStrongConsistency } from '../bus/bus-headers.ts';
+import type { Call, Message } from '../bus/call.ts';
 import { DatabaseUnavailable, DomainError } from '../bus/errors.ts';
 import { type Around, busMiddleware, type Middleware, type Need } from '../bus/middleware.ts';
 import { watchedStream } from '../bus/watched-stream.ts';
@@ -30,8 +30,11 @@ export interface ReadingReport {
 
 /**
  * Chooses the database that answers a query: the freshest healthy replica, or the primary when `cqrs-consistency: strong` asks for
- * it; another value is refused (HeaderInvalid). When a replica fails in whatever way, or does not have what is asked for, the next candidate is asked, the primary last: a
- * replica that is away, behind, full or damaged costs no query. The answer names who served it in `cqrs-served-by`.
+ * it, or when no replica is as fresh as `cqrs-max-staleness` says. Other values are refused (HeaderInvalid).
+ *
+ * When a replica fails in whatever way, or does not have what is asked for, the next candidate is asked, the primary last: a
+ * replica that is away, behind, full or damaged costs no query. One that cancels a query, which is in the way of its replay, sends it to the
+ * primary at once: others replay the same. The answer names who served it in `cqrs-served-by`, and in `cqrs-staleness-ms` how old it can be at most.
  *
  * A stream stays with the database that it began with. When that fails, the stream ends with DatabaseUnavailable, and the caller
  * begins again where it was.
@@ -42,6 +45,8 @@ export function consistency(
 ): Middleware {
   const around: Around = (next) => async (call) => {
     let candidates = wantsStrongConsistency(call) ? [reads.primary] : reads.candidates();
+    const most = mostStaleness(call);
+    if (most !== undefined && candidates.length > 1) candidates = await freshEnough(most, call, reads);
     for (;;) {
       const [source, ...others] = candidates;
       if (!source) throw new DatabaseUnavailable();
@@ -50,6 +55,8 @@ export function consistency(
       try {
         const answer = await (reading ? reading.run(() => next(call)) : next(call));
         answer.setHeader('cqrs-served-by', source.name);
+        const staleness = reads.monitor.staleness(source.name);
+        if (staleness < Number.POSITIVE_INFINITY) answer.setHeader('cqrs-staleness-ms', String(Math.ceil(staleness)));
         report?.served(source.name);
         if (source === reads.primary) outages?.worked();
         if (!answer.stream) {
@@ -73,6 +80,37 @@ export function consistency(
     }
   };
   return busMiddleware('consistency', () => around, NEEDS);
+}
+
+/** How long a query waits for a look at the databases that may show a replica to be fresh enough, in milliseconds. */
+const LOOK_PATIENCE = 100;
+
+/** The candidates that are as fresh as asked for; what is not known to be is looked at once more, for all queries that want it together. */
+async function freshEnough(
+  most: number,
+  call: Call,
+  { candidates, monitor }: Pick<ReadSide, 'candidates' | 'monitor'>,
+): Promise<readonly ReadPool[]> {
+  const fresh = (): readonly ReadPool[] => candidates().filter(({ name }) => monitor.staleness(name) <= most);
+  const known = fresh();
+  if (known.length > 1 || most === 0) return known;
+  await within(LOOK_PATIENCE, call, monitor.refresh());
+  return fresh();
+}
+
+/** Resolves with the promise, or when the time is over. Rejects when the call is canceled. */
+function within(ms: number, { cancellation }: Call, promise: Promise<unknown>): Promise<void> {
+  const { promise: done, resolve, reject } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, ms);
+  const forget = cancellation.onCancel(reject);
+  promise.then(
+    () => resolve(),
+    () => resolve(),
+  );
+  return done.finally(() => {
+    clearTimeout(timer);
+    forget();
+  });
 }
 
 /** The messages of a stream, whose failures say what they mean to the caller. */
@@ -100,12 +138,14 @@ function streamInSpan(reading: BegunSpan, messages: AsyncIterable<Message>): Asy
 /** Who of the others may answer what this database could not. */
 function worthAsking(
   error: unknown,
-  { source, others, reads }: { source: ReadPool; others: readonly ReadPool[]; reads: Pick<ReadSide, 'monitor'> },
+  { source, others, reads }: { source: ReadPool; others: readonly ReadPool[]; reads: Pick<ReadSide, 'primary' | 'monitor'> },
 ): readonly ReadPool[] {
+  const { primary, monitor } = reads;
   // Another replica may be as far behind; the primary knows.
-  if (error instanceof DomainError) return error.code === Code.NotFound ? others.slice(-1) : [];
+  if (error instanceof DomainError) return error.code === Code.NotFound && source !== primary ? [primary] : [];
   const meaning = meaningOf(error);
-  if (speaksAgainst(error)) reads.monitor.reportFailure(source.name, error);
+  if (speaksAgainst(error)) monitor.reportFailure(source.name, error);
+  if (meaning === 'conflict' && source !== primary) return [primary, ...others.filter((other) => other !== primary)];
   // Also after a defect: a replica may not have the tables yet that a migration has just made. What is no error of a database is a
   // mistake of this program, and the same everywhere.
   return meaning === undefined ? [] : others;

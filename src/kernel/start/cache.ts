@@ -2,7 +2,9 @@ import type { Registry } from '@bufbuild/protobuf';
 import { declaredReads } from '../bus/query.ts';
 import { cacheRuleOf } from '../cache/cache-rule.ts';
 import { FollowedDatabases } from '../cache/followed-databases.ts';
+import { Freshness } from '../cache/freshness.ts';
 import { QueryCache } from '../cache/query-cache.ts';
+import type { ConsistencyTokens } from '../consistency/token.ts';
 import type { ReadSide } from '../database/read/read-side.ts';
 import type { OnEvents } from '../database/write/changed-aggregates.ts';
 import type { FeedNews } from '../feed/news.ts';
@@ -27,10 +29,11 @@ export function startCache(parts: {
   eventTypes: Registry;
   reads: ReadSide;
   news: FeedNews;
+  tokens: ConsistencyTokens;
   metrics: Instruments;
   stops: Stops;
 }): RunningCache | undefined {
-  const { maxBytes, modules, eventTypes, reads, news, metrics, stops } = parts;
+  const { maxBytes, modules, eventTypes, reads, news, tokens, metrics, stops } = parts;
   if (maxBytes === 0) return undefined;
   const declared = declaredReads(modules);
   const projections = new Map([...declared.values()].flat().map((projection) => [projection.name, projection]));
@@ -44,6 +47,7 @@ export function startCache(parts: {
       ruleOf: (method) => cacheRuleOf(method, { reads: declared, eventTypes }),
       cache,
       databases,
+      freshness: new Freshness({ tokens, positions: reads.monitor.positions, now }),
       report: (method) => counted(metrics, method),
     },
     onEvents: (changed) => {

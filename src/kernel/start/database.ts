@@ -8,6 +8,7 @@ import type { Connection } from '../database/connection.ts';
 import { openMigratedDatabase } from '../database/open-database.ts';
 import { mostConnections, poolSizes } from '../database/pool.ts';
 import { createReadSide, type ReadSide } from '../database/read/read-side.ts';
+import { recordTimeline } from '../database/read/timelines.ts';
 import type { OnEvents } from '../database/write/changed-aggregates.ts';
 import { createWriteSide, type WriteSide } from '../database/write/write-side.ts';
 import type { Module } from '../module.ts';
@@ -65,6 +66,11 @@ export async function openDatabases(
         healthy ? 'database is up' : 'database is unavailable',
       ),
     onDemoted: writes.renew,
+    // Seen again at the next look, where it fails.
+    onTimeline: () =>
+      void recordTimeline(writes.pool).catch((error: unknown) =>
+        logger.warn({ err: error }, 'the timeline of the primary could not be recorded'),
+      ),
   });
   stops.briefly('reads', reads.close);
   return { writes, reads, keys, ownerDigest, writer };

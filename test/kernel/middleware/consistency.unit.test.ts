@@ -13,12 +13,23 @@ const database = (name: string) => ({ name, pool: undefined as never, shared: un
 const away = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
 
 /** Runs a query against databases that answer, or fail as said; tells who was asked and who answered. */
-async function ask(failures: Record<string, unknown>, headers: Record<string, string> = {}) {
+async function ask(
+  failures: Record<string, unknown>,
+  headers: Record<string, string> = {},
+  { staleness = {}, afterLook = staleness }: { staleness?: Record<string, number>; afterLook?: Record<string, number> } = {},
+) {
   const asked: string[] = [];
+  let looks = 0;
   const reported: string[] = [];
   const primary = database('primary');
   const candidates = () => [database('replica-1'), database('replica-2'), primary];
-  const monitor = { reportFailure: (name: string) => reported.push(name) };
+  const monitor = {
+    reportFailure: (name: string) => reported.push(name),
+    staleness: (name: string) => (looks > 0 ? afterLook : staleness)[name] ?? 0,
+    refresh: async () => {
+      looks += 1;
+    },
+  };
   const chain = around(consistency({ primary, candidates, monitor: monitor as never }), QueryService.method.ask, async (call) => {
     const reader = call.contextValues.get(readerKey);
     const name = reader?.name ?? '';
@@ -27,18 +38,18 @@ async function ask(failures: Record<string, unknown>, headers: Record<string, st
     return new Answer(call.method, { $typeName: 'conformance.v1.AskResponse' });
   });
   const call = callTo(QueryService.method.ask, { header: headers });
-  const outcome = await chain(call).then(
-    (answer) => answer.header.get('cqrs-served-by'),
-    (error: unknown) => error,
+  const { outcome, staleness: said } = await chain(call).then(
+    ({ header }) => ({ outcome: header.get('cqrs-served-by') as unknown, staleness: header.get('cqrs-staleness-ms') }),
+    (error: unknown) => ({ outcome: error, staleness: undefined }),
   );
-  return { asked, reported, outcome };
+  return { asked, reported, looks, outcome, staleness: said };
 }
 
 /** Reads a stream that gives one message and fails then. */
 async function readStream(failure: unknown) {
   const reported: string[] = [];
   const replica = database('replica-1');
-  const monitor = { reportFailure: (name: string) => reported.push(name) };
+  const monitor = { reportFailure: (name: string) => reported.push(name), staleness: () => 0 };
   async function* messages() {
     yield { $typeName: 'conformance.v1.CountResponse' };
     throw failure;
@@ -56,7 +67,7 @@ async function readStream(failure: unknown) {
 
 describe('consistency', () => {
   it('asks the first candidate and says who it was', async () => {
-    expect(await ask({})).toEqual({ asked: ['replica-1'], reported: [], outcome: 'replica-1' });
+    expect(await ask({})).toMatchObject({ asked: ['replica-1'], reported: [], outcome: 'replica-1' });
   });
 
   it('asks the primary alone when the caller wants the current state', async () => {
@@ -64,20 +75,50 @@ describe('consistency', () => {
   });
 
   it('goes on to the next when a database is away, and says so to the monitor', async () => {
-    expect(await ask({ 'replica-1': away, 'replica-2': away })).toEqual({
+    expect(await ask({ 'replica-1': away, 'replica-2': away })).toMatchObject({
       asked: ['replica-1', 'replica-2', 'primary'],
       reported: ['replica-1', 'replica-2'],
       outcome: 'primary',
     });
   });
 
-  it('goes on when the replica had to cancel the query for its replay, which is no failure of the replica', async () => {
-    const canceled = Object.assign(new Error('canceling statement due to conflict with recovery'), { code: '40001' });
+  const canceled = Object.assign(new Error('canceling statement due to conflict with recovery'), { code: '40001' });
+
+  it('goes to the primary at once when the replica had to cancel the query for its replay, which is no failure of the replica', async () => {
     expect(await ask({ 'replica-1': canceled })).toMatchObject({
-      asked: ['replica-1', 'replica-2'],
+      asked: ['replica-1', 'primary'],
       reported: [],
+      outcome: 'primary',
+    });
+  });
+
+  it('asks the other replica after such a conflict when the primary is away', async () => {
+    expect(await ask({ 'replica-1': canceled, primary: away })).toMatchObject({
+      asked: ['replica-1', 'primary', 'replica-2'],
       outcome: 'replica-2',
     });
+  });
+
+  it('says how old at most is what it read, in whole milliseconds', async () => {
+    const staleness = { 'replica-1': 120.2, 'replica-2': Number.POSITIVE_INFINITY, primary: 0 };
+    expect((await ask({}, {}, { staleness })).staleness).toBe('121');
+    expect((await ask({ 'replica-1': away }, {}, { staleness })).staleness).toBeNull();
+    expect((await ask({}, { 'cqrs-consistency': 'strong' }, { staleness })).staleness).toBe('0');
+  });
+
+  it('leaves out replicas that are older than the caller wants, and looks only when none is as fresh', async () => {
+    const staleness = { 'replica-1': 800, 'replica-2': 300 };
+    const within = (most: string, afterLook?: Record<string, number>) =>
+      ask({}, { 'cqrs-max-staleness': most }, { staleness, ...(afterLook && { afterLook }) });
+    expect(await within('1s')).toMatchObject({ asked: ['replica-1'], looks: 0 });
+    expect(await within('300ms')).toMatchObject({ asked: ['replica-2'], looks: 0 });
+    expect(await within('299ms', { 'replica-1': 5, 'replica-2': 290 })).toMatchObject({ asked: ['replica-1'], looks: 1 });
+    expect(await within('10ms')).toMatchObject({ asked: ['primary'], looks: 1 });
+    expect(await within('0ms')).toMatchObject({ asked: ['primary'], looks: 0 });
+  });
+
+  it.each(['500', '0.5s', '-1s', '1h', 'soon', '1s, 2s', ''])('refuses a staleness of %j', async (value) => {
+    expect((await ask({}, { 'cqrs-max-staleness': value })).outcome).toMatchObject({ reason: 'HEADER_INVALID' });
   });
 
   it('believes only the primary that something does not exist', async () => {
@@ -97,7 +138,7 @@ describe('consistency', () => {
       info: ((_: unknown, message: string) => log.push(message)) as never,
     });
     const full = Object.assign(new Error('said by PostgreSQL'), { code: '53100' });
-    const monitor = { reportFailure: () => {} };
+    const monitor = { reportFailure: () => {}, staleness: () => 0 };
     const askOf = async (source: ReturnType<typeof database>, failure?: Error): Promise<void> => {
       const chosen = consistency({ primary, candidates: () => [source], monitor: monitor as never }, { outages });
       await pass(chosen, callTo(QueryService.method.ask), failure).catch(() => {});
@@ -143,7 +184,7 @@ describe('consistency', () => {
 
   it('does not ask again for a mistake of this program', async () => {
     const mistake = new TypeError('undefined is not a function');
-    expect(await ask({ 'replica-1': mistake })).toEqual({ asked: ['replica-1'], reported: [], outcome: mistake });
+    expect(await ask({ 'replica-1': mistake })).toMatchObject({ asked: ['replica-1'], reported: [], outcome: mistake });
   });
 
   it.each([

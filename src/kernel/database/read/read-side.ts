@@ -2,7 +2,7 @@ import { checkSession } from '../check-database.ts';
 import type { Connection } from '../connection.ts';
 import { type ConnectionPool, createPool, type PoolSizes } from '../pool.ts';
 import { Probe } from './probe.ts';
-import { type Lag, type OnChange, ReplicaMonitor } from './replica-monitor.ts';
+import { type Lag, type OnChange, type OnTimeline, ReplicaMonitor } from './replica-monitor.ts';
 import { SharedConnections } from './shared-connections.ts';
 
 /** How long a query waits for a connection to a replica before it asks the next database, in milliseconds. */
@@ -55,6 +55,7 @@ export async function createReadSide(parts: {
   onChange: OnChange;
   /** Called while the primary says that it is a standby: whoever has connections to it opens them anew. */
   onDemoted?: () => void;
+  onTimeline?: OnTimeline;
 }): Promise<ReadSide> {
   const { sizes, onDemoted = () => {} } = parts;
   const open = (name: string, connection: Connection, limits: { connectionTimeoutMs?: number; patienceMs: number }) => {
@@ -91,7 +92,12 @@ export async function createReadSide(parts: {
     primary.renew();
     onDemoted();
   };
-  const monitor = new ReplicaMonitor({ primary: { ...primary, renew: renewAll }, replicas, onChange: parts.onChange });
+  const monitor = new ReplicaMonitor({
+    primary: { ...primary, renew: renewAll },
+    replicas,
+    onChange: parts.onChange,
+    onTimeline: parts.onTimeline,
+  });
   await monitor.refresh();
   const close = async (): Promise<void> => {
     // Together: a look that waits for a database that hangs is cut off.

@@ -1,6 +1,7 @@
 import { loop } from '../../background/loop.ts';
 import { sqlState } from '../sql-errors.ts';
 import { speaksAgainstServer } from '../sql-states.ts';
+import { LogPositions } from './log-positions.ts';
 import { LATE, type Sighting } from './probe.ts';
 
 /** How often each database is looked at, in milliseconds. */
@@ -13,6 +14,9 @@ const LONGEST_REST = 60_000;
 
 /** Told when a database goes out of use or comes back; `error` is what a query or a look met, when that is why. */
 export type OnChange = (name: string, healthy: boolean, error?: unknown) => void;
+
+/** Is called when the primary is on a timeline that is to be recorded. */
+export type OnTimeline = () => void;
 
 /** A database under watch. */
 export interface Monitored {
@@ -62,12 +66,22 @@ export class ReplicaMonitor {
   /** Positions of the primary, oldest first: what a replica must have reached by now. */
   readonly #history: { readonly at: number; readonly position: bigint }[] = [];
   readonly #onChange: OnChange;
+  readonly #onTimeline: OnTimeline;
+  /** Where each is in the log, for those who compare it with what they have seen. */
+  readonly positions: LogPositions;
   readonly #looks = loop({ name: 'replica monitor', every: INTERVAL, restsFirst: true, round: () => this.#lookAround() });
 
-  constructor(parts: { primary: Monitored; replicas: readonly Monitored[]; onChange: OnChange }) {
+  constructor(parts: {
+    primary: Monitored;
+    replicas: readonly Monitored[];
+    onChange: OnChange;
+    onTimeline?: OnTimeline | undefined;
+  }) {
     this.#primary = parts.primary;
     this.#replicas = parts.replicas;
     this.#onChange = parts.onChange;
+    this.#onTimeline = parts.onTimeline ?? (() => {});
+    this.positions = new LogPositions(parts.primary.name);
   }
 
   /** Looks around now. After that it is done at intervals until `stop`. */
@@ -92,6 +106,16 @@ export class ReplicaMonitor {
     // Of one that was just seen nothing is known of since then; one that is away falls behind further.
     const until = this.isHealthy(name) ? (this.#history.at(-1)?.at ?? performance.now()) : performance.now();
     return { bytes: Number(bytes), seconds: reached === undefined ? 0 : Math.max(0, until - reached) / 1000 };
+  }
+
+  /**
+   * How old at most is what a database has, in milliseconds: the time since the primary had not written more than the database was seen to have
+   * applied. It is a little more than the time since the last look where all is applied, grows while replay stands still or the primary is away, and is
+   * infinite where nothing is known.
+   */
+  staleness(name: string): number {
+    if (name === this.#primary.name) return 0;
+    return performance.now() - (this.#reached.get(name) ?? Number.NEGATIVE_INFINITY);
   }
 
   /**
@@ -123,7 +147,11 @@ export class ReplicaMonitor {
     // After a switchover, connections may still be with the old primary, whose name or address means another server by now.
     if (primary?.isStandby) renew();
     this.#set(name, { healthy: primary?.isStandby === false, position: primary?.position ?? 0n }, failureOf(seen));
+    const isElsewhere = this.positions.primarySaid(primary?.isStandby === false ? primary : undefined);
+    // What the old primary wrote may be lost, so that nobody has to have it.
+    if (isElsewhere) this.#history.length = 0;
     if (!primary) return 0n;
+    if (primary.isNew) this.#onTimeline();
     this.#remember(now, primary.position);
     return this.#due(now);
   }
@@ -137,9 +165,11 @@ export class ReplicaMonitor {
     }
     // It may be the server that was promoted, while its name or address means the new standby by now.
     if (!seen.isStandby) renew();
-    const isFresh = seen.isStandby && seen.position >= (await due);
-    const reached = this.#history.findLast(({ position }) => position <= seen.position)?.at;
+    const mostLag = await due;
+    const isLeftBehind = this.positions.replicaSaid(name, seen) === false;
+    const reached = isLeftBehind ? undefined : this.#history.findLast(({ position }) => position <= seen.position)?.at;
     if (reached !== undefined) this.#reached.set(name, reached);
+    const isFresh = seen.isStandby && seen.position >= mostLag && !(isLeftBehind && this.staleness(name) > MOST_LAG);
     this.#set(name, { healthy: isFresh && !this.#isResting(name), position: seen.position });
   }
 

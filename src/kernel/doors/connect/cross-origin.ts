@@ -10,6 +10,7 @@ const REQUEST_HEADERS = [
   'cqrs-consistency-token',
   'cqrs-device',
   'cqrs-dry-run',
+  'cqrs-max-staleness',
   'traceparent',
   'tracestate',
 ];
@@ -19,6 +20,7 @@ const ANSWER_HEADERS = [
   'cqrs-device',
   'cqrs-replayed',
   'cqrs-served-by',
+  'cqrs-staleness-ms',
   'retry-after',
   'traceparent',
   'www-authenticate',

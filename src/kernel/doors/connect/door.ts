@@ -33,6 +33,7 @@ import { RequestBody } from './request-body.ts';
 import { requestGate } from './request-gate.ts';
 import { addRpcs, wireKey } from './rpc.ts';
 import { type Protocol, spokenProtocol } from './spoken-protocol.ts';
+import { mayBeKept, validatedAnswer } from './validated-answer.ts';
 
 export interface ConnectDoorOptions extends DoorOptions {
   /** Pages beside the rpcs. */
@@ -163,7 +164,11 @@ async function serveRpc(
     const answer = spoken.protocol === 'grpc-web-text' ? await serveText(rpc, universal) : await rpc(universal);
     const refused = answer.body ? undefined : formRefused(answer.status, request.method ?? '', rpc);
     if (refused) refuse(response, spoken, refused);
-    else await universalResponseToNodeResponse(answer, response);
+    else if (request.method === 'GET' && answer.status === 200 && mayBeKept(rpc.method)) {
+      const validated = await validatedAnswer(answer, { method: rpc.method, ifNoneMatch: headers['if-none-match'] });
+      for (const vary of [response.getHeader('vary') ?? []].flat()) validated.header?.append('vary', String(vary));
+      await universalResponseToNodeResponse(validated, response);
+    } else await universalResponseToNodeResponse(answer, response);
   } catch (error) {
     if (!hasHungUp(response, error)) throw error;
   }
