@@ -96,6 +96,11 @@ export function createInstruments(version = '') {
       'Times that a query left a database that could not answer it, or did not have what it asked for.',
       ['database'],
     ),
+    tokenReads: counter(
+      'cqrs_query_token_total',
+      'Queries with a consistency token: known (a replica had what it tells of), waited (it had it in a moment), primary (none had it in time).',
+      ['outcome'],
+    ),
     queryCache: counter(
       'cqrs_query_cache_total',
       'Queries whose answers may be kept, by how they found theirs: hit, shared with a call that was reading it, miss, stale.',
