@@ -17,6 +17,7 @@ import { startUp } from './workloads/start-up.ts';
 import { storm } from './workloads/storm.ts';
 import { subscribers } from './workloads/subscribers.ts';
 import { tracing } from './workloads/tracing.ts';
+import { watchers } from './workloads/watchers.ts';
 
 /** Everything that is measured, in this order. */
 export const WORKLOADS: readonly Workload[] = [
@@ -36,6 +37,7 @@ export const WORKLOADS: readonly Workload[] = [
   sequencer,
   rebuild,
   subscribers,
+  watchers,
   startUp,
   memory,
 ];

@@ -8,6 +8,7 @@ import { CommandService } from '../../gen/users/v1/command_service_pb.js';
 import { QueryService } from '../../gen/users/v1/query_service_pb.js';
 import { createAuthority, NO_SESSIONS } from '../../src/kernel/auth/authority.ts';
 import { loadOrCreateSigningKey } from '../../src/kernel/auth/key-files.ts';
+import { createKeyRing } from '../../src/kernel/auth/key-ring.ts';
 import { createTokenVerifier } from '../../src/kernel/auth/token-verifier.ts';
 import { createBus, type Route } from '../../src/kernel/bus/bus.ts';
 import { Call } from '../../src/kernel/bus/call.ts';
@@ -15,6 +16,7 @@ import { CallGauge } from '../../src/kernel/bus/call-gauge.ts';
 import { principalKey } from '../../src/kernel/bus/context-keys.ts';
 import type { Middleware } from '../../src/kernel/bus/middleware.ts';
 import { busModule } from '../../src/kernel/bus/module.ts';
+import { createConsistencyTokens } from '../../src/kernel/consistency/token.ts';
 import { memoryRates } from '../../src/kernel/database/limits/rates.ts';
 import { createPipelines } from '../../src/kernel/middleware/pipeline.ts';
 import { validation } from '../../src/kernel/middleware/validation.ts';
@@ -96,7 +98,8 @@ async function pipeline(bench: Bench, service: DescService): Promise<readonly Mi
   const key = await loadOrCreateSigningKey(join(bench.folder, 'signing-key.pem'));
   const database = { name: 'replica-1' } as never;
   const nothing = async (): Promise<undefined> => undefined;
-  const work = { commit: nothing, write: nothing, rollback: nothing, target: undefined };
+  const committed = { systemIdentifier: 1n, timeline: 1, lsn: 1n, position: 1n };
+  const work = { commit: async () => committed, write: nothing, rollback: nothing, target: undefined };
   const pipelines = createPipelines({
     tracer: undefined,
     logger: pino({ base: null }, pino.destination({ dest: '/dev/null', sync: false, minLength: 4096 })),
@@ -111,8 +114,9 @@ async function pipeline(bench: Bench, service: DescService): Promise<readonly Mi
     recorder: { record: nothing },
     refusals: { admit: () => true },
     idempotency: {} as never,
+    tokens: createConsistencyTokens(createKeyRing(key)),
     writes: { unitOfWork: () => work as never },
-    reads: { primary: database, candidates: () => [database], monitor: undefined as never },
+    reads: { primary: database, candidates: () => [database], monitor: { staleness: () => 0 } as never },
     inFlight: { commands: new CallGauge(1000), queries: new CallGauge(1000), streams: new CallGauge(1000) },
     rates: { counters: memoryRates, overrides: new Map() },
     guesses: { guessing: undefined as never, guesses: undefined as never, key: Buffer.alloc(32), report: () => {} },

@@ -1,11 +1,9 @@
-import { connect } from 'node:http2';
 import { setTimeout as delay } from 'node:timers/promises';
 import { create, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import pg from 'pg';
 import {
   QueryService,
   SubscribeEventsRequestSchema,
-  type SubscribeEventsResponse,
   SubscribeEventsResponseSchema,
 } from '../../gen/events/v1/query_service_pb.js';
 import { CommandService } from '../../gen/users/v1/command_service_pb.js';
@@ -14,6 +12,7 @@ import { checkFailures } from '../checks.ts';
 import { compare } from '../compare.ts';
 import { SAMPLE_USERS, userId } from '../data/user-numbers.ts';
 import { grpcFrame } from '../load/bodies.ts';
+import { type GrpcStreams, openStreams } from '../load/grpc-streams.ts';
 import { ask } from '../sampling.ts';
 import { quantile } from '../statistics.ts';
 import type { Subject } from '../subjects/subject.ts';
@@ -117,12 +116,12 @@ async function endOfFeed(client: pg.Client): Promise<bigint> {
   return BigInt(rows[0]?.last_sequence ?? 0);
 }
 
-/** Streams of SubscribeEvents, of which only the last message is decoded: what is measured is the service. */
+/** Streams of SubscribeEvents. */
 class Streams {
   /** How many messages have come, of all streams together. */
   events = 0;
-  readonly #sessions: ReturnType<typeof connect>[] = [];
   readonly #places: bigint[];
+  #open: GrpcStreams | undefined;
   #changed: (() => void)[] = [];
 
   private constructor(count: number) {
@@ -140,26 +139,13 @@ class Streams {
   ): Promise<Streams> {
     const streams = new Streams(count);
     const body = grpcFrame(toBinary(SubscribeEventsRequestSchema, create(SubscribeEventsRequestSchema, request)));
-    const authorization = await bench.authorization();
-    for (let index = 0; index < count; index += 1) {
-      const session = connect(`http://127.0.0.1:${subject.grpcPort}`, { settings: { initialWindowSize: 1 << 20 } });
-      session.on('error', () => {});
-      streams.#sessions.push(session);
-      const call = session.request({
-        ':method': 'POST',
-        ':path': `/${subscribeEvents.parent.typeName}/${subscribeEvents.name}`,
-        'content-type': 'application/grpc',
-        te: 'trailers',
-        authorization,
-        'cqrs-consistency': 'strong',
-      });
-      let rest: Buffer<ArrayBufferLike> = Buffer.alloc(0);
-      call.on('error', () => {});
-      call.on('data', (chunk: Buffer) => {
-        rest = streams.#take(rest.length > 0 ? Buffer.concat([rest, chunk]) : chunk, index);
-      });
-      call.end(body);
-    }
+    streams.#open = await openStreams(bench, {
+      subject,
+      method: subscribeEvents,
+      bodies: Array.from({ length: count }, () => body),
+      perConnection: 1,
+      came: (index, messages, last) => streams.#came(index, messages, last),
+    });
     await streams.#until(() => streams.#places.every((place) => place >= 0n));
     return streams;
   }
@@ -177,26 +163,13 @@ class Streams {
   }
 
   close(): void {
-    for (const session of this.#sessions) session.destroy();
+    this.#open?.close();
   }
 
-  /** Counts whole messages, and returns what is left of the bytes. */
-  #take(bytes: Buffer, index: number): Buffer {
-    let offset = 0;
-    let last: Buffer | undefined;
-    while (bytes.length >= offset + 5) {
-      const end = offset + 5 + bytes.readUInt32BE(offset + 1);
-      if (bytes.length < end) break;
-      last = bytes.subarray(offset + 5, end);
-      offset = end;
-      this.events += 1;
-    }
-    if (last) {
-      const message: SubscribeEventsResponse = fromBinary(SubscribeEventsResponseSchema, last);
-      this.#places[index] = message.throughSequence;
-      for (const changed of this.#changed.splice(0)) changed();
-    }
-    return bytes.subarray(offset);
+  #came(index: number, messages: number, last: Buffer): void {
+    this.events += messages;
+    this.#places[index] = fromBinary(SubscribeEventsResponseSchema, last).throughSequence;
+    for (const changed of this.#changed.splice(0)) changed();
   }
 
   async #until(holds: () => boolean): Promise<void> {

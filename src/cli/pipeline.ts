@@ -105,6 +105,7 @@ const NOTHING: Omit<PipelineParts, 'validation' | 'rates' | 'middleware'> = {
   recorder: {} as never,
   refusals: {} as never,
   idempotency: {} as never,
+  tokens: {} as never,
   writes: {} as never,
   reads: {} as never,
   owners: () => async () => undefined,

@@ -11,6 +11,7 @@ import { CallGauge } from './bus/call-gauge.ts';
 import { type CallKind, methodName } from './bus/convention.ts';
 import { rateLimitOf } from './bus/limits.ts';
 import type { Middleware } from './bus/middleware.ts';
+import { declaredReads } from './bus/query.ts';
 import { checkModules, declaredPermissions } from './check-modules.ts';
 import { startMonthsAhead } from './command-log/months-ahead.ts';
 import { sweepOwners } from './command-log/personal-owner.ts';
@@ -255,6 +256,7 @@ async function assemble(
       reading: {
         served: (database) => metrics.served.inc({ database }),
         left: (database) => metrics.fallbacks.inc({ database }),
+        byToken: (outcome) => metrics.tokenReads.inc({ outcome }),
       },
       cache: queryCache?.middleware,
       onShed,
@@ -271,8 +273,10 @@ async function assemble(
         guessing: guess,
         guessTarget: host.guessTarget,
       },
+      tokens: createConsistencyTokens(ring),
       writes,
       reads,
+      declared: declaredReads(started.modules),
       inFlight,
       rates: { counters: sharedRates?.counters ?? memoryRates, overrides: limits.rates },
       owners: started.owners,

@@ -4,7 +4,9 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { CommandService } from '#gen/users/v1/command_service_pb.js';
 import { QueryService } from '#gen/users/v1/query_service_pb.js';
 import { errorInfo, idempotencyKeys, retries, updateOptimistically } from '../../src/client/index.ts';
+import type { Connection } from '../../src/kernel/database/connection.ts';
 import { logIn, signUp, somebody } from '../support/people.ts';
+import { startStallingProxy } from '../support/stalling-proxy.ts';
 import { startTestApp, type TestApp } from '../support/test-app.ts';
 
 let app: TestApp;
@@ -63,6 +65,47 @@ describe.each<[string, MakeTransport]>([
     const transport = makeTransport([retries({ random }), answersLost(1)]);
     const error = await createClient(CommandService, transport).createUser(somebody()).catch(ConnectError.from);
     expect((error as ConnectError).code).toBe(Code.Aborted);
+  });
+});
+
+describe.each<[string, 'grpcPort' | 'httpPort', (port: number, interceptors: Interceptor[]) => Transport]>([
+  ['gRPC', 'grpcPort', (port, interceptors) => createGrpcTransport({ baseUrl: `http://127.0.0.1:${port}`, interceptors })],
+  [
+    'Connect over HTTP/1.1',
+    'httpPort',
+    (port, interceptors) => createConnectTransport({ baseUrl: `http://127.0.0.1:${port}`, httpVersion: '1.1', interceptors }),
+  ],
+  [
+    'Connect over HTTP/2',
+    'httpPort',
+    (port, interceptors) => createConnectTransport({ baseUrl: `http://127.0.0.1:${port}`, httpVersion: '2', interceptors }),
+  ],
+])('clients over %s whose connections are cut again and again', (_, door, makeTransport) => {
+  it('are all answered, and each command is done once', async () => {
+    await using proxy = await startStallingProxy({ host: '127.0.0.1', port: app.app[door] } as Connection);
+    const { port = 0 } = proxy.through({} as Connection);
+    const users = await Promise.all(Array.from({ length: 4 }, () => signUp(app)));
+    let answers = 0;
+    let failures = 0;
+    const counted: Interceptor = (next) => (request) =>
+      next(request).catch((error) => {
+        failures += 1;
+        throw error;
+      });
+    await Promise.all(
+      users.map(async (user) => {
+        const interceptors = [idempotencyKeys(), retries({ tries: 100 }), counted, authorized(await logIn(app, user))];
+        const commands = createClient(CommandService, makeTransport(port, interceptors));
+        const userId = user.id;
+        for (let version = 2n; version <= 31n; version += 1n) {
+          const answer = await commands.changeName({ userId, name: `Name ${version}` });
+          expect(answer.user).toMatchObject({ name: `Name ${version}`, version });
+          answers += 1;
+          if (answers % 20 === 0) proxy.disconnect();
+        }
+      }),
+    );
+    expect(failures).toBeGreaterThan(0);
   });
 });
 

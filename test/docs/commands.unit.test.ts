@@ -9,6 +9,7 @@ const GROUPS: Readonly<Record<string, string>> = {
   projection: 'operations/',
   reactor: 'operations/',
   'dead-letters': 'operations/',
+  timers: 'operations/',
 };
 /** The subcommands, as the sources of a folder of the command line name them. */
 const namedIn = (folder: string): string[] =>

@@ -18,6 +18,7 @@ describe.each([
   'docs/guides/read-model.md',
   'docs/guides/projection.md',
   'docs/guides/reactor.md',
+  'docs/guides/process-manager.md',
   'docs/adding-a-command.md',
 ])('%s', (page) => {
   it.each(stepsOf(page).map((step) => [step.what, step] as const))('%s', async (_, { follow }) => {

@@ -1,6 +1,6 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -36,11 +36,7 @@ describe('docs/tutorial.md', () => {
   });
 
   afterAll(async () => {
-    if (service && service.exitCode === null) {
-      const ended = once(service, 'close');
-      service.kill('SIGTERM');
-      await ended;
-    }
+    await stop();
     rmSync(folder, { recursive: true, force: true });
   });
 
@@ -67,11 +63,11 @@ describe('docs/tutorial.md', () => {
   };
 
   /** Does what a page says, in order; returns what its last command printed. */
-  async function follow(page: readonly PageBlock[], begin: string): Promise<string> {
+  async function follow(page: readonly PageBlock[], begin: string, root = shop): Promise<string> {
     let output = '';
     let cwd = begin;
     for (const block of page) {
-      if (block.path !== '') apply(block, shop);
+      if (block.path !== '') apply(block, root);
       else if (block.kind === 'sh') output = (await paste([block], cwd)).join('');
       else throw new Error(`a block that nobody follows: ${block.text}`);
       if (block.text.includes('\ncd shop\n')) cwd = shop;
@@ -79,20 +75,10 @@ describe('docs/tutorial.md', () => {
     return output;
   }
 
-  it('makes a service that passes its tests and checks', async () => {
-    const output = await follow(blocks.slice(0, start), folder);
-    expect(output).toMatch(/^ℹ fail 0$/m);
-    expect(output).toContain('refuses a product that the order has already');
-    expect(output).toContain('returns the orders that have the product, and no others');
-  });
-
-  it('serves, refuses what it says, and tells what happened', async () => {
+  /** Starts the service as the page says, at any ports. */
+  async function serve(cwd: string): Promise<void> {
     const ports = { GRPC_ADDRESS: '127.0.0.1:0', HTTP_ADDRESS: '127.0.0.1:0', METRICS_ADDRESS: '127.0.0.1:0' };
-    const program = spawn('npm', ['start'], {
-      cwd: shop,
-      env: { ...environment, ...ports },
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
+    const program = spawn('npm', ['start'], { cwd, env: { ...environment, ...ports }, stdio: ['ignore', 'ignore', 'pipe'] });
     service = program;
     let welcome = '';
     await new Promise<void>((resolve, reject) => {
@@ -105,7 +91,39 @@ describe('docs/tutorial.md', () => {
     const [, grpc = ''] = /gRPC +(\S+)/.exec(welcome) ?? [];
     const [, http = ''] = /Connect +http:\/\/(\S+)/.exec(welcome) ?? [];
     addresses = { GRPC_ADDRESS: grpc, HTTP_ADDRESS: http };
+  }
 
+  async function stop(): Promise<void> {
+    if (!service || service.exitCode !== null) return;
+    const ended = once(service, 'close');
+    service.kill('SIGTERM');
+    await ended;
+  }
+
+  /** The shop as the tutorial leaves it, without what it has stored. */
+  function copyOfShop(): string {
+    const copy = join(folder, 'copy');
+    mkdirSync(copy);
+    execFileSync('bash', [
+      '-euc',
+      'tar -C "$1" --exclude=./.data --exclude=./node_modules -cf - . | tar -C "$2" -xf -',
+      '-',
+      shop,
+      copy,
+    ]);
+    execFileSync('cp', ['-al', join(shop, 'node_modules'), copy]);
+    return copy;
+  }
+
+  it('makes a service that passes its tests and checks', async () => {
+    const output = await follow(blocks.slice(0, start), folder);
+    expect(output).toMatch(/^ℹ fail 0$/m);
+    expect(output).toContain('refuses a product that the order has already');
+    expect(output).toContain('returns the orders that have the product, and no others');
+  });
+
+  it('serves, refuses what it says, and tells what happened', async () => {
+    await serve(shop);
     const [served = '', refused = '', told = '', ...others] = await paste(blocks.slice(start + 1), shop);
     expect(others).toEqual(['']);
     const [line, list] = jsonIn(served);
@@ -119,6 +137,24 @@ describe('docs/tutorial.md', () => {
     expect(told).toMatch(/rejected +ALREADY_EXISTS +orders\.v1\.CommandService\/AddLine/);
     expect(told).toContain('"type":"orders.v1.OrderLineAdded"');
     expect(told).toContain('The log is whole: 5 records');
+  });
+
+  it('leads to an order that nobody pays, as docs/unpaid-orders.md says', async () => {
+    const copy = copyOfShop();
+    const page = blocksOf(readFileSync('docs/unpaid-orders.md', 'utf8'));
+    const seen = page.findIndex(({ text }) => text.startsWith('TOKEN='));
+    const output = await follow(page.slice(0, seen), copy, copy);
+    expect(output).toMatch(/^ℹ fail 0$/m);
+    expect(output).toContain('an order that is not paid in 15 minutes');
+    expect(output).toContain('is cancelled, and its stock comes back');
+
+    await stop();
+    await serve(copy);
+    const [ordered = '', waits, paid = ''] = await paste(page.slice(seen), copy);
+    expect(jsonIn(ordered).at(-1)).toMatchObject({ order: { status: 'ORDER_STATUS_OPEN', lines: [{ quantity: 2 }] } });
+    expect(waits).toMatch(/ order_payment .* unpaid .*orders\.v1\.CommandService\/CancelOrder .* waiting /);
+    expect(jsonIn(paid)).toMatchObject([{ order: { status: 'ORDER_STATUS_PAID' } }, { product: { stock: '3' } }]);
+    expect(paid).toMatch(/products\.v1\.CommandService\/TakeStock/);
   });
 
   it('leads to a column more, as docs/guides/column.md says', async () => {

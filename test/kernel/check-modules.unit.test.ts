@@ -1,14 +1,16 @@
+import type { DescMessage } from '@bufbuild/protobuf';
 import { describe, expect, it } from '@jest/globals';
 import { application } from '../../src/app.ts';
 import { checkModules, moduleProblems } from '../../src/kernel/check-modules.ts';
 import { contractDescriptors } from '../../src/kernel/contracts/descriptors.ts';
+import { processManager, step } from '../../src/kernel/feed/process-manager.ts';
 import { projection } from '../../src/kernel/feed/projection.ts';
 import { reaction, reactor } from '../../src/kernel/feed/reactor.ts';
 import type { Module } from '../../src/kernel/module.ts';
 import type { Application } from '../../src/kernel/service.ts';
 import { file_notes_v1_events, NoteAddedSchema } from '../gen/notes/v1/events_pb.js';
 import { file_notes_v1_notes } from '../gen/notes/v1/notes_pb.js';
-import { OrderCancelledSchema } from '../gen/orders/v1/events_pb.js';
+import { OrderCancelledSchema, StockTakenSchema } from '../gen/orders/v1/events_pb.js';
 import { notes } from '../modules/notes/module.ts';
 
 const contracts = [...contractDescriptors().files, file_notes_v1_notes, file_notes_v1_events];
@@ -19,6 +21,8 @@ const having = (module: Partial<Module>): Application => ({
   modules: [...application.modules, { ...notes, ...module }],
 });
 
+const remembering = (name: string, event: DescMessage) =>
+  processManager(StockTakenSchema, { name, from: 'now', on: [step(event, async () => {})] });
 const onNoteAdded = (name: string) => reactor({ name, from: 'now', on: [reaction(NoteAddedSchema, async () => {})] });
 const noted = projection({
   name: 'noted',
@@ -102,6 +106,16 @@ describe('the check of modules', () => {
       'a reactor with the name of a projection',
       having({ projections: [noted], reactors: [onNoteAdded('noted')] }),
       'the reactor noted has the name of another one, of the modules notes and notes: give one another name',
+    ],
+    [
+      'a process manager with the name of a reactor',
+      having({ reactors: [onNoteAdded('one_name')], processes: [remembering('one_name', NoteAddedSchema)] }),
+      'the process manager one_name has the name of another one, of the modules notes and notes: give one another name',
+    ],
+    [
+      'a process manager of what no module stores',
+      having({ processes: [remembering('late', OrderCancelledSchema)] }),
+      'the process manager late of src/modules/notes/module.ts takes orders.v1.OrderCancelled, which is in the `events` of no module',
     ],
     [
       'a reactor to what no module stores',

@@ -10,6 +10,7 @@ import { createRoles } from '../../src/kernel/auth/roles.ts';
 import { createSecretHasher } from '../../src/kernel/auth/secret-hasher.ts';
 import type { SigningKey } from '../../src/kernel/auth/signing-key.ts';
 import { type Bus, createBus } from '../../src/kernel/bus/bus.ts';
+import { createConsistencyTokens } from '../../src/kernel/consistency/token.ts';
 import { createReadSide } from '../../src/kernel/database/read/read-side.ts';
 import { createWriteSide } from '../../src/kernel/database/write/write-side.ts';
 import { createGrpcDoor } from '../../src/kernel/doors/grpc/door.ts';
@@ -82,7 +83,7 @@ export async function startAuditService({ connections }: TestDatabase): Promise<
       retry(),
       unitOfWork(writes.unitOfWork),
     ],
-    query: [errors(unexpected), deadline(), consistency(reads)],
+    query: [errors(unexpected), deadline(), consistency(reads, { tokens: createConsistencyTokens(ring) })],
   });
   const door = createGrpcDoor({ bus, unexpected, tls: undefined });
   const address = `127.0.0.1:${await door.listen('127.0.0.1:0')}`;

@@ -9,14 +9,14 @@ export interface Step {
 }
 
 /**
- * The steps of a guide: its blocks `sh`, whose lines are run one by one; `ts PATH`, which are whole files; and `diff PATH`, whose lines that begin with a blank or with `-`
+ * The steps of a guide: its blocks `sh`, whose lines are run one by one; `ts PATH` or `proto PATH`, which are whole files; and `diff PATH`, whose lines that begin with a blank or with `-`
  * stand in that file, and are replaced by those that begin with a blank or with `+`. A star in the path stands for what differs each time.
  */
 export function stepsOf(page: string): readonly Step[] {
-  const blocks = readFileSync(page, 'utf8').matchAll(/^```(?:(sh)|(ts|diff) (\S+))\n(.*?)^```$/gms);
+  const blocks = readFileSync(page, 'utf8').matchAll(/^```(?:(sh)|(ts|proto|diff) (\S+))\n(.*?)^```$/gms);
   return [...blocks].flatMap(([, , kind, path, text = '']) => {
     if (path === undefined) return text.trimEnd().split('\n').map(command);
-    return [kind === 'ts' ? file(path, text) : change(path, text)];
+    return [kind === 'diff' ? change(path, text) : file(path, text)];
   });
 }
 

@@ -2,7 +2,11 @@ import { CHOSEN, dashboard, lines, number, row } from './panels.ts';
 
 export const feed = dashboard(
   'feed',
-  { title: 'feed', description: 'Whether events get their numbers, and whether projections and reactors keep up with them.' },
+  {
+    title: 'feed',
+    description:
+      'Whether events get their numbers, whether projections and reactors keep up with them, and whether timers are on time.',
+  },
   [
     row('Numbers'),
     number({
@@ -113,6 +117,40 @@ export const feed = dashboard(
         },
       ],
     }),
+    row('Timers'),
+    lines({
+      title: 'Commands that are sent later',
+      description: 'Due: not done yet. Failed: `npx bicameral timers list --state failed` says why.',
+      queries: [{ expr: `max by (process, state) (cqrs_timers{${CHOSEN}}) or vector(0)`, legend: '{{process}} {{state}}' }],
+    }),
+    lines({
+      title: 'How late they are',
+      unit: 's',
+      description: 'For how long the oldest of those that are due has been so.',
+      queries: [{ expr: `max by (process) (cqrs_timers_late_seconds{${CHOSEN}}) or vector(0)`, legend: '{{process}}' }],
+      target: 60,
+    }),
+    lines({
+      title: 'Commands of timers, a second',
+      description: 'Refused and later: sent again. Failed: given up.',
+      queries: [
+        {
+          expr: `sum by (process, outcome) (rate(cqrs_timers_fired_total{${CHOSEN}}[$__rate_interval])) or vector(0)`,
+          legend: '{{process}} {{outcome}}',
+        },
+      ],
+    }),
+    lines({
+      title: 'From due to done: p99',
+      unit: 's',
+      queries: [
+        {
+          expr: `histogram_quantile(0.99, sum by (process, le) (rate(cqrs_timer_delay_seconds_bucket{${CHOSEN}}[$__rate_interval]))) or vector(0)`,
+          legend: '{{process}}',
+        },
+      ],
+    }),
+    row('Rebuilds and processes'),
     lines({
       title: 'Rebuilds and verifications that run',
       unit: 'percentunit',

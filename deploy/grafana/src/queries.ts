@@ -23,6 +23,12 @@ export const queries = dashboard(
         { expr: `sum by (database) (rate(cqrs_query_fallback_total{${CHOSEN}}[$__rate_interval]))`, legend: '{{database}}' },
       ],
     }),
+    lines({
+      title: 'With a consistency token, a second',
+      unit: 'reqps',
+      description: 'known: a replica had what the token tells of. waited: it had it in a moment. primary: none had it in time.',
+      queries: [{ expr: `sum by (outcome) (rate(cqrs_query_token_total{${CHOSEN}}[$__rate_interval]))`, legend: '{{outcome}}' }],
+    }),
     row('Cache'),
     lines({
       title: 'Answers from memory',

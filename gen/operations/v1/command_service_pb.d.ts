@@ -319,6 +319,84 @@ export declare type DiscardDeadLetterResponse = Message<"operations.v1.DiscardDe
 export declare const DiscardDeadLetterResponseSchema: GenMessage<DiscardDeadLetterResponse>;
 
 /**
+ * @generated from message operations.v1.RetryTimerRequest
+ */
+export declare type RetryTimerRequest = Message<"operations.v1.RetryTimerRequest"> & {
+  /**
+   * Which ones. Absent: all that have failed.
+   *
+   * @generated from oneof operations.v1.RetryTimerRequest.timers
+   */
+  timers: {
+    /**
+     * @generated from field: string timer_id = 1;
+     */
+    value: string;
+    case: "timerId";
+  } | {
+    /**
+     * Those of this process manager or reactor.
+     *
+     * @generated from field: string process = 2;
+     */
+    value: string;
+    case: "process";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message operations.v1.RetryTimerRequest.
+ * Use `create(RetryTimerRequestSchema)` to create a new message.
+ */
+export declare const RetryTimerRequestSchema: GenMessage<RetryTimerRequest>;
+
+/**
+ * @generated from message operations.v1.RetryTimerResponse
+ */
+export declare type RetryTimerResponse = Message<"operations.v1.RetryTimerResponse"> & {
+  /**
+   * How many commands will be sent again.
+   *
+   * @generated from field: int64 timers = 1;
+   */
+  timers: bigint;
+};
+
+/**
+ * Describes the message operations.v1.RetryTimerResponse.
+ * Use `create(RetryTimerResponseSchema)` to create a new message.
+ */
+export declare const RetryTimerResponseSchema: GenMessage<RetryTimerResponse>;
+
+/**
+ * @generated from message operations.v1.CancelTimerRequest
+ */
+export declare type CancelTimerRequest = Message<"operations.v1.CancelTimerRequest"> & {
+  /**
+   * @generated from field: string timer_id = 1;
+   */
+  timerId: string;
+};
+
+/**
+ * Describes the message operations.v1.CancelTimerRequest.
+ * Use `create(CancelTimerRequestSchema)` to create a new message.
+ */
+export declare const CancelTimerRequestSchema: GenMessage<CancelTimerRequest>;
+
+/**
+ * @generated from message operations.v1.CancelTimerResponse
+ */
+export declare type CancelTimerResponse = Message<"operations.v1.CancelTimerResponse"> & {
+};
+
+/**
+ * Describes the message operations.v1.CancelTimerResponse.
+ * Use `create(CancelTimerResponseSchema)` to create a new message.
+ */
+export declare const CancelTimerResponseSchema: GenMessage<CancelTimerResponse>;
+
+/**
  * Commands of those who operate the service. A command takes effect after its answer: a processor is paused between two batches, and a
  * rebuild is taken up by any instance.
  *
@@ -419,6 +497,28 @@ export declare const CommandService: GenService<{
     methodKind: "unary";
     input: typeof DiscardDeadLetterRequestSchema;
     output: typeof DiscardDeadLetterResponseSchema;
+  },
+  /**
+   * Has failed timers send their commands again: one, all of a process manager or reactor, or all.
+   * Reasons: TIMER_NOT_FOUND (NOT_FOUND), and TIMER_NOT_FAILED (FAILED_PRECONDITION) for one that is named and has not failed.
+   *
+   * @generated from rpc operations.v1.CommandService.RetryTimer
+   */
+  retryTimer: {
+    methodKind: "unary";
+    input: typeof RetryTimerRequestSchema;
+    output: typeof RetryTimerResponseSchema;
+  },
+  /**
+   * Gives a timer up, whatever its state: its command will not be sent. If it is being sent just now, it may still be done.
+   * Reasons: TIMER_NOT_FOUND (NOT_FOUND).
+   *
+   * @generated from rpc operations.v1.CommandService.CancelTimer
+   */
+  cancelTimer: {
+    methodKind: "unary";
+    input: typeof CancelTimerRequestSchema;
+    output: typeof CancelTimerResponseSchema;
   },
 }>;
 

@@ -77,6 +77,11 @@ export declare type GetStatusResponse = Message<"operations.v1.GetStatusResponse
    * @generated from field: operations.v1.Log log = 8;
    */
   log?: Log | undefined;
+
+  /**
+   * @generated from field: operations.v1.Timers timers = 9;
+   */
+  timers?: Timers | undefined;
 };
 
 /**
@@ -443,6 +448,54 @@ export declare type TransactionHolder = Message<"operations.v1.TransactionHolder
 export declare const TransactionHolderSchema: GenMessage<TransactionHolder>;
 
 /**
+ * Commands that are sent later.
+ *
+ * @generated from message operations.v1.Timers
+ */
+export declare type Timers = Message<"operations.v1.Timers"> & {
+  /**
+   * Set, and not due yet.
+   *
+   * @generated from field: int64 waiting = 1;
+   */
+  waiting: bigint;
+
+  /**
+   * Due, and not done yet: about to be sent, being sent, or tried again after a failure that passes by itself.
+   *
+   * @generated from field: int64 due = 2;
+   */
+  due: bigint;
+
+  /**
+   * Refused again and again. They wait for RetryTimer or CancelTimer.
+   *
+   * @generated from field: int64 failed = 3;
+   */
+  failed: bigint;
+
+  /**
+   * How long the oldest of those that are due has been so.
+   *
+   * @generated from field: google.protobuf.Duration late = 4;
+   */
+  late?: Duration | undefined;
+
+  /**
+   * When the next of those that wait is due. Unset when none waits.
+   *
+   * @generated from field: google.protobuf.Timestamp next_due_at = 5;
+   */
+  nextDueAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message operations.v1.Timers.
+ * Use `create(TimersSchema)` to create a new message.
+ */
+export declare const TimersSchema: GenMessage<Timers>;
+
+/**
  * @generated from message operations.v1.ListProjectionsRequest
  */
 export declare type ListProjectionsRequest = Message<"operations.v1.ListProjectionsRequest"> & {
@@ -684,6 +737,159 @@ export declare type DeadLetter = Message<"operations.v1.DeadLetter"> & {
 export declare const DeadLetterSchema: GenMessage<DeadLetter>;
 
 /**
+ * @generated from message operations.v1.ListTimersRequest
+ */
+export declare type ListTimersRequest = Message<"operations.v1.ListTimersRequest"> & {
+  /**
+   * Rows a page; 0 means 50. More than 1000 gives 1000 (AIP-158).
+   *
+   * @generated from field: int32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * The `next_page_token` of the page before. The filter must be the same as for that page.
+   *
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+
+  /**
+   * The process manager or reactor. Empty: all of them.
+   *
+   * @generated from field: string process = 3;
+   */
+  process: string;
+
+  /**
+   * Only those in this state. Unspecified: all of them.
+   *
+   * @generated from field: operations.v1.TimerState state = 4;
+   */
+  state: TimerState;
+};
+
+/**
+ * Describes the message operations.v1.ListTimersRequest.
+ * Use `create(ListTimersRequestSchema)` to create a new message.
+ */
+export declare const ListTimersRequestSchema: GenMessage<ListTimersRequest>;
+
+/**
+ * @generated from message operations.v1.ListTimersResponse
+ */
+export declare type ListTimersResponse = Message<"operations.v1.ListTimersResponse"> & {
+  /**
+   * @generated from field: repeated operations.v1.Timer timers = 1;
+   */
+  timers: Timer[];
+
+  /**
+   * Empty on the last page.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message operations.v1.ListTimersResponse.
+ * Use `create(ListTimersResponseSchema)` to create a new message.
+ */
+export declare const ListTimersResponseSchema: GenMessage<ListTimersResponse>;
+
+/**
+ * A command that is sent later. Its request is not shown: the log of commands has it when the command is sent.
+ *
+ * @generated from message operations.v1.Timer
+ */
+export declare type Timer = Message<"operations.v1.Timer"> & {
+  /**
+   * @generated from field: string timer_id = 1;
+   */
+  timerId: string;
+
+  /**
+   * The process manager or reactor that set it.
+   *
+   * @generated from field: string process = 2;
+   */
+  process: string;
+
+  /**
+   * Which of its processes, e.g. the id of an order. Of a reactor, the aggregate of the event.
+   *
+   * @generated from field: string process_key = 3;
+   */
+  processKey: string;
+
+  /**
+   * Which timer of that process, by the name that the program gave it.
+   *
+   * @generated from field: string key = 4;
+   */
+  key: string;
+
+  /**
+   * The rpc of the command, e.g. `orders.v1.CommandService/CancelOrder`.
+   *
+   * @generated from field: string method = 5;
+   */
+  method: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp due_at = 6;
+   */
+  dueAt?: Timestamp | undefined;
+
+  /**
+   * @generated from field: operations.v1.TimerState state = 7;
+   */
+  state: TimerState;
+
+  /**
+   * How often the command was sent in vain.
+   *
+   * @generated from field: int32 attempts = 8;
+   */
+  attempts: number;
+
+  /**
+   * Why it failed the last time, without values of the data.
+   *
+   * @generated from field: string error = 9;
+   */
+  error: string;
+
+  /**
+   * When it is sent again. Unset when it has not failed, or will not be sent again by itself.
+   *
+   * @generated from field: google.protobuf.Timestamp retry_at = 10;
+   */
+  retryAt?: Timestamp | undefined;
+
+  /**
+   * The event that the timer was set for.
+   *
+   * @generated from field: string causation_id = 11;
+   */
+  causationId: string;
+
+  /**
+   * The first command of the chain that led to it.
+   *
+   * @generated from field: string correlation_id = 12;
+   */
+  correlationId: string;
+};
+
+/**
+ * Describes the message operations.v1.Timer.
+ * Use `create(TimerSchema)` to create a new message.
+ */
+export declare const TimerSchema: GenMessage<Timer>;
+
+/**
  * @generated from enum operations.v1.ProcessorKind
  */
 export enum ProcessorKind {
@@ -738,6 +944,42 @@ export enum ProjectionKind {
 export declare const ProjectionKindSchema: GenEnum<ProjectionKind>;
 
 /**
+ * @generated from enum operations.v1.TimerState
+ */
+export enum TimerState {
+  /**
+   * @generated from enum value: TIMER_STATE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Not due yet.
+   *
+   * @generated from enum value: TIMER_STATE_WAITING = 1;
+   */
+  WAITING = 1,
+
+  /**
+   * Due, and not done yet.
+   *
+   * @generated from enum value: TIMER_STATE_DUE = 2;
+   */
+  DUE = 2,
+
+  /**
+   * Refused again and again: it waits for RetryTimer or CancelTimer.
+   *
+   * @generated from enum value: TIMER_STATE_FAILED = 3;
+   */
+  FAILED = 3,
+}
+
+/**
+ * Describes the enum operations.v1.TimerState.
+ */
+export declare const TimerStateSchema: GenEnum<TimerState>;
+
+/**
  * How the service does: for those who operate it. No answer holds personal data or a secret.
  *
  * Besides the reasons listed at each rpc, every call can fail with MALFORMED_REQUEST and INVALID_REQUEST (INVALID_ARGUMENT),
@@ -789,6 +1031,17 @@ export declare const QueryService: GenService<{
     methodKind: "unary";
     input: typeof ListDeadLettersRequestSchema;
     output: typeof ListDeadLettersResponseSchema;
+  },
+  /**
+   * Returns timers, which are commands that process managers and reactors have sent later, page by page: those that are due first come first.
+   * Reasons: PAGE_TOKEN_INVALID (INVALID_ARGUMENT), also when the filter differs from that of the first page.
+   *
+   * @generated from rpc operations.v1.QueryService.ListTimers
+   */
+  listTimers: {
+    methodKind: "unary";
+    input: typeof ListTimersRequestSchema;
+    output: typeof ListTimersResponseSchema;
   },
 }>;
 

@@ -84,6 +84,20 @@ export enum Reason {
    * @generated from enum value: REASON_DEAD_LETTER_NOT_FOUND = 9;
    */
   DEAD_LETTER_NOT_FOUND = 9,
+
+  /**
+   * There is no timer with this id. Its command was done, or the timer was canceled.
+   *
+   * @generated from enum value: REASON_TIMER_NOT_FOUND = 10;
+   */
+  TIMER_NOT_FOUND = 10,
+
+  /**
+   * The timer has not failed. Its command is sent by itself when it is due.
+   *
+   * @generated from enum value: REASON_TIMER_NOT_FAILED = 11;
+   */
+  TIMER_NOT_FAILED = 11,
 }
 
 /**

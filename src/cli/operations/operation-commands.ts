@@ -4,6 +4,7 @@ import { withTrustOptions } from '../service-options.ts';
 import type { TrustFiles } from '../trust.ts';
 import type { ListDeadLettersOptions, RetryOptions } from './dead-letters.ts';
 import type { RebuildOptions } from './rebuild.ts';
+import type { ListTimersOptions, RetryTimersOptions } from './timers.ts';
 
 type Plain = TrustFiles & { readonly json?: true };
 
@@ -25,6 +26,10 @@ export function addOperationCommands(program: Command, environment: Environment)
       .command('dead-letters')
       .description('See, retry and discard events that could not be handled.')
       .addHelpText('after', CALLS),
+    environment,
+  );
+  addTimerCommands(
+    program.command('timers').description('See, retry and cancel commands that are sent later.').addHelpText('after', CALLS),
     environment,
   );
 }
@@ -111,5 +116,37 @@ function addDeadLetterCommands(deadLetters: Command, environment: Environment): 
       .option('--json', 'print JSON'),
   ).action(async (processor: string, sequence: string, options: Plain) =>
     (await import('./dead-letters.ts')).discardDeadLetter(environment, { processor, sequence, options }),
+  );
+}
+
+function addTimerCommands(timers: Command, environment: Environment): void {
+  withTrustOptions(
+    timers
+      .command('list [process]')
+      .description('Print timers, of one process manager or reactor or of all: those that are due first come first.')
+      .option('--state <state>', 'only those that are waiting, due, or failed')
+      .option('--limit <n>', 'the most timers to print', '50')
+      .option('--json', 'print JSON, one timer a line'),
+  ).action(async (process: string | undefined, options: ListTimersOptions) =>
+    (await import('./timers.ts')).listTimers(environment, { process, options }),
+  );
+
+  withTrustOptions(
+    timers
+      .command('retry [timer]')
+      .description('Have the commands of failed timers sent again: one, or all.')
+      .option('--process <name>', 'those of this process manager or reactor')
+      .option('--json', 'print JSON'),
+  ).action(async (timerId: string | undefined, options: RetryTimersOptions) =>
+    (await import('./timers.ts')).retryTimers(environment, { timerId, options }),
+  );
+
+  withTrustOptions(
+    timers
+      .command('cancel <timer>')
+      .description('Give a timer up, whatever its state: its command will not be sent.')
+      .option('--json', 'print JSON'),
+  ).action(async (timerId: string, options: Plain) =>
+    (await import('./timers.ts')).cancelTimer(environment, { timerId, options }),
   );
 }

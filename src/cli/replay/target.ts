@@ -8,6 +8,7 @@ import { createCommandRecorder } from '../../kernel/command-log/command-recorder
 import { ownerDigests } from '../../kernel/command-log/personal-owner.ts';
 import { createRerun } from '../../kernel/command-log/rerun/rerun.ts';
 import type { Config } from '../../kernel/config.ts';
+import { createConsistencyTokens } from '../../kernel/consistency/token.ts';
 import { type Connection, connectionByUrl } from '../../kernel/database/connection.ts';
 import { DatabaseClient } from '../../kernel/database/database-client.ts';
 import { migrate } from '../../kernel/database/migrate.ts';
@@ -112,7 +113,11 @@ async function openTarget(
   });
   const started = await startModules(modules, { host, settings, primary: reads.primary });
   const pipeline = rerunPipeline({ validation: validation(), writes, owners: started.owners });
-  const bus: Bus = createBus(started.modules, { command: [], query: [consistency(reads)], rerun: pipeline });
+  const bus: Bus = createBus(started.modules, {
+    command: [],
+    query: [consistency(reads, { tokens: createConsistencyTokens(ring) })],
+    rerun: pipeline,
+  });
   const rerun = createRerun({
     roles,
     recorder,

@@ -125,7 +125,7 @@ function factRows({ services, databases, operations }: ServiceStatus): string[][
       })
     : Object.entries(databases).map(([name, up]) => ['database', name, up ? 'up' : 'unavailable']);
   return [
-    ...(operations ? [feedRow(operations), logRow(operations)] : []),
+    ...(operations ? [feedRow(operations), logRow(operations), timersRow(operations)] : []),
     ...states,
     ...Object.entries(services).map(([name, state]) => ['service', name, wordsOf(state)]),
   ];
@@ -145,6 +145,14 @@ function logRow({ log }: GetStatusResponse): string[] {
   const who = heldUpBy?.prepared ? `the prepared transaction ${heldUpBy.prepared}` : `process ${heldUpBy?.pid}`;
   const holder = writes >= 1 ? `; ${who} has had a transaction open for ${seconds(writes)}` : '';
   return ['log', 'commands', `${counted(unsealedRecords, 'record')} without a seal${oldest}${holder}`];
+}
+
+function timersRow({ timers, readAt }: GetStatusResponse): string[] {
+  const { waiting = 0n, due = 0n, failed = 0n, late, nextDueAt } = timers ?? {};
+  const next = nextDueAt ? `, the next due in ${between(readAt ?? nextDueAt, nextDueAt)}` : '';
+  const overdue = due > 0n ? `; ${due.toLocaleString('en')} due, for up to ${spanOf(late)}` : '';
+  const given = failed > 0n ? `; ${failed.toLocaleString('en')} failed` : '';
+  return ['timers', 'commands', `${waiting.toLocaleString('en')} waiting${next}${overdue}${given}`];
 }
 
 const spanOf = (duration: Duration | undefined): string => seconds(duration ? durationMs(duration) / 1000 : 0);

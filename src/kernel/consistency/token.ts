@@ -17,14 +17,17 @@ export interface TokenState {
 export interface ConsistencyToken extends TokenState {
   /** In seconds since the epoch. */
   readonly issuedAt: number;
+  /** Where several were presented together: what the others tell of that are from before a failover. */
+  readonly earlier?: readonly TokenState[];
 }
 
 /** Makes and reads the tokens of `cqrs-consistency-token`: opaque, tamper-proof, good for a day. A token grants no right. */
 export interface ConsistencyTokens {
   readonly seal: (state: TokenState) => string;
   /**
-   * Reads a token about the cluster `systemIdentifier`. Throws ConsistencyTokenForeign for one about another cluster, ConsistencyTokenInvalid
-   * and ConsistencyTokenExpired.
+   * Reads a token about the cluster `systemIdentifier`, or several with `, ` between them, of calls that ran side by side: as one that tells of
+   * everything that these tell of. Throws ConsistencyTokenForeign for one about another cluster, ConsistencyTokenInvalid and
+   * ConsistencyTokenExpired.
    */
   readonly open: (token: string, systemIdentifier: bigint) => ConsistencyToken;
 }
@@ -33,6 +36,10 @@ export interface ConsistencyTokens {
 const LIFETIME = 24 * 3600;
 /** How long the same state is told by the same token, in seconds: an idle database costs its answers no new ones. */
 const REUSE = 60;
+
+const SEPARATOR = ', ';
+/** As many as a client that keeps one for each call has side by side; more is no header of ours. */
+const MOST_TOGETHER = 8;
 
 /** version, system identifier, timeline, LSN, position, time; then the first bytes of an HMAC-SHA256 over all of them. */
 const VERSION = 1;
@@ -57,23 +64,40 @@ export function createConsistencyTokens({ current, active }: KeyRing, now: () =>
       return last.text;
     },
     open(text, systemIdentifier) {
-      const bytes = Buffer.from(text, 'base64url');
-      if (bytes.length !== BODY + MAC || bytes[0] !== VERSION || bytes.toString('base64url') !== text)
-        throw new ConsistencyTokenInvalid();
-      // Before the signature: another database has another key as a rule, and its token is to be called by its name.
-      if (bytes.readBigInt64BE(OFFSET.systemIdentifier) !== systemIdentifier) throw new ConsistencyTokenForeign();
-      if (!isSealedBy(bytes, key) && !others.some((other) => isSealedBy(bytes, other))) throw new ConsistencyTokenInvalid();
-      const issuedAt = bytes.readUInt32BE(OFFSET.issuedAt);
-      if (seconds() - issuedAt > LIFETIME) throw new ConsistencyTokenExpired();
-      return {
-        systemIdentifier,
-        timeline: bytes.readUInt32BE(OFFSET.timeline),
-        lsn: bytes.readBigUInt64BE(OFFSET.lsn),
-        position: bytes.readBigUInt64BE(OFFSET.position),
-        issuedAt,
-      };
+      if (!text.includes(SEPARATOR)) return openOne(text, systemIdentifier);
+      const texts = text.split(SEPARATOR);
+      if (texts.length > MOST_TOGETHER) throw new ConsistencyTokenInvalid();
+      return together(texts.map((one) => openOne(one, systemIdentifier)));
     },
   };
+
+  function openOne(text: string, systemIdentifier: bigint): ConsistencyToken {
+    const bytes = Buffer.from(text, 'base64url');
+    if (bytes.length !== BODY + MAC || bytes[0] !== VERSION || bytes.toString('base64url') !== text)
+      throw new ConsistencyTokenInvalid();
+    // Before the signature: another database has another key as a rule, and its token is to be called by its name.
+    if (bytes.readBigInt64BE(OFFSET.systemIdentifier) !== systemIdentifier) throw new ConsistencyTokenForeign();
+    if (!isSealedBy(bytes, key) && !others.some((other) => isSealedBy(bytes, other))) throw new ConsistencyTokenInvalid();
+    const issuedAt = bytes.readUInt32BE(OFFSET.issuedAt);
+    if (seconds() - issuedAt > LIFETIME) throw new ConsistencyTokenExpired();
+    return {
+      systemIdentifier,
+      timeline: bytes.readUInt32BE(OFFSET.timeline),
+      lsn: bytes.readBigUInt64BE(OFFSET.lsn),
+      position: bytes.readBigUInt64BE(OFFSET.position),
+      issuedAt,
+    };
+  }
+}
+
+/** The newest of the newest timeline, with the newest event of all. */
+function together(tokens: readonly ConsistencyToken[]): ConsistencyToken {
+  const [first, ...others] = tokens.toSorted((one, other) => other.timeline - one.timeline || (one.lsn < other.lsn ? 1 : -1));
+  if (!first) throw new ConsistencyTokenInvalid();
+  let { position } = first;
+  for (const other of others) if (other.position > position) position = other.position;
+  const earlier = others.filter(({ timeline }) => timeline !== first.timeline);
+  return { ...first, position, ...(earlier.length > 0 && { earlier }) };
 }
 
 const isSame = (one: TokenState, other: TokenState): boolean =>

@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import type { Cancellation } from '../bus/cancellation.ts';
 import { requestCancel } from './cancel-request.ts';
+import type { Locate, LogPosition } from './read/log-position.ts';
 import { isConnectionLost, leavesConnectionUsable } from './sql-errors.ts';
 
 /** A statement with its parameters. */
@@ -38,22 +39,34 @@ export async function cancellableQuery<Row extends pg.QueryResultRow>(
   }
 }
 
+/** Asks where the database is, right behind a statement, and for whom. */
+interface Behind {
+  readonly locate: Locate;
+  readonly taker: { readonly take: (position: LogPosition | undefined) => void };
+}
+
 /** Rows of a single statement on any connection of the pool, stopped when the call is canceled. */
 export async function cancellableRows<Row extends pg.QueryResultRow>(
   pool: pg.Pool,
   statement: Statement,
   cancellation: Cancellation,
+  behind?: Behind,
 ): Promise<Row[]> {
   const client = await pool.connect();
   let isUsable = false;
+  let position: Promise<LogPosition | undefined> | undefined;
   try {
-    const { rows } = await cancellableQuery<Row>(client, statement, cancellation);
+    const answer = cancellableQuery<Row>(client, statement, cancellation);
+    position = behind?.locate(client);
+    const { rows } = await answer;
+    if (position) behind?.taker.take(await position);
     isUsable = true;
     return rows;
   } catch (error) {
     isUsable = cancellation.reason !== undefined || leavesConnectionUsable(error);
     throw error;
   } finally {
+    await position;
     client.release(!isUsable);
   }
 }
@@ -66,11 +79,12 @@ export async function readRows<Row extends pg.QueryResultRow>(
   pool: pg.Pool,
   statement: Statement,
   cancellation: Cancellation,
+  behind?: Behind,
 ): Promise<Row[]> {
   try {
-    return await cancellableRows<Row>(pool, statement, cancellation);
+    return await cancellableRows<Row>(pool, statement, cancellation, behind);
   } catch (error) {
     if (cancellation.reason || !isConnectionLost(error)) throw error;
-    return await cancellableRows<Row>(pool, statement, cancellation);
+    return await cancellableRows<Row>(pool, statement, cancellation, behind);
   }
 }

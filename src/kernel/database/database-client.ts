@@ -30,7 +30,8 @@ export class DatabaseClient extends pg.Client {
   override end(): Promise<void>;
   override end(callback: (error: Error) => void): void;
   override end(callback?: (error: Error) => void): Promise<void> | undefined {
-    const late = setTimeout(() => this.cutOff(), FAREWELL);
+    // An open connection keeps the process alive by itself; one that broke before is never heard of again.
+    const late = setTimeout(() => this.cutOff(), FAREWELL).unref();
     this.once('end', () => clearTimeout(late));
     if (!callback) return super.end();
     super.end(callback);

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { recordedSpan } from '../telemetry/spans.ts';
+import { CommitQuery } from './commit-query.ts';
 import { DatabaseClient } from './database-client.ts';
 import { applicationName } from './pg-internals.ts';
 import { beginStatement, endStatement } from './statement-span.ts';
@@ -60,8 +61,9 @@ export class NamedStatementClient extends DatabaseClient {
       return this.#send([...parameters.slice(0, -1), ended as never]);
     }
     const result = this.#send(parameters) as unknown;
+    const ended = result instanceof CommitQuery ? result.done : result;
     // What is no promise, such as a cursor, ends where nobody sees it.
-    if (result instanceof Promise) result.then(() => end(), end);
+    if (ended instanceof Promise) ended.then(() => end(), end);
     return result as never;
   }
 

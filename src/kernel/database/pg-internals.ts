@@ -6,7 +6,8 @@ import pg from 'pg';
  *
  * - of a client: `connection.stream`, `processID`, `secretKey`, `host`, `port`, `ssl`, `sslNegotiation`, `connectionParameters`, `_activeQuery`,
  *   `_sentQueryQueue` and `_queryQueue`;
- * - of a `pg.Connection`: `stream`, `connect`, `requestSsl` and `cancel`, and its events `connect`, `sslconnect` and `end`.
+ * - of a `pg.Connection`: `stream`, `connect`, `requestSsl` and `cancel`, and its events `connect`, `sslconnect` and `end`;
+ * - of the connection that a `Submittable` gets: `WireConnection`. It is told what the server says by its methods `handle…`.
  */
 interface ClientInternals {
   readonly connection: { readonly stream: ClientStream };
@@ -36,6 +37,16 @@ export interface BareConnection extends EventEmitter {
   connect(portOrPath: number | string, host?: string): void;
   requestSsl(): void;
   cancel(processId: number, secretKey: number): void;
+}
+
+/** The messages of the extended query protocol, of which several can go before one Sync. */
+export interface WireConnection {
+  readonly stream: Pick<ClientStream, 'cork' | 'uncork'>;
+  readonly parse: (statement: { readonly name: string; readonly text: string }) => void;
+  readonly bind: (portal: { readonly statement: string }) => void;
+  readonly execute: (portal: object) => void;
+  readonly close: (named: { readonly type: 'S'; readonly name: string }) => void;
+  readonly sync: () => void;
 }
 
 type AnyClient = pg.ClientBase;

@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { isAlive } from './instances.ts';
 import { PROCESSOR_STATES, type ProcessorState } from './processors/processor-states.ts';
+import { TIMER_COUNTS, type TimerCounts } from './timers/timer-counts.ts';
 
 /** What reads the feed, and who does that, as the metrics tell it. */
 export interface FeedWork {
@@ -14,6 +15,8 @@ export interface FeedWork {
     readonly total: string;
   }[];
   readonly instances: { readonly alive: number; readonly gone: number };
+  /** By who set them. */
+  readonly timers: readonly TimerCounts[];
 }
 
 /** How long the database may take to answer, in milliseconds. */
@@ -33,5 +36,6 @@ export async function feedWork(primary: Pick<pg.Pool, 'query'>): Promise<FeedWor
   const processors = await ask<ProcessorState>(PROCESSOR_STATES);
   const rebuilds = await ask<FeedWork['rebuilds'][number]>(REBUILDS);
   const [instances = { alive: 0, gone: 0 }] = await ask<FeedWork['instances']>(INSTANCES);
-  return { processors: processors.filter(({ known }) => known), rebuilds, instances };
+  const timers = await ask<TimerCounts>(TIMER_COUNTS);
+  return { processors: processors.filter(({ known }) => known), rebuilds, instances, timers };
 }

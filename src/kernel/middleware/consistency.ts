@@ -1,11 +1,17 @@
 import { Code } from '@connectrpc/connect';
 import type { OutageLog } from '../background/outage-log.ts';
 import type { Answer } from '../bus/answer.ts';
-import { mostStaleness, wantsStrongConsistency } from '../bus/bus-headers.ts';
+import { CONSISTENCY_TOKEN_HEADER } from '../bus/bus-headers.ts';
 import type { Call, Message } from '../bus/call.ts';
 import { DatabaseUnavailable, DomainError } from '../bus/errors.ts';
+import type { ReadProjection } from '../bus/handler.ts';
 import { type Around, busMiddleware, type Middleware, type Need } from '../bus/middleware.ts';
+import type { DeclaredReads } from '../bus/query.ts';
 import { watchedStream } from '../bus/watched-stream.ts';
+import { untilHandled } from '../consistency/projections-behind.ts';
+import { ReadChoice, type TokenOutcome } from '../consistency/read-choice.ts';
+import type { ConsistencyToken, ConsistencyTokens } from '../consistency/token.ts';
+import { wishOf } from '../consistency/wish.ts';
 import type { ReadPool, ReadSide } from '../database/read/read-side.ts';
 import { Reader, readerKey } from '../database/read/reader.ts';
 import { errorCode, meaningOf, translateSqlError } from '../database/sql-errors.ts';
@@ -26,91 +32,127 @@ type Outages = Pick<OutageLog, 'failed' | 'worked'>;
 export interface ReadingReport {
   readonly served: (database: string) => void;
   readonly left: (database: string) => void;
+  /** How a query with a token came to its database. */
+  readonly byToken: (outcome: TokenOutcome) => void;
 }
+
+export interface ConsistencyParts {
+  readonly tokens: ConsistencyTokens;
+  /** The async projections that queries read. */
+  readonly declared?: DeclaredReads | undefined;
+  readonly report?: ReadingReport | undefined;
+  readonly outages?: Outages | undefined;
+}
+
+const LOCATES = { locates: true };
+
+/** Behind the address of a database there is another server than was seen there. */
+class OtherServer extends Error {
+  constructor() {
+    super('another server answered than was known to have what the token tells of');
+  }
+}
+
+/** How often a query is read anew because its database turned out to be another server. */
+const MOST_ANEW = 2;
 
 /**
  * Chooses the database that answers a query: the freshest healthy replica, or the primary when `cqrs-consistency: strong` asks for
- * it, or when no replica is as fresh as `cqrs-max-staleness` says. Other values are refused (HeaderInvalid).
+ * it, or when no replica is as fresh as `cqrs-max-staleness` says or has what `cqrs-consistency-token` tells of. Other values are refused (HeaderInvalid).
  *
  * When a replica fails in whatever way, or does not have what is asked for, the next candidate is asked, the primary last: a
  * replica that is away, behind, full or damaged costs no query. One that cancels a query, which is in the way of its replay, sends it to the
- * primary at once: others replay the same. The answer names who served it in `cqrs-served-by`, and in `cqrs-staleness-ms` how old it can be at most.
+ * primary at once: others replay the same. The answer names who served it in `cqrs-served-by`, in `cqrs-staleness-ms` how old it can be at most, and
+ * carries a token of what it saw.
+ *
+ * With a token, the server that answered has said beside the answer where it is: behind the same address there may be another one since a
+ * failover, which does not have it. The query is read anew then.
  *
  * A stream stays with the database that it began with. When that fails, the stream ends with DatabaseUnavailable, and the caller
  * begins again where it was.
  */
 export function consistency(
   reads: Pick<ReadSide, 'primary' | 'candidates' | 'monitor'>,
-  { report, outages }: { report?: ReadingReport | undefined; outages?: Outages } = {},
+  { tokens, declared, report, outages }: ConsistencyParts,
 ): Middleware {
-  const around: Around = (next) => async (call) => {
-    let candidates = wantsStrongConsistency(call) ? [reads.primary] : reads.candidates();
-    const most = mostStaleness(call);
-    if (most !== undefined && candidates.length > 1) candidates = await freshEnough(most, call, reads);
-    for (;;) {
-      const [source, ...others] = candidates;
-      if (!source) throw new DatabaseUnavailable();
-      call.contextValues.set(readerKey, new Reader(source, call.cancellation));
-      const reading = beginSpan(`read ${source.name}`, { attributes: { [ATTRIBUTE.servedBy]: source.name } });
-      try {
-        const answer = await (reading ? reading.run(() => next(call)) : next(call));
-        answer.setHeader('cqrs-served-by', source.name);
-        const staleness = reads.monitor.staleness(source.name);
-        if (staleness < Number.POSITIVE_INFINITY) answer.setHeader('cqrs-staleness-ms', String(Math.ceil(staleness)));
-        report?.served(source.name);
-        if (source === reads.primary) outages?.worked();
-        if (!answer.stream) {
-          reading?.end();
-          return answer;
+  const choice = new ReadChoice(reads, (outcome) => report?.byToken(outcome));
+
+  /** Says what was read, and where: with what its caller had seen, that is what the next query has to see. */
+  function tell(
+    answer: Answer,
+    { source, reader, call, token }: { source: ReadPool; reader: Reader; call: Call; token: ConsistencyToken | undefined },
+  ): void {
+    const { primary, monitor } = reads;
+    const { positions } = monitor;
+    answer.setHeader('cqrs-served-by', source.name);
+    const staleness = monitor.staleness(source.name);
+    if (staleness < Number.POSITIVE_INFINITY) answer.setHeader('cqrs-staleness-ms', String(Math.ceil(staleness)));
+    const { seen } = reader;
+    const { systemIdentifier } = positions;
+    if (seen && systemIdentifier !== undefined) {
+      positions.answered(source.name, seen);
+      const { timeline, lsn } = seen;
+      answer.setHeader(
+        CONSISTENCY_TOKEN_HEADER,
+        tokens.seal({ systemIdentifier, timeline, lsn, position: token?.position ?? 0n }),
+      );
+    } else if (token) answer.setHeader(CONSISTENCY_TOKEN_HEADER, call.headerValue(CONSISTENCY_TOKEN_HEADER) ?? '');
+    report?.served(source.name);
+    if (source === primary) outages?.worked();
+  }
+
+  /** Whether what was read is of a server that was not known to have what the token tells of. */
+  const isOfAnother = (reader: Reader, source: ReadPool, token: ConsistencyToken | undefined): boolean =>
+    token !== undefined && !reader.isAllBehind((position) => reads.monitor.positions.has(source.name, token, position));
+
+  const around =
+    (isStream: boolean, projections: readonly ReadProjection[]): Around =>
+    (next) =>
+    async (call) => {
+      const wish = wishOf(call, { tokens, systemIdentifier: reads.monitor.positions.systemIdentifier });
+      const token = wish?.token;
+      let candidates = wish ? await choice.of(wish, call) : reads.candidates();
+      let timesAnew = 0;
+      for (;;) {
+        const [source, ...others] = candidates;
+        if (!source) throw new DatabaseUnavailable();
+        const reader = new Reader(source, call.cancellation, isStream ? undefined : LOCATES);
+        call.contextValues.set(readerKey, reader);
+        const reading = beginSpan(`read ${source.name}`, { attributes: { [ATTRIBUTE.servedBy]: source.name } });
+        try {
+          if (token && token.position > 0n && projections.length > 0)
+            await untilHandled(source, { projections, position: token.position, call });
+          const answer = await (reading ? reading.run(() => next(call)) : next(call));
+          if (isOfAnother(reader, source, token)) throw new OtherServer();
+          tell(answer, { source, reader, call, token });
+          if (!answer.stream) {
+            reading?.end();
+            return answer;
+          }
+          const stream = answer as Answer<AsyncIterable<Message>>;
+          const messages = readFrom(source, stream.message, reads);
+          return stream.withMessage(reading ? streamInSpan(reading, messages) : messages);
+        } catch (error) {
+          reading?.end(error);
+          if (errorCode(error) === WRITE_REFUSED) throw error;
+          if (wish && (error instanceof OtherServer || (error instanceof DomainError && isOfAnother(reader, source, token)))) {
+            timesAnew += 1;
+            if (timesAnew > MOST_ANEW) throw new DatabaseUnavailable(error);
+            candidates = await choice.anew(wish, call);
+            report?.left(source.name);
+            continue;
+          }
+          candidates = worthAsking(error, { source, others, reads });
+          if (candidates.length === 0) {
+            const translated = translateSqlError(error);
+            if (translated instanceof DatabaseUnavailable) outages?.failed(error);
+            throw translated;
+          }
+          report?.left(source.name);
         }
-        const stream = answer as Answer<AsyncIterable<Message>>;
-        const messages = readFrom(source, stream.message, reads);
-        return stream.withMessage(reading ? streamInSpan(reading, messages) : messages);
-      } catch (error) {
-        reading?.end(error);
-        if (errorCode(error) === WRITE_REFUSED) throw error;
-        candidates = worthAsking(error, { source, others, reads });
-        if (candidates.length === 0) {
-          const translated = translateSqlError(error);
-          if (translated instanceof DatabaseUnavailable) outages?.failed(error);
-          throw translated;
-        }
-        report?.left(source.name);
       }
-    }
-  };
-  return busMiddleware('consistency', () => around, NEEDS);
-}
-
-/** How long a query waits for a look at the databases that may show a replica to be fresh enough, in milliseconds. */
-const LOOK_PATIENCE = 100;
-
-/** The candidates that are as fresh as asked for; what is not known to be is looked at once more, for all queries that want it together. */
-async function freshEnough(
-  most: number,
-  call: Call,
-  { candidates, monitor }: Pick<ReadSide, 'candidates' | 'monitor'>,
-): Promise<readonly ReadPool[]> {
-  const fresh = (): readonly ReadPool[] => candidates().filter(({ name }) => monitor.staleness(name) <= most);
-  const known = fresh();
-  if (known.length > 1 || most === 0) return known;
-  await within(LOOK_PATIENCE, call, monitor.refresh());
-  return fresh();
-}
-
-/** Resolves with the promise, or when the time is over. Rejects when the call is canceled. */
-function within(ms: number, { cancellation }: Call, promise: Promise<unknown>): Promise<void> {
-  const { promise: done, resolve, reject } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, ms);
-  const forget = cancellation.onCancel(reject);
-  promise.then(
-    () => resolve(),
-    () => resolve(),
-  );
-  return done.finally(() => {
-    clearTimeout(timer);
-    forget();
-  });
+    };
+  return busMiddleware('consistency', (method) => around(method.methodKind !== 'unary', declared?.get(method) ?? []), NEEDS);
 }
 
 /** The messages of a stream, whose failures say what they mean to the caller. */

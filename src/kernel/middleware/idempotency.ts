@@ -12,6 +12,7 @@ import { networkOf } from '../bus/network.ts';
 import { bringsSecret, clearSecrets, holdsSecrets } from '../bus/redaction.ts';
 import { Turns } from '../bus/turns.ts';
 import { commandAttemptKey } from '../command-log/command-attempt.ts';
+import type { AnswerTokens } from '../consistency/answer-tokens.ts';
 import type { guessTargets } from '../database/limits/guesses.ts';
 import type { Guessing } from '../database/limits/guessing.ts';
 import {
@@ -59,6 +60,7 @@ export interface IdempotencyParts {
   readonly secrets: { readonly forCaller: (network: string) => SecretHash };
   readonly guessing: Guessing;
   readonly guessTarget: ReturnType<typeof guessTargets>;
+  readonly tokens?: AnswerTokens | undefined;
 }
 
 /** A slow hash for secrets: what is stored of them must not be fast to try out. */
@@ -86,6 +88,7 @@ export function idempotency({
   secrets,
   guessing,
   guessTarget,
+  tokens,
 }: IdempotencyParts): Middleware {
   const turns = new Turns();
   const hasher = (call: Call): SecretHash => secrets.forCaller(networkOf(call.origin.peer));
@@ -154,7 +157,7 @@ export function idempotency({
         waiting?.end();
         if (call.cancellation.reason) throw call.cancellation.reason;
         const earlier = await find(call, claim);
-        if (earlier) return answerAgain(call, earlier);
+        if (earlier) return answerAgain(call, earlier, tokens);
         const hashed = bringsSecret(call.method.input, call.request)
           ? { secret: await hasher(call).hash(textOf(call), call.signal) }
           : {};
@@ -168,7 +171,7 @@ export function idempotency({
           });
           // It was there a moment ago, and its time is over.
           if (!meanwhile) throw claimed ? new Conflict(error) : error;
-          return answerAgain(call, meanwhile);
+          return answerAgain(call, meanwhile, tokens);
         }
       });
     };
@@ -194,9 +197,10 @@ export function idempotencyKey(header: string): string | undefined {
   return /^[\x21-\x7e]{1,255}$/.test(key) ? key : undefined;
 }
 
-function answerAgain(call: Call, { commandId, response }: EarlierAnswer): Answer {
+function answerAgain(call: Call, { commandId, response, state }: EarlierAnswer, tokens: AnswerTokens | undefined): Answer {
   const answer = new Answer(call.method, fromBinary(call.method.output, response)).recordedAs(commandId);
   // Our own commit, of which the connection broke before it was confirmed, is no replay.
   if (commandId !== call.id) answer.setHeader(REPLAYED_HEADER, 'true');
+  tokens?.give(answer, state);
   return answer;
 }

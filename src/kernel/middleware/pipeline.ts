@@ -6,8 +6,11 @@ import type { Pipelines } from '../bus/bus.ts';
 import type { CallKind } from '../bus/convention.ts';
 import type { Middleware } from '../bus/middleware.ts';
 import { inOrder } from '../bus/order.ts';
+import type { DeclaredReads } from '../bus/query.ts';
 import type { CommandRecorder } from '../command-log/command-recorder.ts';
 import type { RefusalTally } from '../command-log/refusal-tally.ts';
+import { AnswerTokens } from '../consistency/answer-tokens.ts';
+import type { ConsistencyTokens } from '../consistency/token.ts';
 import type { ReadSide } from '../database/read/read-side.ts';
 import type { WriteSide } from '../database/write/write-side.ts';
 import type { LogLevels } from '../telemetry/log-levels.ts';
@@ -41,9 +44,12 @@ export interface PipelineParts {
   readonly validation: Middleware;
   readonly recorder: Pick<CommandRecorder, 'record'>;
   readonly refusals: Pick<RefusalTally, 'admit'>;
-  readonly idempotency: IdempotencyParts;
+  readonly idempotency: Omit<IdempotencyParts, 'tokens'>;
+  readonly tokens: ConsistencyTokens;
   readonly writes: Pick<WriteSide, 'unitOfWork'>;
   readonly reads: Pick<ReadSide, 'primary' | 'candidates' | 'monitor'>;
+  /** The async projections that queries read. */
+  readonly declared?: DeclaredReads;
   readonly reading?: ReadingReport;
   /** Undefined where no answers are kept. */
   readonly cache?: CacheMiddlewareParts | undefined;
@@ -83,20 +89,26 @@ export function createPipelines(parts: PipelineParts): Pipelines {
     parts.validation,
     authorization(parts.owners),
   ];
-  const once = [guessLimit(parts.guesses), idempotency(parts.idempotency)];
+  const tokens = new AnswerTokens(parts.tokens, new OutageLog('tokens of commands', parts.logger));
+  const once = [guessLimit(parts.guesses), idempotency({ ...parts.idempotency, tokens })];
   const outages = { commands: new OutageLog('commands', parts.logger), queries: new OutageLog('queries', parts.logger) };
   const command = [
     ...outer,
     recording(parts.recorder, parts.refusals),
     ...admission,
     ...once,
-    ...execution(parts, outages.commands),
+    ...execution(parts, { outages: outages.commands, tokens }),
   ];
   const query = [
     ...outer,
     ...admission,
     ...(parts.cache ? [cache(parts.cache)] : []),
-    consistency(parts.reads, { report: parts.reading, outages: outages.queries }),
+    consistency(parts.reads, {
+      tokens: parts.tokens,
+      declared: parts.declared,
+      report: parts.reading,
+      outages: outages.queries,
+    }),
     handlerTrace(),
   ];
   const [commands, queries] = inOrder(
@@ -119,8 +131,7 @@ export function rerunPipeline(parts: Pick<PipelineParts, 'validation' | 'writes'
   return inOrder([{ name: 'commands that are run again', kind: 'command', list, given }], [])[0]?.list ?? [];
 }
 
-const execution = ({ writes }: Pick<PipelineParts, 'writes'>, outages?: OutageLog): readonly Middleware[] => [
-  retry(),
-  unitOfWork(writes.unitOfWork, outages),
-  handlerTrace(),
-];
+const execution = (
+  { writes }: Pick<PipelineParts, 'writes'>,
+  told: { outages?: OutageLog; tokens?: AnswerTokens } = {},
+): readonly Middleware[] => [retry(), unitOfWork(writes.unitOfWork, told), handlerTrace()];

@@ -6,6 +6,7 @@ import { DatabaseUnavailable } from '../bus/errors.ts';
 import { type Around, busMiddleware, type Middleware, type Need } from '../bus/middleware.ts';
 import { clearSecrets } from '../bus/redaction.ts';
 import { type CommandAttempt, commandAttemptKey } from '../command-log/command-attempt.ts';
+import type { AnswerTokens } from '../consistency/answer-tokens.ts';
 import { translateSqlError } from '../database/sql-errors.ts';
 import { type CommandEnding, type UnitOfWork, unitOfWorkKey } from '../database/write/unit-of-work.ts';
 import { ATTRIBUTE } from '../telemetry/attributes.ts';
@@ -21,11 +22,12 @@ const NEEDS: readonly Need[] = [
  * Gives the command one transaction: committed with its record when the handler answered, rolled back when it refused or failed. A dry
  * run is written like any other and then rolled back; secrets are taken out of its answer, because nothing may come of it.
  *
- * What the database says when it fails commands goes to `outages`, once an outage.
+ * The answer carries a consistency token: who presents it sees what the command did. What the database says when it fails commands goes to
+ * `outages`, once an outage.
  */
 export function unitOfWork(
   begin: (call: Call, tryNumber: number) => UnitOfWork,
-  outages?: Pick<OutageLog, 'failed' | 'worked'>,
+  { outages, tokens }: { outages?: Pick<OutageLog, 'failed' | 'worked'> | undefined; tokens?: AnswerTokens | undefined } = {},
 ): Middleware {
   const around: Around = (next) => (call) => {
     const attempt = attemptOf(call);
@@ -37,8 +39,9 @@ export function unitOfWork(
         const answer = (await next(call)) as Answer<Message>;
         const ending = attempt.ending(answer);
         if (attempt.dryRun) return await rehearsed(work, ending, answer);
-        await work.commit(ending);
+        const committed = await work.commit(ending);
         outages?.worked();
+        tokens?.give(answer, committed);
         return answer.recordedAs(call.id);
       } catch (error) {
         await work.rollback();

@@ -13,7 +13,7 @@ import { startProcessors } from '../feed/processors/processors.ts';
 import type { Rebuildable } from '../feed/rebuild/rebuildable.ts';
 import { REBUILD_SESSION, startRebuilds } from '../feed/rebuild/rebuilds.ts';
 import { type NumberingRound, startSequencer } from '../feed/sequencer.ts';
-import { startTimers, type TimersOptions } from '../feed/timers/timers.ts';
+import { type FiredTimer, startTimers, type TimersOptions } from '../feed/timers/timers.ts';
 import { type Unnumbered, unnumberedEvents } from '../feed/unnumbered.ts';
 import { type FeedWork, feedWork } from '../feed/work.ts';
 import type { Instruments } from '../telemetry/metrics/instruments.ts';
@@ -32,7 +32,7 @@ export interface RunningFeed {
   readonly process: (work: {
     readonly handlers: readonly FeedHandler[];
     readonly projections: ReadonlyMap<string, Rebuildable>;
-    readonly timers: Pick<TimersOptions, 'processes' | 'methods' | 'transport' | 'permissions' | 'report'>;
+    readonly timers: Pick<TimersOptions, 'processes' | 'methods' | 'transport' | 'permissions'>;
   }) => Promise<void>;
 }
 
@@ -72,7 +72,8 @@ export function startFeed(parts: {
     const instance = await startInstance({ pool: sequencerPool, version, processors: handlers.map(({ name }) => name), logger });
     stops.briefly('instance', instance.stop);
     for (const { name } of handlers) expectReports(metrics, name);
-    const firing = startTimers({ ...timers, instance: instance.id, pool: batchPool, logger });
+    for (const process of timers.processes) for (const outcome of FIRED) metrics.firedTimers.inc({ process, outcome }, 0);
+    const firing = startTimers({ ...timers, instance: instance.id, pool: batchPool, logger, report: fired(metrics) });
     stops.briefly('timers', firing.stop);
     const report = reported(metrics);
     const options = {
@@ -133,4 +134,13 @@ const reported =
       metrics.processedEvents.inc({ processor }, events);
       metrics.batchSeconds.observe({ labels: { processor }, value: seconds });
     }
+  };
+
+const FIRED: readonly FiredTimer['outcome'][] = ['done', 'refused', 'later', 'failed'];
+
+const fired =
+  (metrics: Instruments) =>
+  ({ process, outcome, lateSeconds }: FiredTimer): void => {
+    metrics.firedTimers.inc({ process, outcome });
+    if (outcome === 'done') metrics.timerDelay.observe({ labels: { process }, value: lateSeconds });
   };

@@ -41,3 +41,11 @@ export class DeadLetterNotFound extends domainError(ReasonSchema, Reason.DEAD_LE
     this.resource = { type: 'operations.v1.DeadLetter', name: `${processor}/${which}` };
   }
 }
+
+export class TimerNotFound extends domainError(ReasonSchema, Reason.TIMER_NOT_FOUND) {
+  override readonly resource: { readonly type: string; readonly name: string };
+  constructor(id: string) {
+    super('there is no such timer: its command was done, or it was cancelled');
+    this.resource = { type: 'operations.v1.Timer', name: id };
+  }
+}

@@ -10,10 +10,13 @@ import { pauseReactor } from './commands/pause-reactor.ts';
 import { resumeReactor } from './commands/resume-reactor.ts';
 import { retryDeadLetter } from './commands/retry-dead-letter.ts';
 import { discardDeadLetter } from './commands/discard-dead-letter.ts';
+import { retryTimer } from './commands/retry-timer.ts';
+import { cancelTimer } from './commands/cancel-timer.ts';
 import { getStatus } from './queries/get-status.ts';
 import { listProjections } from './queries/list-projections.ts';
 import { getRebuild } from './queries/get-rebuild.ts';
 import { listDeadLetters } from './queries/list-dead-letters.ts';
+import { listTimers } from './queries/list-timers.ts';
 
 const commandService = {
   rebuildProjection,
@@ -24,6 +27,8 @@ const commandService = {
   resumeReactor,
   retryDeadLetter,
   discardDeadLetter,
+  retryTimer,
+  cancelTimer,
 } satisfies HandlersOf<typeof CommandService>;
 
 const queryService = {
@@ -31,6 +36,7 @@ const queryService = {
   listProjections,
   getRebuild,
   listDeadLetters,
+  listTimers,
 } satisfies HandlersOf<typeof QueryService>;
 
 export const services = [

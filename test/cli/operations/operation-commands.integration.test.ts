@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { setTimer } from '../../modules/operations/set-timers.ts';
 import { run } from '../../support/command-line.ts';
 import { startTestApp, type TestApp } from '../../support/test-app.ts';
 
@@ -115,5 +116,57 @@ describe('bicameral dead-letters', () => {
     expect(await refused('retry', 'unknown')).toMatch(/no projection or reactor of this name/);
     expect(await refused('retry', PROJECTION, 'x')).toMatch(/sequence cannot be "x"/);
     expect(await refused('retry', PROJECTION, '7', '--aggregate', AGGREGATE)).toMatch(/--aggregate/);
+  });
+});
+
+describe('bicameral timers', () => {
+  beforeEach(() => app.database.query('delete from cqrs.timer'));
+
+  const timers = async (...command: string[]) => (await run(['timers', ...command], env)).stdout;
+
+  it('lists them with what became of each', async () => {
+    const failed = await setTimer(app, {
+      dueIn: '-1 hour',
+      state: 'failed',
+      attempts: 3,
+      refusals: 3,
+      error: 'FAILED_PRECONDITION X',
+    });
+    const waiting = await setTimer(app, { process: 'another' });
+    const lines = (await timers('list'))
+      .trimEnd()
+      .split('\n')
+      .map((line) => line.split(/ {2,}/));
+    const due = expect.stringMatching(/^\d{4}-.*Z$/);
+    const method = 'orders.v1.CommandService/CancelOrder';
+    expect(lines).toEqual([
+      ['TIMER', 'PROCESS', 'OF', 'KEY', 'COMMAND', 'DUE', 'STATE', 'TRIED', 'ERROR'],
+      [failed, 'sent_by_nobody', failed, 'unpaid', method, due, 'failed', '3', 'FAILED_PRECONDITION X'],
+      [waiting, 'another', waiting, 'unpaid', method, due, 'waiting', '0', '-'],
+    ]);
+    const json = (await timers('list', 'another', '--json')).trim().split('\n');
+    expect(json.map((line) => JSON.parse(line))).toMatchObject([{ timerId: waiting, state: 'TIMER_STATE_WAITING' }]);
+    expect((await timers('list', '--state', 'failed', '--json')).trim().split('\n')).toHaveLength(1);
+  });
+
+  it('has what failed sent again, and cancels one', async () => {
+    const failed = await setTimer(app, { dueIn: '-1 hour', state: 'failed', attempts: 3, refusals: 3, error: 'X' });
+    expect(await timers('retry', '--process', 'another')).toBe('No timer has failed.\n');
+    expect(await timers('retry', failed)).toBe('1 command will be sent again.\n');
+    expect(JSON.parse(await timers('retry', '--json'))).toEqual({ timers: 0 });
+    expect(await timers('cancel', failed)).toBe(`Timer ${failed} is cancelled: its command will not be sent.\n`);
+    expect(await timers('list', '--json')).toBe('');
+  });
+
+  it('says what is wrong', async () => {
+    const refused = async (...command: string[]) => {
+      const { code, stderr } = await run(['timers', ...command], env);
+      expect(code).toBe(1);
+      return stderr;
+    };
+    expect(await refused('cancel', AGGREGATE)).toMatch(/there is no such timer/);
+    expect(await refused('retry', await setTimer(app))).toMatch(/the timer has not failed/);
+    expect(await refused('retry', AGGREGATE, '--process', 'another')).toMatch(/give it or the id of a timer/);
+    expect(await refused('list', '--state', 'late')).toMatch(/give one of waiting, due, failed/);
   });
 });

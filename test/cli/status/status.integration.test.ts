@@ -89,6 +89,7 @@ const TOLD: Told = {
       timeLeft: { seconds: 10n },
     },
   ],
+  timers: { waiting: 1_200n, due: 3n, failed: 1n, late: { seconds: 8n }, nextDueAt: ago(-45) },
   log: {
     unsealedRecords: 12n,
     unsealed: { nanos: 300_000_000 },
@@ -139,6 +140,7 @@ describe('bicameral status', () => {
         '',
         'feed      sequencer              last number 1,234,567, given 3 s ago; 2 events without one for up to 1 s',
         'log       commands               12 records without a seal, the oldest of 300 ms ago; process 4711 has had a transaction open for 75 s',
+        'timers    commands               1,200 waiting, the next due in 45 s; 3 due, for up to 8 s; 1 failed',
         'database  primary                up',
         'database  replica-1              up, 2 KiB and 250 ms behind',
         'service   server                 serving',

@@ -54,9 +54,31 @@ describe('consistency tokens', () => {
     expect(() => tokens.open(bytes.toString('base64url'), SYSTEM)).toThrow(ConsistencyTokenInvalid);
   });
 
+  it('tell together of everything that each tells of', () => {
+    const told = (...states: Partial<TokenState>[]) =>
+      tokens.open(states.map((one) => tokens.seal({ ...state, ...one })).join(', '), SYSTEM);
+    expect(told({ lsn: 5n, position: 9n }, { lsn: 7n, position: 2n }, { lsn: 6n, position: 0n })).toEqual({
+      ...state,
+      lsn: 7n,
+      position: 9n,
+      issuedAt: expect.any(Number),
+    });
+    const overFailover = told({ timeline: 3, lsn: 9n, position: 8n }, { timeline: 4, lsn: 7n, position: 2n });
+    expect(overFailover).toMatchObject({ timeline: 4, lsn: 7n, position: 8n, earlier: [{ timeline: 3, lsn: 9n }] });
+  });
+
+  it('are refused together when one is no good, and when they are more than a client keeps', () => {
+    const token = tokens.seal(state);
+    expect(tokens.open(Array(8).fill(token).join(', '), SYSTEM)).toMatchObject(state);
+    expect(() => tokens.open(Array(9).fill(token).join(', '), SYSTEM)).toThrow(ConsistencyTokenInvalid);
+    expect(() => tokens.open(`${token}, x`, SYSTEM)).toThrow(ConsistencyTokenInvalid);
+    const foreign = tokens.seal({ ...state, systemIdentifier: 1n });
+    expect(() => tokens.open(`${token}, ${foreign}`, SYSTEM)).toThrow(ConsistencyTokenForeign);
+  });
+
   it('have one spelling', () => {
     const token = tokens.seal(state);
-    for (const other of [`${token}=`, ` ${token}`, `${token}\n`, `${token}, ${token}`])
+    for (const other of [`${token}=`, ` ${token}`, `${token}\n`, `${token},${token}`, `${token}, `, `, ${token}`])
       expect(() => tokens.open(other, SYSTEM)).toThrow(ConsistencyTokenInvalid);
   });
 

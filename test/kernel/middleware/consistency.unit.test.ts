@@ -2,14 +2,23 @@ import { describe, expect, it } from '@jest/globals';
 import { OutageLog } from '../../../src/kernel/background/outage-log.ts';
 import { Answer } from '../../../src/kernel/bus/answer.ts';
 import { DatabaseUnavailable, domainError } from '../../../src/kernel/bus/errors.ts';
+import { LogPositions } from '../../../src/kernel/database/read/log-positions.ts';
 import { readerKey } from '../../../src/kernel/database/read/reader.ts';
 import { consistency } from '../../../src/kernel/middleware/consistency.ts';
 import { QueryService, Reason, ReasonSchema } from '../../gen/conformance/v1/conformance_pb.js';
+import { NO_TOKENS } from '../../support/no-tokens.ts';
 import { around, callTo, pass } from './test-call.ts';
 
 class Missing extends domainError(ReasonSchema, Reason.MISSING) {}
 
-const database = (name: string) => ({ name, pool: undefined as never, shared: undefined as never });
+const database = (name: string) => ({
+  name,
+  pool: undefined as never,
+  shared: undefined as never,
+  locate: async () => undefined,
+});
+const tokens = NO_TOKENS;
+const positions = new LogPositions('primary');
 const away = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
 
 /** Runs a query against databases that answer, or fail as said; tells who was asked and who answered. */
@@ -29,14 +38,19 @@ async function ask(
     refresh: async () => {
       looks += 1;
     },
+    positions,
   };
-  const chain = around(consistency({ primary, candidates, monitor: monitor as never }), QueryService.method.ask, async (call) => {
-    const reader = call.contextValues.get(readerKey);
-    const name = reader?.name ?? '';
-    asked.push(name);
-    if (name in failures) throw failures[name];
-    return new Answer(call.method, { $typeName: 'conformance.v1.AskResponse' });
-  });
+  const chain = around(
+    consistency({ primary, candidates, monitor: monitor as never }, { tokens }),
+    QueryService.method.ask,
+    async (call) => {
+      const reader = call.contextValues.get(readerKey);
+      const name = reader?.name ?? '';
+      asked.push(name);
+      if (name in failures) throw failures[name];
+      return new Answer(call.method, { $typeName: 'conformance.v1.AskResponse' });
+    },
+  );
   const call = callTo(QueryService.method.ask, { header: headers });
   const { outcome, staleness: said } = await chain(call).then(
     ({ header }) => ({ outcome: header.get('cqrs-served-by') as unknown, staleness: header.get('cqrs-staleness-ms') }),
@@ -49,12 +63,12 @@ async function ask(
 async function readStream(failure: unknown) {
   const reported: string[] = [];
   const replica = database('replica-1');
-  const monitor = { reportFailure: (name: string) => reported.push(name), staleness: () => 0 };
+  const monitor = { reportFailure: (name: string) => reported.push(name), staleness: () => 0, positions };
   async function* messages() {
     yield { $typeName: 'conformance.v1.CountResponse' };
     throw failure;
   }
-  const interceptor = consistency({ primary: replica, candidates: () => [replica], monitor: monitor as never });
+  const interceptor = consistency({ primary: replica, candidates: () => [replica], monitor: monitor as never }, { tokens });
   const answer = await pass(interceptor, callTo(QueryService.method.count), messages());
   let received = 0;
   try {
@@ -138,9 +152,9 @@ describe('consistency', () => {
       info: ((_: unknown, message: string) => log.push(message)) as never,
     });
     const full = Object.assign(new Error('said by PostgreSQL'), { code: '53100' });
-    const monitor = { reportFailure: () => {}, staleness: () => 0 };
+    const monitor = { reportFailure: () => {}, staleness: () => 0, positions };
     const askOf = async (source: ReturnType<typeof database>, failure?: Error): Promise<void> => {
-      const chosen = consistency({ primary, candidates: () => [source], monitor: monitor as never }, { outages });
+      const chosen = consistency({ primary, candidates: () => [source], monitor: monitor as never }, { tokens, outages });
       await pass(chosen, callTo(QueryService.method.ask), failure).catch(() => {});
     };
     await askOf(primary, full);

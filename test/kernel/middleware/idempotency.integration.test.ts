@@ -1,4 +1,4 @@
-import { createHmac } from 'node:crypto';
+import { createHmac, randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { create, type DescMethodUnary, type Message, toBinary } from '@bufbuild/protobuf';
 import { Code, ConnectError, createClient, type Transport } from '@connectrpc/connect';
@@ -423,7 +423,12 @@ describe('a key that another command claims meanwhile', () => {
       },
       { after: 'idempotency' },
     );
-    const earlier: EarlierAnswer = { commandId: 'another', response: Buffer.alloc(0), secret: undefined };
+    const earlier: EarlierAnswer = {
+      commandId: 'another',
+      response: Buffer.alloc(0),
+      secret: undefined,
+      state: new Error('not asked'),
+    };
     let looks = 0;
     const { changeName: method } = CommandService.method;
     const failing = around(interceptor, method, () => Promise.reject(new KeyClaimedMeanwhile()));
@@ -495,6 +500,35 @@ describe('idempotency keys', () => {
     expect(await left()).toEqual(['reactor here ']);
     await database.query(`delete from cqrs.dead_letter where processor = 'here'`);
     expect(await left()).toEqual([]);
+    await pool.close();
+    await database.drop();
+  });
+
+  it('of a timer are kept as long as it is there', async () => {
+    const database = await createTestDatabase();
+    const pool = createPool(database.connections.writer, { name: 'test', max: 2, readOnly: false });
+    const keys = createIdempotencyKeys({ pool, keptSeconds: 3600 });
+    const [waiting, gone] = [randomUUID(), randomUUID()];
+    await database.query(
+      `insert into cqrs.timer (id, process, process_key, key, method, request, accepts, due_at, event_id, correlation_id, traceparent)
+       values ($1, 'here', 'a', 'b', 'm', '', '{}', now(), gen_random_uuid(), gen_random_uuid(), '')`,
+      [waiting],
+    );
+    await database.query(
+      `insert into cqrs.idempotency_key (principal, method, key, fingerprint, command_id, created_at)
+       select principal, 'm', key, '', gen_random_uuid(), now() - interval '2 hours'
+       from unnest($1::text[], $2::text[]) as used (principal, key)`,
+      [
+        ['reactor here', 'reactor here', 'reactor here', 'somebody'],
+        [`timer:${waiting}`, `timer:${gone}`, 'timer:nothing', `timer:${waiting}`],
+      ],
+    );
+    expect(await keys.removeOld()).toBe(3);
+    expect(await database.query('select principal, key from cqrs.idempotency_key')).toEqual([
+      { principal: 'reactor here', key: `timer:${waiting}` },
+    ]);
+    await database.query('delete from cqrs.timer');
+    expect(await keys.removeOld()).toBe(1);
     await pool.close();
     await database.drop();
   });

@@ -25,6 +25,7 @@ import { verifyIntegrity } from '../../../src/modules/audit/queries/verify-integ
 import { watchCommands } from '../../../src/modules/audit/queries/watch-commands.ts';
 import { sealedLog } from '../../../src/modules/audit/read-model/sealed-log.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
+import { NO_TOKENS } from '../../support/no-tokens.ts';
 import { permissionsOf } from '../../support/roles.ts';
 
 /** The queries of the log alone, on a database in which nobody but the test records and seals. */
@@ -64,7 +65,14 @@ export async function startAuditQueries(): Promise<AuditQueries> {
   });
   const unexpected = { newId: () => 'unexpected', report: ({ error }: { error: unknown }) => console.error(error) };
   const authentication = middleware('authentication', () => caller, { after: 'deadline' });
-  const query = [errors(unexpected), deadline(), authentication, validation(), authorization(), consistency(reads)];
+  const query = [
+    errors(unexpected),
+    deadline(),
+    authentication,
+    validation(),
+    authorization(),
+    consistency(reads, { tokens: NO_TOKENS }),
+  ];
   const bus = createBus([module], { command: [], query });
   return {
     client: createClient(QueryService, inProcessTransport(bus)),

@@ -6,6 +6,7 @@ import { refusalOf } from '../../support/errors.ts';
 import { eventually } from '../../support/eventually.ts';
 import { commandLog } from '../../support/logged-commands.ts';
 import { startTestApp, type TestApp } from '../../support/test-app.ts';
+import { setTimer } from './set-timers.ts';
 
 /** Only rows: no module declares them, so no instance works on them. */
 const PROJECTION = 'kept_by_nobody';
@@ -150,6 +151,57 @@ describe('RetryDeadLetter and DiscardDeadLetter', () => {
     const unknown = { code: 'NotFound', reason: 'PROCESSOR_NOT_FOUND' };
     expect(await refusalOf(commands().retryDeadLetter({ processor: 'unknown' }))).toMatchObject(unknown);
     expect(await refusalOf(commands().discardDeadLetter({ processor: 'unknown', sequence: 1001n }))).toMatchObject(unknown);
+  });
+});
+
+describe('RetryTimer and CancelTimer', () => {
+  const OTHER = 'sent_by_others';
+  beforeEach(() => app.database.query('delete from cqrs.timer'));
+
+  const failed = (process?: string): Promise<string> =>
+    setTimer(app, { ...(process && { process }), dueIn: '-1 hour', state: 'failed', attempts: 5, refusals: 3, error: 'refused' });
+  const waiting = async (): Promise<string[]> =>
+    (await app.database.query<{ id: string }>(`select id from cqrs.timer where state = 'waiting' order by id`)).map(
+      ({ id }) => id,
+    );
+
+  it('have one, those of a process manager, or all that failed sent again', async () => {
+    const [one, two, other] = [await failed(), await failed(), await failed(OTHER)];
+    expect(await commands().retryTimer({ timers: { case: 'timerId', value: one } })).toMatchObject({ timers: 1n });
+    expect(await waiting()).toEqual([one]);
+    expect(await commands().retryTimer({ timers: { case: 'process', value: OTHER } })).toMatchObject({ timers: 1n });
+    expect(await waiting()).toEqual([one, other].toSorted());
+    expect(await commands().retryTimer({})).toMatchObject({ timers: 1n });
+    expect(await waiting()).toEqual([one, two, other].toSorted());
+    expect(await commands().retryTimer({})).toMatchObject({ timers: 0n });
+    // As many tries as at first, and at once.
+    const rows = await app.database.query('select distinct refusals, retry_at from cqrs.timer');
+    expect(rows).toEqual([{ refusals: 0, retry_at: null }]);
+  });
+
+  it('give one up, whatever its state', async () => {
+    for (const id of [await setTimer(app), await failed()]) await commands().cancelTimer({ timerId: id });
+    expect(await app.database.query('select from cqrs.timer')).toEqual([]);
+  });
+
+  it('change nothing in a dry run', async () => {
+    const id = await failed();
+    const headers = { 'cqrs-dry-run': 'true' };
+    expect(await commands().retryTimer({}, { headers })).toMatchObject({ timers: 1n });
+    await commands().cancelTimer({ timerId: id }, { headers });
+    expect(await app.database.query('select state from cqrs.timer')).toEqual([{ state: 'failed' }]);
+  });
+
+  it('refuse one that is not there, or that needs no retry', async () => {
+    const missing = { code: 'NotFound', reason: 'TIMER_NOT_FOUND' };
+    expect(await refusalOf(commands().cancelTimer({ timerId: randomUUID() }))).toMatchObject(missing);
+    const nobody = { case: 'timerId', value: randomUUID() } as const;
+    expect(await refusalOf(commands().retryTimer({ timers: nobody }))).toMatchObject(missing);
+    const waits = { case: 'timerId', value: await setTimer(app) } as const;
+    expect(await refusalOf(commands().retryTimer({ timers: waits }))).toMatchObject({
+      code: 'FailedPrecondition',
+      reason: 'TIMER_NOT_FAILED',
+    });
   });
 });
 

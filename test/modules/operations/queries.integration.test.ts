@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import type { CallOptions } from '@connectrpc/connect';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { ProcessorKind, ProjectionKind, QueryService } from '../../../gen/operations/v1/query_service_pb.js';
+import { ProcessorKind, ProjectionKind, QueryService, TimerState } from '../../../gen/operations/v1/query_service_pb.js';
 import { DifferenceKind, RebuildState } from '../../../gen/operations/v1/rebuild_pb.js';
 import { refusalOf } from '../../support/errors.ts';
 import { eventually } from '../../support/eventually.ts';
 import { startTestApp, type TestApp } from '../../support/test-app.ts';
+import { PROCESS, setTimer } from './set-timers.ts';
 
 /** Only rows: no module declares it, so no instance works on it. */
 const PROJECTION = 'kept_by_nobody';
@@ -17,6 +18,8 @@ const FAILED = randomUUID();
 const VERIFIED = randomUUID();
 const RUNNING = randomUUID();
 
+/** The timers, as they are due. */
+let timers: { failed: string; retried: string; due: string; waiting: string; later: string };
 let app: TestApp;
 beforeAll(async () => {
   app = await startTestApp();
@@ -53,6 +56,20 @@ beforeAll(async () => {
       GONE,
     ],
   );
+  timers = {
+    failed: await setTimer(app, {
+      dueIn: '-3 hours',
+      state: 'failed',
+      attempts: 4,
+      refusals: 3,
+      error: 'it was refused',
+      retryAt: '2100-01-01',
+    }),
+    retried: await setTimer(app, { dueIn: '-2 hours', attempts: 9, error: 'UNAVAILABLE', retryAt: '2100-01-01T00:00:00Z' }),
+    due: await setTimer(app, { dueIn: '-1 hour' }),
+    waiting: await setTimer(app, { dueIn: '1 hour' }),
+    later: await setTimer(app, { dueIn: '2 hours', process: 'sent_by_others' }),
+  };
 });
 afterAll(() => app.stop());
 
@@ -93,6 +110,11 @@ describe('GetStatus', () => {
       [PROJECTION, RebuildState.RUNNING],
       ['verified_one', RebuildState.DONE],
     ]);
+    expect(status.timers).toMatchObject({ waiting: 2n, due: 2n, failed: 1n });
+    expect(Number(status.timers?.late?.seconds)).toBeGreaterThanOrEqual(7200);
+    const next = Number(status.timers?.nextDueAt?.seconds) - Number(status.readAt?.seconds);
+    expect(next).toBeGreaterThan(3000);
+    expect(next).toBeLessThanOrEqual(3600);
   });
 
   it('says what is wrong, the worst first', async () => {
@@ -101,6 +123,8 @@ describe('GetStatus', () => {
     expect(own).toEqual([
       `projection ${PROJECTION}, partition 0 fails and tries again: the statement failed with SQLSTATE 22012`,
       `projection ${PROJECTION}, partition 0 has parked 5 events: \`bicameral dead-letters list\` says why`,
+      `timers of ${PROCESS} 1 failed: \`bicameral timers list --state failed\` says why`,
+      `timers of ${PROCESS} 2 commands not done, due for up to 2 h: \`bicameral timers list --state due\` says why`,
       'rebuild of failed_one failed: out of room',
       'verification of verified_one found 1 difference: `bicameral projection rebuild verified_one` makes the tables again',
       `projection ${PROJECTION}, partition 1 is paused, 0 events behind: \`bicameral projection resume ${PROJECTION}\``,
@@ -182,6 +206,59 @@ describe('ListDeadLetters', () => {
   });
 });
 
+describe('ListTimers', () => {
+  it('pages through them, those that are due first come first', async () => {
+    const seen: string[] = [];
+    let pageToken = '';
+    do {
+      const page = await queries().listTimers({ pageSize: 2, pageToken }, strong);
+      expect(page.timers.length).toBeLessThanOrEqual(2);
+      seen.push(...page.timers.map(({ timerId }) => timerId));
+      pageToken = page.nextPageToken;
+    } while (pageToken);
+    expect(seen).toEqual(Object.values(timers));
+  });
+
+  it('tells what becomes of each', async () => {
+    const { timers: listed } = await queries().listTimers({}, strong);
+    expect(listed).toMatchObject([
+      { timerId: timers.failed, state: TimerState.FAILED, attempts: 4, error: 'it was refused' },
+      { timerId: timers.retried, state: TimerState.DUE, attempts: 9, error: 'UNAVAILABLE', retryAt: { seconds: 4_102_444_800n } },
+      { timerId: timers.due, state: TimerState.DUE, attempts: 0, error: '' },
+      {
+        timerId: timers.waiting,
+        process: PROCESS,
+        processKey: timers.waiting,
+        key: 'unpaid',
+        method: 'orders.v1.CommandService/CancelOrder',
+        state: TimerState.WAITING,
+        causationId: timers.waiting,
+        correlationId: timers.waiting,
+      },
+      { timerId: timers.later, process: 'sent_by_others', state: TimerState.WAITING },
+    ]);
+    // It is not sent again by itself.
+    expect(listed[0]?.retryAt).toBeUndefined();
+  });
+
+  it.each([
+    [{ state: TimerState.WAITING }, ['waiting', 'later']],
+    [{ state: TimerState.DUE }, ['retried', 'due']],
+    [{ state: TimerState.FAILED }, ['failed']],
+    [{ process: 'sent_by_others' }, ['later']],
+    [{ process: 'sent_by_others', state: TimerState.DUE }, []],
+  ] as const)('lists those that are %j', async (filter, names) => {
+    const { timers: listed } = await queries().listTimers(filter, strong);
+    expect(listed.map(({ timerId }) => timerId)).toEqual(names.map((name) => timers[name]));
+  });
+
+  it('refuses the token of another list', async () => {
+    const { nextPageToken } = await queries().listTimers({ process: PROCESS, pageSize: 2 }, strong);
+    const refusal = await refusalOf(queries().listTimers({ pageToken: nextPageToken }, strong));
+    expect(refusal).toMatchObject({ reason: 'PAGE_TOKEN_INVALID' });
+  });
+});
+
 it('is what the metrics tell, too', async () => {
   await eventually(async () => {
     const { metrics } = await app.app.metrics();
@@ -198,6 +275,10 @@ it('is what the metrics tell, too', async () => {
     expect(value('cqrs_rebuild_failed', { projection: 'failed_one' })).toBe(1);
     expect(value('cqrs_rebuild_failed', { projection: PROJECTION })).toBe(0);
     expect(value('cqrs_rebuild_done_ratio', { projection: PROJECTION })).toBe(0.2);
+    expect(value('cqrs_timers', { process: PROCESS, state: 'failed' })).toBe(1);
+    expect(value('cqrs_timers', { process: PROCESS, state: 'due' })).toBe(2);
+    expect(value('cqrs_timers', { process: PROCESS, state: 'waiting' })).toBe(1);
+    expect(value('cqrs_timers_late_seconds', { process: PROCESS })).toBeGreaterThanOrEqual(7200);
     expect(value('cqrs_instances', { state: 'gone' })).toBe(1);
     expect(value('cqrs_processor_parked_total', { processor: 'user_statistics' })).toBe(0);
   });

@@ -1,3 +1,7 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type pg from 'pg';
+import { errorCode } from '../sql-errors.ts';
+
 /** A place in the write-ahead log. Each server that is promoted begins a timeline of its own. */
 export interface LogPosition {
   readonly timeline: number;
@@ -5,12 +9,23 @@ export interface LogPosition {
   readonly lsn: bigint;
 }
 
+/** Asks over a connection where its database is. Never rejects; undefined where it cannot say. */
+export type Locate = (client: pg.ClientBase) => Promise<LogPosition | undefined>;
+
 /** What a server says of where it is. */
 export interface PositionRow {
   readonly lsn: string | null;
   /** In hexadecimal. */
   readonly timeline: string | null;
 }
+
+/** query_canceled */
+const CANCELED = '57014';
+/** How often it is asked that was stopped in the place of another statement. */
+const ATTEMPTS = 3;
+
+/** Runs what serves several calls as part of none of them. */
+const aside = AsyncLocalStorage.snapshot();
 
 /**
  * Where a server is now: a standby by what it has applied, a primary by what it has written so far, which covers everything that a
@@ -24,6 +39,21 @@ export const POSITION = `select
     case when pg_is_in_recovery()
       then (select to_hex(timeline) from cqrs.timeline where system_identifier = $1 order by timeline desc limit 1)
       else left(pg_walfile_name(pg_current_wal_insert_lsn()), 8) end as timeline`;
+
+/**
+ * Asks a server where it is, behind what was sent to it before. Never rejects; undefined where it cannot say. `systemIdentifier` is that of its cluster.
+ */
+export async function askPosition(client: pg.ClientBase, systemIdentifier: string): Promise<LogPosition | undefined> {
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
+    try {
+      const [row] = (await aside(() => client.query<PositionRow>(POSITION, [systemIdentifier]))).rows;
+      return row && positionOf(row);
+    } catch (error) {
+      if (errorCode(error) !== CANCELED) return undefined;
+    }
+  }
+  return undefined;
+}
 
 /** Undefined where a server does not know. */
 export function positionOf({ lsn, timeline }: PositionRow): LogPosition | undefined {

@@ -24,6 +24,7 @@ export class LogPositions {
   readonly #known = new Map<string, Known>();
   #isPrimaryUp = false;
   #systemIdentifier: bigint | undefined;
+  #systemIdentifierText = '0';
 
   /** Of the primary. */
   constructor(name: string) {
@@ -35,19 +36,24 @@ export class LogPositions {
     return this.#systemIdentifier;
   }
 
+  /** As a parameter of statements. */
+  get systemIdentifierText(): string {
+    return this.#systemIdentifierText;
+  }
+
   /** Takes what the primary said of itself; undefined when it is away. Returns whether it is on another timeline than before. */
   primarySaid(sighting: Sighting | undefined): boolean {
     this.#isPrimaryUp = sighting?.log !== undefined;
     if (!sighting?.log) return false;
     const before = this.#known.get(this.#primaryName)?.timeline;
-    this.#systemIdentifier = sighting.systemIdentifier;
+    this.#isOf(sighting);
     this.#set(this.#primaryName, sighting, sighting.log);
     return before !== undefined && before !== sighting.log.timeline;
   }
 
   /** Takes what a replica said of itself, after the primary did. Returns whether it follows the primary; undefined when nobody can tell. */
   replicaSaid(name: string, sighting: Sighting): boolean | undefined {
-    this.#systemIdentifier ??= sighting.systemIdentifier;
+    if (this.#systemIdentifier === undefined) this.#isOf(sighting);
     if (!sighting.log) {
       this.#known.delete(name);
       return undefined;
@@ -75,6 +81,11 @@ export class LogPositions {
   /** Whether a database that answered at `position` has what somebody has seen. */
   has(name: string, seen: LogPosition, position: LogPosition): boolean {
     return standingOf(seen, position, this.#known.get(name)?.timelines ?? NONE) === 'has it';
+  }
+
+  #isOf({ systemIdentifier }: Sighting): void {
+    this.#systemIdentifier = systemIdentifier;
+    this.#systemIdentifierText = String(systemIdentifier);
   }
 
   #set(name: string, { timelines }: Sighting, { timeline, lsn }: LogPosition): void {

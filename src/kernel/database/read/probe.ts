@@ -1,7 +1,7 @@
 import type { Connection } from '../connection.ts';
 import { type ConnectionPool, createPool } from '../pool.ts';
 import { sqlState } from '../sql-errors.ts';
-import { type LogPosition, parseLsn, positionOf } from './log-position.ts';
+import { askPosition, formatLsn, type LogPosition, parseLsn, positionOf } from './log-position.ts';
 import type { Timelines } from './timelines.ts';
 
 /** What a database says of itself. */
@@ -16,8 +16,6 @@ export interface Sighting {
   readonly timelines: Timelines;
   /** Whether the primary's timeline is to be recorded. */
   readonly isNew: boolean;
-  /** As `server_version_num`. */
-  readonly version: number;
 }
 
 /** A database that did not answer in time. */
@@ -47,11 +45,21 @@ const TIMELINES = 'select timeline, began_at from cqrs.timeline where system_ide
 /** undefined_table: a standby that has not applied the migration yet, or a database of an older version. */
 const NO_TABLE = '42P01';
 
+/** The first version of PostgreSQL that can wait for its replay, as `server_version_num`. */
+const WAITS = 190_000;
+/** How long such a wait may hold up the looks, in milliseconds. */
+const LONGEST_WAIT = 20;
+
+/** Has a standby answer when it has applied its log up to there, or when the time is over (PostgreSQL 19, WAIT FOR). It takes no parameters. */
+export const waitForLsn = (lsn: bigint, ms: number): string =>
+  `wait for lsn '${formatLsn(lsn)}' with (mode 'standby_replay', timeout '${ms}ms', no_throw)`;
+
 /** Looks at one database over a connection of its own, which no query can keep busy. */
 export class Probe {
   /** That connection, for others who watch something there. */
   readonly pool: ConnectionPool;
   readonly #patienceMs: number;
+  #version = 0;
 
   constructor({ connection, name, patienceMs }: { connection: Connection; name: string; patienceMs: number }) {
     this.pool = createPool(connection, { name: `monitor ${name}`, max: 1, readOnly: true, connectionTimeoutMs: patienceMs });
@@ -72,6 +80,20 @@ export class Probe {
     return seen;
   }
 
+  /** Where the database is, as soon as it has applied its log up to `lsn` where it can wait for that, and at once where it cannot. Undefined when it cannot say. */
+  async position(systemIdentifier: string, lsn: bigint): Promise<LogPosition | undefined> {
+    const client = await this.pool.connect();
+    let isBroken = true;
+    try {
+      if (this.#version >= WAITS) await client.query(waitForLsn(lsn, LONGEST_WAIT));
+      const position = await askPosition(client, systemIdentifier);
+      isBroken = position === undefined;
+      return position;
+    } finally {
+      client.release(isBroken);
+    }
+  }
+
   /** The next look is over a new connection. */
   renew(): void {
     this.pool.renew();
@@ -88,6 +110,7 @@ export class Probe {
       const [looked] = (await client.query<Looked>(LOOK)).rows;
       if (!looked) throw new Error('the database returned no row about itself');
       const system = looked.system_identifier;
+      this.#version = looked.version;
       const known = await client
         .query<{ timeline: string; began_at: string | null }>(TIMELINES, [system])
         .then(({ rows }) => rows, noTable);
@@ -116,7 +139,6 @@ function sightingOf(looked: Looked, known: readonly { timeline: string; began_at
     systemIdentifier: BigInt(looked.system_identifier),
     timelines,
     isNew,
-    version: looked.version,
   };
 }
 

@@ -1,7 +1,9 @@
 import { checkSession } from '../check-database.ts';
 import type { Connection } from '../connection.ts';
 import { type ConnectionPool, createPool, type PoolSizes } from '../pool.ts';
+import { askPosition, type Locate } from './log-position.ts';
 import { Probe } from './probe.ts';
+import { ReplayWatch } from './replay-watch.ts';
 import { type Lag, type OnChange, type OnTimeline, ReplicaMonitor } from './replica-monitor.ts';
 import { SharedConnections } from './shared-connections.ts';
 
@@ -18,6 +20,10 @@ export interface ReadPool {
   readonly pool: ConnectionPool;
   /** For statements that find a row by its key. */
   readonly shared: SharedConnections;
+  /** Where the database is, told by one of its connections behind what was sent on that before. Undefined when it cannot say; never rejects. */
+  readonly locate: Locate;
+  /** Lets queries wait until a replica has what they want to see. */
+  readonly replay?: ReplayWatch;
 }
 
 /** A database as this instance sees it. */
@@ -58,17 +64,20 @@ export async function createReadSide(parts: {
   onTimeline?: OnTimeline;
 }): Promise<ReadSide> {
   const { sizes, onDemoted = () => {} } = parts;
+  const locate: Locate = (client) => askPosition(client, monitor.positions.systemIdentifierText);
   const open = (name: string, connection: Connection, limits: { connectionTimeoutMs?: number; patienceMs: number }) => {
     const { patienceMs, ...wait } = limits;
     const settings = { readOnly: true, ...wait };
-    const pool = createPool(connection, { name: `queries ${name}`, max: sizes.calls, ...settings });
+    // Pipelined, so that what is asked behind a query costs no way of its own.
+    const pool = createPool(connection, { name: `queries ${name}`, max: sizes.calls, pipeline: true, ...settings });
     const sharedPool = createPool(connection, { name: `look-ups ${name}`, max: sizes.lookUps, pipeline: true, ...settings });
-    const shared = new SharedConnections(sharedPool, sizes.lookUps);
+    const shared = new SharedConnections(sharedPool, sizes.lookUps, locate);
     const probe = new Probe({ connection, name, patienceMs });
     return {
       name,
       pool,
       shared,
+      locate,
       pools: [pool, sharedPool, probe.pool],
       probe,
       cut: () => {
@@ -86,7 +95,18 @@ export async function createReadSide(parts: {
   };
   const primary = open('primary', parts.primary, { patienceMs: PRIMARY_PATIENCE });
   const limits = { connectionTimeoutMs: REPLICA_CONNECTION_TIMEOUT, patienceMs: REPLICA_PATIENCE };
-  const replicas = parts.replicas.map((connection, index) => open(`replica-${index + 1}`, connection, limits));
+  const replicas = parts.replicas.map((connection, index) => {
+    const replica = open(`replica-${index + 1}`, connection, limits);
+    const { name, probe } = replica;
+    const replay = new ReplayWatch({
+      standing: (seen) => monitor.positions.standing(name, seen),
+      look: async (lsn) => {
+        const position = await probe.position(monitor.positions.systemIdentifierText, lsn).catch(() => undefined);
+        if (position) monitor.positions.answered(name, position);
+      },
+    });
+    return { ...replica, replay };
+  });
   const all = [primary, ...replicas];
   const renewAll = (): void => {
     primary.renew();

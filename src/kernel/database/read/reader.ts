@@ -2,6 +2,7 @@ import { createContextKey } from '@connectrpc/connect';
 import type { CompiledQuery } from 'kysely';
 import type { Cancellation } from '../../bus/cancellation.ts';
 import { readRows } from '../cancellable-query.ts';
+import type { LogPosition } from './log-position.ts';
 import type { ReadPool } from './read-side.ts';
 
 /**
@@ -15,10 +16,35 @@ import type { ReadPool } from './read-side.ts';
 export class Reader {
   readonly #source: ReadPool;
   readonly #cancellation: Cancellation;
+  /** Itself, when it is to know where the database was. */
+  readonly #taker: Reader | undefined;
+  #first: LogPosition | undefined;
+  #last: LogPosition | undefined;
+  #isLost = false;
 
-  constructor(source: ReadPool, cancellation: Cancellation) {
+  /** With `locates` it knows afterwards where the database was. */
+  constructor(source: ReadPool, cancellation: Cancellation, { locates = false }: { locates?: boolean } = {}) {
     this.#source = source;
     this.#cancellation = cancellation;
+    this.#taker = locates ? this : undefined;
+  }
+
+  /** Where the database was at most when the last statement was answered: what was read is of no later state. Undefined when nothing was read, or the database could not say. */
+  get seen(): LogPosition | undefined {
+    return this.#isLost ? undefined : this.#last;
+  }
+
+  /** Whether all that was read is of one server, at or behind what `has` is true of. */
+  isAllBehind(has: (position: LogPosition) => boolean): boolean {
+    return !this.#isLost && (this.#first === undefined || has(this.#first));
+  }
+
+  /** Takes where the database was when it had answered a statement. */
+  take(position: LogPosition | undefined): void {
+    if (!position || (this.#last && this.#last.timeline !== position.timeline)) this.#isLost = true;
+    else if (!this.#last || !this.#first) this.#first = this.#last = position;
+    else if (position.lsn > this.#last.lsn) this.#last = position;
+    else if (position.lsn < this.#first.lsn) this.#first = position;
   }
 
   /** The database that is read, as in `cqrs-served-by`. */
@@ -34,14 +60,15 @@ export class Reader {
   /** The row of a compiled statement that finds it by its key, in no time: it shares its connection with others. */
   async row<Row>(statement: CompiledQuery<Row>, parameters: readonly unknown[]): Promise<Row | undefined> {
     const bound = { text: statement.sql, values: parameters };
-    const [row] = await this.#source.shared.rows<Row & object>(bound, this.#cancellation);
+    const [row] = await this.#source.shared.rows<Row & object>(bound, this.#cancellation, this.#taker);
     return row;
   }
 
   /** Rows of a compiled statement, with other parameters than it was compiled with where they are given. */
   rows<Row>(statement: CompiledQuery<Row>, parameters: readonly unknown[] = statement.parameters): Promise<Row[]> {
     const bound = { text: statement.sql, values: parameters };
-    return readRows<Row & object>(this.#source.pool, bound, this.#cancellation);
+    const { pool, locate } = this.#source;
+    return readRows<Row & object>(pool, bound, this.#cancellation, this.#taker && { locate, taker: this.#taker });
   }
 }
 

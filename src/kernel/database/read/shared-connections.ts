@@ -4,6 +4,7 @@ import { requestCancel } from '../cancel-request.ts';
 import { streamOf } from '../pg-internals.ts';
 import type { ConnectionPool } from '../pool.ts';
 import { errorCode, isConnectionLost, leavesConnectionUsable } from '../sql-errors.ts';
+import type { Locate, LogPosition } from './log-position.ts';
 
 /** query_canceled */
 const CANCELED = '57014';
@@ -13,6 +14,18 @@ const ATTEMPTS = 3;
 interface Statement {
   readonly text: string;
   readonly values: readonly unknown[];
+}
+
+/** Whoever wants to know where the database was, or later, when it answered. */
+export interface PositionTaker {
+  /** Undefined when it could not say. */
+  readonly take: (position: LogPosition | undefined) => void;
+}
+
+/** Statements that go out together, and the question behind them, where one of them wants the answer. */
+interface Batch {
+  isToLocate: boolean;
+  position: Promise<LogPosition | undefined> | undefined;
 }
 
 /** A statement on its way, in the order in which the server runs them. */
@@ -30,19 +43,26 @@ interface Sent {
  */
 export class SharedConnections {
   readonly #pool: ConnectionPool;
+  readonly #locate: Locate;
   readonly #lanes: Lane[];
 
   /** The connections of a pool that is pipelined and used by nobody else; one lane each. */
-  constructor(pool: ConnectionPool, size: number) {
+  constructor(pool: ConnectionPool, size: number, locate: Locate) {
     this.#pool = pool;
-    this.#lanes = Array.from({ length: size }, () => new Lane(pool));
+    this.#locate = locate;
+    this.#lanes = Array.from({ length: size }, () => new Lane(pool, locate));
   }
 
-  async rows<Row extends pg.QueryResultRow>(statement: Statement, cancellation: Cancellation): Promise<Row[]> {
+  /** `taker` is told, before this resolves, where the database was when it had answered: asked once for all statements that go out together. */
+  async rows<Row extends pg.QueryResultRow>(
+    statement: Statement,
+    cancellation: Cancellation,
+    taker?: PositionTaker,
+  ): Promise<Row[]> {
     let isRepeated = false;
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return await this.#emptiest().rows<Row>(statement, cancellation);
+        return await this.#emptiest().rows<Row>(statement, cancellation, taker);
       } catch (error) {
         if (cancellation.reason) throw cancellation.reason;
         const isLost = isConnectionLost(error) && !isRepeated;
@@ -67,7 +87,7 @@ export class SharedConnections {
     if (!best.isRetired) return best;
     // What was sent on it is answered on it; what comes now goes out on a connection of its own.
     best.retire();
-    const next = new Lane(this.#pool);
+    const next = new Lane(this.#pool, this.#locate);
     this.#lanes[place] = next;
     return next;
   }
@@ -79,12 +99,17 @@ class Lane {
   readonly #sent: Sent[] = [];
   #client: pg.PoolClient | undefined;
   #opening: Promise<pg.PoolClient> | undefined;
-  #isCorked = false;
+  readonly #locate: Locate;
+  /** What goes out next. */
+  #batch: Batch | undefined;
   #isLast = false;
   #waiting = 0;
+  /** Batches whose position has been asked for. */
+  #locating = 0;
 
-  constructor(pool: ConnectionPool) {
+  constructor(pool: ConnectionPool, locate: Locate) {
     this.#pool = pool;
+    this.#locate = locate;
   }
 
   get length(): number {
@@ -99,18 +124,24 @@ class Lane {
   /** Gives the connection back when the last statement on it is done. */
   retire(): void {
     this.#isLast = true;
-    if (this.length === 0) this.drop();
+    this.#dropIfLast();
   }
 
-  async rows<Row extends pg.QueryResultRow>({ text, values }: Statement, cancellation: Cancellation): Promise<Row[]> {
+  async rows<Row extends pg.QueryResultRow>(
+    { text, values }: Statement,
+    cancellation: Cancellation,
+    taker?: PositionTaker,
+  ): Promise<Row[]> {
     const client = this.#client ?? (await this.#open());
     if (cancellation.reason) throw cancellation.reason;
     const sent: Sent = { cancellation };
     this.#sent.push(sent);
     const forget = cancellation.onCancel(() => this.#stopIfRunning(client, sent));
-    this.#cork(client);
+    const batch = this.#batchFor(client);
+    if (taker) batch.isToLocate = true;
+    let rows: Row[];
     try {
-      return (await client.query<Row>(text, values as unknown[])).rows;
+      rows = (await client.query<Row>(text, values as unknown[])).rows;
     } catch (error) {
       if (this.#client === client && !leavesConnectionUsable(error)) this.drop(true);
       throw error;
@@ -119,8 +150,14 @@ class Lane {
       this.#sent.splice(this.#sent.indexOf(sent), 1);
       const [next] = this.#sent;
       if (next?.cancellation.reason) this.#stopIfRunning(client, next);
-      if (this.#isLast && this.length === 0) this.drop();
+      this.#dropIfLast();
     }
+    if (taker) taker.take(await batch.position);
+    return rows;
+  }
+
+  #dropIfLast(): void {
+    if (this.#isLast && this.length === 0 && this.#locating === 0) this.drop();
   }
 
   drop(isBroken = false): void {
@@ -151,14 +188,27 @@ class Lane {
   }
 
   /** Statements of calls that arrived together go out together. */
-  #cork(client: pg.PoolClient): void {
-    if (this.#isCorked) return;
-    this.#isCorked = true;
+  #batchFor(client: pg.PoolClient): Batch {
+    if (this.#batch) return this.#batch;
+    const batch: Batch = { isToLocate: false, position: undefined };
+    this.#batch = batch;
     const stream = streamOf(client);
     stream.cork();
     setImmediate(() => {
-      this.#isCorked = false;
+      this.#batch = undefined;
+      if (batch.isToLocate) batch.position = this.#locateOn(client);
       stream.uncork();
     });
+    return batch;
+  }
+
+  async #locateOn(client: pg.PoolClient): Promise<LogPosition | undefined> {
+    this.#locating += 1;
+    try {
+      return await this.#locate(client);
+    } finally {
+      this.#locating -= 1;
+      this.#dropIfLast();
+    }
   }
 }

@@ -243,7 +243,7 @@ export class AggregateSql {
         ...this.#projections,
         ...(beside.claim ? [`claim as (${STORE_CLAIM_BESIDE})`] : []),
       ].join(',\n');
-      text += `\nselect case when exists (select from written) then 1 else cqrs.overtaken() end`;
+      text += `\nselect case when exists (select from written) then 1 else cqrs.overtaken() end, (select max(position) from event) as position`;
       this.#texts.set(key, text);
     }
     return text;
@@ -283,7 +283,8 @@ const STORE_EVENTS = `insert into cqrs.event
   select event.id, event.type, event.payload, event.personal,
     input.aggregate_type, input.aggregate_id, input.aggregate_version, input.command_id, input.traceparent, input.occurred_at
   from written, input, unnest(input.event_ids, input.event_types, input.event_payloads, input.event_personal)
-    as event (id, type, payload, personal)`;
+    as event (id, type, payload, personal)
+  returning position`;
 
 /** The events of what no mapping keeps. */
 export const storeEventsOnly = (events: EventValues): Statement => ({

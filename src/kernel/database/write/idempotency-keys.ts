@@ -5,6 +5,7 @@ import { domainError } from '../../bus/errors.ts';
 import { readRows } from '../cancellable-query.ts';
 import { translateSqlError } from '../sql-errors.ts';
 import { sqlList } from '../sql-list.ts';
+import { type CommittedState, stateBehind } from './committed-state.ts';
 
 /** A caller's promise that all commands under one key are one and the same command. */
 export interface Claim {
@@ -32,6 +33,8 @@ export interface EarlierAnswer {
   readonly response: Buffer;
   /** The slow hash that the request has to match besides. */
   readonly secret: string | undefined;
+  /** What the database has now, which is at least what the first answer told of. */
+  readonly state: CommittedState;
 }
 
 export class IdempotencyKeyReused extends domainError(ReasonSchema, Reason.IDEMPOTENCY_KEY_REUSED) {
@@ -97,7 +100,7 @@ const MAY_COME_AGAIN = `case when principal like 'reactor %' and key ~ '^${ID}' 
         join cqrs.processor on processor.kind = 'reactor' and processor.name = substr(principal, 9)
       where event.id = left(key, 36)::uuid and (feed.sequence > processor.checkpoint or exists (
         select from cqrs.dead_letter where dead_letter.processor = processor.name and dead_letter.sequence = feed.sequence)))
-    when principal like 'reactor %' and key ~ '^timer:${ID}$' then exists (select from cqrs.timer where id = substr(key, 7)::uuid)
+    when principal like 'reactor %' and key ~ '^timer:${ID}$' then exists (select from cqrs.timer where id = substr(idempotency_key.key, 7)::uuid)
     else false end`;
 
 /** Removes some of the oldest; answers as many rows as it removed. */
@@ -136,7 +139,8 @@ export function createIdempotencyKeys({ pool, keptSeconds }: { pool: pg.Pool; ke
       const isOfRequest = (fingerprint: Buffer): boolean => row.fingerprint.equals(fingerprint);
       if (!isOfRequest(claim.fingerprint) && !claim.fingerprints01?.().some(isOfRequest)) throw new IdempotencyKeyReused();
       if (!row.response) throw new AnswerErased(row.command_id);
-      return { commandId: row.command_id, response: row.response, secret: row.secret ?? undefined };
+      const state = await stateBehind(pool, row.command_id, cancellation);
+      return { commandId: row.command_id, response: row.response, secret: row.secret ?? undefined, state };
     },
     removeOld,
   };

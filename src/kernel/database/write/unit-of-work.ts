@@ -17,6 +17,7 @@ import { type AggregateSql, type EventValues, type SideEffects, type Statement, 
 import type { AggregateTree } from './aggregate-tree.ts';
 import type { AggregateType, EventMessage } from './aggregate-type.ts';
 import { byIdentity, type Changed, identityOf, type OnEvents, type ScriptedChange, type Tracked } from './changed-aggregates.ts';
+import type { CommittedState } from './committed-state.ts';
 import { type AnsweredClaim, claimValues, KEY_CONSTRAINT, STORE_CLAIM } from './idempotency-keys.ts';
 import { isUpdated, OrmSession, updatesFirst } from './orm-session.ts';
 import { NO_NAMES, personalStatements } from './personal-statements.ts';
@@ -223,17 +224,19 @@ export class UnitOfWork {
 
   /**
    * Writes what changed and what is kept of the command, and commits. Throws Conflict when another command was faster,
-   * KeyClaimedMeanwhile when it had the same idempotency key, and what a violated unique constraint stands for.
+   * KeyClaimedMeanwhile when it had the same idempotency key, and what a violated unique constraint stands for. Returns what the database
+   * has since.
    */
-  async commit(ending: CommandEnding): Promise<void> {
-    await this.#run(async () => {
+  async commit(ending: CommandEnding): Promise<CommittedState> {
+    return await this.#run(async () => {
       const statements = await this.#statements(ending);
       const { cancellation } = this.#call;
       if (cancellation.reason) throw cancellation.reason;
       const transaction = await this.#begin();
       this.#transaction = undefined;
-      await transaction.queryAndCommit(statements);
+      const committed = await transaction.queryAndCommit(statements);
       if (this.#changed().length > 0) this.#onEvents?.(this.#changed());
+      return committed;
     });
   }
 
@@ -258,9 +261,9 @@ export class UnitOfWork {
   }
 
   /** What the violation of a constraint means. */
-  async #run(write: () => Promise<void>): Promise<void> {
+  async #run<T>(write: () => Promise<T>): Promise<T> {
     try {
-      await write();
+      return await write();
     } catch (error) {
       if (error instanceof OptimisticLockError) throw new Conflict(error);
       const constraint = violatedConstraint(error);

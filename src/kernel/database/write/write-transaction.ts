@@ -1,9 +1,11 @@
 import type pg from 'pg';
 import type { Cancellation } from '../../bus/cancellation.ts';
 import { cancellableQuery } from '../cancellable-query.ts';
+import { type Committed, commit } from '../commit-query.ts';
 import { streamOf } from '../pg-internals.ts';
 import { leavesConnectionUsable } from '../sql-errors.ts';
 import type { Statement } from './aggregate-sql.ts';
+import type { CommittedState } from './committed-state.ts';
 
 /** The one transaction of a command, on a connection of its own until it ends. */
 export class WriteTransaction {
@@ -31,20 +33,22 @@ export class WriteTransaction {
 
   /**
    * Sends the last statements and COMMIT together; when one fails, PostgreSQL rolls back instead of committing. COMMIT ignores
-   * cancellation: one that is stopped half-way may stand all the same.
+   * cancellation: one that is stopped half-way may stand all the same. Behind it, in the same write, goes the question what the database has
+   * then: whatever becomes of that, the commit stands.
    */
-  async queryAndCommit(statements: readonly Statement[]): Promise<void> {
-    const [answers, commit] = await this.#together(() => {
-      const sent = statements.map(({ text, values }) => this.#send(text, values));
-      return [Promise.allSettled([...sent, this.#begun]), this.#client.query('commit').catch((error: unknown) => error)] as const;
+  async queryAndCommit(statements: readonly Statement[]): Promise<CommittedState> {
+    const [answers, committed] = await this.#together(() => {
+      const sent = statements.map(({ text, values }) => this.#send<StoredRow>(text, values));
+      return [Promise.allSettled([...sent, this.#begun]), commit(this.#client).catch(asError)] as const;
     });
     const failed = answers.find(({ status }) => status === 'rejected');
     if (failed?.status === 'rejected') {
       // With the rollback that COMMIT has come to, the connection is free; one that is lost is not.
-      this.#client.release(this.#isSpent || commit instanceof Error);
+      this.#client.release(this.#isSpent || Error.isError(committed) || isLost(committed));
       throw failed.reason;
     }
-    this.#end(commit);
+    const place = this.#end(committed);
+    return Error.isError(place) ? place : { ...place, position: newestEvent(answers) };
   }
 
   #send<Row extends pg.QueryResultRow>(text: string, values: readonly unknown[]): Promise<pg.QueryResult<Row>> {
@@ -66,12 +70,12 @@ export class WriteTransaction {
     }
   }
 
-  #end(commit: pg.QueryResult | unknown): void {
-    this.#client.release(this.#isSpent || commit instanceof Error);
-    if (commit instanceof Error) throw commit;
+  #end(committed: Committed | Error): Committed['place'] {
+    this.#client.release(this.#isSpent || Error.isError(committed) || isLost(committed));
+    if (Error.isError(committed)) throw committed;
     // PostgreSQL answers so, without an error, when a statement of the transaction has failed.
-    if ((commit as pg.QueryResult).command === 'ROLLBACK')
-      throw new Error('the transaction was rolled back instead of committed');
+    if (committed.command === 'ROLLBACK') throw new Error('the transaction was rolled back instead of committed');
+    return committed.place;
   }
 
   /** Never fails: a connection that cannot roll back is closed, which does. */
@@ -83,4 +87,28 @@ export class WriteTransaction {
       this.#client.release(true);
     }
   }
+}
+
+const asError = (error: unknown): Error => (Error.isError(error) ? error : new Error(String(error)));
+
+/** Whether the session failed behind the commit in a way after which it would fail again. */
+const isLost = ({ place }: Committed): boolean => Error.isError(place) && !leavesConnectionUsable(place);
+
+/** What is answered of a statement that stores events. */
+interface StoredRow {
+  /** Of the newest one, or of each. */
+  readonly position?: string | null;
+}
+
+/** The position of the newest event that the statements stored; 0 when they stored none. */
+function newestEvent(answers: readonly PromiseSettledResult<pg.QueryResult<StoredRow> | unknown>[]): bigint {
+  let newest = 0n;
+  for (const answer of answers) {
+    if (answer.status !== 'fulfilled') continue;
+    for (const { position } of (answer.value as pg.QueryResult<StoredRow>).rows) {
+      const stored = BigInt(position ?? 0);
+      if (stored > newest) newest = stored;
+    }
+  }
+  return newest;
 }

@@ -52,11 +52,12 @@ export interface ProcessorStatements {
   readonly read: string;
   /**
    * Handles what is behind $3, up to $4, and moves the checkpoint there; events of aggregates that wait are put behind them. Where its parts read
-   * data, $5 and $6 are the sequences of events and what they hold. Of a reactor, $5 are the sequences that were not handled because they wait,
-   * and $6 is what its reactions leave: see `Effects`.
+   * data, $5 and $6 are the sequences of events and what they hold. Of a reactor, $5 are the sequences that were not handled because they wait.
    */
   readonly handle: string;
-  /** Handles the dead letter $3, which leaves the queue. Where its parts read data, $4 and $5 as in `handle`; of a reactor, $4 as $6 there. */
+  /** Of a reactor, the same where its reactions leave something, which is $6: see `Effects`. */
+  readonly leave: string;
+  /** Handles the dead letter $3, which leaves the queue. Where its parts read data, $4 and $5 as in `handle`; of a reactor, $4 as $6 of `leave`. */
   readonly drain: string;
   /** Puts $3 into the queue, after $4 tries that failed for the reason $5, and moves the checkpoint there. */
   readonly park: string;
@@ -91,12 +92,8 @@ export function processorStatements(handler: FeedHandler, partitions: number): P
     (processor, partition, sequence, aggregate_id, type, attempts, error)
   select '${name}', $1::integer, taken.sequence, taken.aggregate_id, taken.type, ${attempts}, ${error} from moved cross join ${from}`;
 
-  return {
-    read: `with ${pageOf('$2', '$3')}
-select event.*${react ? `, ${CORRELATION}` : ''}, ${waits('event.aggregate_id')} as is_parked
-from (${eventsOf('page')}${partitions === 1 ? ' and $1::integer is not null' : ''}) as event order by sequence`,
-
-    handle: statement([
+  const handling = (effectsOfReactions: readonly string[]): string =>
+    statement([
       pageOf('$3', '$4'),
       `taken as materialized (${eventsOf('page')})`,
       moved('$4::bigint', 'exists (select from taken)'),
@@ -105,9 +102,17 @@ from (${eventsOf('page')}${partitions === 1 ? ' and $1::integer is not null' : '
         : `waiting as materialized (select sequence from taken where ${waits('taken.aggregate_id')})`,
       `behind as (${letter('taken join waiting using (sequence)')} returning sequence)`,
       ...(parts.length > 0 ? [events(' where taken.sequence not in (select sequence from waiting)', 5), ...effects] : []),
-      ...(react ? effectParts(name, '$6') : []),
+      ...effectsOfReactions,
     ]).concat(`
-select (select count(*) from taken)::integer as taken, (select count(*) from behind)::integer as behind, (select moves from moved) as moves`),
+select (select count(*) from taken)::integer as taken, (select count(*) from behind)::integer as behind, (select moves from moved) as moves`);
+
+  return {
+    read: `with ${pageOf('$2', '$3')}
+select event.*${react ? `, ${CORRELATION}` : ''}, ${waits('event.aggregate_id')} as is_parked
+from (${eventsOf('page')}${partitions === 1 ? ' and $1::integer is not null' : ''}) as event order by sequence`,
+
+    handle: handling([]),
+    leave: handling(effectParts(name, '$6')),
 
     drain: statement([
       moved('checkpoint', `exists (select from cqrs.dead_letter where processor = '${name}' and sequence = $3::bigint)`),

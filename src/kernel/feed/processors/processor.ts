@@ -273,7 +273,10 @@ class Processor {
     behind: readonly number[];
     effects: Effects;
   }): Promise<void> {
-    await this.#commit(through, this.#statements.handle, from, through, behind, effects.parameter);
+    const { handle, leave } = this.#statements;
+    const { parameter } = effects;
+    if (parameter === null) await this.#commit(through, handle, from, through, behind);
+    else await this.#commit(through, leave, from, through, behind, parameter);
     if (this.#place && effects.setsTimers) this.#options.onTimers?.();
   }
 

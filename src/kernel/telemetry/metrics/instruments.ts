@@ -96,6 +96,11 @@ export function createInstruments(version = '') {
       'Times that a query left a database that could not answer it, or did not have what it asked for.',
       ['database'],
     ),
+    tokenReads: counter(
+      'cqrs_query_token_total',
+      'Queries with a consistency token: known (a replica had what it tells of), waited (it had it in a moment), primary (none had it in time).',
+      ['outcome'],
+    ),
     queryCache: counter(
       'cqrs_query_cache_total',
       'Queries whose answers may be kept, by how they found theirs: hit, shared with a call that was reading it, miss, stale.',
@@ -203,6 +208,23 @@ export function createInstruments(version = '') {
     ]),
     batchSeconds: histogram('cqrs_processor_batch_duration_seconds', 'How long it took to write a batch.', {
       labelNames: ['processor'],
+      buckets: STATEMENT_SECONDS,
+    }),
+    timers: gauge('cqrs_timers', 'Commands that are sent later: waiting, due, failed; counted up to 100,000.', {
+      labelNames: ['process', 'state'],
+      aggregator: 'max',
+    }),
+    timersLate: gauge('cqrs_timers_late_seconds', 'For how long the oldest of those that are due has been so.', {
+      labelNames: ['process'],
+      aggregator: 'max',
+    }),
+    firedTimers: counter(
+      'cqrs_timers_fired_total',
+      'Commands of timers that this instance sent: done; refused or later, and sent again; failed, and given up.',
+      ['process', 'outcome'],
+    ),
+    timerDelay: histogram('cqrs_timer_delay_seconds', 'From when a timer was due until its command was done.', {
+      labelNames: ['process'],
       buckets: STATEMENT_SECONDS,
     }),
     rebuildDone: gauge('cqrs_rebuild_done_ratio', 'How much of a rebuild or verification that runs is done: 0 to 1.', {

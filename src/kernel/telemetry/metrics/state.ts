@@ -45,6 +45,14 @@ export interface StateSources {
         readonly total: string;
       }[];
       readonly instances: { readonly alive: number; readonly gone: number };
+      /** By who set them. */
+      readonly timers: readonly {
+        readonly process: string;
+        readonly waiting: number;
+        readonly due: number;
+        readonly failed: number;
+        readonly late_seconds: number;
+      }[];
     }>;
   };
   /** What answers that are kept take, in bytes. */
@@ -113,11 +121,12 @@ export function createStateReader(metrics: Instruments, sources: StateSources): 
   }
 
   async function lookAtWork(): Promise<void> {
-    const { processors, rebuilds, instances } = await sources.feed.work();
+    const { processors, rebuilds, instances, timers } = await sources.feed.work();
     // One that is no longer there is not told of.
     for (const gauge of [metrics.processorLagEvents, metrics.processorLagSeconds, metrics.processorPaused]) gauge.reset();
     for (const gauge of [metrics.processorFailing, metrics.deadLetters, metrics.rebuildFailed, metrics.rebuildDone])
       gauge.reset();
+    for (const gauge of [metrics.timers, metrics.timersLate]) gauge.reset();
     for (const [processor, partitions] of Map.groupBy(processors, ({ name }) => name)) {
       const most = (of: (partition: (typeof partitions)[number]) => number): number => Math.max(...partitions.map(of));
       metrics.processorLagEvents.set(
@@ -144,6 +153,10 @@ export function createStateReader(metrics: Instruments, sources: StateSources): 
     for (const { projection, state, done, total } of rebuilds) {
       metrics.rebuildFailed.set({ projection }, state === 'failed' ? 1 : 0);
       if (state === 'running') metrics.rebuildDone.set({ projection }, Number(total) > 0 ? Number(done) / Number(total) : 0);
+    }
+    for (const { process, late_seconds, waiting, due, failed } of timers) {
+      for (const [state, count] of Object.entries({ waiting, due, failed })) metrics.timers.set({ process, state }, count);
+      metrics.timersLate.set({ process }, late_seconds);
     }
     for (const [state, count] of Object.entries(instances)) metrics.instances.set({ state }, count);
   }

@@ -8,6 +8,7 @@ export interface OperationsCommandContext extends CommandContext {
   readonly processors: Processors;
   readonly rebuilds: Rebuilds;
   readonly deadLetters: DeadLetters;
+  readonly timers: Timers;
 }
 
 /** Projections and reactors that read the feed. */
@@ -41,4 +42,14 @@ export interface DeadLetters {
   readonly retry: (processor: string, which: Which) => Promise<number>;
   /** Returns whether there was one. */
   readonly discard: (processor: string, sequence: bigint) => Promise<boolean>;
+}
+
+/** Commands that are sent later. */
+export interface Timers {
+  /** Of those that have failed the one with that id, those of that process manager, or all. Returns how many these are. */
+  readonly retry: (which: { readonly id: string | undefined; readonly process: string | undefined }) => Promise<number>;
+  /** In whatever state. */
+  readonly has: (id: string) => Promise<boolean>;
+  /** Returns whether there was one. */
+  readonly cancel: (id: string) => Promise<boolean>;
 }

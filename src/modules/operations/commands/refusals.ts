@@ -28,3 +28,9 @@ export class RebuildNotRunning extends domainError(ReasonSchema, Reason.REBUILD_
     super('the projection is neither being rebuilt nor verified');
   }
 }
+
+export class TimerNotFailed extends domainError(ReasonSchema, Reason.TIMER_NOT_FAILED) {
+  constructor() {
+    super('the timer has not failed: its command is sent when it is due');
+  }
+}

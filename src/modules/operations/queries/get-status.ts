@@ -10,6 +10,7 @@ import { toProcessor } from '../read-model/processors.ts';
 import { toRebuild } from '../read-model/rebuilds.ts';
 import { toSequencer } from '../read-model/sequencer.ts';
 import { stateOf } from '../read-model/state.ts';
+import { toTimers } from '../read-model/timers.ts';
 import type { OperationsQueryContext } from './context.ts';
 
 /** Answers the state of all parts, with what is wrong first. */
@@ -26,6 +27,7 @@ export const getStatus = query(
       processors: state.processors.map(toProcessor),
       rebuilds: state.rebuilds.map(toRebuild),
       log: toLog(state.log, state.heldUpBy),
+      timers: toTimers(state.timers),
     });
   },
 );

@@ -1,5 +1,6 @@
 import type { MarkHolder } from '../../../kernel/database/mark-holder.ts';
 import type { ProcessorState } from '../../../kernel/feed/processors/processor-states.ts';
+import type { TimerCounts } from '../../../kernel/feed/timers/timer-counts.ts';
 import type { RebuildRow } from './rebuilds.ts';
 import type { State } from './state.ts';
 
@@ -26,6 +27,7 @@ export function problemsOf(state: State): Found[] {
     ...processors.flatMap(failure),
     ...processors.flatMap(deadLetters),
     ...processors.flatMap((processor) => delay(processor, isOwned(processor))),
+    ...state.timers.flatMap(timerProblems),
     ...rebuilds.flatMap((rebuild) => rebuildProblem(rebuild, { isOwned: isOwned(rebuild), now })),
     ...logProblems(state),
     ...processors.flatMap(pause),
@@ -66,6 +68,23 @@ function delay(processor: ProcessorState, isOwned: boolean): Found[] {
   if (processor.paused || processor.failing_since !== null || processor.lag_seconds <= LATE) return [];
   const behind = `is ${counted(processor.lag_events, 'event')} behind, the oldest of ${spanOf(processor.lag_seconds)} ago`;
   return [{ subject: subjectOf(processor), description: isOwned ? behind : `${behind}: no instance works on it` }];
+}
+
+function timerProblems({ process, due, failed, late_seconds }: TimerCounts): Found[] {
+  const subject = `timers of ${process}`;
+  return [
+    ...(failed > 0
+      ? [{ subject, description: `${failed.toLocaleString('en')} failed: \`bicameral timers list --state failed\` says why` }]
+      : []),
+    ...(late_seconds > LATE
+      ? [
+          {
+            subject,
+            description: `${counted(due, 'command')} not done, due for up to ${spanOf(late_seconds)}: \`bicameral timers list --state due\` says why`,
+          },
+        ]
+      : []),
+  ];
 }
 
 function pause(processor: ProcessorState): Found[] {

@@ -63,7 +63,6 @@ describe('positions of databases', () => {
     systemIdentifier: 7n,
     timelines: new Map(forks),
     isNew: false,
-    version: 180_000,
   });
   const positions = () => {
     const positions = new LogPositions('primary');

@@ -132,6 +132,7 @@ function busWithWritingQuery(reads: ReadSide, unexpected: unknown[]) {
     recorder: { record: async () => {} },
     refusals: { admit: () => true },
     idempotency: {} as never,
+    tokens: {} as never,
     writes: { unitOfWork: () => undefined as never },
     reads,
     inFlight: { commands: new CallGauge(10), queries: new CallGauge(10), streams: new CallGauge(10) },

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Cancellation } from '../../../../src/kernel/bus/cancellation.ts';
 import { CallCanceled } from '../../../../src/kernel/bus/errors.ts';
 import { type ConnectionPool, createPool } from '../../../../src/kernel/database/pool.ts';
+import { askPosition, type LogPosition, parseLsn } from '../../../../src/kernel/database/read/log-position.ts';
 import { SharedConnections } from '../../../../src/kernel/database/read/shared-connections.ts';
 import { createTestDatabase, type TestDatabase } from '../../../support/database.ts';
 import { eventually } from '../../../support/eventually.ts';
@@ -10,10 +11,15 @@ import { FOREVER } from '../../../support/patience.ts';
 let database: TestDatabase;
 let pool: ConnectionPool;
 let shared: SharedConnections;
+/** How often the database was asked where it is. */
+let asked = 0;
 beforeAll(async () => {
   database = await createTestDatabase();
   pool = createPool(database.connections.reader, { name: 'sharing', max: 2, readOnly: true, pipeline: true });
-  shared = new SharedConnections(pool, 2);
+  shared = new SharedConnections(pool, 2, async (client) => {
+    asked += 1;
+    return await askPosition(client, '0');
+  });
 });
 afterAll(async () => {
   shared.release();
@@ -25,6 +31,10 @@ const number = (value: number, cancellation = new Cancellation()): Promise<unkno
   shared.rows({ text: 'select $1::integer as number', values: [value] }, cancellation);
 const sleep = (seconds: number, cancellation = new Cancellation()): Promise<unknown[]> =>
   shared.rows({ text: 'select pg_sleep($1)', values: [seconds] }, cancellation);
+const writtenLsn = async (): Promise<bigint> => {
+  const [row] = await database.query<{ lsn: string }>('select pg_current_wal_flush_lsn() as lsn');
+  return parseLsn(row?.lsn ?? '');
+};
 const connections = async (): Promise<number[]> => {
   const rows = await database.query<{ pid: number }>(
     `select pid from pg_stat_activity where datname = current_database() and application_name = 'bicameral sharing'`,
@@ -33,6 +43,22 @@ const connections = async (): Promise<number[]> => {
 };
 
 describe('shared connections', () => {
+  it('tell where the database is behind what was read, asked once for all that goes out together, and not where nobody wants it', async () => {
+    await number(0);
+    expect(asked).toBe(0);
+    const positions: (LogPosition | undefined)[] = [];
+    const taker = { take: (position: LogPosition | undefined) => positions.push(position) };
+    const cancellation = new Cancellation();
+    const before = await writtenLsn();
+    const locate = (value: number) =>
+      shared.rows({ text: 'select $1::integer as number', values: [value] }, cancellation, taker).then(() => positions.length);
+    await Promise.all(Array.from({ length: 100 }, (_, n) => locate(n)));
+    expect(positions).toHaveLength(100);
+    expect(asked).toBeLessThanOrEqual(2);
+    for (const position of positions) expect(position?.lsn).toBeGreaterThanOrEqual(before);
+    expect(new Set(positions.map((position) => position?.timeline))).toEqual(new Set([1]));
+  });
+
   it('answer each statement with its own rows, a thousand at once on two connections', async () => {
     const answers = await Promise.all(Array.from({ length: 1_000 }, (_, n) => number(n)));
     expect(answers).toEqual(Array.from({ length: 1_000 }, (_, n) => [{ number: n }]));

@@ -15,7 +15,7 @@ afterAll(async () => trips[Symbol.asyncDispose]());
 const CANARY = 'kanarie7391';
 
 let planned = 0;
-/** What a command on a trip of two legs sends, as summaries; BEGIN goes with the first statement and COMMIT with the last. */
+/** What a command on a trip of two legs sends, as summaries; BEGIN goes with the first statement, COMMIT with the last. */
 async function sentBy(change: (trip: Trip) => unknown): Promise<string[]> {
   planned += 1;
   const trip = await planTrip(trips, planned * 1000);

@@ -1,5 +1,7 @@
-import { create, type DescMethod } from '@bufbuild/protobuf';
+import { create, type DescMessage, type DescMethod } from '@bufbuild/protobuf';
 import { describe, expect, it } from '@jest/globals';
+import { CommandService as UsersCommands } from '#gen/users/v1/command_service_pb.js';
+import { UserCreatedSchema } from '#gen/users/v1/events_pb.js';
 import { Answer } from '../../../../src/kernel/bus/answer.ts';
 import type { Route } from '../../../../src/kernel/bus/bus.ts';
 import type { Call } from '../../../../src/kernel/bus/call.ts';
@@ -9,12 +11,13 @@ import { CallCanceled, Conflict, DatabaseUnavailable, DeadlinePassed, Overloaded
 import { typedError } from '../../../../src/kernel/bus/typed-error.ts';
 import { AnswerErased } from '../../../../src/kernel/database/write/idempotency-keys.ts';
 import { inProcessTransport } from '../../../../src/kernel/doors/in-process.ts';
-import { Effects } from '../../../../src/kernel/feed/processors/effects.ts';
+import { type ProcessManager, processManager, step } from '../../../../src/kernel/feed/process-manager.ts';
+import { type Change, Effects } from '../../../../src/kernel/feed/processors/effects.ts';
 import { EventRefused, type FeedEvent, Transient } from '../../../../src/kernel/feed/processors/feed-handler.ts';
 import { reactorHandler } from '../../../../src/kernel/feed/processors/reactor-handler.ts';
 import { type ReactionTools, reaction, reactor } from '../../../../src/kernel/feed/reactor.ts';
 import { CommandService, PlaceOrderResponseSchema } from '../../../gen/orders/v1/command_service_pb.js';
-import { OrderCancelledSchema, OrderPlacedSchema } from '../../../gen/orders/v1/events_pb.js';
+import { OrderCancelledSchema, OrderPlacedSchema, StockTakenSchema } from '../../../gen/orders/v1/events_pb.js';
 import { GetOrderResponseSchema, QueryService } from '../../../gen/orders/v1/query_service_pb.js';
 import { OrderCancelled, OrderNotFound, OutOfStock } from '../../../modules/orders/domain/order-errors.ts';
 
@@ -254,6 +257,78 @@ describe('the handler of a reactor', () => {
     const { react } = reacting(({ send }) => send(QueryService.method.getOrder, {}), made);
     await expect(react()).rejects.toThrow('TypeError in the reaction to orders.v1.OrderPlaced');
     expect(made.calls).toEqual([]);
+  });
+});
+
+describe('a timer', () => {
+  const setting = (react: React) => {
+    const changes: Change[] = [];
+    const { handler } = reacting(react, busOf());
+    const signal = new AbortController().signal;
+    const done = handler.react?.(EVENT, signal, { stateOf: async () => undefined, add: (change) => changes.push(change) });
+    return { changes, done };
+  };
+
+  it('is due by the time of its event, and tells its cause', async () => {
+    const { changes, done } = setting(async ({ after }) => {
+      after({ minutes: 15, seconds: 0.5 }, cancelOrder, { orderId: 'one' }, { key: 'unpaid', accepts: ['ORDER_PAID'] });
+    });
+    await done;
+    expect(changes).toHaveLength(1);
+    expect([...(changes[0]?.timers ?? [])]).toEqual([
+      [
+        'unpaid',
+        {
+          id: 'timer',
+          method: cancelOrder,
+          request: create(cancelOrder.input, { orderId: 'one' }),
+          accepts: ['ORDER_PAID'],
+          dueAt: new Date('2026-11-30T12:15:00.500Z'),
+          eventId: EVENT.id,
+          correlationId: EVENT.commandId,
+          traceparent: '',
+        },
+      ],
+    ]);
+  });
+
+  it.each<[string, React]>([
+    ['a query', async (tools) => tools.after(1, QueryService.method.getOrder, {})],
+    ['what returns a secret', async (tools) => tools.after(1, UsersCommands.method.logIn, {})],
+    ['a secret', async (tools) => tools.after(1, UsersCommands.method.createUser, { password: 'a secret' })],
+    ['what is personal', async (tools) => tools.after(1, UsersCommands.method.changeName, { name: 'Ada' })],
+    ['a key that is empty', async (tools) => tools.after(1, cancelOrder, {}, { key: '' })],
+    ['a key that is too long', async (tools) => tools.after(1, cancelOrder, {}, { key: 'x'.repeat(201) })],
+    ['a time before', async (tools) => tools.after(-1, cancelOrder, {})],
+    ['no time', async (tools) => tools.after({ minutes: Number.NaN }, cancelOrder, {})],
+    ['more than a century', async (tools) => tools.after({ days: 40_000 }, cancelOrder, {})],
+  ])('cannot have %s, and nothing is set', async (_, react) => {
+    const { changes, done } = setting(react);
+    await expect(done).rejects.toBeInstanceOf(EventRefused);
+    expect(changes).toEqual([]);
+  });
+});
+
+describe('processManager', () => {
+  const placed = step(OrderPlacedSchema, async () => {});
+  const byCustomer = step(OrderPlacedSchema, async () => {}, { by: ({ customer }) => customer });
+  type Definition = Omit<ProcessManager, 'state'>;
+  it.each<[string, Definition, RegExp]>([
+    ['another name than one in snake_case', { name: 'In test', from: 'now', on: [placed] }, /its name has to be in snake_case/],
+    ['two steps of one event', { name: 'in_test', from: 'now', on: [placed, placed] }, /reacts to orders.v1.OrderPlaced twice/],
+    [
+      'partitions that share what is one process',
+      { name: 'in_test', from: 'now', on: [byCustomer], partitions: 2 },
+      /its `partitions` share events by their aggregates, so no step can have a `by`/,
+    ],
+  ])('cannot have %s', (_, definition, words) => {
+    expect(() => processManager(StockTakenSchema as DescMessage, definition)).toThrow(words);
+  });
+
+  it.each([UserCreatedSchema, UsersCommands.method.logIn.input])('cannot remember what is in $typeName', (state: DescMessage) => {
+    expect(() => processManager(state, { name: 'in_test', from: 'now', on: [placed] })).toThrow(
+      `its state ${state.typeName} has a field that is secret or personal`,
+    );
   });
 });
 

@@ -19,6 +19,10 @@ const FINE: State = {
   ],
   processors: [],
   rebuilds: [],
+  timers: [
+    { process: 'payment', waiting: 7, due: 2, failed: 0, late_seconds: 0.5, next_due_at: NOW },
+    { process: 'reminder', waiting: 1, due: 0, failed: 0, late_seconds: 0, next_due_at: NOW },
+  ],
   log: { records: 3, age: 1 },
   heldUpBy: { transaction: '1', pid: 4711, prepared: undefined, database: 'shop', user: 'clerk', seconds: 90 },
 };
@@ -73,6 +77,16 @@ describe('the problems of a service', () => {
       'one that nobody works on',
       { processors: [processor({ lag_seconds: 180, owner: 'b' })] },
       'projection sales is 5 events behind, the oldest of 3 min ago: no instance works on it',
+    ],
+    [
+      'timers that are late',
+      { timers: [{ process: 'payment', waiting: 7, due: 2, failed: 0, late_seconds: 240, next_due_at: NOW }] },
+      'timers of payment 2 commands not done, due for up to 4 min: `bicameral timers list --state due` says why',
+    ],
+    [
+      'timers that failed',
+      { timers: [{ process: 'payment', waiting: 0, due: 0, failed: 1200, late_seconds: 0, next_due_at: null }] },
+      'timers of payment 1,200 failed: `bicameral timers list --state failed` says why',
     ],
     [
       'a rebuild that stands still',

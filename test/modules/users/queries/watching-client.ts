@@ -7,11 +7,14 @@ type Request = Parameters<Client<typeof QueryService>['watchUsers']>[0];
 /** A client of WatchUsers as the contract describes it: a map by id, and the last token. It can be cut, and goes on where it was. */
 export class WatchingClient {
   readonly users = new Map<string, User>();
+  /** Users who came in an older version than before. */
+  readonly wentBack: User[] = [];
   /** How often it has caught up. */
   timesCaughtUp = 0;
   messages = 0;
   resumeToken = '';
   readonly #request: Request;
+  readonly #versions = new Map<string, bigint>();
   #call: AbortController | undefined;
   #reading: Promise<void> = Promise.resolve();
 
@@ -25,6 +28,11 @@ export class WatchingClient {
     { headers = {}, pause }: { headers?: Record<string, string>; pause?: () => Promise<void> } = {},
   ): void {
     const call = new AbortController();
+    // Without a token the stream begins anew, and so does the map.
+    if (this.resumeToken === '') {
+      this.users.clear();
+      this.#versions.clear();
+    }
     this.#call = call;
     const read = async (): Promise<void> => {
       const request = { ...this.#request, resumeToken: this.resumeToken };
@@ -48,10 +56,16 @@ export class WatchingClient {
     await this.#reading;
   }
 
+  #set(user: User): void {
+    if (user.version < (this.#versions.get(user.id) ?? 0n)) this.wentBack.push(user);
+    this.#versions.set(user.id, user.version);
+    this.users.set(user.id, user);
+  }
+
   #take({ change, resumeToken }: WatchUsersResponse): void {
     this.messages += 1;
     if (resumeToken !== '') this.resumeToken = resumeToken;
-    if (change.case === 'snapshot' || change.case === 'upsert') this.users.set(change.value.id, change.value);
+    if (change.case === 'snapshot' || change.case === 'upsert') this.#set(change.value);
     else if (change.case === 'removed') this.users.delete(change.value.userId);
     else if (change.case === 'caughtUp') this.timesCaughtUp += 1;
   }

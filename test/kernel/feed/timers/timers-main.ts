@@ -1,0 +1,3 @@
+import { runCommandLine } from '../../../../src/cli/command-line.ts';
+
+await runCommandLine({ name: 'bicameral', load: () => import('./timers-app.ts') });
