@@ -109,8 +109,7 @@ async function running(rule: CacheRule = BY_USER, { maxBytes = 1_000_000, isFoll
     send,
     answer,
     ask,
-    tell: (told: Told | Error) =>
-      database.tell(told instanceof Error ? told : { last: 5, checkpoints: { statistics: 5 }, ...told }),
+    tell: (told: Told | Error) => database.tell(told instanceof Error ? told : { ...standsStill, ...told }),
     pass: (ms: number) => {
       now += ms;
     },
@@ -177,6 +176,16 @@ describe('an answer that is kept', () => {
   });
 
   it('is not of a read that began before the database was followed', async () => {
+    using test = await running(BY_USER, { isFollowed: false });
+    const asked = test.send(test.call());
+    await test.tell({});
+    await test.answer('Ada');
+    expect(await asked).toBe('Ada');
+    expect(await test.ask('Ada again')).toBe('Ada again');
+    expect(await test.ask('never read')).toBe('Ada again');
+  });
+
+  it('is not of a database that cannot be followed', async () => {
     using test = await running();
     await test.tell(new Error('connection lost'));
     expect(await test.ask('Ada')).toBe('Ada');
