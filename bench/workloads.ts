@@ -17,6 +17,7 @@ import { sequencer } from './workloads/sequencer.ts';
 import { startUp } from './workloads/start-up.ts';
 import { storm } from './workloads/storm.ts';
 import { subscribers } from './workloads/subscribers.ts';
+import { tokens } from './workloads/tokens.ts';
 import { tracing } from './workloads/tracing.ts';
 import { watchers } from './workloads/watchers.ts';
 
@@ -35,6 +36,7 @@ export const WORKLOADS: readonly Workload[] = [
   connectGet,
   cache,
   middleware,
+  tokens,
   tracing,
   sequencer,
   rebuild,
