@@ -24,8 +24,9 @@ export class ReadChoice {
   async of({ isStrong, most, token }: Wish, call: Call): Promise<readonly ReadPool[]> {
     const { primary, candidates, monitor } = this.#reads;
     if (token && monitor.positions.standing(primary.name, token) === 'lost') throw new ConsistencyStateLost();
-    if (isStrong || candidates().length === 1) return [primary];
-    const fresh = most === undefined ? candidates() : await this.#freshEnough(most, call);
+    const all = isStrong ? [primary] : candidates();
+    if (all.length === 1) return all;
+    const fresh = most === undefined ? all : await this.#freshEnough(most, call);
     return token ? await this.#having(token, fresh, call) : fresh;
   }
 

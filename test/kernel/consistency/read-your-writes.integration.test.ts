@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { CommandService as OperationsService } from '#gen/operations/v1/command_service_pb.js';
 import type { EmbeddedCluster } from '../../../src/embedded-postgres/embedded-cluster.ts';
 import { startEmbeddedCluster } from '../../../src/embedded-postgres/start-embedded-cluster.ts';
 import { ask, until } from '../../embedded-postgres/cluster-harness.ts';
@@ -97,6 +98,23 @@ describe('a read with a token', () => {
     const counted = await other.count(token);
     expect(counted.activeUsers).toBe(before.activeUsers + 1n);
     expect((await other.list(token)).users.some(({ name }) => name === 'Counted')).toBe(true);
+  });
+
+  it('waits for a projection, and says which one is behind when that takes too long', async () => {
+    const { id } = await signUp(app);
+    const operator = app.client(OperationsService, { roles: ['admin'] });
+    await operator.pauseProjection({ projection: 'user_statistics' });
+    let token = '';
+    // A batch that was under way may still take the first one.
+    await until('it is refused', async () => {
+      token = await one.rename(id, `Not counted yet ${token.length}`);
+      const { reason, metadata } = await refusalOf(one.count(token));
+      return reason === 'PROJECTION_BEHIND' && metadata.projection === 'user_statistics';
+    });
+    const waiting = other.count(token);
+    await operator.resumeProjection({ projection: 'user_statistics' });
+    // It goes on while that query waits.
+    expect((await waiting).activeUsers).toBeGreaterThan(0n);
   });
 
   it('that is no token of this service is refused, and one of another database by name', async () => {
