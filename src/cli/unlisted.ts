@@ -7,11 +7,11 @@ const MODULES = 'src/modules';
 
 /**
  * What stands in the folders of the modules and is in no list, found from the root of the project: a module, a migration, an aggregate
- * type. Nothing else would say so before somebody misses it.
+ * type, a reactor, a process manager. Nothing else would say so before somebody misses it.
  */
 export async function unlistedProblems(modules: readonly Module[]): Promise<string[]> {
-  const aggregates = await Promise.all(modules.map(unlistedAggregates));
-  return [...unlistedModules(modules), ...modules.flatMap(unlistedMigrations), ...aggregates.flat()];
+  const parts = await Promise.all(modules.map(unlistedParts));
+  return [...unlistedModules(modules), ...modules.flatMap(unlistedMigrations), ...parts.flat()];
 }
 
 function unlistedModules(modules: readonly Pick<Module, 'name'>[]): string[] {
@@ -30,16 +30,24 @@ function unlistedMigrations({ name, migrations = [] }: Pick<Module, 'name' | 'mi
     .map((file) => `${join(folder, file)} never runs: list it in the \`migrations\` of ${MODULES}/${name}/module.ts`);
 }
 
-/** An aggregate type says that it is one: `export const OrderType: AggregateType<Order>`. */
-const AGGREGATE_TYPE = /^export const (\w+): AggregateType</gm;
+/** By how a part is declared: what becomes of one that no list names, and which list that is. */
+const PARTS = [
+  [/^export const (\w+): AggregateType</gm, 'cannot be stored', 'aggregates'],
+  [/^export const (\w+) = reactor\(/gm, 'never reacts', 'reactors'],
+  [/^export const (\w+) = processManager\(/gm, 'never begins', 'processes'],
+] as const;
 
-async function unlistedAggregates({ name, aggregates = [] }: Pick<Module, 'name' | 'aggregates'>): Promise<string[]> {
+async function unlistedParts(module: Module): Promise<string[]> {
   const problems: string[] = [];
-  for (const file of globSync(`${MODULES}/${name}/**/*.ts`)) {
-    for (const [, type = ''] of readFileSync(file, 'utf8').matchAll(AGGREGATE_TYPE)) {
-      const exported = (await import(pathToFileURL(resolve(file)).href)) as Readonly<Record<string, never>>;
-      if (!aggregates.includes(exported[type] as never))
-        problems.push(`${type} of ${file} cannot be stored: list it in the \`aggregates\` of ${MODULES}/${name}/module.ts`);
+  for (const file of globSync(`${MODULES}/${module.name}/**/*.ts`)) {
+    const text = readFileSync(file, 'utf8');
+    for (const [declared, consequence, list] of PARTS) {
+      const listed: readonly unknown[] = module[list] ?? [];
+      for (const [, part = ''] of text.matchAll(declared)) {
+        const exported = (await import(pathToFileURL(resolve(file)).href)) as Readonly<Record<string, unknown>>;
+        if (!listed.includes(exported[part]))
+          problems.push(`${part} of ${file} ${consequence}: list it in the \`${list}\` of ${MODULES}/${module.name}/module.ts`);
+      }
     }
   }
   return problems;

@@ -99,6 +99,29 @@ describe('a check names, before the start, where it is and what to do:', () => {
     );
   });
 
+  it.each([
+    ['a reactor', 'reactor({', 'never reacts: list it in the `reactors`'],
+    ['a process manager', 'processManager(UserLoggedInSchema, {', 'never begins: list it in the `processes`'],
+  ])('%s that no list names', async (_, declared, told) => {
+    const file = join(copy.root, 'src/modules/users/forgotten.ts');
+    writeFileSync(
+      file,
+      `import { UserLoggedInSchema } from '#gen/users/v1/events_pb.js';
+import { processManager, reactor, step as reaction } from '../../kernel/index.ts';
+
+export const forgotten = ${declared}
+  name: 'forgotten',
+  from: 'now',
+  on: [reaction(UserLoggedInSchema, async () => {})] as never,
+});
+`,
+    );
+    const { code, output } = await copy.run('npm run --silent check:modules');
+    rmSync(file);
+    expect(code).toBe(1);
+    expect(output).toContain(`forgotten of src/modules/users/forgotten.ts ${told} of src/modules/users/module.ts`);
+  });
+
   it('a promise that nobody waits for', async () => {
     const mistake = ['  if (!user)', "  users.holdsEmail('ada@example.org');\n  if (!user)"] as const;
     const output = await withMistake(HANDLER, mistake, `biome lint --error-on-warnings ${HANDLER}`);

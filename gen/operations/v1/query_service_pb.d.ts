@@ -448,7 +448,7 @@ export declare type TransactionHolder = Message<"operations.v1.TransactionHolder
 export declare const TransactionHolderSchema: GenMessage<TransactionHolder>;
 
 /**
- * Commands that are sent later.
+ * Commands that are sent later. Counted up to 10,000 that have not failed, the most urgent ones, and as many that have.
  *
  * @generated from message operations.v1.Timers
  */

@@ -13,9 +13,9 @@ export interface TimerCounts {
   readonly next_due_at: Date | null;
 }
 
-const MOST = 100_000;
+const MOST = 10_000;
 
-/** By name, of those that have timers. Of all together up to 100,000 that wait, the most urgent ones, and as many that failed. */
+/** By name, of those that have timers. Of all together up to 10,000 that wait or are due, the most urgent ones, and as many that failed. */
 export const TIMER_COUNTS = `with pending as (
     select process, due_at, false as failed, due_at > now() as waits from cqrs.timer
     where state = 'waiting' order by greatest(due_at, retry_at) limit ${MOST}

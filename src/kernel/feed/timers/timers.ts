@@ -72,7 +72,6 @@ export function startTimers(options: TimersOptions): Timers {
     const free = isStopping ? 0 : AT_ONCE - sending.size;
     const { rows } = await pool.query<ClaimRow>(CLAIM, [instance, processes, names, [...sending.keys()], finished, free]);
     done = done.slice(finished.length);
-    restMs = Math.min(LOOK, Math.max(1, rows[0]?.next_in ?? LOOK));
     for (const timer of rows) {
       if (timer.id === null) continue;
       const sent = send(timer).finally(() => {
@@ -81,6 +80,8 @@ export function startTimers(options: TimersOptions): Timers {
       });
       sending.set(timer.id, sent);
     }
+    // One that ends wakes it.
+    restMs = sending.size >= AT_ONCE ? LOOK : Math.min(LOOK, Math.max(1, rows[0]?.next_in ?? LOOK));
   }
 
   async function send(timer: DueTimer): Promise<void> {

@@ -210,7 +210,7 @@ export function createInstruments(version = '') {
       labelNames: ['processor'],
       buckets: STATEMENT_SECONDS,
     }),
-    timers: gauge('cqrs_timers', 'Commands that are sent later: waiting, due, failed; counted up to 100,000.', {
+    timers: gauge('cqrs_timers', 'Commands that are sent later: waiting, due, failed; counted up to 10,000.', {
       labelNames: ['process', 'state'],
       aggregator: 'max',
     }),
