@@ -39,6 +39,15 @@ async function replay(what: 'pause' | 'resume'): Promise<void> {
   await ask({ ...replica, user: cluster.connections.superuser.user }, `select pg_wal_replay_${what}()`);
 }
 
+async function whilePaused<T>(work: () => Promise<T>): Promise<T> {
+  await replay('pause');
+  try {
+    return await work();
+  } finally {
+    await replay('resume');
+  }
+}
+
 /** A user who calls both instances in turn over gRPC, by a client that has seen `seen`. */
 async function caller(seen: SeenState = {}, more: Interceptor[] = []) {
   const user = await signUp(app);
@@ -74,23 +83,23 @@ describe('a client that carries its tokens', () => {
   });
 
   it('reads on one instance what it wrote on the other, while the replica has nothing of it', async () => {
-    await replay('pause');
-    for (let time = 0; time < 50; time += 1) {
-      await me.one.commands.changeName({ userId, name: `Name ${time}` });
-      expect(nameOf(await me.other.queries.getUser({ userId }))).toBe(`Name ${time}`);
-    }
-    await replay('resume');
+    await whilePaused(async () => {
+      for (let time = 0; time < 50; time += 1) {
+        await me.one.commands.changeName({ userId, name: `Name ${time}` });
+        expect(nameOf(await me.other.queries.getUser({ userId }))).toBe(`Name ${time}`);
+      }
+    });
   });
 
   it('reads what all commands did that ran side by side', async () => {
-    await replay('pause');
-    const names = Array.from({ length: 8 }, (_, index) => `Name ${index}`);
-    await Promise.all(names.map((name) => me.one.commands.changeName({ userId, name })));
-    expect(seen.token?.split(', ')).toHaveLength(8);
-    const { user } = await me.other.queries.getUser({ userId });
-    expect(user?.version).toBe(9n);
-    expect(seen.token).not.toContain(',');
-    await replay('resume');
+    await whilePaused(async () => {
+      const names = Array.from({ length: 8 }, (_, index) => `Name ${index}`);
+      await Promise.all(names.map((name) => me.one.commands.changeName({ userId, name })));
+      expect(seen.token?.split(', ')).toHaveLength(8);
+      const { user } = await me.other.queries.getUser({ userId });
+      expect(user?.version).toBe(9n);
+      expect(seen.token).not.toContain(',');
+    });
   });
 
   it('reads what a command did whose answer came before that of an earlier one', async () => {
@@ -110,27 +119,25 @@ describe('a client that carries its tokens', () => {
       const read = await admin.getUser({ userId: id }, { onHeader: (header) => (servedBy = header.get('cqrs-served-by')) });
       expect([nameOf(read), servedBy]).toEqual(['First', 'replica-1']);
     });
-    await replay('pause');
-    await slow.one.commands.changeName({ userId: id, name: 'Second' });
-    late.resolve();
-    await first;
-    const read = await slow.one.queries.getUser({ userId: id });
-    await replay('resume');
-    expect(nameOf(read)).toBe('Second');
+    await whilePaused(async () => {
+      await slow.one.commands.changeName({ userId: id, name: 'Second' });
+      late.resolve();
+      await first;
+      expect(nameOf(await slow.one.queries.getUser({ userId: id }))).toBe('Second');
+    });
   });
 
   it('goes on with what another client has seen', async () => {
-    await replay('pause');
-    await me.one.commands.changeName({ userId, name: 'Handed on' });
-    const handedOn = JSON.parse(JSON.stringify(seen));
     const authorization = `Bearer ${await logIn(app, me.user)}`;
-    const transport = createGrpcTransport({
-      baseUrl: `http://127.0.0.1:${beside.app.grpcPort}`,
-      interceptors: [readYourWrites(handedOn)],
+    await whilePaused(async () => {
+      await me.one.commands.changeName({ userId, name: 'Handed on' });
+      const transport = createGrpcTransport({
+        baseUrl: `http://127.0.0.1:${beside.app.grpcPort}`,
+        interceptors: [readYourWrites(JSON.parse(JSON.stringify(seen)))],
+      });
+      const read = await createClient(QueryService, transport).getUser({ userId }, { headers: { authorization } });
+      expect(nameOf(read)).toBe('Handed on');
     });
-    const read = await createClient(QueryService, transport).getUser({ userId }, { headers: { authorization } });
-    await replay('resume');
-    expect(nameOf(read)).toBe('Handed on');
   });
 
   it('forgets a token that the service refuses, and reads all the same', async () => {
