@@ -9,6 +9,7 @@ import { pino } from 'pino';
 import { createAccessTokenIssuer } from '../../kernel/auth/access-token.ts';
 import { loadKeyRing } from '../../kernel/auth/key-files.ts';
 import { type Config, readConfig } from '../../kernel/config.ts';
+import type { Duration } from '../../kernel/feed/timers/duration.ts';
 import { type Application, type Service, startService } from '../../kernel/service.ts';
 import { FORM } from '../../kernel/telemetry/logger.ts';
 import type { Caller } from '../caller.ts';
@@ -17,6 +18,7 @@ import { openAggregates } from './aggregates.ts';
 import { serviceStage } from './service-stage.ts';
 import { useTestCluster } from './test-cluster.ts';
 import { createDatabase, type TestDatabase } from './test-database.ts';
+import { timePasses } from './time-passes.ts';
 
 /** A whole service in this process, on a database of its own, and what a test needs to talk to it. */
 export interface TestService extends AsyncDisposable {
@@ -29,6 +31,11 @@ export interface TestService extends AsyncDisposable {
   readonly given: (...given: readonly object[]) => Scenario;
   /** A client over gRPC, as somebody; without a caller as nobody. */
   readonly client: <S extends DescService>(service: S, caller?: Caller | { readonly token: string }) => Client<S>;
+  /**
+   * Lets time pass for timers, without waiting for it: when reactors and process managers have dealt with all that happened, their timers are due so
+   * much sooner. Resolves before the commands are sent.
+   */
+  readonly timePasses: (duration: Duration) => Promise<void>;
   /** Everything logged so far, as text. */
   readonly log: () => string;
   readonly stop: () => Promise<void>;
@@ -75,6 +82,7 @@ export async function runTestService(application: Application, { environment = {
       database,
       given: (...given) => new Scenario(stage(given), given),
       client: (of, caller) => createClient(of, transport(caller)),
+      timePasses: (duration) => timePasses(database, duration),
       log: () => lines.join(''),
       stop,
       [Symbol.asyncDispose]: stop,
