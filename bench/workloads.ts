@@ -1,4 +1,5 @@
 import type { Workload } from './workload.ts';
+import { cache } from './workloads/cache.ts';
 import { changeName } from './workloads/change-name.ts';
 import { changeNameHot } from './workloads/change-name-hot.ts';
 import { changeNameKeyed } from './workloads/change-name-keyed.ts';
@@ -33,6 +34,7 @@ export const WORKLOADS: readonly Workload[] = [
   storm,
   connectJson,
   connectGet,
+  cache,
   middleware,
   tokens,
   tracing,

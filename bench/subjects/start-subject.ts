@@ -66,8 +66,12 @@ async function commandOf(name: SubjectName, surroundings: SubjectSurroundings): 
     case 'ours':
       return {
         program: START,
-        // All of the load comes from one address.
-        environment: { AUTH_SIGNING_KEY_FILE: surroundings.signingKeyFile, RATE_LIMITS: 'sign-up=off,log-in=off' },
+        // All of the load comes from one address. Every query reads, as those of the others do; the workload `cache` is about what is kept.
+        environment: {
+          AUTH_SIGNING_KEY_FILE: surroundings.signingKeyFile,
+          RATE_LIMITS: 'sign-up=off,log-in=off',
+          QUERY_CACHE_MB: '0',
+        },
       };
     case 'floor':
       return { program: ['bench/subjects/by-hand/floor.ts'], environment: {} };

@@ -162,13 +162,14 @@ async function assemble(
     logger,
     stops,
   });
+  const consistencyTokens = createConsistencyTokens(ring);
   const queryCache = startCache({
     maxBytes: config.queryCacheBytes,
     modules,
     eventTypes: eventTypesOf(modules),
     reads,
     news: feed.news,
-    tokens: createConsistencyTokens(ring),
+    tokens: consistencyTokens,
     metrics,
     stops,
   });
@@ -273,7 +274,7 @@ async function assemble(
         guessing: guess,
         guessTarget: host.guessTarget,
       },
-      tokens: createConsistencyTokens(ring),
+      tokens: consistencyTokens,
       writes,
       reads,
       declared: declaredReads(started.modules),

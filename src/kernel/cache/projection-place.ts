@@ -20,7 +20,6 @@ export class ProjectionPlace {
   /** There is an event that it takes, and that has no number yet. */
   expect(position: number): void {
     this.#unnumbered.add(position);
-    this.#caughtUpAt = undefined;
   }
 
   /** There is one with that number. */

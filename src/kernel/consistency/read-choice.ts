@@ -25,8 +25,9 @@ export class ReadChoice {
     const { primary, candidates, monitor } = this.#reads;
     const isLost = (seen: TokenState): boolean => monitor.positions.standing(primary.name, seen) === 'lost';
     if (token && (isLost(token) || token.earlier?.some(isLost))) throw new ConsistencyStateLost();
-    if (isStrong || candidates().length === 1) return [primary];
-    const fresh = most === undefined ? candidates() : await this.#freshEnough(most, call);
+    const all = isStrong ? [primary] : candidates();
+    if (all.length === 1) return all;
+    const fresh = most === undefined ? all : await this.#freshEnough(most, call);
     return token ? await this.#having(token, fresh, call) : fresh;
   }
 

@@ -19,6 +19,8 @@ export interface ConsistencyToken extends TokenState {
   readonly issuedAt: number;
   /** Where several were presented together: what the others tell of that are from before a failover. */
   readonly earlier?: readonly TokenState[];
+  /** The newest event of each of them, where that is another: the one with the greatest position need not be the last to get a number. */
+  readonly positions?: readonly bigint[];
 }
 
 /** Makes and reads the tokens of `cqrs-consistency-token`: opaque, tamper-proof, good for a day. A token grants no right. */
@@ -42,6 +44,9 @@ const SEPARATOR = ',';
 /** As many as a client that keeps one for each call has side by side; more is no header of ours. */
 const MOST_TOGETHER = 8;
 
+/** How many tokens are known without looking at their signatures, about a fifth of a megabyte. */
+const MOST_KNOWN = 1000;
+
 /** version, system identifier, timeline, LSN, position, time; then the first bytes of an HMAC-SHA256 over all of them. */
 const VERSION = 1;
 const OFFSET = { systemIdentifier: 1, timeline: 9, lsn: 13, position: 21, issuedAt: 29 } as const;
@@ -55,6 +60,8 @@ export function createConsistencyTokens({ current, active }: KeyRing, now: () =>
   const others = active.filter((other) => other !== current).map(keyOf);
   const seconds = (): number => Math.floor(now() / 1000);
   let last: { readonly token: ConsistencyToken; readonly text: string } | undefined;
+  /** Tokens whose signature was looked at, or made, here: clients send the same one again and again. */
+  const known = new Map<string, ConsistencyToken>();
 
   return {
     seal(state) {
@@ -62,6 +69,7 @@ export function createConsistencyTokens({ current, active }: KeyRing, now: () =>
       if (last && isSame(last.token, state) && issuedAt - last.token.issuedAt < REUSE) return last.text;
       const token = { ...state, issuedAt };
       last = { token, text: sealed(token, key) };
+      keep(last.text, token);
       return last.text;
     },
     open(text, systemIdentifier) {
@@ -72,22 +80,34 @@ export function createConsistencyTokens({ current, active }: KeyRing, now: () =>
     },
   };
 
+  function keep(text: string, token: ConsistencyToken): void {
+    if (known.size >= MOST_KNOWN) known.clear();
+    known.set(text, token);
+  }
+
   function openOne(text: string, systemIdentifier: bigint): ConsistencyToken {
+    const token = known.get(text) ?? verified(text, systemIdentifier);
+    if (token.systemIdentifier !== systemIdentifier) throw new ConsistencyTokenForeign();
+    if (seconds() - token.issuedAt > LIFETIME) throw new ConsistencyTokenExpired();
+    return token;
+  }
+
+  function verified(text: string, systemIdentifier: bigint): ConsistencyToken {
     const bytes = Buffer.from(text, 'base64url');
     if (bytes.length !== BODY + MAC || bytes[0] !== VERSION || bytes.toString('base64url') !== text)
       throw new ConsistencyTokenInvalid();
     // Before the signature: another database has another key as a rule, and its token is to be called by its name.
     if (bytes.readBigInt64BE(OFFSET.systemIdentifier) !== systemIdentifier) throw new ConsistencyTokenForeign();
     if (!isSealedBy(bytes, key) && !others.some((other) => isSealedBy(bytes, other))) throw new ConsistencyTokenInvalid();
-    const issuedAt = bytes.readUInt32BE(OFFSET.issuedAt);
-    if (seconds() - issuedAt > LIFETIME) throw new ConsistencyTokenExpired();
-    return {
+    const token = {
       systemIdentifier,
       timeline: bytes.readUInt32BE(OFFSET.timeline),
       lsn: bytes.readBigUInt64BE(OFFSET.lsn),
       position: bytes.readBigUInt64BE(OFFSET.position),
-      issuedAt,
+      issuedAt: bytes.readUInt32BE(OFFSET.issuedAt),
     };
+    keep(text, token);
+    return token;
   }
 }
 
@@ -95,10 +115,11 @@ export function createConsistencyTokens({ current, active }: KeyRing, now: () =>
 function together(tokens: readonly ConsistencyToken[]): ConsistencyToken {
   const [first, ...others] = tokens.toSorted((one, other) => other.timeline - one.timeline || (one.lsn < other.lsn ? 1 : -1));
   if (!first) throw new ConsistencyTokenInvalid();
-  let { position } = first;
-  for (const other of others) if (other.position > position) position = other.position;
+  const told = tokens.map(({ position }) => position).filter((position) => position > 0n);
+  const positions = [...new Set(told)].toSorted((one, other) => (one < other ? 1 : -1));
+  const [position = 0n] = positions;
   const earlier = others.filter(({ timeline }) => timeline !== first.timeline);
-  return { ...first, position, ...(earlier.length > 0 && { earlier }) };
+  return { ...first, position, ...(earlier.length > 0 && { earlier }), ...(positions.length > 1 && { positions }) };
 }
 
 const isSame = (one: TokenState, other: TokenState): boolean =>

@@ -98,10 +98,10 @@ export const BUS_METADATA: readonly BusMetadata[] = [
   {
     name: 'cqrs-consistency-token',
     where: 'answer',
-    rpcs: 'commands',
-    appliesTo: isCommand,
+    rpcs: 'all, but streams',
+    appliesTo: (method) => (isCommand(method) || isQuery(method)) && method.methodKind === 'unary',
     meaning:
-      'What the database had when the command was committed, or when its first answer was given again. Opaque, good for a day. Errors and dry runs have none.',
+      'Of a command: what the database had when it was committed, or when its first answer was given again. Of a query: what it has seen, with what the presented token tells of. Opaque, good for a day. Errors and dry runs have none.',
     schema: { type: 'string' },
   },
   {

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { CommandService as OperationsService } from '#gen/operations/v1/command_service_pb.js';
 import type { EmbeddedCluster } from '../../../src/embedded-postgres/embedded-cluster.ts';
 import { startEmbeddedCluster } from '../../../src/embedded-postgres/start-embedded-cluster.ts';
 import { ask, until } from '../../embedded-postgres/cluster-harness.ts';
@@ -25,6 +26,12 @@ beforeAll(async () => {
   stack.defer(() => beside.stop());
   one = freshnessOf(app);
   other = freshnessOf(beside);
+  const users = await Promise.all(Array.from({ length: 10 }, () => signUp(app)));
+  userIds = users.map(({ id }) => id);
+  await until('the replica has the users', async () => {
+    const answers = await Promise.all(userIds.map((id) => one.read(id)));
+    return answers.every(({ servedBy }) => servedBy === 'replica-1');
+  });
 });
 afterAll(async () => {
   await onReplica('select pg_wal_replay_resume()').catch(() => {});
@@ -42,13 +49,15 @@ const asSuperuser = <C extends { readonly user: string }>(connection: C): C => (
   user: cluster.connections.superuser.user,
 });
 
+/** Ten users whom the replica has, so that it can answer for them with an old name. */
+let userIds: string[];
+
 /** Each write is followed at once by a read with its token, on the other instance; answers what was stale, and who served. */
-async function writeAndRead(writes: number, inFlight: number) {
+async function writeAndRead(writes: number) {
   const stale: unknown[] = [];
   const served: string[] = [];
-  const caller = async (number: number): Promise<void> => {
-    const { id } = await signUp(app);
-    for (let write = number; write < writes; write += inFlight) {
+  const caller = async (id: string, number: number): Promise<void> => {
+    for (let write = number; write < writes; write += userIds.length) {
       const [writer, reader] = write % 2 === 0 ? [one, other] : [other, one];
       const name = `Written ${write}`;
       const token = await writer.rename(id, name);
@@ -59,21 +68,20 @@ async function writeAndRead(writes: number, inFlight: number) {
       if ((await writer.read(id, answer.token)).name !== name) stale.push({ write, token: answer.token });
     }
   };
-  await Promise.all(Array.from({ length: inFlight }, (_, number) => caller(number)));
+  await Promise.all(userIds.map(caller));
   return { stale, served };
 }
 
 describe('a read with a token', () => {
   it('sees the write on the replica, over two instances', async () => {
-    await until('the replica serves', async () => (await one.list()).servedBy === 'replica-1');
-    const { stale, served } = await writeAndRead(300, 10);
+    const { stale, served } = await writeAndRead(300);
     expect(stale).toEqual([]);
     expect(served).toContain('replica-1');
   });
 
   it('sees each of 1,000 writes while replay is paused, and fails never', async () => {
     await onReplica('select pg_wal_replay_pause()');
-    const { stale, served } = await writeAndRead(1_000, 10);
+    const { stale, served } = await writeAndRead(1_000);
     await onReplica('select pg_wal_replay_resume()');
     expect(stale).toEqual([]);
     expect(served).toHaveLength(1_000);
@@ -83,7 +91,7 @@ describe('a read with a token', () => {
   it('sees each of 1,000 writes while the replica applies them late on purpose', async () => {
     await onReplica(`alter system set recovery_min_apply_delay = '700ms'`);
     await onReplica('select pg_reload_conf()');
-    const { stale, served } = await writeAndRead(1_000, 10);
+    const { stale, served } = await writeAndRead(1_000);
     await onReplica('alter system reset recovery_min_apply_delay');
     await onReplica('select pg_reload_conf()');
     expect(stale).toEqual([]);
@@ -91,12 +99,31 @@ describe('a read with a token', () => {
   });
 
   it('of a list, and of projections that follow the feed, sees what the token tells of', async () => {
-    const before = await one.count();
+    const before = await one.count(await one.rename(userIds[0] ?? '', 'Counted before'));
+    await onReplica('select pg_wal_replay_pause()');
     const { id } = await signUp(app);
     const token = await one.rename(id, 'Counted');
-    const counted = await other.count(token);
+    const [counted, listed] = [await other.count(token), await other.list(token)];
+    await onReplica('select pg_wal_replay_resume()');
     expect(counted.activeUsers).toBe(before.activeUsers + 1n);
-    expect((await other.list(token)).users.some(({ name }) => name === 'Counted')).toBe(true);
+    expect(listed.users.some(({ name }) => name === 'Counted')).toBe(true);
+  });
+
+  it('waits for a projection, and says which one is behind when that takes too long', async () => {
+    const { id } = await signUp(app);
+    const operator = app.client(OperationsService, { roles: ['admin'] });
+    await operator.pauseProjection({ projection: 'user_statistics' });
+    let token = '';
+    // A batch that was under way may still take the first one.
+    await until('it is refused', async () => {
+      token = await one.rename(id, `Not counted yet ${token.length}`);
+      const { reason, metadata } = await refusalOf(one.count(token));
+      return reason === 'PROJECTION_BEHIND' && metadata.projection === 'user_statistics';
+    });
+    const waiting = other.count(token);
+    await operator.resumeProjection({ projection: 'user_statistics' });
+    // It goes on while that query waits.
+    expect((await waiting).activeUsers).toBeGreaterThan(0n);
   });
 
   it('that is no token of this service is refused, and one of another database by name', async () => {

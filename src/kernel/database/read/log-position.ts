@@ -9,6 +9,11 @@ export interface LogPosition {
   readonly lsn: bigint;
 }
 
+/** What somebody has seen; of one who has seen several places, the newest, and those that are on earlier timelines. */
+export interface Seen extends LogPosition {
+  readonly earlier?: readonly LogPosition[];
+}
+
 /** Asks over a connection where its database is. Never rejects; undefined where it cannot say. */
 export type Locate = (client: pg.ClientBase) => Promise<LogPosition | undefined>;
 

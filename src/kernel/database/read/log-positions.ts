@@ -1,4 +1,4 @@
-import type { LogPosition } from './log-position.ts';
+import type { LogPosition, Seen } from './log-position.ts';
 import type { Sighting } from './probe.ts';
 import { type Standing, standingOf, type Timelines } from './timelines.ts';
 
@@ -69,18 +69,18 @@ export class LogPositions {
   }
 
   /** How a database stands to what somebody has seen, as far as is known. */
-  standing(name: string, seen: LogPosition): Standing {
+  standing(name: string, seen: Seen): Standing {
     const known = this.#known.get(name);
     if (!known) return 'not yet';
-    if (name === this.#primaryName) return standingOf(seen, known, known.timelines);
     const { timeline, timelines, confirmed } = known;
-    if (!this.#isPrimaryUp) return standingOf(seen, { timeline, lsn: confirmed }, timelines);
-    return this.#isOnTimelineOfPrimary(known) ? standingOf(seen, known, this.#timelinesOfPrimary) : 'not yet';
+    if (name === this.#primaryName) return standingOfAll(seen, known, timelines);
+    if (!this.#isPrimaryUp) return standingOfAll(seen, { timeline, lsn: confirmed }, timelines);
+    return this.#isOnTimelineOfPrimary(known) ? standingOfAll(seen, known, this.#timelinesOfPrimary) : 'not yet';
   }
 
   /** Whether a database that answered at `position` has what somebody has seen. */
-  has(name: string, seen: LogPosition, position: LogPosition): boolean {
-    return standingOf(seen, position, this.#known.get(name)?.timelines ?? NONE) === 'has it';
+  has(name: string, seen: Seen, position: LogPosition): boolean {
+    return standingOfAll(seen, position, this.#known.get(name)?.timelines ?? NONE) === 'has it';
   }
 
   #isOf({ systemIdentifier }: Sighting): void {
@@ -105,3 +105,9 @@ export class LogPositions {
 }
 
 const NONE: Timelines = new Map();
+
+function standingOfAll(seen: Seen, here: LogPosition, timelines: Timelines): Standing {
+  const newest = standingOf(seen, here, timelines);
+  if (newest !== 'has it' || !seen.earlier) return newest;
+  return seen.earlier.every((one) => standingOf(one, here, timelines) === 'has it') ? newest : 'lost';
+}

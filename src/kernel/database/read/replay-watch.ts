@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cancellation } from '../../bus/cancellation.ts';
-import type { LogPosition } from './log-position.ts';
+import type { Seen } from './log-position.ts';
 import type { Standing } from './timelines.ts';
 
 /** How long a query waits for a replica, in milliseconds: what is written on the primary is there in a few, or the primary answers. */
@@ -10,14 +10,14 @@ const PAUSE = 2;
 
 /** A query that waits. */
 interface Waiter {
-  readonly seen: LogPosition;
+  readonly seen: Seen;
   readonly done: (isThere: boolean) => void;
 }
 
 /** The replica that is watched. */
 export interface Replayed {
   /** How it stands to what somebody has seen, as far as is known. */
-  readonly standing: (seen: LogPosition) => Standing;
+  readonly standing: (seen: Seen) => Standing;
   /** Finds out where it is, for those who wait for `lsn` at the soonest; `standing` knows it afterwards. Must not reject. */
   readonly look: (lsn: bigint) => Promise<void>;
 }
@@ -32,14 +32,14 @@ export class ReplayWatch {
   readonly #replayed: Replayed;
   readonly #waiting = new Set<Waiter>();
   #isLooking = false;
-  #missed: LogPosition | undefined;
+  #missed: Seen | undefined;
 
   constructor(replayed: Replayed) {
     this.#replayed = replayed;
   }
 
   /** Whether the replica has it, at the latest after a short time. Rejects when the call is canceled. */
-  async has(seen: LogPosition, cancellation: Cancellation): Promise<boolean> {
+  async has(seen: Seen, cancellation: Cancellation): Promise<boolean> {
     if (this.#standing(seen) !== 'not yet') return this.#standing(seen) === 'has it';
     if (this.#isInVain(seen)) return false;
     const { promise, resolve, reject } = Promise.withResolvers<boolean>();
@@ -60,11 +60,11 @@ export class ReplayWatch {
     }
   }
 
-  #standing(seen: LogPosition): Standing {
+  #standing(seen: Seen): Standing {
     return this.#replayed.standing(seen);
   }
 
-  #isInVain(seen: LogPosition): boolean {
+  #isInVain(seen: Seen): boolean {
     if (this.#missed && this.#standing(this.#missed) !== 'not yet') this.#missed = undefined;
     return this.#missed !== undefined && seen.timeline >= this.#missed.timeline && seen.lsn >= this.#missed.lsn;
   }

@@ -102,7 +102,8 @@ const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base6
 
 /**
  * The parts of a reactor's statement that write its effects: `Effects.parameter` is that parameter, and nothing is written unless the checkpoint
- * moves. The parts see the tables as they were before: no row is written by two of them.
+ * moves. The parts see the tables as they were before: no row is written by two of them. Each finds its rows by an index, also by a plan that was made
+ * when the tables were small.
  */
 export function effectParts(process: string, parameter: string): string[] {
   return [
@@ -114,11 +115,13 @@ export function effectParts(process: string, parameter: string): string[] {
     `state_kept as (insert into cqrs.process_state (process, key, state, updated_at)
     select '${process}', key, decode(state, 'base64'), clock_timestamp() from state where state is not null
     on conflict (process, key) do update set state = excluded.state, updated_at = excluded.updated_at)`,
-    `state_forgotten as (delete from cqrs.process_state using state
-    where process = '${process}' and process_state.key = state.key and state.state is null)`,
-    `timer_cancelled as (delete from cqrs.timer using gone
-    where timer.process = '${process}' and timer.process_key = gone.process_key and (gone.key is null or timer.key = gone.key)
-      and not exists (select from due where due.process_key = timer.process_key and due.key = timer.key))`,
+    `state_forgotten as (delete from cqrs.process_state
+    where process = '${process}' and key = any (array(select key from state where state.state is null)))`,
+    `cancelled as (select timer.id from gone, lateral (
+      select id, process_key, key from cqrs.timer
+      where process = '${process}' and process_key = gone.process_key and (gone.key is null or key = gone.key) offset 0) as timer
+    where not exists (select from due where due.process_key = timer.process_key and due.key = timer.key))`,
+    'timer_cancelled as (delete from cqrs.timer where id = any (array(select id from cancelled)))',
     `timer_set as (insert into cqrs.timer (id, process, process_key, key, method, request, accepts, due_at, event_id, correlation_id, traceparent)
     select id, '${process}', process_key, key, method, decode(request, 'base64'), accepts, due_at, event_id, correlation_id, traceparent from due
     on conflict (process, process_key, key) do update set id = excluded.id, method = excluded.method, request = excluded.request,

@@ -177,5 +177,6 @@ export const STILL_DEAD = `update cqrs.dead_letter set retry = false, attempts =
 export const PROCESSOR_SESSION: Readonly<Record<string, string>> = {
   synchronous_commit: 'off',
   enable_seqscan: 'off',
+  enable_bitmapscan: 'off',
   jit: 'off',
 };

@@ -19,7 +19,8 @@ export interface DueTimer {
 export type ClaimRow = { readonly next_in: number | null } & (DueTimer | { readonly id: null });
 
 const DUE = 'greatest(due_at, retry_at)';
-const OWN = `state = 'waiting' and process = any($2::text[]) and method = any($3::text[])`;
+/** `process` is no condition for an index: those that are due are found by when they are, in that order, however many wait. */
+const OWN = `state = 'waiting' and process || '' = any($2::text[]) and method = any($3::text[])`;
 
 /**
  * Removes the timers $5, whose commands were done, and claims up to $6 that are due, for the instance $1, which sends $4 at the moment. It takes those
@@ -36,10 +37,11 @@ due as (
       or not exists (select from cqrs.instance where instance.id = timer.claimed_by and ${isAlive('instance')}))
   order by ${DUE} limit $6 for update skip locked),
 claimed as (
-  update cqrs.timer set claimed_by = $1::uuid from due where timer.id = due.id
-  returning timer.id, process, key, method, request, accepts, event_id, correlation_id, traceparent, due_at),
+  update cqrs.timer set claimed_by = $1::uuid where id = any (array(select id from due))
+  returning id, process, key, method, request, accepts, event_id, correlation_id, traceparent, due_at),
 next as (
-  select ceil(extract(epoch from min(${DUE}) - now()) * 1000)::float8 as next_in from cqrs.timer where ${OWN} and ${DUE} > now())
+  select (select ceil(extract(epoch from ${DUE} - now()) * 1000)::float8 from cqrs.timer where ${OWN} and ${DUE} > now()
+    order by ${DUE} limit 1) as next_in)
 select next.next_in, claimed.* from next left join claimed on true order by claimed.due_at`;
 
 /** After so many refusals, a timer has failed. */

@@ -108,6 +108,20 @@ describe('positions of databases', () => {
     expect(known.standing('replica-1', at(1, 860n))).toBe('lost');
   });
 
+  it('have all of what was seen side by side, or have lost it', () => {
+    const known = positions();
+    known.primarySaid(
+      sighting(false, at(2, 1200n), [
+        [1, undefined],
+        [2, 850n],
+      ]),
+    );
+    expect(known.standing('primary', { ...at(2, 1100n), earlier: [at(1, 850n)] })).toBe('has it');
+    expect(known.standing('primary', { ...at(2, 1100n), earlier: [at(1, 850n), at(1, 851n)] })).toBe('lost');
+    expect(known.standing('primary', { ...at(2, 1300n), earlier: [at(1, 851n)] })).toBe('not yet');
+    expect(known.has('primary', { ...at(2, 1100n), earlier: [at(1, 851n)] }, at(2, 1200n))).toBe(false);
+  });
+
   it('are unknown of a database that was never seen', () => {
     expect(new LogPositions('primary').standing('primary', at(1, 1n))).toBe('not yet');
     expect(new LogPositions('primary').systemIdentifier).toBeUndefined();
