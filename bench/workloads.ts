@@ -16,6 +16,7 @@ import { sequencer } from './workloads/sequencer.ts';
 import { startUp } from './workloads/start-up.ts';
 import { storm } from './workloads/storm.ts';
 import { subscribers } from './workloads/subscribers.ts';
+import { tokens } from './workloads/tokens.ts';
 import { tracing } from './workloads/tracing.ts';
 import { watchers } from './workloads/watchers.ts';
 
@@ -33,6 +34,7 @@ export const WORKLOADS: readonly Workload[] = [
   connectJson,
   connectGet,
   middleware,
+  tokens,
   tracing,
   sequencer,
   rebuild,

@@ -1,10 +1,10 @@
-import { type CallOptions, Code, ConnectError } from '@connectrpc/connect';
+import { Code, ConnectError } from '@connectrpc/connect';
 import { errorInfo } from './error-info.ts';
 
 /** What `updateOptimistically` does. */
 export interface OptimisticUpdate<State, Answer> {
-  /** Reads what is to be changed. The options go to the query. */
-  readonly read: (options: CallOptions) => Promise<State>;
+  /** Reads what is to be changed. The headers go with the query. */
+  readonly read: (headers: Readonly<Record<string, string>>) => Promise<State>;
   /** Decides by what was read and sends the command, with the version of what was read as its `expectedVersion`. */
   readonly change: (state: State) => Promise<Answer>;
   /** What the caller has read before, such as what a person sees on the screen: the first try needs no reading. */
@@ -24,7 +24,7 @@ const FIRST_PAUSE = 10;
  *
  * ```ts
  * const { user } = await updateOptimistically({
- *   read: (options) => directory.getUser({ userId }, options),
+ *   read: (headers) => directory.getUser({ userId }, { headers }),
  *   change: ({ user }) => users.changeName({ userId, name: `${user.name} PhD`, expectedVersion: user.version }),
  * });
  * ```
@@ -47,7 +47,7 @@ export async function updateOptimistically<State, Answer>({
       if (tried >= tries || !wasOvertaken(error)) throw error;
       // Full jitter: those who collided and pause alike collide again.
       await new Promise((resolve) => setTimeout(resolve, random() * FIRST_PAUSE * 2 ** tried));
-      state = await read({ headers: { 'cqrs-consistency': 'strong' } });
+      state = await read({ 'cqrs-consistency': 'strong' });
     }
   }
 }

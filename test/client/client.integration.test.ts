@@ -119,7 +119,7 @@ describe('updateOptimistically', () => {
       marks.map((mark) =>
         updateOptimistically({
           tries: 100,
-          read: (options) => directory.getUser({ userId }, options),
+          read: (headers) => directory.getUser({ userId }, { headers }),
           change: ({ user }) =>
             commands.changeName({ userId, name: `${user?.name}${mark}`, expectedVersion: user?.version ?? 0n }),
         }),
@@ -134,7 +134,7 @@ describe('updateOptimistically', () => {
     const directory = app.client(QueryService, { roles: ['admin'] });
     const userId = '018f3a5e-0000-7000-8000-000000000000';
     const error = await updateOptimistically({
-      read: (options) => directory.getUser({ userId }, options),
+      read: (headers) => directory.getUser({ userId }, { headers }),
       change: () => Promise.reject(new Error('nothing to change')),
     }).catch((refused) => refused);
     expect(errorInfo(error)?.reason).toBe('USER_NOT_FOUND');

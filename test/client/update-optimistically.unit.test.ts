@@ -1,4 +1,4 @@
-import { type CallOptions, Code } from '@connectrpc/connect';
+import { Code } from '@connectrpc/connect';
 import { describe, expect, it } from '@jest/globals';
 import { errorInfo, updateOptimistically } from '../../src/client/index.ts';
 import { refusal } from './scripted-users.ts';
@@ -8,13 +8,13 @@ const random = (): number => 0;
 
 /** Reads version 1, 2, …; the change loses so many times. */
 function contested(losses: number, error = overtaken) {
-  const reads: CallOptions[] = [];
+  const reads: Readonly<Record<string, string>>[] = [];
   const changes: number[] = [];
   return {
     reads,
     changes,
     random,
-    read: async (options: CallOptions) => reads.push(options),
+    read: async (headers: Readonly<Record<string, string>>) => reads.push(headers),
     change: async (version: number) => {
       if (changes.push(version) <= losses) throw error();
       return `done at ${version}`;
@@ -32,7 +32,7 @@ describe('updateOptimistically', () => {
   it('begins again when somebody was faster, by what the primary has', async () => {
     const update = contested(2);
     expect(await updateOptimistically(update)).toBe('done at 3');
-    const strong = { headers: { 'cqrs-consistency': 'strong' } };
+    const strong = { 'cqrs-consistency': 'strong' };
     expect(update.reads).toEqual([{}, strong, strong]);
   });
 

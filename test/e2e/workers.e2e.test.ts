@@ -78,12 +78,13 @@ async function until(isSo: () => boolean, patience = PATIENCE): Promise<void> {
 
 /** Calls until it is answered by anything but UNAVAILABLE, and answers how often it had to call again. */
 async function patiently(call: () => Promise<unknown>): Promise<number> {
+  const giveUpAt = performance.now() + PATIENCE;
   for (let retries = 0; ; retries += 1) {
     try {
       await call();
       return retries;
     } catch (error) {
-      if (codeOf(error) !== 'Unavailable' || retries > 400) throw error;
+      if (codeOf(error) !== 'Unavailable' || performance.now() > giveUpAt) throw error;
       await sleep(50);
     }
   }

@@ -8,7 +8,7 @@ import { pageCode, TOLD } from './page-code.ts';
 import { ROOT, run } from './tool.ts';
 
 describe('docs/clients/typescript.md', () => {
-  it('tells the story', async () => {
+  it('compiles, and tells the story', async () => {
     await using resources = new AsyncDisposableStack();
     const { folder } = resources.use(createWorkshop());
     const service = resources.use(await startService());
@@ -19,6 +19,8 @@ describe('docs/clients/typescript.md', () => {
     const bin = join(ROOT, 'node_modules/.bin');
     const path = { PATH: `${bin}:${process.env.PATH}` };
     await run(join(bin, 'buf'), ['generate'], { cwd: folder, env: path });
+    const strict = ['--noEmit', '--strict', '--skipLibCheck', '--target', 'esnext', '--module', 'nodenext', '--types', 'node'];
+    await run(join(bin, 'tsc'), [...strict, 'story.ts'], { cwd: folder });
     expect(await run(process.execPath, ['story.ts', `http://${service.httpAddress}`], { cwd: folder })).toBe(TOLD);
   }, 120_000);
 });

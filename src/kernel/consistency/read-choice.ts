@@ -1,7 +1,7 @@
 import type { Call } from '../bus/call.ts';
 import type { ReadPool, ReadSide } from '../database/read/read-side.ts';
 import { ConsistencyStateLost } from './errors.ts';
-import type { ConsistencyToken } from './token.ts';
+import type { ConsistencyToken, TokenState } from './token.ts';
 import type { Wish } from './wish.ts';
 
 /** How long a query waits for a look at the databases, in milliseconds. */
@@ -23,7 +23,8 @@ export class ReadChoice {
   /** Rejects with ConsistencyStateLost, and when the call is canceled that waits. */
   async of({ isStrong, most, token }: Wish, call: Call): Promise<readonly ReadPool[]> {
     const { primary, candidates, monitor } = this.#reads;
-    if (token && monitor.positions.standing(primary.name, token) === 'lost') throw new ConsistencyStateLost();
+    const isLost = (seen: TokenState): boolean => monitor.positions.standing(primary.name, seen) === 'lost';
+    if (token && (isLost(token) || token.earlier?.some(isLost))) throw new ConsistencyStateLost();
     if (isStrong || candidates().length === 1) return [primary];
     const fresh = most === undefined ? candidates() : await this.#freshEnough(most, call);
     return token ? await this.#having(token, fresh, call) : fresh;

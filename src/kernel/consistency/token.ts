@@ -25,7 +25,7 @@ export interface ConsistencyToken extends TokenState {
 export interface ConsistencyTokens {
   readonly seal: (state: TokenState) => string;
   /**
-   * Reads a token about the cluster `systemIdentifier`, or several with `, ` between them, of calls that ran side by side: as one that tells of
+   * Reads a token about the cluster `systemIdentifier`, or several with a comma between them, of calls that ran side by side: as one that tells of
    * everything that these tell of. Throws ConsistencyTokenForeign for one about another cluster, ConsistencyTokenInvalid and
    * ConsistencyTokenExpired.
    */
@@ -37,7 +37,8 @@ const LIFETIME = 24 * 3600;
 /** How long the same state is told by the same token, in seconds: an idle database costs its answers no new ones. */
 const REUSE = 60;
 
-const SEPARATOR = ', ';
+/** As HTTP has it between the values of one header (RFC 9110, 5.6.1). */
+const SEPARATOR = ',';
 /** As many as a client that keeps one for each call has side by side; more is no header of ours. */
 const MOST_TOGETHER = 8;
 
@@ -67,7 +68,7 @@ export function createConsistencyTokens({ current, active }: KeyRing, now: () =>
       if (!text.includes(SEPARATOR)) return openOne(text, systemIdentifier);
       const texts = text.split(SEPARATOR);
       if (texts.length > MOST_TOGETHER) throw new ConsistencyTokenInvalid();
-      return together(texts.map((one) => openOne(one, systemIdentifier)));
+      return together(texts.map((one) => openOne(one.trim(), systemIdentifier)));
     },
   };
 

@@ -68,7 +68,7 @@ export const BUS_METADATA: readonly BusMetadata[] = [
     rpcs: 'queries',
     appliesTo: isQuery,
     meaning:
-      'A token of an earlier answer, of a command or a query. The query sees at least what that answer told of, on any instance, whichever database is read. A client that has tokens of calls that ran side by side sends up to eight, with `, ` between them. A command takes it and does nothing with it, so that clients may send it always.',
+      'A token of an earlier answer, of a command or a query. The query sees at least what that answer told of, on any instance, whichever database is read. A client that has tokens of calls that ran side by side sends up to eight, with a comma between them. A command takes it and does nothing with it, so that clients may send it always.',
     schema: { type: 'string' },
   },
   {

@@ -139,14 +139,18 @@ describe('a commit', () => {
     const { app, sql } = database;
     const { id } = await signUp(app);
     expect((await headersOf(rename(id, 'Before', app))).has(CONSISTENCY_TOKEN_HEADER)).toBe(true);
+    const once = { 'idempotency-key': 'once' };
+    await headersOf(rename(id, 'Once', app), once);
     await sql('revoke execute on function pg_current_wal_flush_lsn() from public');
     for (const name of ['One', 'Two', 'Three']) {
-      const headers = await headersOf(rename(id, name, app), { 'idempotency-key': name });
+      // Without a key: with one, a commit that was answered as failed would be found again.
+      const headers = await headersOf(rename(id, name, app));
       expect(headers.has(CONSISTENCY_TOKEN_HEADER)).toBe(false);
       expect(headers.get('cqrs-command-id')).toMatch(/-7/);
       expect(await sql('select name from users."user"')).toEqual([{ name }]);
     }
-    expect((await headersOf(rename(id, 'Three', app), { 'idempotency-key': 'Three' })).get('cqrs-replayed')).toBe('true');
+    const again = await headersOf(rename(id, 'Once', app), once);
+    expect([again.get('cqrs-replayed'), again.get(CONSISTENCY_TOKEN_HEADER)]).toEqual(['true', null]);
     expect(app.log().match(/the database fails tokens of commands/g)).toHaveLength(1);
     await sql('grant execute on function pg_current_wal_flush_lsn() to public');
     expect((await headersOf(rename(id, 'After', app))).has(CONSISTENCY_TOKEN_HEADER)).toBe(true);

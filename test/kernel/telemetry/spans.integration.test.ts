@@ -232,7 +232,8 @@ describe('200 calls at once', () => {
     };
     type Options = { onHeader: (header: Headers) => void };
     const kinds: Record<string, (options: Options) => Promise<unknown>> = {
-      GetUser: (options) => reader.getUser({ userId: next().user.id }, options),
+      // What is asked for strongly is read, and not answered from memory.
+      GetUser: (options) => reader.getUser({ userId: next().user.id }, { ...options, headers: { 'cqrs-consistency': 'strong' } }),
       ListUsers: (options) => reader.listUsers({ pageSize: 3 }, options),
       FindUserByEmail: (options) => reader.findUserByEmail({ email: next().user.email }, options),
       CreateUser: (options) => app.client(CommandService).createUser(somebody(), options),
