@@ -91,7 +91,7 @@ describe('timers over two instances that are killed at random', () => {
         // So that at least two are killed before the end, and the end is reached.
         if (orders >= TIMERS * 0.9 && kills >= 2) break;
         const [victim] = instances.splice(Math.floor(Math.random() * instances.length), 1) as [Service];
-        if (kills % 4 === 3) {
+        if (kills % 3 === 1) {
           // It is thought gone, and wakes up in the middle of what others have done meanwhile.
           process.kill(victim.pid, 'SIGSTOP');
           await sleep(2_500);
