@@ -44,8 +44,8 @@ export class Freshness {
   #headersSince(presented: string, kept: KeptAnswer): readonly Header[] | undefined {
     const seen = this.#opened(presented);
     const { has } = kept.source;
-    // Whether the failover lost what was seen before it is for others to tell.
-    if (!seen || seen.earlier || !has) return undefined;
+    // Whether the failover lost what was seen before it is for others to tell, and which of several events came last.
+    if (!seen || seen.earlier || seen.positions || !has) return undefined;
     const { name } = kept.source;
     if (this.#positions.standing(name, seen) !== 'has it' || !this.#positions.has(name, seen, has)) return undefined;
     return kept.headers.map(([header, value]) =>

@@ -13,24 +13,23 @@ const PATIENCE = 5_000;
 const PAUSE = 3;
 const LONGEST_PAUSE = 50;
 
-/** One of the projections that has not handled the event on this database; no row when all have. */
+/** One of the projections that has not handled all of the events on this database; no row when all have. Each event is found by its index. */
 const BEHIND = sql<{ name: string }>`
   select name from unnest(${[]}::text[]) as wanted (name)
     where coalesce((select min(checkpoint) from cqrs.processor where processor.name = wanted.name), -1)
-      < coalesce((select sequence from cqrs.feed where position = ${''}::bigint), ${sql.lit(Number.MAX_SAFE_INTEGER)}) limit 1`.compile(
-  readStatements(),
-);
+      < (select max(coalesce((select sequence from cqrs.feed where feed.position = seen.position), ${sql.lit(Number.MAX_SAFE_INTEGER)}))
+          from unnest(${[]}::bigint[]) as seen (position)) limit 1`.compile(readStatements());
 
 /**
- * Waits until the projections have handled an event on the database that is read, given by its position in cqrs.event. Rejects with ProjectionBehind when that
+ * Waits until the projections have handled events on the database that is read, given by their positions in cqrs.event. Rejects with ProjectionBehind when that
  * takes too long, and when the call is canceled.
  */
 export async function untilHandled(
   source: ReadPool,
-  { projections, position, call }: { projections: readonly ReadProjection[]; position: bigint; call: Call },
+  { projections, positions, call }: { projections: readonly ReadProjection[]; positions: readonly bigint[]; call: Call },
 ): Promise<void> {
   const reader = new Reader(source, call.cancellation);
-  const parameters = [projections.map(({ name }) => name), String(position)];
+  const parameters = [projections.map(({ name }) => name), positions.map(String)];
   const deadline = performance.now() + PATIENCE;
   for (let pause = PAUSE; ; pause = Math.min(LONGEST_PAUSE, 2 * pause)) {
     const behind = await reader.row(BEHIND, parameters);
@@ -38,4 +37,17 @@ export async function untilHandled(
     if (performance.now() > deadline) throw new ProjectionBehind(behind.name);
     await sleep(pause);
   }
+}
+
+const NUMBERED = sql<{ position: string }>`
+  select position from cqrs.feed where position = any (${[]}::bigint[]) order by sequence desc`.compile(readStatements());
+
+/**
+ * What the next query has to see of events that were told together, given by their positions: the one with the last number, where all have one; who has handled it
+ * has handled the others. Until then, all of them.
+ */
+export async function lastOf(source: ReadPool, positions: readonly bigint[], call: Call): Promise<readonly bigint[]> {
+  const rows = await new Reader(source, call.cancellation).rows(NUMBERED, [positions.map(String)]);
+  const [last] = rows;
+  return last && rows.length === positions.length ? [BigInt(last.position)] : positions;
 }

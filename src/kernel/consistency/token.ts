@@ -19,6 +19,8 @@ export interface ConsistencyToken extends TokenState {
   readonly issuedAt: number;
   /** Where several were presented together: what the others tell of that are from before a failover. */
   readonly earlier?: readonly TokenState[];
+  /** The newest event of each of them, where that is another: the one with the greatest position need not be the last to get a number. */
+  readonly positions?: readonly bigint[];
 }
 
 /** Makes and reads the tokens of `cqrs-consistency-token`: opaque, tamper-proof, good for a day. A token grants no right. */
@@ -113,10 +115,11 @@ export function createConsistencyTokens({ current, active }: KeyRing, now: () =>
 function together(tokens: readonly ConsistencyToken[]): ConsistencyToken {
   const [first, ...others] = tokens.toSorted((one, other) => other.timeline - one.timeline || (one.lsn < other.lsn ? 1 : -1));
   if (!first) throw new ConsistencyTokenInvalid();
-  let { position } = first;
-  for (const other of others) if (other.position > position) position = other.position;
+  const told = tokens.map(({ position }) => position).filter((position) => position > 0n);
+  const positions = [...new Set(told)].toSorted((one, other) => (one < other ? 1 : -1));
+  const [position = 0n] = positions;
   const earlier = others.filter(({ timeline }) => timeline !== first.timeline);
-  return { ...first, position, ...(earlier.length > 0 && { earlier }) };
+  return { ...first, position, ...(earlier.length > 0 && { earlier }), ...(positions.length > 1 && { positions }) };
 }
 
 const isSame = (one: TokenState, other: TokenState): boolean =>

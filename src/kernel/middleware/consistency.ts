@@ -8,7 +8,7 @@ import type { ReadProjection } from '../bus/handler.ts';
 import { type Around, busMiddleware, type Middleware, type Need } from '../bus/middleware.ts';
 import type { DeclaredReads } from '../bus/query.ts';
 import { watchedStream } from '../bus/watched-stream.ts';
-import { untilHandled } from '../consistency/projections-behind.ts';
+import { lastOf, untilHandled } from '../consistency/projections-behind.ts';
 import { ReadChoice, type TokenOutcome } from '../consistency/read-choice.ts';
 import type { ConsistencyToken, ConsistencyTokens } from '../consistency/token.ts';
 import { wishOf } from '../consistency/wish.ts';
@@ -80,7 +80,13 @@ export function consistency(
   /** Says what was read, and where: with what its caller had seen, that is what the next query has to see. */
   function tell(
     answer: Answer,
-    { source, reader, call, token }: { source: ReadPool; reader: Reader; call: Call; token: ConsistencyToken | undefined },
+    {
+      source,
+      reader,
+      call,
+      token,
+      told,
+    }: { source: ReadPool; reader: Reader; call: Call; token: ConsistencyToken | undefined; told: readonly bigint[] | undefined },
   ): void {
     const { primary, monitor } = reads;
     const { positions } = monitor;
@@ -92,10 +98,8 @@ export function consistency(
     if (seen && systemIdentifier !== undefined) {
       positions.answered(source.name, seen);
       const { timeline, lsn } = seen;
-      answer.setHeader(
-        CONSISTENCY_TOKEN_HEADER,
-        tokens.seal({ systemIdentifier, timeline, lsn, position: token?.position ?? 0n }),
-      );
+      const sealed = (position: bigint): string => tokens.seal({ systemIdentifier, timeline, lsn, position });
+      answer.setHeader(CONSISTENCY_TOKEN_HEADER, told ? told.map(sealed).join(', ') : sealed(token?.position ?? 0n));
     } else if (token) answer.setHeader(CONSISTENCY_TOKEN_HEADER, call.headerValue(CONSISTENCY_TOKEN_HEADER) ?? '');
     report?.served(source.name);
     if (source === primary) outages?.worked();
@@ -121,10 +125,11 @@ export function consistency(
         const reading = beginSpan(`read ${source.name}`, { attributes: { [ATTRIBUTE.servedBy]: source.name } });
         try {
           if (token && token.position > 0n && projections.length > 0)
-            await untilHandled(source, { projections, position: token.position, call });
+            await untilHandled(source, { projections, positions: token.positions ?? [token.position], call });
           const answer = await (reading ? reading.run(() => next(call)) : next(call));
           if (isOfAnother(reader, source, token)) throw new OtherServer();
-          tell(answer, { source, reader, call, token });
+          const told = token?.positions && (await lastOf(source, token.positions, call));
+          tell(answer, { source, reader, call, token, told });
           if (!answer.stream) {
             reading?.end();
             return answer;

@@ -61,6 +61,7 @@ describe('consistency tokens', () => {
       ...state,
       lsn: 7n,
       position: 9n,
+      positions: [9n, 2n],
       issuedAt: expect.any(Number),
     });
     const overFailover = told({ timeline: 3, lsn: 9n, position: 8n }, { timeline: 4, lsn: 7n, position: 2n });

@@ -8,9 +8,10 @@ import { placeOrder } from './commands/place-order.ts';
 import { removeLine } from './commands/remove-line.ts';
 import { getOrder } from './queries/get-order.ts';
 import { listOrders } from './queries/list-orders.ts';
+import { watchOrders } from './queries/watch-orders.ts';
 
 const commandService = { placeOrder, addLine, removeLine, payOrder, cancelOrder } satisfies HandlersOf<typeof CommandService>;
-const queryService = { getOrder, listOrders } satisfies HandlersOf<typeof QueryService>;
+const queryService = { getOrder, listOrders, watchOrders } satisfies HandlersOf<typeof QueryService>;
 
 export const services = [
   { kind: 'command', service: CommandService, handlers: commandService },

@@ -24,7 +24,7 @@ export type Told<Row> = {
 } & (
   | { readonly kind: 'snapshot' | 'upsert'; readonly row: Row }
   | { readonly kind: 'removed'; readonly id: string }
-  | { readonly kind: 'caught up' | 'heartbeat' }
+  | { readonly kind: 'caughtUp' | 'heartbeat' }
 );
 
 /** How somebody watches a list. */
@@ -69,7 +69,8 @@ export function liveQuery<Row extends object>(
   watched: WatchedTable<Row>,
   { news, pageTokens }: { readonly news: News; readonly pageTokens: PageTokens },
 ): LiveQuery<Row> {
-  const tails = new Tails(changesOf(watched), { pollMs: POLL, news });
+  const changes = changesOf(watched);
+  const tails = new Tails(changes, { pollMs: POLL, news });
   const readChanged = readChangedOf(watched);
   const hubs = new WeakMap<Tail<Change<Row>>, Hub<Row>>();
 
@@ -81,12 +82,23 @@ export function liveQuery<Row extends object>(
       await tail.started;
       const hub = hubs.get(tail) ?? new Hub(tail);
       hubs.set(tail, hub);
-      const parts = { tail, tokens, list, name: JSON.stringify(list.identity), readChanged, ...watching };
+      const parts = {
+        tail,
+        tokens,
+        list,
+        name: JSON.stringify(list.identity),
+        readChanged,
+        pageSize: changes.pageSize,
+        ...watching,
+      };
       let place = from?.place ?? tail.end;
       if (!from || from.key) {
         await reached(tail, place, watching.signal);
         yield* snapshot(parts, { place, key: from?.key });
+      } else {
+        place = yield* behind(parts, place);
       }
+      place = yield* toTheEnd(parts, place);
       let hasCaughtUp = false;
       for (;;) {
         place = yield* behind(parts, place);
@@ -96,7 +108,7 @@ export function liveQuery<Row extends object>(
         const watcher = new Watcher<Row>(place);
         const quit = hub.join(watcher, parts);
         try {
-          if (!hasCaughtUp) yield { kind: 'caught up', resumeToken: tokens.seal({ place }) };
+          if (!hasCaughtUp) yield { kind: 'caughtUp', resumeToken: tokens.seal({ place }) };
           hasCaughtUp = true;
           place = yield* live(parts, watcher, place);
         } finally {
@@ -116,6 +128,8 @@ interface Parts<Row> extends Watching {
   readonly list: WatchedList<Row>;
   readonly name: string;
   readonly readChanged: ReadChanged<Row>;
+  /** Of a page of the tail. */
+  readonly pageSize: number;
 }
 
 /** Until the database has what the token tells of: rows that are read after that are no older. */
@@ -156,7 +170,7 @@ async function* behind<Row>(parts: Parts<Row>, from: bigint): AsyncGenerator<Tol
     const next = tail.next(place);
     if (next === undefined) return place;
     if (next === 'not kept') {
-      place = yield* farBehind(parts, place);
+      place = yield* toTheEnd(parts, yield* farBehind(parts, place));
       continue;
     }
     place = next.place;
@@ -191,6 +205,30 @@ async function* farBehind<Row>(
     behind = next;
   }
   return through;
+}
+
+/**
+ * What has changed behind a place, read by statements that begin now, until one sees the end of the feed. What is kept may have been read before the
+ * rows that were told last; what comes behind this end is not.
+ */
+async function* toTheEnd<Row>(
+  { tail, tokens, list, pageSize, signal }: Parts<Row>,
+  from: bigint,
+): AsyncGenerator<Told<Row>, bigint> {
+  let place = from;
+  for (;;) {
+    signal.throwIfAborted();
+    const { entries, end } = await tail.page(place);
+    for (const change of entries) {
+      const outcome = outcomeOf(list, change);
+      if (!outcome) continue;
+      signal.throwIfAborted();
+      yield told(change, outcome, tokens.seal({ place: change.place }));
+    }
+    const places = end - place;
+    place = end;
+    if (places < pageSize) return place;
+  }
 }
 
 /** What comes, until the watcher has fallen behind; returns up to which place it was told. */

@@ -16,6 +16,11 @@ export interface WatchedList<Row> {
   readonly ids?: ReadonlySet<string> | undefined;
   /** Whether a row is on the list: the same as `page` decides. */
   readonly has: (row: Row) => boolean;
+  /**
+   * Whether a row that is not on the list may have been on it. Without it, every row may, and whoever watches the list is told the id of every
+   * one that changes: a list of what the caller may see has it.
+   */
+  readonly mayHaveHad?: (row: Row) => boolean;
   /** The rows of the list, behind a key, in an order that no change of a row changes. */
   readonly page: (read: Pick<Reader, 'rows'>, after: readonly string[] | undefined) => Promise<SnapshotPage<Row>>;
 }
@@ -24,8 +29,12 @@ export interface WatchedList<Row> {
 export type Outcome = 'upsert' | 'removed';
 
 /** Undefined where they need not be told. */
-export function outcomeOf<Row>({ ids, has }: WatchedList<Row>, { id, row, mayLeave }: Change<Row>): Outcome | undefined {
+export function outcomeOf<Row>(
+  { ids, has, mayHaveHad }: WatchedList<Row>,
+  { id, row, mayLeave }: Change<Row>,
+): Outcome | undefined {
   if (ids && !ids.has(id)) return undefined;
   if (row && has(row)) return 'upsert';
-  return mayLeave ? 'removed' : undefined;
+  if (!mayLeave || (row && mayHaveHad && !mayHaveHad(row))) return undefined;
+  return 'removed';
 }

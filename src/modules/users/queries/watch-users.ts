@@ -27,10 +27,9 @@ function changeOf(told: Told<WatchedUserRow>): Change {
       return { case: told.kind, value: toUser(told.row) };
     case 'removed':
       return { case: 'removed', value: { userId: told.id } };
-    case 'caught up':
-      return { case: 'caughtUp', value: {} };
+    case 'caughtUp':
     case 'heartbeat':
-      return { case: 'heartbeat', value: {} };
+      return { case: told.kind, value: {} };
     default:
       return told satisfies never;
   }

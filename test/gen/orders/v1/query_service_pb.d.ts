@@ -83,6 +83,106 @@ export declare type ListOrdersResponse = Message<"orders.v1.ListOrdersResponse">
 export declare const ListOrdersResponseSchema: GenMessage<ListOrdersResponse>;
 
 /**
+ * @generated from message orders.v1.WatchOrdersRequest
+ */
+export declare type WatchOrdersRequest = Message<"orders.v1.WatchOrdersRequest"> & {
+  /**
+   * Only orders that stand.
+   *
+   * @generated from field: bool placed_only = 1;
+   */
+  placedOnly: boolean;
+
+  /**
+   * The last that came. Empty: begin with a snapshot.
+   *
+   * @generated from field: string resume_token = 2;
+   */
+  resumeToken: string;
+};
+
+/**
+ * Describes the message orders.v1.WatchOrdersRequest.
+ * Use `create(WatchOrdersRequestSchema)` to create a new message.
+ */
+export declare const WatchOrdersRequestSchema: GenMessage<WatchOrdersRequest>;
+
+/**
+ * @generated from message orders.v1.WatchOrdersResponse
+ */
+export declare type WatchOrdersResponse = Message<"orders.v1.WatchOrdersResponse"> & {
+  /**
+   * @generated from oneof orders.v1.WatchOrdersResponse.change
+   */
+  change: {
+    /**
+     * @generated from field: orders.v1.Order snapshot = 1;
+     */
+    value: Order;
+    case: "snapshot";
+  } | {
+    /**
+     * @generated from field: orders.v1.Order upsert = 2;
+     */
+    value: Order;
+    case: "upsert";
+  } | {
+    /**
+     * @generated from field: string removed_order_id = 3;
+     */
+    value: string;
+    case: "removedOrderId";
+  } | {
+    /**
+     * @generated from field: orders.v1.OrdersCaughtUp caught_up = 4;
+     */
+    value: OrdersCaughtUp;
+    case: "caughtUp";
+  } | {
+    /**
+     * @generated from field: orders.v1.OrdersUnchanged heartbeat = 5;
+     */
+    value: OrdersUnchanged;
+    case: "heartbeat";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * @generated from field: string resume_token = 6;
+   */
+  resumeToken: string;
+};
+
+/**
+ * Describes the message orders.v1.WatchOrdersResponse.
+ * Use `create(WatchOrdersResponseSchema)` to create a new message.
+ */
+export declare const WatchOrdersResponseSchema: GenMessage<WatchOrdersResponse>;
+
+/**
+ * @generated from message orders.v1.OrdersCaughtUp
+ */
+export declare type OrdersCaughtUp = Message<"orders.v1.OrdersCaughtUp"> & {
+};
+
+/**
+ * Describes the message orders.v1.OrdersCaughtUp.
+ * Use `create(OrdersCaughtUpSchema)` to create a new message.
+ */
+export declare const OrdersCaughtUpSchema: GenMessage<OrdersCaughtUp>;
+
+/**
+ * @generated from message orders.v1.OrdersUnchanged
+ */
+export declare type OrdersUnchanged = Message<"orders.v1.OrdersUnchanged"> & {
+};
+
+/**
+ * Describes the message orders.v1.OrdersUnchanged.
+ * Use `create(OrdersUnchangedSchema)` to create a new message.
+ */
+export declare const OrdersUnchangedSchema: GenMessage<OrdersUnchanged>;
+
+/**
  * Queries about orders.
  *
  * @generated from service orders.v1.QueryService
@@ -108,6 +208,17 @@ export declare const QueryService: GenService<{
     methodKind: "unary";
     input: typeof ListOrdersRequestSchema;
     output: typeof ListOrdersResponseSchema;
+  },
+  /**
+   * Sends the caller's orders, and then each of them again whenever it changes.
+   * Reasons: RESUME_TOKEN_INVALID (INVALID_ARGUMENT).
+   *
+   * @generated from rpc orders.v1.QueryService.WatchOrders
+   */
+  watchOrders: {
+    methodKind: "server_streaming";
+    input: typeof WatchOrdersRequestSchema;
+    output: typeof WatchOrdersResponseSchema;
   },
 }>;
 

@@ -11,7 +11,7 @@ import { file_orders_v1_order } from "./order_pb.js";
  * Describes the file orders/v1/query_service.proto.
  */
 export const file_orders_v1_query_service = /*@__PURE__*/
-  fileDesc("Ch1vcmRlcnMvdjEvcXVlcnlfc2VydmljZS5wcm90bxIJb3JkZXJzLnYxIi0KD0dldE9yZGVyUmVxdWVzdBIaCghvcmRlcl9pZBgBIAEoCUIIukgFcgOwAQEiMwoQR2V0T3JkZXJSZXNwb25zZRIfCgVvcmRlchgBIAEoCzIQLm9yZGVycy52MS5PcmRlciJNChFMaXN0T3JkZXJzUmVxdWVzdBIcCglwYWdlX3NpemUYASABKAVCCbpIBhoEGGQoABIaCghjdXN0b21lchgCIAEoCUIIukgFcgMY/wEiNgoSTGlzdE9yZGVyc1Jlc3BvbnNlEiAKBm9yZGVycxgBIAMoCzIQLm9yZGVycy52MS5PcmRlcjK0AQoMUXVlcnlTZXJ2aWNlEk4KCEdldE9yZGVyEhoub3JkZXJzLnYxLkdldE9yZGVyUmVxdWVzdBobLm9yZGVycy52MS5HZXRPcmRlclJlc3BvbnNlIgmQAgGKtRgCIAESVAoKTGlzdE9yZGVycxIcLm9yZGVycy52MS5MaXN0T3JkZXJzUmVxdWVzdBodLm9yZGVycy52MS5MaXN0T3JkZXJzUmVzcG9uc2UiCZACAYq1GAIgAWIGcHJvdG8z", [file_buf_validate_validate, file_cqrs_v1_access, file_orders_v1_order]);
+  fileDesc("Ch1vcmRlcnMvdjEvcXVlcnlfc2VydmljZS5wcm90bxIJb3JkZXJzLnYxIi0KD0dldE9yZGVyUmVxdWVzdBIaCghvcmRlcl9pZBgBIAEoCUIIukgFcgOwAQEiMwoQR2V0T3JkZXJSZXNwb25zZRIfCgVvcmRlchgBIAEoCzIQLm9yZGVycy52MS5PcmRlciJNChFMaXN0T3JkZXJzUmVxdWVzdBIcCglwYWdlX3NpemUYASABKAVCCbpIBhoEGGQoABIaCghjdXN0b21lchgCIAEoCUIIukgFcgMY/wEiNgoSTGlzdE9yZGVyc1Jlc3BvbnNlEiAKBm9yZGVycxgBIAMoCzIQLm9yZGVycy52MS5PcmRlciJJChJXYXRjaE9yZGVyc1JlcXVlc3QSEwoLcGxhY2VkX29ubHkYASABKAgSHgoMcmVzdW1lX3Rva2VuGAIgASgJQgi6SAVyAyiAECL8AQoTV2F0Y2hPcmRlcnNSZXNwb25zZRIkCghzbmFwc2hvdBgBIAEoCzIQLm9yZGVycy52MS5PcmRlckgAEiIKBnVwc2VydBgCIAEoCzIQLm9yZGVycy52MS5PcmRlckgAEhoKEHJlbW92ZWRfb3JkZXJfaWQYAyABKAlIABIuCgljYXVnaHRfdXAYBCABKAsyGS5vcmRlcnMudjEuT3JkZXJzQ2F1Z2h0VXBIABIvCgloZWFydGJlYXQYBSABKAsyGi5vcmRlcnMudjEuT3JkZXJzVW5jaGFuZ2VkSAASFAoMcmVzdW1lX3Rva2VuGAYgASgJQggKBmNoYW5nZSIQCg5PcmRlcnNDYXVnaHRVcCIRCg9PcmRlcnNVbmNoYW5nZWQyjwIKDFF1ZXJ5U2VydmljZRJOCghHZXRPcmRlchIaLm9yZGVycy52MS5HZXRPcmRlclJlcXVlc3QaGy5vcmRlcnMudjEuR2V0T3JkZXJSZXNwb25zZSIJkAIBirUYAiABElQKCkxpc3RPcmRlcnMSHC5vcmRlcnMudjEuTGlzdE9yZGVyc1JlcXVlc3QaHS5vcmRlcnMudjEuTGlzdE9yZGVyc1Jlc3BvbnNlIgmQAgGKtRgCIAESWQoLV2F0Y2hPcmRlcnMSHS5vcmRlcnMudjEuV2F0Y2hPcmRlcnNSZXF1ZXN0Gh4ub3JkZXJzLnYxLldhdGNoT3JkZXJzUmVzcG9uc2UiCZACAYq1GAIgATABYgZwcm90bzM", [file_buf_validate_validate, file_cqrs_v1_access, file_orders_v1_order]);
 
 /**
  * Describes the message orders.v1.GetOrderRequest.
@@ -40,6 +40,34 @@ export const ListOrdersRequestSchema = /*@__PURE__*/
  */
 export const ListOrdersResponseSchema = /*@__PURE__*/
   messageDesc(file_orders_v1_query_service, 3);
+
+/**
+ * Describes the message orders.v1.WatchOrdersRequest.
+ * Use `create(WatchOrdersRequestSchema)` to create a new message.
+ */
+export const WatchOrdersRequestSchema = /*@__PURE__*/
+  messageDesc(file_orders_v1_query_service, 4);
+
+/**
+ * Describes the message orders.v1.WatchOrdersResponse.
+ * Use `create(WatchOrdersResponseSchema)` to create a new message.
+ */
+export const WatchOrdersResponseSchema = /*@__PURE__*/
+  messageDesc(file_orders_v1_query_service, 5);
+
+/**
+ * Describes the message orders.v1.OrdersCaughtUp.
+ * Use `create(OrdersCaughtUpSchema)` to create a new message.
+ */
+export const OrdersCaughtUpSchema = /*@__PURE__*/
+  messageDesc(file_orders_v1_query_service, 6);
+
+/**
+ * Describes the message orders.v1.OrdersUnchanged.
+ * Use `create(OrdersUnchangedSchema)` to create a new message.
+ */
+export const OrdersUnchangedSchema = /*@__PURE__*/
+  messageDesc(file_orders_v1_query_service, 7);
 
 /**
  * Queries about orders.

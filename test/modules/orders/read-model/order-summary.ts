@@ -3,7 +3,7 @@ import { readStatements } from '../../../../src/kernel/database/read/read-statem
 import { type OrderSchema, OrderStatus } from '../../../gen/orders/v1/order_pb.js';
 
 /** read.order_summary: one row an order, kept by the command's own transaction. */
-interface OrderSummaryTable {
+export interface OrderRow {
   readonly id: string;
   readonly customer: string;
   readonly status: 'placed' | 'paid' | 'cancelled';
@@ -11,13 +11,13 @@ interface OrderSummaryTable {
   readonly lines: { id: string; product_id: string; quantity: number; unit_price_cents: number }[];
 }
 
-export const statements = readStatements<{ 'read.order_summary': OrderSummaryTable }>();
+export const statements = readStatements<{ 'read.order_summary': OrderRow }>();
 
 export const ORDER_COLUMNS = ['id', 'customer', 'status', 'version', 'lines'] as const;
 
 const STATUS = { placed: OrderStatus.PLACED, paid: OrderStatus.PAID, cancelled: OrderStatus.CANCELLED } as const;
 
-export function toOrder({ id, customer, status, version, lines }: OrderSummaryTable): MessageInitShape<typeof OrderSchema> {
+export function toOrder({ id, customer, status, version, lines }: OrderRow): MessageInitShape<typeof OrderSchema> {
   return {
     id,
     customer,

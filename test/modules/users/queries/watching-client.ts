@@ -7,7 +7,7 @@ type Request = Parameters<Client<typeof QueryService>['watchUsers']>[0];
 /** A client of WatchUsers as the contract describes it: a map by id, and the last token. It can be cut, and goes on where it was. */
 export class WatchingClient {
   readonly users = new Map<string, User>();
-  /** Users who came in an older version than before. */
+  /** Users who came in an older version than before in the same stream. */
   readonly wentBack: User[] = [];
   /** How often it has caught up. */
   timesCaughtUp = 0;
@@ -29,10 +29,8 @@ export class WatchingClient {
   ): void {
     const call = new AbortController();
     // Without a token the stream begins anew, and so does the map.
-    if (this.resumeToken === '') {
-      this.users.clear();
-      this.#versions.clear();
-    }
+    if (this.resumeToken === '') this.users.clear();
+    this.#versions.clear();
     this.#call = call;
     const read = async (): Promise<void> => {
       const request = { ...this.#request, resumeToken: this.resumeToken };
