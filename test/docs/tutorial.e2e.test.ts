@@ -4,8 +4,12 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { PATIENCE } from '../support/patience.ts';
 import { copyProject } from '../support/project-copy.ts';
 import { apply, blocksOf, type PageBlock } from './page-blocks.ts';
+
+/** How long a page may take that installs, generates, tests and checks a service. */
+const LONGEST = 20 * PATIENCE;
 
 const blocks = blocksOf(readFileSync('docs/tutorial.md', 'utf8'));
 const start = blocks.findIndex(({ kind, text }) => kind === '' && text === 'npm start\n');
@@ -115,12 +119,16 @@ describe('docs/tutorial.md', () => {
     return copy;
   }
 
-  it('makes a service that passes its tests and checks', async () => {
-    const output = await follow(blocks.slice(0, start), folder);
-    expect(output).toMatch(/^ℹ fail 0$/m);
-    expect(output).toContain('refuses a product that the order has already');
-    expect(output).toContain('returns the orders that have the product, and no others');
-  });
+  it(
+    'makes a service that passes its tests and checks',
+    async () => {
+      const output = await follow(blocks.slice(0, start), folder);
+      expect(output).toMatch(/^ℹ fail 0$/m);
+      expect(output).toContain('refuses a product that the order has already');
+      expect(output).toContain('returns the orders that have the product, and no others');
+    },
+    LONGEST,
+  );
 
   it('serves, refuses what it says, and tells what happened', async () => {
     await serve(shop);
@@ -139,23 +147,27 @@ describe('docs/tutorial.md', () => {
     expect(told).toContain('The log is whole: 5 records');
   });
 
-  it('leads to an order that nobody pays, as docs/unpaid-orders.md says', async () => {
-    const copy = copyOfShop();
-    const page = blocksOf(readFileSync('docs/unpaid-orders.md', 'utf8'));
-    const seen = page.findIndex(({ text }) => text.startsWith('TOKEN='));
-    const output = await follow(page.slice(0, seen), copy, copy);
-    expect(output).toMatch(/^ℹ fail 0$/m);
-    expect(output).toContain('an order that is not paid in 15 minutes');
-    expect(output).toContain('is cancelled, and its stock comes back');
+  it(
+    'leads to an order that nobody pays, as docs/unpaid-orders.md says',
+    async () => {
+      const copy = copyOfShop();
+      const page = blocksOf(readFileSync('docs/unpaid-orders.md', 'utf8'));
+      const seen = page.findIndex(({ text }) => text.startsWith('TOKEN='));
+      const output = await follow(page.slice(0, seen), copy, copy);
+      expect(output).toMatch(/^ℹ fail 0$/m);
+      expect(output).toContain('an order that is not paid in 15 minutes');
+      expect(output).toContain('is cancelled, and its stock comes back');
 
-    await stop();
-    await serve(copy);
-    const [ordered = '', waits, paid = ''] = await paste(page.slice(seen), copy);
-    expect(jsonIn(ordered).at(-1)).toMatchObject({ order: { status: 'ORDER_STATUS_OPEN', lines: [{ quantity: 2 }] } });
-    expect(waits).toMatch(/ order_payment .* unpaid .*orders\.v1\.CommandService\/CancelOrder .* waiting /);
-    expect(jsonIn(paid)).toMatchObject([{ order: { status: 'ORDER_STATUS_PAID' } }, { product: { stock: '3' } }]);
-    expect(paid).toMatch(/products\.v1\.CommandService\/TakeStock/);
-  });
+      await stop();
+      await serve(copy);
+      const [ordered = '', waits, paid = ''] = await paste(page.slice(seen), copy);
+      expect(jsonIn(ordered).at(-1)).toMatchObject({ order: { status: 'ORDER_STATUS_OPEN', lines: [{ quantity: 2 }] } });
+      expect(waits).toMatch(/ order_payment .* unpaid .*orders\.v1\.CommandService\/CancelOrder .* waiting /);
+      expect(jsonIn(paid)).toMatchObject([{ order: { status: 'ORDER_STATUS_PAID' } }, { product: { stock: '3' } }]);
+      expect(paid).toMatch(/products\.v1\.CommandService\/TakeStock/);
+    },
+    LONGEST,
+  );
 
   it('leads to a column more, as docs/guides/column.md says', async () => {
     await follow(blocksOf(readFileSync('docs/guides/column.md', 'utf8')), shop);
