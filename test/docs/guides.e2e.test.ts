@@ -19,6 +19,7 @@ describe.each([
   'docs/guides/projection.md',
   'docs/guides/reactor.md',
   'docs/guides/process-manager.md',
+  'docs/guides/live-query.md',
   'docs/adding-a-command.md',
 ])('%s', (page) => {
   it.each(stepsOf(page).map((step) => [step.what, step] as const))('%s', async (_, { follow }) => {

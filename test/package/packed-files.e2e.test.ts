@@ -54,8 +54,8 @@ describe('the package', () => {
   });
 
   it('is small', () => {
-    expect(pack.size).toBeLessThan(2 * MEGABYTE);
-    expect(pack.unpackedSize).toBeLessThan(7 * MEGABYTE);
+    expect(pack.size).toBeLessThan(2.5 * MEGABYTE);
+    expect(pack.unpackedSize).toBeLessThan(9 * MEGABYTE);
   });
 
   it('can be executed', () => {
