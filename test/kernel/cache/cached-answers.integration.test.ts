@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
+import { QueryService as UsersQueryService } from '#gen/users/v1/query_service_pb.js';
 import { application } from '../../../src/app.ts';
 import type { Application } from '../../../src/kernel/service.ts';
 import { roles } from '../../../src/roles.ts';
@@ -92,6 +93,61 @@ describe('an answer that is kept', () => {
     for (const app of [one, other]) await eventually(async () => expect(await textOn(app, noteId)).toBe('after'));
     for (const app of [one, other]) await kept(app, noteId);
     expect(await textOn(one, noteId)).toBe('after');
+  });
+
+  it('is not given to a call whose token tells of something newer, and is given when it is new enough', async () => {
+    const noteId = await addNote('before');
+    await kept(one, noteId);
+    await replica.query('select pg_wal_replay_pause()');
+    let token = '';
+    const headers = () => ({ headers: { 'cqrs-consistency-token': token } });
+    try {
+      await writerOn(other).changeNote(
+        { noteId, text: 'after' },
+        { onHeader: (header) => (token = header.get('cqrs-consistency-token') ?? '') },
+      );
+      expect(token).not.toBe('');
+      expect(await textOn(one, noteId)).toBe('before');
+      expect((await readerOn(one).getNote({ noteId }, headers())).text).toBe('after');
+    } finally {
+      await replica.query('select pg_wal_replay_resume()');
+    }
+    const before = (await cacheResults(one, GET_NOTE)).hit ?? 0;
+    await eventually(async () => {
+      expect((await readerOn(one).getNote({ noteId }, headers())).text).toBe('after');
+      expect((await cacheResults(one, GET_NOTE)).hit).toBeGreaterThan(before);
+    });
+    // The caller goes on with a token that is no older than its own.
+    let next = '';
+    await readerOn(one).getNote(
+      { noteId },
+      { ...headers(), onHeader: (header) => (next = header.get('cqrs-consistency-token') ?? '') },
+    );
+    token = next;
+    expect((await readerOn(other).getNote({ noteId }, headers())).text).toBe('after');
+  });
+
+  it('of an async projection ends when the projection has handled the event', async () => {
+    const statisticsOn = (app: TestApp) => app.client(UsersQueryService, { roles: ['auditor'] }).getUserStatistics({});
+    const GET_STATISTICS = 'users.v1.QueryService/GetUserStatistics';
+    const hits = async (app: TestApp): Promise<number> => (await cacheResults(app, GET_STATISTICS)).hit ?? 0;
+    for (const app of [one, other]) {
+      const before = await hits(app);
+      await eventually(async () => {
+        await statisticsOn(app);
+        expect(await hits(app)).toBeGreaterThan(before);
+      });
+    }
+    const { activeUsers } = await statisticsOn(one);
+    await signUp(one);
+    for (const app of [one, other]) {
+      await eventually(async () => expect((await statisticsOn(app)).activeUsers).toBe(activeUsers + 1n));
+      const before = await hits(app);
+      await eventually(async () => {
+        expect((await statisticsOn(app)).activeUsers).toBe(activeUsers + 1n);
+        expect(await hits(app)).toBeGreaterThan(before);
+      });
+    }
   });
 
   it('is never older for good than the database, however reads and writes of two instances fall, on a replica that falls behind', async () => {
