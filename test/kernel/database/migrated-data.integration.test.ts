@@ -33,7 +33,9 @@ const [OLDEST, NEWEST] = ['20261124000000-command-log', '20261125140000-compared
 
 /** Empty in a database of then: the service fills them as it runs. */
 const OF_THE_FEED = [
-  ...['dead_letter', 'feed', 'instance', 'processor', 'rebuild', 'subscription'].map((name) => `cqrs.${name}`),
+  ...['dead_letter', 'feed', 'instance', 'process_state', 'processor', 'rebuild', 'subscription', 'timer'].map(
+    (name) => `cqrs.${name}`,
+  ),
   ...['user_count', 'user_day', 'user_status'].map((name) => `read.${name}`),
 ];
 
