@@ -34,10 +34,14 @@ export async function startTestCluster(): Promise<TestCluster> {
   const dataDir = join(tmpdir(), `bicameral-test-${randomUUID()}`);
   // Loaded only here: tests in memory need none of it.
   const { startEmbeddedCluster } = await import('../../embedded-postgres/start-embedded-cluster.ts');
+  const { administer } = await import('../../embedded-postgres/administer.ts');
   const cluster = await startEmbeddedCluster({
     dataDir,
     settings: { fsync: 'off', full_page_writes: 'off', max_connections: '200' },
   });
+  const { superuser, reader, writer } = cluster.connections;
+  // A service takes the reader's role on the writer's connections, as with any database of its own.
+  await administer(superuser, (client) => client.query(`grant ${reader.user} to ${writer.user}`));
   return {
     connections: cluster.connections,
     async stop() {
