@@ -20,7 +20,7 @@ beforeEach(async () => {
   const { owner, writer, reader } = database.connections;
   proxy = stack.use(await startStallingProxy(writer));
   const connections = { owner, writer: proxy.through(writer), reader: proxy.through(reader), replicas: [] };
-  app = await startTestApp({ on: { ...database, connections } });
+  app = await startTestApp({ on: { ...database, connections }, queryCacheBytes: 0 });
   userId = (await signUp(app)).id;
 });
 afterEach(() => stack.disposeAsync());

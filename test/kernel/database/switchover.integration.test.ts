@@ -18,7 +18,7 @@ beforeAll(async () => {
   const { owner, writer, reader } = database.connections;
   proxy = stack.use(await startStallingProxy(writer));
   const connections = { owner, writer: proxy.through(writer), reader: proxy.through(reader), replicas: [] };
-  app = await startTestApp({ on: { ...database, connections } });
+  app = await startTestApp({ on: { ...database, connections }, queryCacheBytes: 0 });
   stack.defer(() => app.stop());
   userId = (await signUp(app)).id;
 });
@@ -69,7 +69,10 @@ describe('connections', () => {
     await using replicaProxy = await startStallingProxy(standby);
     const database = await createTestDatabase();
     const replicas = [replicaProxy.through(database.connections.reader)];
-    const replicated = await startTestApp({ on: { ...database, connections: { ...database.connections, replicas } } });
+    const replicated = await startTestApp({
+      on: { ...database, connections: { ...database.connections, replicas } },
+      queryCacheBytes: 0,
+    });
     await using _ = { [Symbol.asyncDispose]: () => replicated.stop() };
     const { id } = await signUp(replicated);
     const servedBy = async (): Promise<string | null> => {

@@ -22,7 +22,8 @@ beforeAll(async () => {
   const dataDir = stack.use(temporaryDataDir());
   cluster = await startEmbeddedCluster({ dataDir: dataDir.path, settings: { fsync: 'off', full_page_writes: 'off' } });
   stack.defer(() => cluster.stop());
-  app = await startTestApp({ on: await createTestDatabase(cluster.connections) });
+  // Each query reads: what is answered from memory tells nothing of the databases.
+  app = await startTestApp({ on: await createTestDatabase(cluster.connections), queryCacheBytes: 0 });
   stack.defer(() => app.stop());
   userId = (await signUp(app)).id;
 });
