@@ -18,6 +18,7 @@ import { sweepOwners } from './command-log/personal-owner.ts';
 import { unsealedTail } from './command-log/seals/unsealed-tail.ts';
 import { ConfigError } from './config/config-error.ts';
 import type { Config } from './config.ts';
+import { TOKEN_OUTCOMES } from './consistency/read-choice.ts';
 import { createConsistencyTokens } from './consistency/token.ts';
 import { contractDescriptors } from './contracts/descriptors.ts';
 import { version } from './contracts/version.ts';
@@ -247,6 +248,7 @@ async function assemble(
   };
   const calls = new CallMetrics(metrics, slowest);
   const onShed = (kind: CallKind): void => metrics.shed.inc({ kind });
+  for (const outcome of TOKEN_OUTCOMES) metrics.tokenReads.inc({ outcome }, 0);
   const bus: Bus = createBus(
     started.modules,
     createPipelines({

@@ -18,6 +18,13 @@ export async function startLoad(service: Service): Promise<AsyncDisposable> {
   const { user } = await commands.createUser(person);
   const userId = user?.id ?? '';
 
+  async function ownWrite(n: number): Promise<void> {
+    let headers = new Headers();
+    await commands.changeName({ userId, name: `Own ${n}` }, { onHeader: (header) => (headers = header) });
+    const token = headers.get('cqrs-consistency-token') ?? '';
+    await queries.getUser({ userId }, { headers: { 'cqrs-consistency-token': token } });
+  }
+
   async function round(n: number): Promise<void> {
     await Promise.allSettled([
       ...Array.from({ length: 8 }, (_, index) => commands.changeName({ userId, name: `N ${n} ${index}` })),
@@ -30,6 +37,7 @@ export async function startLoad(service: Service): Promise<AsyncDisposable> {
       createClient(CommandService, anonymous).logIn({ email: person.email, password: 'wrong' }),
       queries.getUser({ userId: '019aaaaa-aaaa-7aaa-8aaa-aaaaaaaaaaaa' }),
       queries.listUsers({}),
+      ownWrite(n),
     ]);
   }
 

@@ -8,7 +8,8 @@ import type { Wish } from './wish.ts';
 const LOOK_PATIENCE = 100;
 
 /** How a query with a token came to its database: a replica had it, or had it after a wait, or none had it. */
-export type TokenOutcome = 'known' | 'waited' | 'primary';
+export type TokenOutcome = (typeof TOKEN_OUTCOMES)[number];
+export const TOKEN_OUTCOMES = ['known', 'waited', 'primary'] as const;
 
 /** The databases to ask for an answer that is as fresh as its caller wants, best first, the primary last. */
 export class ReadChoice {
