@@ -73,17 +73,13 @@ describe('the trace of a call', () => {
 
   it('has a query, the database that was chosen and the statement there', async () => {
     const spans = await traceOf((options) => traced.app.client(QueryService, { roles: ['auditor'] }).listUsers({}, options));
-    expectTree(spans, [
-      'users.v1.QueryService/ListUsers',
-      '  read replica-1',
-      '    SELECT read.user_directory',
-    ]);
+    expectTree(spans, ['users.v1.QueryService/ListUsers', '  read replica-1', '    SELECT read.user_directory']);
     const statement = spans.find(({ kind }) => kind === 'client');
     expect(statement?.attributes).toMatchObject({
       'db.system.name': 'postgresql',
       'db.query.summary': 'SELECT read.user_directory',
       'db.query.text': expect.stringContaining('limit $1'),
-      'db.client.connection.pool.name': 'bicameral queries replica-1',
+      'db.client.connection.pool.name': 'bicameral look-ups replica-1',
     });
     expect(spans.find(({ kind }) => kind === 'server')?.attributes).toMatchObject({ 'cqrs.served_by': 'replica-1' });
   });

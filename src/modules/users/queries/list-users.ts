@@ -18,7 +18,9 @@ export const listUsers = query(QueryService.method.listUsers, async (request, { 
     : { skip: Math.max(0, request.page - 1) * size };
 
   // One row more than the page tells whether there is another page.
-  const rows = await read.rows(pageStatement(list, start, size + 1));
+  const statement = pageStatement(list, start, size + 1);
+  const isShort = list.search === '' && !('skip' in start && start.skip > 0);
+  const rows = await (isShort ? read.page(statement, size + 1) : read.rows(statement));
   const page = rows.slice(0, size);
   const last = page.at(-1);
   const total = request.includeTotal ? await read.rows(countStatement(list)) : undefined;

@@ -1,5 +1,6 @@
 import { type CompiledQuery, sql } from 'kysely';
 import { foldedText } from '../../../kernel/bus/folded-text.ts';
+import { shapedStatement } from '../../../kernel/database/read/read-statements.ts';
 import { statements, USER_COLUMNS, type UserRow } from './user-directory.ts';
 
 /** Which users a list holds and in which order. */
@@ -26,43 +27,88 @@ const SORT_KEYS = {
   name: { column: sql<string>`name_key`, type: sql`text` },
 } as const;
 
+/** What the text of a list's statements depends on. */
+export type ListShape = { readonly [Filter in 'status' | 'search' | 'ids']: boolean } & { readonly isPartlyIndexed: boolean };
+
+/** What their parameters are. */
+export interface ListValues {
+  readonly status: UserList['status'];
+  readonly pattern: string;
+  readonly ids: readonly string[] | undefined;
+}
+
+/** Rows of any list, with the values that `value` names. */
+export type ValueOf = <Name extends keyof ListValues>(name: Name) => NonNullable<ListValues[Name]>;
+
+type PageShape = ListShape & Pick<UserList, 'orderBy' | 'descending'> & { readonly start: 'first' | 'behind' | 'skip' };
+
+interface PageValues extends ListValues {
+  readonly sortKey: string;
+  readonly id: string;
+  readonly skip: number;
+  readonly limit: number;
+}
+
+const page = shapedStatement<PageShape, PageValues, PageRow>((shape, value) => {
+  const { column, type } = SORT_KEYS[shape.orderBy];
+  const direction = shape.descending ? 'desc' : 'asc';
+  const rows = filtered(shape, value)
+    .select(USER_COLUMNS)
+    .select(sql<string>`(${column})::text`.as('sort_key'))
+    .orderBy(column, direction)
+    .orderBy('id', direction)
+    .limit(value('limit'));
+  if (shape.start === 'first') return rows;
+  if (shape.start === 'skip') return rows.offset(value('skip'));
+  const behind = shape.descending ? sql`<` : sql`>`;
+  return rows.where(sql<boolean>`(${column}, id) ${behind} (${value('sortKey')}::${type}, ${value('id')}::uuid)`);
+});
+
+const count = shapedStatement<ListShape, ListValues, { total: string }>((shape, value) =>
+  filtered(shape, value).select(sql<string>`count(*)`.as('total')),
+);
+
 /**
  * The rows of one page. A page that begins behind a row (a keyset) is found in an index and costs the same wherever it is; ids break
  * ties, so that no row is on two pages or on none.
  */
 export function pageStatement(list: UserList, start: PageStart, limit: number): CompiledQuery<PageRow> {
-  const { column, type } = SORT_KEYS[list.orderBy];
-  const direction = list.descending ? 'desc' : 'asc';
-  let rows = filtered(list)
-    .select(USER_COLUMNS)
-    .select(sql<string>`(${column})::text`.as('sort_key'))
-    .orderBy(column, direction)
-    .orderBy('id', direction)
-    .limit(limit);
-  if ('after' in start) {
-    const [sortKey, id] = start.after;
-    const behind = list.descending ? sql`<` : sql`>`;
-    rows = rows.where(sql<boolean>`(${column}, id) ${behind} (${sortKey}::${type}, ${id}::uuid)`);
-  } else if (start.skip > 0) {
-    rows = rows.offset(start.skip);
-  }
-  return rows.compile();
+  const { orderBy, descending } = list;
+  const [sortKey = '', id = ''] = 'after' in start ? start.after : [];
+  const skip = 'skip' in start ? start.skip : 0;
+  const place = 'after' in start ? 'behind' : skip > 0 ? 'skip' : 'first';
+  return page({ ...shapeOf(list), orderBy, descending, start: place }, { ...valuesOf(list), sortKey, id, skip, limit });
 }
 
 /** How many users the list holds. */
 export function countStatement(list: UserList): CompiledQuery<{ total: string }> {
-  return filtered(list).select(sql<string>`count(*)`.as('total')).compile();
+  return count(shapeOf(list), valuesOf(list));
 }
 
-/** The rows that a list holds. */
-export function filtered(list: Pick<UserList, 'status' | 'search' | 'ids'>) {
+type Filters = Pick<UserList, 'status' | 'search' | 'ids'>;
+
+export const shapeOf = ({ status, search, ids }: Filters): ListShape => ({
+  status: status !== undefined,
+  search: search !== '',
+  ids: ids !== undefined,
+  isPartlyIndexed: status === 'suspended' || status === 'deleted',
+});
+
+export const valuesOf = ({ status, search, ids }: Filters): ListValues => ({
+  status,
+  pattern: likePattern(foldedText(search)),
+  ids,
+});
+
+/** The rows that lists of one shape hold. */
+export function filtered(shape: ListShape, value: ValueOf) {
   let rows = statements.selectFrom('read.user_directory');
-  if (list.status === undefined) rows = rows.where('status', '<>', sql.lit('deleted'));
-  else rows = rows.where('status', '=', list.status);
+  if (shape.status) rows = rows.where('status', '=', value('status'));
+  else rows = rows.where('status', '<>', sql.lit('deleted'));
   // Says in words that the planner can prove that the partial indexes of these few users hold all of them.
-  if (list.status === 'suspended' || list.status === 'deleted') rows = rows.where('status', '<>', sql.lit('active'));
-  if (list.ids !== undefined) rows = rows.where('id', '=', (any) => any.fn.any(any.val([...(list.ids ?? [])])));
-  if (list.search !== '') rows = rows.where('search_text', 'like', likePattern(foldedText(list.search)));
+  if (shape.isPartlyIndexed) rows = rows.where('status', '<>', sql.lit('active'));
+  if (shape.ids) rows = rows.where('id', '=', (any) => any.fn.any(any.val(value('ids'))));
+  if (shape.search) rows = rows.where('search_text', 'like', value('pattern'));
   return rows;
 }
 

@@ -9,10 +9,11 @@ import {
   UserSessionsEndedSchema,
 } from '#gen/users/v1/events_pb.js';
 import { foldedText } from '../../../kernel/bus/folded-text.ts';
+import { shapedStatement } from '../../../kernel/database/read/read-statements.ts';
 import type { WatchedTable } from '../../../kernel/feed/watching/changes.ts';
 import type { WatchedList } from '../../../kernel/feed/watching/watched-list.ts';
 import { USER_COLUMNS, type UserRow } from './user-directory.ts';
-import { filtered, type UserList } from './user-pages.ts';
+import { filtered, type ListShape, type ListValues, shapeOf, type UserList, type ValueOf, valuesOf } from './user-pages.ts';
 
 /** A user as it is sent, with the text that is searched. */
 export type WatchedUserRow = UserRow & { readonly search_text: string };
@@ -56,14 +57,31 @@ export function watchedList(list: Pick<UserList, 'status' | 'search' | 'ids'>): 
   };
 }
 
+const firstPage = shapedStatement<ListShape, ListValues, WatchedUserRow & SortKey>(pageOf);
+
+const pageBehind = shapedStatement<
+  ListShape,
+  ListValues & { readonly time: string; readonly id: string },
+  WatchedUserRow & SortKey
+>((shape, value) =>
+  pageOf(shape, value).where(sql<boolean>`(created_at, id) > (${value('time')}::timestamptz, ${value('id')}::uuid)`),
+);
+
 function pageStatement(list: Pick<UserList, 'status' | 'search' | 'ids'>, after: readonly string[] | undefined) {
-  const rows = filtered(list)
+  if (!after) return firstPage(shapeOf(list), valuesOf(list));
+  const [time = '', id = ''] = after;
+  return pageBehind(shapeOf(list), { ...valuesOf(list), time, id });
+}
+
+interface SortKey {
+  readonly sort_key: string;
+}
+
+function pageOf(shape: ListShape, value: ValueOf) {
+  return filtered(shape, value)
     .select(COLUMNS)
     .select(sql<string>`created_at::text`.as('sort_key'))
     .orderBy('created_at')
     .orderBy('id')
     .limit(PAGE);
-  if (!after) return rows.compile();
-  const [time, id] = after;
-  return rows.where(sql<boolean>`(created_at, id) > (${time}::timestamptz, ${id}::uuid)`).compile();
 }
