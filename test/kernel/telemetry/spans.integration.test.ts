@@ -73,11 +73,7 @@ describe('the trace of a call', () => {
 
   it('has a query, the database that was chosen and the statement there', async () => {
     const spans = await traceOf((options) => traced.app.client(QueryService, { roles: ['auditor'] }).listUsers({}, options));
-    expectTree(spans, [
-      'users.v1.QueryService/ListUsers',
-      '  read replica-1',
-      '    SELECT read.user_directory',
-    ]);
+    expectTree(spans, ['users.v1.QueryService/ListUsers', '  read replica-1', '    SELECT read.user_directory']);
     const statement = spans.find(({ kind }) => kind === 'client');
     expect(statement?.attributes).toMatchObject({
       'db.system.name': 'postgresql',
