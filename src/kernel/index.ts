@@ -27,7 +27,7 @@ export { ConfigError } from './config/config-error.ts';
 export { type Config, readConfig } from './config.ts';
 export type { Connection } from './database/connection.ts';
 export type { NamedMigration } from './database/named-migration.ts';
-export { readStatements } from './database/read/read-statements.ts';
+export { readStatements, shapedStatement } from './database/read/read-statements.ts';
 export type { Reader } from './database/read/reader.ts';
 export type { AggregateType, EventMessage, InlineProjection } from './database/write/aggregate-type.ts';
 export type { UnitOfWork } from './database/write/unit-of-work.ts';

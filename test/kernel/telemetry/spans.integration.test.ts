@@ -79,7 +79,7 @@ describe('the trace of a call', () => {
       'db.system.name': 'postgresql',
       'db.query.summary': 'SELECT read.user_directory',
       'db.query.text': expect.stringContaining('limit $1'),
-      'db.client.connection.pool.name': 'bicameral queries replica-1',
+      'db.client.connection.pool.name': 'bicameral look-ups replica-1',
     });
     expect(spans.find(({ kind }) => kind === 'server')?.attributes).toMatchObject({ 'cqrs.served_by': 'replica-1' });
   });

@@ -18,7 +18,7 @@ const REPLICA_PATIENCE = 1_000;
 export interface ReadPool {
   readonly name: string;
   readonly pool: ConnectionPool;
-  /** For statements that find a row by its key. */
+  /** For statements that take no time. */
   readonly shared: SharedConnections;
   /** Where the database is, told by one of its connections behind what was sent on that before. Undefined when it cannot say; never rejects. */
   readonly locate: Locate;
@@ -71,7 +71,7 @@ export async function createReadSide(parts: {
     // Pipelined, so that what is asked behind a query costs no way of its own.
     const pool = createPool(connection, { name: `queries ${name}`, max: sizes.calls, pipeline: true, ...settings });
     const sharedPool = createPool(connection, { name: `look-ups ${name}`, max: sizes.lookUps, pipeline: true, ...settings });
-    const shared = new SharedConnections(sharedPool, sizes.lookUps, locate);
+    const shared = new SharedConnections({ pool: sharedPool, size: sizes.lookUps, apart: pool, locate });
     const probe = new Probe({ connection, name, patienceMs });
     return {
       name,

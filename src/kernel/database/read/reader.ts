@@ -5,12 +5,16 @@ import { readRows } from '../cancellable-query.ts';
 import type { LogPosition } from './log-position.ts';
 import type { ReadPool } from './read-side.ts';
 
+/** The largest page that shares its connection, in rows: PostgreSQL reads and sends it in less than a millisecond. */
+const LARGEST_SHARED = 256;
+
 /**
  * Runs the statements of one query on the connection that was chosen for it. It cannot write: role and session forbid it.
  *
  * ```ts
  * const row = await read.row(byId, [request.orderId]);
- * const rows = await read.rows(newest, [request.pageSize]);
+ * const page = await read.page(newest, 51, [51]);
+ * const rows = await read.rows(totals, []);
  * ```
  */
 export class Reader {
@@ -59,16 +63,28 @@ export class Reader {
 
   /** The row of a compiled statement that finds it by its key, in no time: it shares its connection with others. */
   async row<Row>(statement: CompiledQuery<Row>, parameters: readonly unknown[]): Promise<Row | undefined> {
-    const bound = { text: statement.sql, values: parameters };
-    const [row] = await this.#source.shared.rows<Row & object>(bound, this.#cancellation, this.#taker);
+    const [row] = await this.#shared(statement, parameters);
     return row;
   }
 
-  /** Rows of a compiled statement, with other parameters than it was compiled with where they are given. */
+  /**
+   * A page: rows of a compiled statement that finds them one after the other in an index and returns `most` of them at most. Up to 256 narrow rows share
+   * their connection with others. For rows that are sorted, counted or searched for there is `rows`.
+   */
+  page<Row>(statement: CompiledQuery<Row>, most: number, parameters: readonly unknown[] = statement.parameters): Promise<Row[]> {
+    return most > LARGEST_SHARED ? this.rows(statement, parameters) : this.#shared(statement, parameters);
+  }
+
+  /** Rows of a compiled statement on a connection of its own, however long it takes, with other parameters than it was compiled with where they are given. */
   rows<Row>(statement: CompiledQuery<Row>, parameters: readonly unknown[] = statement.parameters): Promise<Row[]> {
     const bound = { text: statement.sql, values: parameters };
     const { pool, locate } = this.#source;
     return readRows<Row & object>(pool, bound, this.#cancellation, this.#taker && { locate, taker: this.#taker });
+  }
+
+  #shared<Row>(statement: CompiledQuery<Row>, parameters: readonly unknown[]): Promise<Row[]> {
+    const bound = { text: statement.sql, values: parameters };
+    return this.#source.shared.rows<Row & object>(bound, this.#cancellation, this.#taker);
   }
 }
 

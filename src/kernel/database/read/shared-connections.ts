@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import type { Cancellation } from '../../bus/cancellation.ts';
 import { requestCancel } from '../cancel-request.ts';
+import { readRows } from '../cancellable-query.ts';
 import { streamOf } from '../pg-internals.ts';
 import type { ConnectionPool } from '../pool.ts';
 import { errorCode, isConnectionLost, leavesConnectionUsable } from '../sql-errors.ts';
@@ -10,6 +11,10 @@ import type { Locate, LogPosition } from './log-position.ts';
 const CANCELED = '57014';
 /** How often a statement is sent that was stopped in the place of another. */
 const ATTEMPTS = 3;
+/** How long a statement may hold up those behind it, in milliseconds: it is stopped after this time at the soonest, and after twice this time at the latest. */
+const LONGEST = 50;
+/** How long statements with the text of one that was stopped have connections of their own, in milliseconds. */
+const APART = 1_000;
 
 interface Statement {
   readonly text: string;
@@ -31,24 +36,36 @@ interface Batch {
 /** A statement on its way, in the order in which the server runs them. */
 interface Sent {
   readonly cancellation: Cancellation;
+  /** It held up others for too long. */
+  isLong: boolean;
 }
 
+/** A statement was stopped because it held up others for too long. */
+class HeldUpOthers extends Error {}
+
 /**
- * Runs statements that take no time, such as finding a row by its key, many at once on few connections: each is sent without waiting
- * for the answers of those before it. That halves what such a statement costs this process. One that may take long would hold up all
- * behind it and belongs on a connection of its own.
+ * Runs statements that take no time, such as finding a row by its key or a page in an index, many at once on few connections: each is sent
+ * without waiting for the answers of those before it. That halves what such a statement costs this process.
+ *
+ * One that turns out to take long while others wait behind it is stopped, and begins again on a connection of its own; so do those with the same
+ * text for a while.
  *
  * When a call is canceled while the server runs its statement, the server is asked to stop that. The request can arrive a moment late
  * and stop the next statement instead; that one is sent again. So is one whose connection turned out to be gone, once: it only reads.
  */
 export class SharedConnections {
   readonly #pool: ConnectionPool;
+  readonly #apart: ConnectionPool;
   readonly #locate: Locate;
   readonly #lanes: Lane[];
+  /** Until when statements with these texts have connections of their own. */
+  readonly #long = new Map<string, number>();
+  #watch: NodeJS.Timeout | undefined;
 
-  /** The connections of a pool that is pipelined and used by nobody else; one lane each. */
-  constructor(pool: ConnectionPool, size: number, locate: Locate) {
+  /** The connections of a pool that is pipelined and used by nobody else, one lane each; `apart` has those for statements that turn out to take long. */
+  constructor({ pool, size, apart, locate }: { pool: ConnectionPool; size: number; apart: ConnectionPool; locate: Locate }) {
     this.#pool = pool;
+    this.#apart = apart;
     this.#locate = locate;
     this.#lanes = Array.from({ length: size }, () => new Lane(pool, locate));
   }
@@ -59,12 +76,21 @@ export class SharedConnections {
     cancellation: Cancellation,
     taker?: PositionTaker,
   ): Promise<Row[]> {
+    this.#watch ??= setInterval(() => this.#lookForLong(), LONGEST).unref();
     let isRepeated = false;
     for (let attempt = 1; ; attempt += 1) {
+      if (this.#isLong(statement)) {
+        const behind = taker && { locate: this.#locate, taker };
+        return await readRows<Row>(this.#apart, statement, cancellation, behind);
+      }
       try {
         return await this.#emptiest().rows<Row>(statement, cancellation, taker);
       } catch (error) {
         if (cancellation.reason) throw cancellation.reason;
+        if (error instanceof HeldUpOthers) {
+          this.#long.set(statement.text, performance.now() + APART);
+          continue;
+        }
         const isLost = isConnectionLost(error) && !isRepeated;
         if (isLost) isRepeated = true;
         else if (errorCode(error) !== CANCELED || attempt >= ATTEMPTS) throw error;
@@ -74,7 +100,29 @@ export class SharedConnections {
 
   /** Gives the connections back, so that the pool can close them. */
   release(): void {
+    clearInterval(this.#watch);
     for (const lane of this.#lanes) lane.drop();
+  }
+
+  #isLong({ text }: Statement): boolean {
+    if (this.#long.size === 0) return false;
+    const until = this.#long.get(text);
+    if (until === undefined) return false;
+    if (performance.now() < until) return true;
+    this.#long.delete(text);
+    return false;
+  }
+
+  #lookForLong(): void {
+    if (this.#lanes.every(({ length }) => length === 0)) {
+      clearInterval(this.#watch);
+      this.#watch = undefined;
+      return;
+    }
+    // An answer that has arrived while this process was busy is read before its statement is called long.
+    setImmediate(() => {
+      for (const lane of this.#lanes) lane.stopLong();
+    });
   }
 
   #emptiest(): Lane {
@@ -104,6 +152,8 @@ class Lane {
   #batch: Batch | undefined;
   #isLast = false;
   #waiting = 0;
+  /** What the server ran at the last look. */
+  #running: Sent | undefined;
   /** Batches whose position has been asked for. */
   #locating = 0;
 
@@ -134,7 +184,7 @@ class Lane {
   ): Promise<Row[]> {
     const client = this.#client ?? (await this.#open());
     if (cancellation.reason) throw cancellation.reason;
-    const sent: Sent = { cancellation };
+    const sent: Sent = { cancellation, isLong: false };
     this.#sent.push(sent);
     const forget = cancellation.onCancel(() => this.#stopIfRunning(client, sent));
     const batch = this.#batchFor(client);
@@ -144,7 +194,7 @@ class Lane {
       rows = (await client.query<Row>(text, values as unknown[])).rows;
     } catch (error) {
       if (this.#client === client && !leavesConnectionUsable(error)) this.drop(true);
-      throw error;
+      throw sent.isLong && errorCode(error) === CANCELED ? new HeldUpOthers() : error;
     } finally {
       forget();
       this.#sent.splice(this.#sent.indexOf(sent), 1);
@@ -154,6 +204,16 @@ class Lane {
     }
     if (taker) taker.take(await batch.position);
     return rows;
+  }
+
+  /** Stops the statement that ran at the last look and still does, if others wait behind it. */
+  stopLong(): void {
+    const [running, next] = this.#sent;
+    if (running && next && running === this.#running && !running.isLong && this.#client) {
+      running.isLong = true;
+      this.#stopIfRunning(this.#client, running);
+    }
+    this.#running = running;
   }
 
   #dropIfLast(): void {

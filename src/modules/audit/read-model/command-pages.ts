@@ -1,5 +1,6 @@
 import { type CompiledQuery, sql } from 'kysely';
 import { receivedAtOf } from '../../../kernel/command-log/received-at.ts';
+import { shapedStatement } from '../../../kernel/database/read/read-statements.ts';
 import { type OutcomeName, type RecordRow, SEQUENCE, SHOWN_COLUMNS, statements } from './command-log.ts';
 
 /** Which records a list holds: those to which everything that is defined applies. */
@@ -17,6 +18,48 @@ export interface CommandList {
   readonly correlation: string | undefined;
 }
 
+/** Which filters there are, and whether the page begins behind a command. */
+type PageShape = Readonly<Record<keyof CommandList | 'after', boolean>>;
+
+interface PageValues extends CommandList {
+  /** RFC 3339: when the first command of the chain was received. */
+  readonly correlationTime: string | undefined;
+  readonly after: string | undefined;
+  readonly afterTime: string | undefined;
+  readonly limit: number;
+}
+
+const page = shapedStatement<PageShape, PageValues, RecordRow>((has, value) => {
+  let rows = statements
+    .selectFrom('cqrs.command_log as record')
+    .select(SHOWN_COLUMNS)
+    .select(SEQUENCE)
+    .orderBy('record.received_at', 'desc')
+    .orderBy('record.command_id', 'desc')
+    .limit(value('limit'));
+  // The literal says in words that the planner can prove that the index of those who have a name holds all of them.
+  if (has.actor) rows = rows.where('record.principal', '=', value('actor')).where('record.principal', '<>', sql.lit(''));
+  if (has.method) rows = rows.where('record.method', '=', value('method'));
+  if (has.target) rows = rows.where('record.aggregate_id', '=', value('target'));
+  if (has.outcome) rows = rows.where('record.outcome', '=', value('outcome'));
+  if (has.from) rows = rows.where('record.received_at', '>=', sql<Date>`${value('from')}::timestamptz`);
+  if (has.to) rows = rows.where('record.received_at', '<', sql<Date>`${value('to')}::timestamptz`);
+  // The chain that a command began. Each of the two is found in an index, the first command in the one partition of its time.
+  if (has.correlation)
+    rows = rows.where(sql<boolean>`(record.received_at, record.command_id) in (
+    select received_at, command_id from cqrs.command_log where correlation_id = ${value('correlation')}::uuid
+    union all
+    select ${value('correlationTime')}::timestamptz, ${value('correlation')}::uuid)`);
+  if (has.after) {
+    const time = sql<Date>`${value('afterTime')}::timestamptz`;
+    // The first condition follows from the second, and excludes the partitions of later months, which the second cannot.
+    rows = rows
+      .where('record.received_at', '<=', time)
+      .where(sql<boolean>`(record.received_at, record.command_id) < (${time}, ${value('after')}::uuid)`);
+  }
+  return rows;
+});
+
 /**
  * The records of one page, the newest first, behind the command `after` if there is one. The text depends on which filters there
  * are and not on what they say. A list by time, actor or target is found in an index and costs the same wherever the page is; one by
@@ -24,34 +67,17 @@ export interface CommandList {
  * A chain is short: it is found in an index, and sorted.
  */
 export function pageStatement(list: CommandList, after: string | undefined, limit: number): CompiledQuery<RecordRow> {
-  let rows = statements
-    .selectFrom('cqrs.command_log as record')
-    .select(SHOWN_COLUMNS)
-    .select(SEQUENCE)
-    .orderBy('record.received_at', 'desc')
-    .orderBy('record.command_id', 'desc')
-    .limit(limit);
-  // The literal says in words that the planner can prove that the index of those who have a name holds all of them.
-  if (list.actor !== undefined)
-    rows = rows.where('record.principal', '=', list.actor).where('record.principal', '<>', sql.lit(''));
-  if (list.method !== undefined) rows = rows.where('record.method', '=', list.method);
-  if (list.target !== undefined) rows = rows.where('record.aggregate_id', '=', list.target);
-  if (list.outcome !== undefined) rows = rows.where('record.outcome', '=', list.outcome);
-  if (list.from !== undefined) rows = rows.where('record.received_at', '>=', sql<Date>`${list.from}::timestamptz`);
-  if (list.to !== undefined) rows = rows.where('record.received_at', '<', sql<Date>`${list.to}::timestamptz`);
-  if (list.correlation !== undefined) rows = rows.where(isInChain(list.correlation));
-  if (after !== undefined) {
-    const time = sql<Date>`${receivedAtOf(after)}::timestamptz`;
-    // The first condition follows from the second, and excludes the partitions of later months, which the second cannot.
-    rows = rows
-      .where('record.received_at', '<=', time)
-      .where(sql<boolean>`(record.received_at, record.command_id) < (${time}, ${after}::uuid)`);
-  }
-  return rows.compile();
+  const { actor, method, target, outcome, from, to, correlation } = list;
+  const shape = {
+    actor: actor !== undefined,
+    method: method !== undefined,
+    target: target !== undefined,
+    outcome: outcome !== undefined,
+    from: from !== undefined,
+    to: to !== undefined,
+    correlation: correlation !== undefined,
+    after: after !== undefined,
+  };
+  const correlationTime = correlation && receivedAtOf(correlation);
+  return page(shape, { ...list, correlationTime, after, afterTime: after && receivedAtOf(after), limit });
 }
-
-/** Of the chain that the command began. Each of the two is found in an index, the first command in the one partition of its time. */
-const isInChain = (first: string) => sql<boolean>`(record.received_at, record.command_id) in (
-    select received_at, command_id from cqrs.command_log where correlation_id = ${first}::uuid
-    union all
-    select ${receivedAtOf(first)}::timestamptz, ${first}::uuid)`;

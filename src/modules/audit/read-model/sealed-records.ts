@@ -28,25 +28,32 @@ export const lastPlace = statements
   .limit(sql.lit(1))
   .compile();
 
+const place = sql<SealedPlace>`unnest(${[]}::bigint[], ${[]}::uuid[], ${[]}::timestamptz[])`;
+
+const records: CompiledQuery<RecordRow> = statements
+  .selectFrom('cqrs.command_log as record')
+  .innerJoin(place.as<'place'>(sql`place (sequence, command_id, received_at)`), (join) =>
+    join.onRef('place.received_at', '=', 'record.received_at').onRef('place.command_id', '=', 'record.command_id'),
+  )
+  .select(SHOWN_COLUMNS)
+  .select('place.sequence')
+  // Excludes the partitions of other months.
+  .where('record.received_at', '>=', sql<Date>`${''}`)
+  .where('record.received_at', '<=', sql<Date>`${''}`)
+  .orderBy('place.sequence')
+  .compile();
+
 /** The records at some places, in their order; a record that was pruned is missing. */
-export function recordsAt(places: readonly SealedPlace[]): CompiledQuery<RecordRow> {
+export function recordsAt(places: readonly SealedPlace[]): typeof records {
   const times = places.map(({ received_at }) => received_at.getTime());
-  const place = sql<SealedPlace>`unnest(
-      ${places.map(({ sequence }) => sequence)}::bigint[],
-      ${places.map(({ command_id }) => command_id)}::uuid[],
-      ${places.map(({ received_at }) => received_at.toISOString())}::timestamptz[])`;
-  return (
-    statements
-      .selectFrom('cqrs.command_log as record')
-      .innerJoin(place.as<'place'>(sql`place (sequence, command_id, received_at)`), (join) =>
-        join.onRef('place.received_at', '=', 'record.received_at').onRef('place.command_id', '=', 'record.command_id'),
-      )
-      .select(SHOWN_COLUMNS)
-      .select('place.sequence')
-      // Excludes the partitions of other months.
-      .where('record.received_at', '>=', new Date(Math.min(...times)))
-      .where('record.received_at', '<=', new Date(Math.max(...times)))
-      .orderBy('place.sequence')
-      .compile()
-  );
+  return {
+    ...records,
+    parameters: [
+      places.map(({ sequence }) => sequence),
+      places.map(({ command_id }) => command_id),
+      places.map(({ received_at }) => received_at.toISOString()),
+      new Date(Math.min(...times)),
+      new Date(Math.max(...times)),
+    ],
+  };
 }

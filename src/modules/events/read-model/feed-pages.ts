@@ -1,5 +1,5 @@
 import { type CompiledQuery, sql } from 'kysely';
-import { readStatements } from '../../../kernel/database/read/read-statements.ts';
+import { readStatements, shapedStatement } from '../../../kernel/database/read/read-statements.ts';
 import type { Reader } from '../../../kernel/database/read/reader.ts';
 import { type EventList, isWhole } from './event-list.ts';
 import { type EventTable, FEED_COLUMNS, type FeedRow, type FeedTable } from './feed-event.ts';
@@ -63,25 +63,42 @@ function firstOf(rows: readonly FeedRow[], { limit, end }: { limit: number; end:
   return { rows: page, through: BigInt(page.at(-1)?.sequence ?? end), hasMore: true };
 }
 
+type PageShape = Readonly<Record<keyof EventList | 'until', boolean>>;
+
+interface PageValues extends EventList {
+  readonly after: string;
+  readonly until: string;
+  readonly limit: number;
+}
+
+const page = shapedStatement<PageShape, PageValues, FeedRow>((has, value) => {
+  // The events of one aggregate are few, and are found by its index: told to look for them along the feed, the planner might read all of it.
+  const event = has.aggregateId
+    ? sql<EventTable>`(select * from cqrs.event where aggregate_id = ${value('aggregateId')}::uuid offset 0)`
+    : sql<EventTable>`cqrs.event`;
+  let rows = statements
+    .selectFrom('cqrs.feed as feed')
+    .innerJoin(event.as('event'), 'event.position', 'feed.position')
+    .select(FEED_COLUMNS)
+    .where('feed.sequence', '>', value('after'))
+    .orderBy('feed.sequence')
+    .limit(value('limit'));
+  if (has.until) rows = rows.where('feed.sequence', '<=', value('until'));
+  if (has.types) rows = rows.where('event.type', '=', (any) => any.fn.any(any.val(value('types'))));
+  if (has.aggregateType) rows = rows.where('event.aggregate_type', '=', value('aggregateType'));
+  return rows;
+});
+
 /** The text depends on which filters there are and not on what they say. */
 function pageStatement(
   { types, aggregateType, aggregateId }: EventList,
   { after, until, limit }: { after: bigint; until?: bigint; limit: number },
 ): CompiledQuery<FeedRow> {
-  // The events of one aggregate are few, and are found by its index: told to look for them along the feed, the planner might read all of it.
-  const event =
-    aggregateId === undefined
-      ? sql<EventTable>`cqrs.event`
-      : sql<EventTable>`(select * from cqrs.event where aggregate_id = ${aggregateId}::uuid offset 0)`;
-  let rows = statements
-    .selectFrom('cqrs.feed as feed')
-    .innerJoin(event.as('event'), 'event.position', 'feed.position')
-    .select(FEED_COLUMNS)
-    .where('feed.sequence', '>', String(after))
-    .orderBy('feed.sequence')
-    .limit(limit);
-  if (until !== undefined) rows = rows.where('feed.sequence', '<=', String(until));
-  if (types !== undefined) rows = rows.where('event.type', '=', (any) => any.fn.any(any.val([...types])));
-  if (aggregateType !== undefined) rows = rows.where('event.aggregate_type', '=', aggregateType);
-  return rows.compile();
+  const shape = {
+    types: types !== undefined,
+    aggregateType: aggregateType !== undefined,
+    aggregateId: aggregateId !== undefined,
+    until: until !== undefined,
+  };
+  return page(shape, { types, aggregateType, aggregateId, after: String(after), until: String(until), limit });
 }

@@ -17,7 +17,7 @@ export const getUserHistory = query(
     const [before = NEWEST] = request.pageToken ? pageTokens.open(identity, request.pageToken) : [];
 
     // One row more than the page tells whether there is another page.
-    const rows = await read.rows(eventsBefore, [request.userId, before, size + 1]);
+    const rows = await read.page(eventsBefore, size + 1, [request.userId, before, size + 1]);
     if (rows.length === 0) return err(new UserNotFound(request.userId));
     const page = rows.slice(0, size);
     const commands = await read.rows(actorsOf([...new Set(page.map(({ command_id }) => command_id))]));

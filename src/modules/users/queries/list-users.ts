@@ -2,10 +2,12 @@ import { ok } from 'neverthrow';
 import { type ListUsersRequest, QueryService } from '#gen/users/v1/query_service_pb.js';
 import { foldedText } from '../../../kernel/bus/folded-text.ts';
 import { query } from '../../../kernel/bus/query.ts';
-import { statusOf, toUser, USER_COLUMNS } from '../read-model/user-directory.ts';
+import { statusOf, toUser, USER_COLUMNS, type UserRow } from '../read-model/user-directory.ts';
 import type { Place, UserList } from '../read-model/user-list.ts';
-import { countUsers, readPage } from '../read-model/user-pages.ts';
+import { countUsers, pageStatements, readPage } from '../read-model/user-pages.ts';
 import type { UsersQueryContext } from './context.ts';
+
+const statements = pageStatements<UserRow>(USER_COLUMNS);
 
 const DEFAULT_PAGE_SIZE = 50;
 const MAX_PAGE_SIZE = 1000;
@@ -20,7 +22,7 @@ export const listUsers = query(QueryService.method.listUsers, async (request, co
     ? { after: pageTokens.open(identity, request.pageToken) as unknown as Place }
     : { skip: Math.max(0, request.page - 1) * size };
 
-  const page = await readPage({ read, samples, list }, { columns: USER_COLUMNS, start, size });
+  const page = await readPage({ read, samples, list }, { statements, start, size });
   const total = request.includeTotal ? await countUsers({ read, samples, list }) : undefined;
   return ok({
     users: page.rows.map(toUser),

@@ -37,18 +37,20 @@ export const eventsBefore: CompiledQuery<EventRow> = statements
 /** The position behind all others. */
 export const NEWEST = String(2n ** 63n - 1n);
 
+const actors: CompiledQuery<{ command_id: string; principal: string }> = statements
+  .selectFrom('cqrs.command_log')
+  .select(['command_id', 'principal'])
+  .where('received_at', '>=', sql<Date>`${''}::timestamptz`)
+  .where('received_at', '<=', sql<Date>`${''}::timestamptz`)
+  .where(sql<boolean>`(received_at, command_id) in (
+      select * from unnest(${[]}::timestamptz[], ${[]}::uuid[]))`)
+  .compile();
+
 /** Who sent these commands. One whose record was pruned is missing. The times in their ids exclude the partitions of other months. */
-export function actorsOf(commandIds: readonly string[]): CompiledQuery<{ command_id: string; principal: string }> {
+export function actorsOf(commandIds: readonly string[]): typeof actors {
   const ids = commandIds.toSorted();
   const times = ids.map(receivedAtOf);
-  return statements
-    .selectFrom('cqrs.command_log')
-    .select(['command_id', 'principal'])
-    .where('received_at', '>=', sql<Date>`${times.at(0)}::timestamptz`)
-    .where('received_at', '<=', sql<Date>`${times.at(-1)}::timestamptz`)
-    .where(sql<boolean>`(received_at, command_id) in (
-      select * from unnest(${times}::timestamptz[], ${ids}::uuid[]))`)
-    .compile();
+  return { ...actors, parameters: [times.at(0), times.at(-1), times, ids] };
 }
 
 export function toHistoryEntry(

@@ -4,10 +4,11 @@ import type { Reader } from '../../../kernel/database/read/reader.ts';
 import type { UserRow } from './user-directory.ts';
 import type { Order, Place, UserList } from './user-list.ts';
 
-/** How many users a sample has, more or less. */
+/** How many users a sample has, more or less, and from how many pages: users on one page signed up together. */
 const SIZE = 3000;
-/** What a row takes on its page, with its header, in bytes: where more, the sample is smaller. */
-const ROW = 225;
+const PAGES = 600;
+/** How many rows are on a page, more or less. */
+const ROWS_A_PAGE = 36;
 /** How long a sample is used, in milliseconds; one of a directory that is small, and may soon be another, not so long. */
 const LIFETIME = 10 * 60_000;
 const SHORT_LIFETIME = 10_000;
@@ -23,21 +24,23 @@ interface SampledUser {
 }
 
 interface TableSize {
-  readonly bytes: string;
+  readonly pages: string;
   /** By the last ANALYZE or VACUUM; undefined when there was none. */
   readonly rows: number | null;
 }
 
 const TABLE_SIZE = sql<TableSize>`
-  select pg_relation_size(oid) as bytes,
-    case when reltuples > 0 and relpages > 0
-      then reltuples / relpages * (pg_relation_size(oid) / current_setting('block_size')::integer) end as rows
-  from pg_class where oid = 'read.user_directory'::regclass`.compile(readStatements());
+  select pages, case when reltuples > 0 and relpages > 0 then reltuples / relpages * pages end as rows
+  from pg_class, lateral (select pg_relation_size(oid) / current_setting('block_size')::integer as pages)
+  where oid = 'read.user_directory'::regclass`.compile(readStatements());
 
-/** Some pages of the table, by chance (PostgreSQL manual, SELECT, TABLESAMPLE). The parameter is how many in a hundred. */
-const SAMPLE: CompiledQuery<SampledUser> = sql<SampledUser>`
-  select id, status, created_at::text, lower(email collate "C") as email, name_key as name, search_text
-  from read.user_directory tablesample system (${100}::real)`.compile(readStatements());
+/**
+ * Some rows of some pages of the table, by chance (PostgreSQL manual, SELECT, TABLESAMPLE). The parameters are how many pages in a hundred, and how many of
+ * their rows in one.
+ */
+const SAMPLE: CompiledQuery<SampledUser & { readonly page: number }> = sql<SampledUser & { readonly page: number }>`
+  select id, status, created_at::text, lower(email collate "C") as email, name_key as name, search_text, (ctid::text::point)[0] as page
+  from read.user_directory tablesample system (${100}::real) where random() < ${1}::float8`.compile(readStatements());
 
 /**
  * Some users, taken by chance, of which shares and places in all of them are told: what the planner of PostgreSQL does not know of a text, or
@@ -116,9 +119,13 @@ export class UserSamples {
 
 async function take(read: Pick<Reader, 'rows'>): Promise<UserSample> {
   const [size] = await read.rows(TABLE_SIZE);
-  const percent = Math.min(100, (100 * SIZE * ROW) / Math.max(1, Number(size?.bytes ?? 0)));
-  const users = await read.rows(SAMPLE, [percent]);
-  return new UserSample(users, percent === 100 ? users.length : (size?.rows ?? (users.length * 100) / percent));
+  const pages = Math.max(1, Number(size?.pages ?? 0));
+  const percent = Math.min(100, (100 * PAGES) / pages);
+  const share = Math.min(1, SIZE / (Math.min(PAGES, pages) * ROWS_A_PAGE));
+  const users = await read.rows(SAMPLE, [percent, share]);
+  if (percent === 100 && share === 1) return new UserSample(users, users.length);
+  const taken = new Set(users.map(({ page }) => page)).size;
+  return new UserSample(users, size?.rows ?? (users.length / share / Math.max(1, taken)) * pages);
 }
 
 /** As the index of trigrams has them: within words. */

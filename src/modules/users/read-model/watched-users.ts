@@ -12,7 +12,7 @@ import type { WatchedTable } from '../../../kernel/feed/watching/changes.ts';
 import type { WatchedList } from '../../../kernel/feed/watching/watched-list.ts';
 import { statements, USER_COLUMNS, type UserRow } from './user-directory.ts';
 import type { Place, UserList } from './user-list.ts';
-import { readPage } from './user-pages.ts';
+import { pageStatements, readPage } from './user-pages.ts';
 import type { UserSamples } from './user-sample.ts';
 
 /** A user as it is sent, with the text that is searched. */
@@ -41,6 +41,8 @@ export const watchedUsers: WatchedTable<WatchedUserRow> = {
 /** Rows of a snapshot that are read at once. */
 const PAGE = 250;
 
+const pages = pageStatements<WatchedUserRow>(COLUMNS);
+
 /** Some of the users, by status and search, and only those who are named. */
 export interface UserFilter extends Pick<UserList, 'status' | 'search'> {
   readonly ids: readonly string[] | undefined;
@@ -58,7 +60,7 @@ export function watchedList({ status, search, ids }: UserFilter, samples: UserSa
     page: async (read, after) => {
       if (ids) return { rows: (await read.rows(byIds, [ids])).filter(has), next: undefined };
       const start = after ? { after: after as unknown as Place } : { skip: 0 };
-      return await readPage<WatchedUserRow>({ read, samples, list }, { columns: COLUMNS, start, size: PAGE });
+      return await readPage({ read, samples, list }, { statements: pages, start, size: PAGE });
     },
   };
 }

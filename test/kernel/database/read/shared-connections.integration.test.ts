@@ -1,8 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { CompiledQuery } from 'kysely';
+import type pg from 'pg';
 import { Cancellation } from '../../../../src/kernel/bus/cancellation.ts';
 import { CallCanceled } from '../../../../src/kernel/bus/errors.ts';
 import { type ConnectionPool, createPool } from '../../../../src/kernel/database/pool.ts';
 import { askPosition, type LogPosition, parseLsn } from '../../../../src/kernel/database/read/log-position.ts';
+import { Reader } from '../../../../src/kernel/database/read/reader.ts';
 import { SharedConnections } from '../../../../src/kernel/database/read/shared-connections.ts';
 import { createTestDatabase, type TestDatabase } from '../../../support/database.ts';
 import { eventually } from '../../../support/eventually.ts';
@@ -10,36 +13,49 @@ import { FOREVER } from '../../../support/patience.ts';
 
 let database: TestDatabase;
 let pool: ConnectionPool;
+let apart: ConnectionPool;
 let shared: SharedConnections;
 /** How often the database was asked where it is. */
 let asked = 0;
 beforeAll(async () => {
   database = await createTestDatabase();
   pool = createPool(database.connections.reader, { name: 'sharing', max: 2, readOnly: true, pipeline: true });
-  shared = new SharedConnections(pool, 2, async (client) => {
+  apart = createPool(database.connections.reader, { name: 'apart', max: 4, readOnly: true });
+  const locate = async (client: pg.ClientBase): Promise<LogPosition | undefined> => {
     asked += 1;
     return await askPosition(client, '0');
-  });
+  };
+  shared = new SharedConnections({ pool, size: 2, apart, locate });
 });
 afterAll(async () => {
   shared.release();
-  await pool.close();
+  await Promise.all([pool.close(), apart.close()]);
   await database.drop();
 });
 
 const number = (value: number, cancellation = new Cancellation()): Promise<unknown[]> =>
   shared.rows({ text: 'select $1::integer as number', values: [value] }, cancellation);
-const sleep = (seconds: number, cancellation = new Cancellation()): Promise<unknown[]> =>
-  shared.rows({ text: 'select pg_sleep($1)', values: [seconds] }, cancellation);
+/** Each name is another statement. */
+const sleep = (seconds: number, name: string, cancellation = new Cancellation()): Promise<unknown[]> =>
+  shared.rows({ text: `select pg_sleep($1) as "${name}"`, values: [seconds] }, cancellation);
 const writtenLsn = async (): Promise<bigint> => {
   const [row] = await database.query<{ lsn: string }>('select pg_current_wal_flush_lsn() as lsn');
   return parseLsn(row?.lsn ?? '');
 };
-const connections = async (): Promise<number[]> => {
+const connections = async (purpose = 'sharing'): Promise<number[]> => {
   const rows = await database.query<{ pid: number }>(
-    `select pid from pg_stat_activity where datname = current_database() and application_name = 'bicameral sharing'`,
+    'select pid from pg_stat_activity where datname = current_database() and application_name = $1',
+    [`bicameral ${purpose}`],
   );
   return rows.map(({ pid }) => pid);
+};
+/** What the connections are for on which this runs now. */
+const runningOn = async (text: string): Promise<string[]> => {
+  const rows = await database.query<{ application_name: string }>(
+    `select application_name from pg_stat_activity where datname = current_database() and state = 'active' and query like $1`,
+    [`${text}%`],
+  );
+  return rows.map(({ application_name }) => application_name.replace('bicameral ', ''));
 };
 
 describe('shared connections', () => {
@@ -75,7 +91,7 @@ describe('shared connections', () => {
   it('stop the statement of a call that is canceled, and no other', async () => {
     const canceled = Array.from({ length: 2 }, () => new Cancellation());
     const slow = Promise.all(
-      canceled.map((cancellation) => sleep(FOREVER / 1000, cancellation).catch((error: unknown) => error)),
+      canceled.map((cancellation) => sleep(FOREVER / 1000, 'canceled', cancellation).catch((error: unknown) => error)),
     );
     const behind = Array.from({ length: 20 }, (_, n) => number(n));
     await eventually(async () => {
@@ -89,10 +105,46 @@ describe('shared connections', () => {
     expect(await Promise.all(behind)).toEqual(Array.from({ length: 20 }, (_, n) => [{ number: n }]));
   });
 
+  it('send a statement that holds up others on a connection of its own, where it says where the database is', async () => {
+    const text = `select pg_sleep($1) as "long"`;
+    const cancellation = new Cancellation();
+    let isTold = false;
+    const taker = { take: () => (isTold = true) };
+    const endless = Array.from({ length: 2 }, () => shared.rows({ text, values: [FOREVER / 1000] }, cancellation, taker));
+    const settled = Promise.allSettled(endless);
+    const behind = Array.from({ length: 20 }, (_, n) => number(n));
+    expect(await Promise.all(behind)).toEqual(Array.from({ length: 20 }, (_, n) => [{ number: n }]));
+    await eventually(async () => {
+      // One of them may be alone on its connection by now, where it holds up nobody until another one comes.
+      await Promise.all([number(1), number(2), number(3), number(4)]);
+      expect(await runningOn(text)).toEqual(['apart', 'apart']);
+    });
+    cancellation.cancel(new CallCanceled());
+    for (const { status } of await settled) expect(status).toBe('rejected');
+    expect(isTold).toBe(false);
+
+    const ended = shared.rows({ text, values: [0] }, new Cancellation(), taker);
+    expect(await ended).toHaveLength(1);
+    expect(isTold).toBe(true);
+  });
+
+  it('have pages of up to 256 rows, and no larger ones', async () => {
+    const locate = async (): Promise<undefined> => undefined;
+    const read = new Reader({ name: 'primary', pool: apart, shared, locate }, new Cancellation());
+    const statement = CompiledQuery.raw(`select current_setting('application_name') as name from generate_series(1, $1)`);
+    for (const [size, name] of [
+      [256, 'bicameral sharing'],
+      [257, 'bicameral apart'],
+    ] as const) {
+      const rows = (await read.page(statement, size, [size])) as { name: string }[];
+      expect(rows).toEqual(Array.from({ length: size }, () => ({ name })));
+    }
+  });
+
   it('stop a canceled statement when its turn has come', async () => {
-    const first = [sleep(0.3), sleep(0.3)];
+    const first = [sleep(0.3, 'first'), sleep(0.3, 'first')];
     const canceled = Array.from({ length: 2 }, () => new Cancellation());
-    const second = canceled.map((cancellation) => sleep(FOREVER / 1000, cancellation));
+    const second = canceled.map((cancellation) => sleep(FOREVER / 1000, 'second', cancellation));
     const settled = Promise.allSettled(second);
     for (const cancellation of canceled) cancellation.cancel(new CallCanceled());
     await Promise.all(first);
@@ -111,11 +163,11 @@ describe('shared connections', () => {
       await eventually(async () => expect(await running()).toHaveLength(2));
       for (const pid of await running()) await database.query('select pg_terminate_backend($1, 2000)', [pid]);
     };
-    const once = [sleep(2), sleep(2)];
+    const once = [sleep(2, 'once'), sleep(2, 'once')];
     await cut();
     expect(await Promise.all(once)).toHaveLength(2);
 
-    const twice = [sleep(20), sleep(20)].map((one) => one.catch((error: unknown) => error));
+    const twice = [sleep(20, 'twice'), sleep(20, 'twice')].map((one) => one.catch((error: unknown) => error));
     await cut();
     await cut();
     for (const error of await Promise.all(twice)) expect(error).toBeInstanceOf(Error);
