@@ -14,6 +14,7 @@ import { middleware } from './workloads/middleware.ts';
 import { mix } from './workloads/mix.ts';
 import { rebuild } from './workloads/rebuild.ts';
 import { seals } from './workloads/seals.ts';
+import { search } from './workloads/search.ts';
 import { sequencer } from './workloads/sequencer.ts';
 import { startUp } from './workloads/start-up.ts';
 import { storm } from './workloads/storm.ts';
@@ -27,6 +28,7 @@ import { watchers } from './workloads/watchers.ts';
 export const WORKLOADS: readonly Workload[] = [
   getUser,
   listUsers,
+  search,
   changeName,
   changeNameHot,
   changeNameKeyed,

@@ -1,36 +1,28 @@
-import { Entity, PrimaryKey, Property } from '@mikro-orm/decorators/legacy';
+import { defineEntity, p } from '@mikro-orm/core';
 
-@Entity({ schema: 'users', tableName: 'user' })
-export class User {
-  @PrimaryKey({ type: 'uuid' })
-  id!: string;
+const UserSchema = defineEntity({
+  name: 'User',
+  schema: 'users',
+  tableName: 'user',
+  properties: {
+    id: p.uuid().primary(),
+    email: p.text().nullable(),
+    name: p.text(),
+    status: p.enum(['active', 'suspended', 'deleted']),
+    roles: p.array(),
+    createdAt: p.datetime(3),
+    updatedAt: p.datetime(3),
+    lastLoginAt: p.datetime(3).nullable(),
+    version: p.integer().version(),
+  },
+});
 
-  @Property({ type: 'text', nullable: true })
-  email!: string | null;
-
-  @Property({ type: 'text' })
-  name!: string;
-
-  @Property({ type: 'text' })
-  status!: 'active' | 'suspended' | 'deleted';
-
-  @Property({ type: 'array' })
-  roles!: string[];
-
-  @Property({ type: 'datetime', length: 3 })
-  createdAt!: Date;
-
-  @Property({ type: 'datetime', length: 3 })
-  updatedAt!: Date;
-
-  @Property({ type: 'datetime', length: 3, nullable: true })
-  lastLoginAt!: Date | null;
-
-  @Property({ type: 'integer', version: true })
-  version!: number;
-
+/** As MikroORM recommends for TypeScript: `defineEntity` and a class of one's own. */
+export class User extends UserSchema.class {
   rename(name: string, at: Date): void {
     this.name = name;
     this.updatedAt = at;
   }
 }
+
+UserSchema.setClass(User);
