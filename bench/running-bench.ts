@@ -49,6 +49,7 @@ export async function createBench({ options, database, folder, nodeFlags, say }:
     subjects: options.subjects,
     users: options.users,
     databaseUrl: database.url,
+    replicaUrl: database.replicaUrl,
     folder,
     say,
     windows,

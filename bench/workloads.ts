@@ -1,5 +1,6 @@
 import type { Workload } from './workload.ts';
 import { cache } from './workloads/cache.ts';
+import { capacity } from './workloads/capacity.ts';
 import { changeName } from './workloads/change-name.ts';
 import { changeNameHot } from './workloads/change-name-hot.ts';
 import { changeNameKeyed } from './workloads/change-name-keyed.ts';
@@ -44,4 +45,5 @@ export const WORKLOADS: readonly Workload[] = [
   watchers,
   startUp,
   memory,
+  capacity,
 ];

@@ -130,7 +130,7 @@ describe('a database', () => {
     await database.query(`alter database ${name} connection limit 25`);
     const app = await startTestApp({ on: database });
     await app.app.stop();
-    const most = mostConnections(1);
+    const most = mostConnections(1, 10);
     expect(app.log()).toContain(`the connection limit of the database is 25, and this program opens up to ${most}`);
   });
 
