@@ -37,6 +37,8 @@ export interface Settings {
   readonly firstWarmUpSeconds: number;
   /** Of the load under which memory is watched. */
   readonly memorySeconds: number;
+  /** Of commands, that are sealed and verified in bulk. */
+  readonly records: number;
   /** Whether comparisons measure latency at a constant rate, too. */
   readonly latency: boolean;
 }

@@ -2,7 +2,7 @@
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startDatabase } from './data/database.ts';
+import { DataUnfit, startDatabase } from './data/database.ts';
 import { checkDriver } from './load/check-driver.ts';
 import { H2loadError } from './load/h2load.ts';
 import { WrkError } from './load/wrk.ts';
@@ -93,6 +93,7 @@ try {
 function isForPeople(error: unknown): error is Error {
   return (
     error instanceof OptionsError ||
+    error instanceof DataUnfit ||
     error instanceof H2loadError ||
     error instanceof WrkError ||
     (error instanceof TypeError && 'code' in error)

@@ -35,6 +35,7 @@ const FULL: Settings = {
   warmUpSeconds: 0.3,
   firstWarmUpSeconds: 2,
   memorySeconds: 300,
+  records: 100_000,
   latency: true,
 };
 const QUICK: Settings = { ...FULL, rounds: 3, seconds: 1, memorySeconds: 30 };
@@ -49,6 +50,7 @@ export function readOptions(argv: readonly string[], all: readonly Workload[]): 
       rounds: { type: 'string' },
       seconds: { type: 'string' },
       'memory-seconds': { type: 'string' },
+      records: { type: 'string' },
       users: { type: 'string', default: '10000' },
       subjects: { type: 'string' },
       data: { type: 'string' },
@@ -72,6 +74,7 @@ export function readOptions(argv: readonly string[], all: readonly Workload[]): 
       ...(values.rounds !== undefined && { rounds: positive('--rounds', values.rounds) }),
       ...(values.seconds !== undefined && { seconds: positive('--seconds', values.seconds) }),
       ...(values['memory-seconds'] !== undefined && { memorySeconds: positive('--memory-seconds', values['memory-seconds']) }),
+      ...(values.records !== undefined && { records: positive('--records', values.records) }),
     },
     subjects: new Set(subjects.map(subjectName)),
     users: Number(values.users),

@@ -14,12 +14,14 @@ import { memory } from './workloads/memory.ts';
 import { middleware } from './workloads/middleware.ts';
 import { mix } from './workloads/mix.ts';
 import { rebuild } from './workloads/rebuild.ts';
+import { seals } from './workloads/seals.ts';
 import { sequencer } from './workloads/sequencer.ts';
 import { startUp } from './workloads/start-up.ts';
 import { storm } from './workloads/storm.ts';
 import { subscribers } from './workloads/subscribers.ts';
 import { tokens } from './workloads/tokens.ts';
 import { tracing } from './workloads/tracing.ts';
+import { verify } from './workloads/verify.ts';
 import { watchers } from './workloads/watchers.ts';
 
 /** Everything that is measured, in this order. */
@@ -41,6 +43,8 @@ export const WORKLOADS: readonly Workload[] = [
   tracing,
   sequencer,
   rebuild,
+  seals,
+  verify,
   subscribers,
   watchers,
   startUp,

@@ -1,3 +1,5 @@
+import { readdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import pg from 'pg';
 import { application } from '../../src/app.ts';
 import type { ConnectionSettings } from '../../src/embedded-postgres/connection-settings.ts';
@@ -26,31 +28,46 @@ const BULK_SETTINGS = {
   autovacuum: 'off',
 };
 
+/** In a directory while it is filled, and after a run that was ended meanwhile. */
+const BEING_FILLED = 'being-filled';
+
 export interface BenchDatabaseOptions {
   readonly dataDir: string;
   readonly users: number;
   readonly onProgress: (step: string) => void;
 }
 
-/** Starts the database in the directory, filled with so many users. */
-export async function startDatabase({ dataDir, users, onProgress }: BenchDatabaseOptions): Promise<BenchDatabase> {
-  const filling = await startEmbeddedCluster({ dataDir, replica: false, settings: BULK_SETTINGS, onProgress });
-  try {
-    await migrate(filling.connections.owner, application.modules);
-    await withClient(filling.connections.superuser, async (client) => {
-      // As docs/database.md asks of the role of DATABASE_URL.
-      await client.query('grant bicameral_reader to bicameral_writer');
-      if (await hasUsers(client, users)) return;
-      await client.query('truncate users."user", read.user_directory, read.ended_session, cqrs.event, cqrs.feed');
-      await client.query('update cqrs.sequencer set last_sequence = 0');
-      await makeUsers(client, users, (made) => onProgress(`making users: ${made.toLocaleString('en')}`));
-    });
-  } finally {
-    await filling.stop();
+/** The directory holds something else than what the run needs; the message says what to do. */
+export class DataUnfit extends Error {
+  constructor({ dataDir, users }: BenchDatabaseOptions) {
+    super(
+      `${dataDir} does not hold ${users.toLocaleString('en')} users, or the run that filled it was ended. Give --data another directory, or delete this one.`,
+    );
+    this.name = 'DataUnfit';
   }
+}
+
+/** Starts the database in the directory: as an earlier run left it, or a new one, which is filled with so many users. Throws DataUnfit. */
+export async function startDatabase(options: BenchDatabaseOptions): Promise<BenchDatabase> {
+  const { dataDir, users, onProgress } = options;
+  const found = await readdir(dataDir).catch((): string[] => []);
+  if (found.includes(BEING_FILLED)) throw new DataUnfit(options);
+  if (found.length === 0) await fill(options);
 
   const cluster = await startEmbeddedCluster({ dataDir, onProgress });
-  const { writer, replicas } = cluster.connections;
+  const { owner, superuser, writer, replicas } = cluster.connections;
+  try {
+    onProgress('migrating');
+    const migrated = await migrate(owner, application.modules, { onProgress });
+    await withClient(superuser, async (client) => {
+      if (!(await hasUsers(client, users))) throw new DataUnfit(options);
+      onProgress('tidying up after the migrations');
+      if (migrated.length > 0) await client.query('vacuum (analyze)');
+    });
+  } catch (error) {
+    await cluster.stop();
+    throw error;
+  }
   const [replica] = replicas;
   if (!replica) throw new Error('the cluster has no replica');
   return {
@@ -59,6 +76,24 @@ export async function startDatabase({ dataDir, users, onProgress }: BenchDatabas
     replicaWriterUrl: urlOf({ ...replica, user: writer.user }),
     stop: cluster.stop,
   };
+}
+
+async function fill({ dataDir, users, onProgress }: BenchDatabaseOptions): Promise<void> {
+  const cluster = await startEmbeddedCluster({ dataDir, replica: false, settings: BULK_SETTINGS, onProgress });
+  const mark = join(dataDir, BEING_FILLED);
+  try {
+    await writeFile(mark, '');
+    await migrate(cluster.connections.owner, application.modules);
+    await withClient(cluster.connections.superuser, async (client) => {
+      // As docs/database.md asks of the role of DATABASE_URL.
+      await client.query('grant bicameral_reader to bicameral_writer');
+      await makeUsers(client, users, onProgress);
+    });
+  } finally {
+    onProgress('writing to the disk');
+    await cluster.stop();
+  }
+  await rm(mark);
 }
 
 function urlOf({ host, port, database, user }: ConnectionSettings): string {

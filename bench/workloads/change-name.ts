@@ -20,8 +20,8 @@ export const changeName: Workload = {
       }),
       latency: { of: ['ours', 'floor', 'peer'], rate: 100 },
       goals: [
-        { of: 'ours', to: 'floor', goal: { atLeast: 0.6 } },
-        { of: 'ours', to: 'peer', goal: { atLeast: 1.2 } },
+        { of: 'ours', to: 'floor', goal: { atLeast: 0.8 } },
+        { of: 'ours', to: 'peer', goal: { atLeast: 1.1 } },
         { of: 'ours', to: 'connect' },
       ],
     }),

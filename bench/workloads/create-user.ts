@@ -40,7 +40,7 @@ export const createUser: Workload = {
     }
     return {
       measures: values.measures(),
-      ratios: [ratio({ of: 'ours', to: ALONE }, (name) => values.rounds(name, 'a second'))],
+      ratios: [ratio({ of: 'ours', to: ALONE, goal: { atLeast: 0.9 } }, (name) => values.rounds(name, 'a second'))],
       problems: [...problems],
     };
   },
