@@ -37,7 +37,8 @@ export interface RunningBenchParts {
 }
 
 export async function createBench({ options, database, folder, nodeFlags, say }: RunningBenchParts): Promise<RunningBench> {
-  const signingKeyFile = join(folder, 'signing-key.pem');
+  // Beside the data: a service does not start on a database that it used with a key that is lost.
+  const signingKeyFile = join(options.dataDir ?? folder, 'signing-key.pem');
   await loadOrCreateSigningKey(signingKeyFile);
   const { settings } = options;
   const subjects: Subject[] = [];

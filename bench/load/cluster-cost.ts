@@ -5,6 +5,8 @@ import { cpuTicks, TICKS_A_SECOND } from './cpu-time.ts';
 /** What a PostgreSQL server has used since it started. */
 export interface ClusterCost {
   readonly cpuSeconds: number;
+  /** Of the one process of a replica that applies the primary's log. */
+  readonly replaySeconds: number;
   /** Written to its log, of a primary. */
   readonly walBytes: number;
   /** Of tables and their indexes, by the name of the table; partitions count as their table. */
@@ -24,19 +26,24 @@ export async function clusterCost(client: pg.Client): Promise<ClusterCost> {
   const sizes = await client.query<{ name: string; bytes: string }>(SIZES);
   const [row] = state.rows;
   return {
-    cpuSeconds: row ? await familySeconds(await parentOf(row.pid)) : Number.NaN,
+    ...(await secondsOf(await parentOf(row?.pid ?? 0))),
     walBytes: Number(row?.wal),
     tableBytes: new Map(sizes.rows.map(({ name, bytes }) => [name, Number(bytes)])),
   };
 }
 
-/** Of a process with all of its children, the ended ones too. */
-async function familySeconds(parent: number): Promise<number> {
+/** Of a server with all of its processes, the ended ones too. */
+async function secondsOf(postmaster: number): Promise<Pick<ClusterCost, 'cpuSeconds' | 'replaySeconds'>> {
   const entries = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number);
   const parents = await Promise.all(entries.map(parentOf));
-  const children = entries.filter((_, index) => parents[index] === parent);
-  const ticks = await Promise.all([...children.map((pid) => cpuTicks(pid)), cpuTicks(parent, { ended: true })]);
-  return ticks.reduce<number>((sum, one) => sum + (one ?? 0), 0) / TICKS_A_SECOND;
+  const children = entries.filter((_, index) => parents[index] === postmaster);
+  let [all, replay] = [(await cpuTicks(postmaster, { ended: true })) ?? 0, 0];
+  for (const pid of children) {
+    const ticks = (await cpuTicks(pid)) ?? 0;
+    all += ticks;
+    if ((await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).includes(': startup')) replay += ticks;
+  }
+  return { cpuSeconds: all / TICKS_A_SECOND, replaySeconds: replay / TICKS_A_SECOND };
 }
 
 async function parentOf(pid: number): Promise<number> {

@@ -132,6 +132,7 @@ async function usedMeanwhile(
     'service µs': (after[0] - before[0]) * 1e6,
     'primary µs': (after[1].cpuSeconds - before[1].cpuSeconds) * 1e6,
     'replica µs': (after[2].cpuSeconds - before[2].cpuSeconds) * 1e6,
+    'of it replay µs': (after[2].replaySeconds - before[2].replaySeconds) * 1e6,
     'WAL bytes': after[1].walBytes - before[1].walBytes,
     'bytes of logs': grown(LOGS),
     'bytes of tables': grown(others),
