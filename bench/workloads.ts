@@ -16,6 +16,7 @@ import { mix } from './workloads/mix.ts';
 import { rebuild } from './workloads/rebuild.ts';
 import { seals } from './workloads/seals.ts';
 import { sequencer } from './workloads/sequencer.ts';
+import { settings } from './workloads/settings.ts';
 import { startUp } from './workloads/start-up.ts';
 import { storm } from './workloads/storm.ts';
 import { subscribers } from './workloads/subscribers.ts';
@@ -50,4 +51,5 @@ export const WORKLOADS: readonly Workload[] = [
   startUp,
   memory,
   capacity,
+  settings,
 ];

@@ -8,7 +8,6 @@ import { QueryService } from '../../gen/users/v1/query_service_pb.js';
 import type { Bench, LoadOptions } from '../bench.ts';
 import { grpcCalls, sameGrpcCall } from '../calls.ts';
 import { checkFailures, checkResult } from '../checks.ts';
-import { compare } from '../compare.ts';
 import { PASSWORD } from '../data/make-users.ts';
 import { type ClusterCost, clusterCost } from '../load/cluster-cost.ts';
 import { cpuSeconds, residentBytes } from '../load/cpu-time.ts';
@@ -20,84 +19,41 @@ import { loadOfGetUser } from './get-user.ts';
 
 type LoadOf = (bench: Bench, subject: Subject) => LoadOptions | Promise<LoadOptions>;
 
-const AS_SHIPPED = 'as shipped';
-/** What differs from the settings as shipped. Workers share one core here: see docs/capacity.md. */
-const SETTINGS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
-  [AS_SHIPPED]: { LIMIT_DATABASE_CONNECTIONS: '10' },
-  '1 connection': { LIMIT_DATABASE_CONNECTIONS: '1' },
-  '3 connections': { LIMIT_DATABASE_CONNECTIONS: '3' },
-  '20 connections': { LIMIT_DATABASE_CONNECTIONS: '20' },
-  'no replica': { DATABASE_REPLICA_URLS: '' },
-  'WORKERS=2': { WORKERS: '2' },
-  'RATE_LIMIT_STORE=postgres': { RATE_LIMIT_STORE: 'postgres' },
-  'LOG_LEVEL=warn': { LOG_LEVEL: 'warn' },
-  'METRICS_ADDRESS=off': { METRICS_ADDRESS: 'off' },
-};
 /** Tables that grow with commands. */
 const LOGS = ['cqrs.event', 'cqrs.feed', 'cqrs.command_log', 'cqrs.command_seal', 'cqrs.command_seal_batch'];
 const IDLE_CONNECTIONS = 500;
 
 export const capacity: Workload = {
   name: 'capacity',
-  about:
-    'what a call costs the processors of the service and of both databases, and the disk; what settings change; what connections take',
+  about: 'what a call costs the processors of the service and of both databases, and what it writes',
   run: async (bench): Promise<Findings> => {
-    const [costs, settings] = [await costsOfCalls(bench), await compareSettings(bench)];
-    return {
-      measures: [...costs.measures, ...settings.measures],
-      ratios: settings.ratios,
-      problems: [...costs.problems, ...settings.problems],
-    };
+    const { rounds, firstWarmUpSeconds } = bench.settings;
+    const problems = new Set<string>();
+    const values = new Values();
+    const ours = await bench.start('ours');
+    values.keep('a connection without calls', 'KB resident', (await bytesOfConnection(ours)) / 1024);
+    const loads = Object.entries({
+      GetUser: loadOfGetUser,
+      'ListUsers, 10': loadOfListUsers,
+      ChangeName: loadOfChangeName,
+      CreateUser: loadOfCreateUser(),
+    });
+    for (const [, load] of loads) await bench.load({ ...(await load(bench, ours)), seconds: firstWarmUpSeconds });
+    await using databases = await openDatabases(bench);
+    for (let round = 1; round <= rounds; round += 1) {
+      for (const [name, load] of loads) {
+        bench.say(`round ${round} of ${rounds}: what a ${name} costs`);
+        const options = await load(bench, ours);
+        const [result, used] = await Promise.all([bench.load(options), usedMeanwhile(bench, ours, databases)]);
+        checkResult(name, result, problems);
+        await checkFailures(ours, problems);
+        values.keep(name, 'calls/s', result.perSecond);
+        for (const [measure, amount] of Object.entries(used)) values.keep(name, measure, amount / result.answered);
+      }
+    }
+    return { measures: values.measures(), ratios: [], problems: [...problems] };
   },
 };
-
-async function costsOfCalls(bench: Bench): Promise<Findings> {
-  const { rounds, firstWarmUpSeconds } = bench.settings;
-  const problems = new Set<string>();
-  const values = new Values();
-  const ours = await bench.start('ours');
-  values.keep('a connection without calls', 'KB resident', (await bytesOfConnection(ours)) / 1024);
-  const loads = Object.entries({
-    GetUser: loadOfGetUser,
-    'ListUsers, 10': loadOfListUsers,
-    ChangeName: loadOfChangeName,
-    CreateUser: loadOfCreateUser(),
-  });
-  for (const [, load] of loads) await bench.load({ ...(await load(bench, ours)), seconds: firstWarmUpSeconds });
-  await using databases = await openDatabases(bench);
-  for (let round = 1; round <= rounds; round += 1) {
-    for (const [name, load] of loads) {
-      bench.say(`round ${round} of ${rounds}: what a ${name} costs`);
-      const options = await load(bench, ours);
-      const [result, used] = await Promise.all([bench.load(options), usedMeanwhile(bench, ours, databases)]);
-      checkResult(name, result, problems);
-      await checkFailures(ours, problems);
-      values.keep(name, 'calls/s', result.perSecond);
-      for (const [measure, amount] of Object.entries(used)) values.keep(name, measure, amount / result.answered);
-    }
-  }
-  return { measures: values.measures(), ratios: [], problems: [...problems] };
-}
-
-function compareSettings(bench: Bench): Promise<Findings> {
-  const calls = Object.entries({ GetUser: loadOfGetUser, ChangeName: loadOfChangeName });
-  return compare(bench, {
-    contenders: Object.entries(SETTINGS).flatMap(([setting, environment]) =>
-      calls.map(([call, load]) => ({
-        name: `${call}, ${setting}`,
-        subject: 'ours',
-        environment,
-        question: call,
-        load: (subject: Subject) => load(bench, subject),
-      })),
-    ),
-    goals: calls.flatMap(([call]) =>
-      Object.keys(SETTINGS)
-        .filter((setting) => setting !== AS_SHIPPED)
-        .map((setting) => ({ of: `${call}, ${setting}`, to: `${call}, ${AS_SHIPPED}` })),
-    ),
-  });
-}
 
 interface Databases extends AsyncDisposable {
   readonly primary: pg.Client;
