@@ -1,7 +1,5 @@
 import { execFile } from 'node:child_process';
-import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { loadOrCreateSigningKey } from '../src/kernel/auth/key-files.ts';
 import type { Bench, LoadOptions } from './bench.ts';
 import { checkFailures } from './checks.ts';
 import type { BenchDatabase } from './data/database.ts';
@@ -36,10 +34,7 @@ export interface RunningBenchParts {
   readonly say: (step: string) => void;
 }
 
-export async function createBench({ options, database, folder, nodeFlags, say }: RunningBenchParts): Promise<RunningBench> {
-  // Beside the data: a service does not start on a database that it used with a key that is lost.
-  const signingKeyFile = join(options.dataDir ?? folder, 'signing-key.pem');
-  await loadOrCreateSigningKey(signingKeyFile);
+export function createBench({ options, database, folder, nodeFlags, say }: RunningBenchParts): RunningBench {
   const { settings } = options;
   const subjects: Subject[] = [];
   const windows: LoadWindow[] = [];
@@ -56,7 +51,7 @@ export async function createBench({ options, database, folder, nodeFlags, say }:
     windows,
 
     async start(name, environment = {}) {
-      const surroundings = { ...database, databaseUrl: database.url, signingKeyFile, folder };
+      const surroundings = { ...database, databaseUrl: database.url, folder };
       const subject = await startSubject(name, surroundings, { nodeFlags: name === 'ours' ? nodeFlags : [], environment });
       subjects.push(subject);
       return subject;
@@ -73,7 +68,7 @@ export async function createBench({ options, database, folder, nodeFlags, say }:
 
     async authorization() {
       if (!token || Date.now() - token.madeAt > TOKEN_AGE_MS) {
-        token = { text: await makeToken(signingKeyFile), madeAt: Date.now() };
+        token = { text: await makeToken(database.signingKeyFile), madeAt: Date.now() };
       }
       return `Bearer ${token.text}`;
     },

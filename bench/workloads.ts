@@ -15,6 +15,7 @@ import { middleware } from './workloads/middleware.ts';
 import { mix } from './workloads/mix.ts';
 import { rebuild } from './workloads/rebuild.ts';
 import { seals } from './workloads/seals.ts';
+import { search } from './workloads/search.ts';
 import { sequencer } from './workloads/sequencer.ts';
 import { settings } from './workloads/settings.ts';
 import { startUp } from './workloads/start-up.ts';
@@ -29,6 +30,7 @@ import { watchers } from './workloads/watchers.ts';
 export const WORKLOADS: readonly Workload[] = [
   getUser,
   listUsers,
+  search,
   changeName,
   changeNameHot,
   changeNameKeyed,

@@ -1,82 +1,161 @@
-import { create, toBinary } from '@bufbuild/protobuf';
+import { create, toBinary, toJsonString } from '@bufbuild/protobuf';
 import { QueryService } from '../../gen/users/v1/query_service_pb.js';
-import type { Bench } from '../bench.ts';
-import { sameGrpcCall } from '../calls.ts';
-import { type RatioGoal, ratio } from '../compare.ts';
+import type { Bench, LoadOptions } from '../bench.ts';
+import { connectJsonCalls, sameGrpcCall } from '../calls.ts';
+import { ratio } from '../compare.ts';
 import { userId } from '../data/user-numbers.ts';
 import { grpcFrame } from '../load/bodies.ts';
 import { residentBytes } from '../load/cpu-time.ts';
 import { type Probed, probe } from '../load/probe.ts';
+import { runPatientCallers } from '../load/run-patient-callers.ts';
+import type { Target } from '../load/wire.ts';
 import { quantile } from '../statistics.ts';
 import type { Subject } from '../subjects/subject.ts';
 import { Values } from '../values.ts';
-import type { Findings, Workload } from '../workload.ts';
+import type { Findings, Ratio, Workload } from '../workload.ts';
 import { loadOfGetUser } from './get-user.ts';
 
+const method = QueryService.method.getUser;
 /** Ten times what the service has in flight in the workload get-user. */
+const IN_FLIGHT = 64;
 const TIMES = 10;
+const DRIVERS = 8;
 const PROBES_PER_SECOND = 300;
-const OK = 0;
-const RESOURCE_EXHAUSTED = 8;
+/** Users that the patient callers ask for. */
+const USERS = 100;
 /** A second is too short for a storm. */
 const LONGER = 2;
 
+/** A door, and whether those who are refused there come back at once or wait as they are told. */
+interface Storm {
+  readonly name: string;
+  readonly door: Target['door'];
+  readonly isPatient: boolean;
+}
+
+const STORMS: readonly Storm[] = [
+  { name: 'gRPC, at once', door: 'grpc', isPatient: false },
+  { name: 'gRPC, as told', door: 'grpc', isPatient: true },
+  { name: 'Connect, at once', door: 'connect', isPatient: false },
+  { name: 'Connect, as told', door: 'connect', isPatient: true },
+];
+
 export const storm: Workload = {
   name: 'storm',
-  about: `GetUser over gRPC, ${TIMES} times as many in flight as in get-user; what ${PROBES_PER_SECOND} other calls a second see of it`,
+  about: `GetUser at both doors, ${TIMES} times as many in flight as in get-user, by callers who come back at once when they are refused, and by callers who wait as told; what ${PROBES_PER_SECOND} other calls a second see of it`,
   run: async (bench): Promise<Findings> => {
     const { rounds, seconds, firstWarmUpSeconds } = bench.settings;
     const problems = new Set<string>();
     const values = new Values();
     const ours = await bench.start('ours');
-    const load = await loadOfGetUser(bench, ours);
     bench.say('warming up');
-    await bench.load({ ...load, seconds: firstWarmUpSeconds });
-    for (let round = 1; round <= rounds; round += 1) {
-      bench.say(`round ${round} of ${rounds}: without load`);
-      const calm = await probeGetUser(bench, ours, seconds);
-      bench.say(`round ${round} of ${rounds}: as much as it carries`);
-      const [busy] = await Promise.all([probeGetUser(bench, ours, seconds), bench.load(load)]);
-      bench.say(`round ${round} of ${rounds}: the storm`);
-      const [stormy, result] = await Promise.all([
-        probeGetUser(bench, ours, seconds * LONGER),
-        bench.load({ ...load, streams: load.streams * TIMES, seconds: seconds * LONGER }),
+    await bench.load({ ...(await loadOfGetUser(bench, ours)), seconds: firstWarmUpSeconds });
+    await bench.load({
+      ...(await loadAtOnce(bench, ours, { door: 'connect', inFlight: IN_FLIGHT })),
+      seconds: firstWarmUpSeconds,
+    });
+    for (let round = 1; round <= rounds; round += 1) for (const one of STORMS) await runOne(one, round);
+    return { measures: values.measures(), ratios: STORMS.flatMap(ratiosOf), problems: [...problems] };
+
+    async function runOne(one: Storm, round: number): Promise<void> {
+      const { name, door } = one;
+      const target = await targetOf(bench, ours, door);
+      const say = (step: string): void => bench.say(`round ${round} of ${rounds}: ${name}, ${step}`);
+      const probed = (duration: number) => probe({ target, perSecond: PROBES_PER_SECOND, seconds: duration });
+      say('without load');
+      const calm = await probed(seconds);
+      say('as much as it carries');
+      const [busy] = await Promise.all([probed(seconds), loadWith(one, IN_FLIGHT, seconds)]);
+      say('the storm');
+      const [stormy, answered] = await Promise.all([
+        probed(seconds * LONGER),
+        loadWith(one, TIMES * IN_FLIGHT, seconds * LONGER),
       ]);
-      if (result.failed > 0) problems.add('calls failed below gRPC');
       for (const failure of await ours.takeFailures())
         if (!failure.startsWith('RESOURCE_EXHAUSTED')) problems.add(`calls failed with ${failure}`);
-      keep('unloaded', withStatus(calm, OK));
-      keep('beside 64 in flight', withStatus(busy, OK));
-      keep('admitted', withStatus(stormy, OK), true);
-      keep('refused', withStatus(stormy, RESOURCE_EXHAUSTED), true);
-      values.keep('all of the storm', 'calls/s', result.perSecond);
-      values.keep('all of the storm', 'MB resident', ((await residentBytes(ours.pid)) ?? Number.NaN) / 1024 / 1024);
+      if ([calm, busy, stormy].flat().some(({ how }) => how === 'failed')) problems.add(`probes failed: ${name}`);
+      keep(`${name}: unloaded`, endedAs(calm, 'answered'));
+      keep(`${name}: beside ${IN_FLIGHT}`, endedAs(busy, 'answered'));
+      keep(`${name}: admitted`, endedAs(stormy, 'answered'));
+      keep(`${name}: refused`, endedAs(stormy, 'refused'));
+      const refused = endedAs(stormy, 'refused').length / stormy.length;
+      values.keep(`${name}: refused`, 'of the probes, %', 100 * refused);
+      values.keep(`${name}: all of it`, 'answers/s', answered);
+      values.keep(`${name}: all of it`, 'MB resident', ((await residentBytes(ours.pid)) ?? Number.NaN) / 1024 / 1024);
     }
-    const goals: RatioGoal[] = [
-      { of: 'admitted', to: 'unloaded', goal: { atMost: 3 } },
-      { of: 'admitted', to: 'beside 64 in flight' },
-    ];
-    const ratios = goals.map((goal) => {
-      const found = ratio(goal, (name) => values.rounds(name, 'p99 ms'));
-      return { ...found, name: `${found.name}, p99` };
-    });
-    return { measures: values.measures(), ratios, problems: [...problems] };
 
-    function keep(name: string, times: Float64Array, counted = false): void {
-      if (counted) values.keep(name, 'of the probes, %', (100 * times.length) / (PROBES_PER_SECOND * seconds * LONGER));
-      values.keep(name, 'p50 ms', quantile(times, 0.5), name === 'refused' ? { atMost: 2 } : undefined);
+    /** How many calls a second came back, refused or not where h2load counts them. */
+    async function loadWith({ door, isPatient }: Storm, inFlight: number, duration: number): Promise<number> {
+      if (!isPatient) {
+        const result = await bench.load({ ...(await loadAtOnce(bench, ours, { door, inFlight })), seconds: duration });
+        return result.perSecond;
+      }
+      const target = await targetOf(bench, ours, door);
+      const bodies = target.bodies.map((body) => Buffer.from(body).toString('base64'));
+      const connections = door === 'grpc' ? DRIVERS : inFlight;
+      const times = { warmUpMs: bench.settings.warmUpSeconds * 1000, durationMs: duration * 1000 };
+      const result = await runPatientCallers({ target: { ...target, bodies }, callers: inFlight, connections, ...times });
+      if (result.failed > 0) problems.add(`calls of patient callers failed: ${result.failed}`);
+      return result.perSecond;
+    }
+
+    function keep(name: string, times: Float64Array): void {
+      values.keep(name, 'p50 ms', quantile(times, 0.5));
       values.keep(name, 'p99 ms', quantile(times, 0.99));
+    }
+
+    function ratiosOf({ name }: Storm): Ratio[] {
+      const of = (line: string, to: string, measure: string, atMost: number): Ratio => {
+        const goal = { of: `${name}: ${line}`, to: `${name}: ${to}`, goal: { atMost } };
+        const found = ratio(goal, (each) => values.rounds(each, measure));
+        return { ...found, name: `${found.name}, ${measure.split(' ')[0]}` };
+      };
+      return [
+        of('admitted', `beside ${IN_FLIGHT}`, 'p99 ms', 1.2),
+        of('refused', 'unloaded', 'p50 ms', 3),
+        of('refused', 'unloaded', 'p99 ms', 3),
+      ];
     }
   },
 };
 
-async function probeGetUser(bench: Bench, { grpcPort }: Subject, seconds: number): Promise<Probed[]> {
-  const method = QueryService.method.getUser;
-  const request = { userId: userId(1) };
-  const { path, headers } = sameGrpcCall(method, { request, authorization: await bench.authorization() });
-  const body = grpcFrame(toBinary(method.input, create(method.input, request)));
-  return await probe({ port: grpcPort, path, headers, body, perSecond: PROBES_PER_SECOND, seconds });
+/** Callers who call again as soon as they have an answer, whatever it is. */
+async function loadAtOnce(
+  bench: Bench,
+  subject: Subject,
+  { door, inFlight }: { door: Target['door']; inFlight: number },
+): Promise<LoadOptions> {
+  if (door === 'grpc') return { ...(await loadOfGetUser(bench, subject)), processes: DRIVERS, streams: inFlight / DRIVERS };
+  const calls = connectJsonCalls(method, {
+    request: (user) => ({ userId: userId(user) }),
+    users: bench.users,
+    authorization: await bench.authorization(),
+  });
+  return {
+    port: subject.httpPort,
+    http1: true,
+    ...calls,
+    processes: DRIVERS,
+    connections: inFlight / DRIVERS,
+    streams: 1,
+  };
 }
 
-const withStatus = (probed: readonly Probed[], wanted: number): Float64Array =>
-  Float64Array.from(probed.filter(({ status }) => status === wanted).map(({ ms }) => ms)).sort();
+async function targetOf(bench: Bench, subject: Subject, door: Target['door']): Promise<Target> {
+  const authorization = await bench.authorization();
+  const requests = Array.from({ length: USERS }, (_, number) => create(method.input, { userId: userId(number) }));
+  const { path, headers } = sameGrpcCall(method, { request: { userId: userId(0) }, authorization });
+  if (door === 'grpc') {
+    return { door, port: subject.grpcPort, path, headers, bodies: requests.map((one) => grpcFrame(toBinary(method.input, one))) };
+  }
+  return {
+    door,
+    port: subject.httpPort,
+    path,
+    headers: ['content-type: application/json', 'connect-protocol-version: 1', `authorization: ${authorization}`],
+    bodies: requests.map((one) => Buffer.from(toJsonString(method.input, one))),
+  };
+}
+
+const endedAs = (probed: readonly Probed[], wanted: Probed['how']): Float64Array =>
+  Float64Array.from(probed.filter(({ how }) => how === wanted).map(({ ms }) => ms)).sort();

@@ -1,5 +1,8 @@
+import { once } from 'node:events';
+import { Agent, type IncomingMessage, request } from 'node:http';
+import { text } from 'node:stream/consumers';
 import { ConnectError, createClient, type Transport } from '@connectrpc/connect';
-import { createConnectTransport } from '@connectrpc/connect-node';
+import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from '@connectrpc/connect-node';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { RetryInfoSchema } from '#gen/google/rpc/error_details_pb.js';
@@ -65,6 +68,25 @@ const rename = (transport: Transport) =>
     { userId, name: 'Refused' },
     { headers: { authorization: `Bearer ${token}` } },
   );
+/** The beginning of a call whose message is so long. */
+function post({ agent, length }: { agent: Agent; length: number }) {
+  const sent = request({
+    agent,
+    port: app.app.httpPort,
+    method: 'POST',
+    path: '/users.v1.CommandService/ChangeName',
+    headers: { 'content-type': 'application/json', 'content-length': length },
+  });
+  sent.flushHeaders();
+  return sent;
+}
+
+async function answerTo(sent: ReturnType<typeof request>) {
+  const [response] = (await once(sent, 'response')) as [IncomingMessage];
+  const { code } = JSON.parse(await text(response)) as { code: string };
+  return { status: response.statusCode, retryAfter: response.headers['retry-after'], code };
+}
+
 /** One more command than the instance takes. */
 const oneMore = () => caller.commands.changeName({ userId, name: 'Refused' });
 
@@ -84,6 +106,44 @@ describe('an instance that has as many calls in flight as it takes', () => {
     await full.letGo();
     const { user } = await caller.queries.getUser({ userId }, { headers: { 'cqrs-consistency': 'strong' } });
     expect(user?.name).toBe('Renamed');
+  });
+
+  it('refuses in every protocol of the Connect door', async () => {
+    const full = await fillUp();
+    const baseUrl = `http://127.0.0.1:${app.app.httpPort}`;
+    const transports = [
+      createConnectTransport({ baseUrl, httpVersion: '1.1', useBinaryFormat: true }),
+      createConnectTransport({ baseUrl, httpVersion: '2', useBinaryFormat: false }),
+      createGrpcTransport({ baseUrl, idleConnectionTimeoutMs: 100 }),
+      createGrpcWebTransport({ baseUrl, httpVersion: '1.1' }),
+    ];
+    for (const transport of transports) {
+      const error = await rename(transport).catch((refused: ConnectError) => refused);
+      expect(await refusalOf(Promise.reject(error))).toMatchObject({ code: 'ResourceExhausted', reason: 'OVERLOADED' });
+      expect((error as ConnectError).findDetails(RetryInfoSchema)).toHaveLength(1);
+    }
+    await full.letGo();
+  });
+
+  it('refuses over HTTP/1.1 before the message is read, and goes on with connections whose request is whole', async () => {
+    const full = await fillUp();
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const unfinished = post({ agent, length: 100 });
+    expect(await answerTo(unfinished)).toEqual({
+      status: 429,
+      retryAfter: expect.stringMatching(/^[12]$/),
+      code: 'resource_exhausted',
+    });
+    unfinished.destroy();
+
+    for (const isReused of [false, true, true]) {
+      const whole = post({ agent, length: 2 });
+      whole.end('{}');
+      expect(await answerTo(whole)).toMatchObject({ status: 429 });
+      expect(whole.reusedSocket).toBe(isReused);
+    }
+    agent.destroy();
+    await full.letGo();
   });
 
   it('goes on with queries while it is full of commands', async () => {
@@ -151,10 +211,14 @@ it('in a storm some calls are answered, the others refused, and all is well afte
   expect(changed).toHaveLength(LIMIT);
 });
 
-it('refusals at the wire are logged with their number, not one by one', async () => {
+it('refusals at the doors are logged with their number, not one by one, and counted', async () => {
   const full = await fillUp();
-  await Promise.all(Array.from({ length: 300 }, () => refusalOf(oneMore())));
+  const connect = createConnectTransport({ baseUrl: `http://127.0.0.1:${app.app.httpPort}`, httpVersion: '2' });
+  await Promise.all(Array.from({ length: 300 }, (_, index) => refusalOf(index % 3 === 0 ? rename(connect) : oneMore())));
   await full.letGo();
+  const { metrics } = await app.app.metrics();
+  const shed = metrics.find(({ name }) => name === 'cqrs_shed_total');
+  expect(shed?.values).toContainEqual(expect.objectContaining({ labels: { kind: 'command' }, value: 300 }));
   await eventually(() => {
     const lines = app
       .log()

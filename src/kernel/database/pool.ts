@@ -26,6 +26,16 @@ const LONGEST_SILENCE = STATEMENT_TIMEOUT + 5_000;
 const KEEP_ALIVE = 10_000;
 /** A connection is replaced after this time at the latest, in milliseconds, and after half of it at the soonest. */
 const LIFETIME = 30 * 60_000;
+/**
+ * What sessions that only read have besides: their statements are short, and find what they want by an index. So a table is read as a whole only where no index
+ * serves, and no plan begins with the start of helpers or with a compiler (PostgreSQL manual 19.7).
+ */
+export const READS: Readonly<Record<string, string>> = {
+  default_transaction_read_only: 'on',
+  enable_seqscan: 'off',
+  max_parallel_workers_per_gather: '0',
+  jit: 'off',
+};
 /** How long connections may take to be closed in order, in milliseconds. */
 const FAREWELL = 1_000;
 
@@ -234,8 +244,7 @@ function refuse(error: Error): never {
 }
 
 export function createPool(connection: Connection, settings: PoolSettings): ConnectionPool {
-  const readOnly = settings.readOnly ? { default_transaction_read_only: 'on' } : {};
-  const session = withSettings(connection, { ...SESSION, ...readOnly });
+  const session = withSettings(connection, { ...SESSION, ...(settings.readOnly ? READS : {}) });
   return new ConnectionPool({
     connection: session,
     name: settings.name,

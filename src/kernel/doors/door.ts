@@ -1,6 +1,7 @@
 import type { Bus, Rpc } from '../bus/bus.ts';
 import type { UnexpectedErrors } from '../middleware/errors.ts';
 import type { EdgeOptions } from './edge/edge.ts';
+import type { OverloadOptions } from './overload.ts';
 import type { TrustedProxies } from './proxies/trusted-proxies.ts';
 import type { ServerTls } from './tls/server-tls.ts';
 
@@ -19,6 +20,8 @@ export interface DoorOptions {
   readonly tls?: ServerTls | undefined;
   /** What callers are granted before there is a call: see Edge. */
   readonly edge?: Pick<EdgeOptions, 'limits' | 'unfinished' | 'report'> | undefined;
+  /** Without it, calls are refused by the pipeline alone. */
+  readonly overload?: OverloadOptions | undefined;
   /** Bounds the requests whose contract does not: see `largestRequest`. */
   readonly maxMessageBytes?: number | undefined;
 }

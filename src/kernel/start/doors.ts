@@ -119,6 +119,7 @@ export async function openDoors(parts: {
     unexpected,
     tls,
     proxies,
+    overload,
     edge,
     routes: withoutTwice([...readiness.routes(), jwks(ring), ...contracts, ...routes]),
     isAllowedHost: hostCheck(config),

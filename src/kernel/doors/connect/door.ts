@@ -10,6 +10,7 @@ import {
   universalResponseToNodeResponse,
 } from '@connectrpc/connect-node';
 import type { Bus } from '../../bus/bus.ts';
+import { type CallKind, methodName } from '../../bus/convention.ts';
 import { MalformedRequest } from '../../bus/errors.ts';
 import { typedError } from '../../bus/typed-error.ts';
 import { toConnectError, type UnexpectedErrors } from '../../middleware/errors.ts';
@@ -18,6 +19,7 @@ import { CallsInFlight } from '../calls-in-flight.ts';
 import type { Door, DoorOptions } from '../door.ts';
 import { Edge } from '../edge/edge.ts';
 import { MessageLimits } from '../message-limits.ts';
+import { Overload } from '../overload.ts';
 import type { TrustedProxies } from '../proxies/trusted-proxies.ts';
 import { requestTimedOut, severalHosts, unknownMethod, unsupportedContentType, unsupportedVerb } from '../refusal.ts';
 import { DOCUMENT_HEADERS, SECURITY_HEADERS, SECURITY_HEADERS_OVER_TLS } from '../security-headers.ts';
@@ -32,6 +34,7 @@ import { type Refusal, refuse } from './refuse.ts';
 import { RequestBody } from './request-body.ts';
 import { requestGate } from './request-gate.ts';
 import { addRpcs, wireKey } from './rpc.ts';
+import { connectionOf, shedOverConnect } from './shed.ts';
 import { type Protocol, spokenProtocol } from './spoken-protocol.ts';
 import { mayBeKept, validatedAnswer } from './validated-answer.ts';
 
@@ -67,6 +70,9 @@ export function createConnectDoor(options: ConnectDoorOptions): Door {
     },
   });
 
+  const overload = options.overload && new Overload(options.overload, shedOverConnect(unexpected));
+  const kinds = new Map<string, CallKind>([...bus.values()].map(({ method, kind }) => [`/${methodName(method)}`, kind]));
+
   const crossOrigin = options.corsOrigins?.length ? new CrossOrigin(options.corsOrigins) : undefined;
 
   const server = new HttpServer(
@@ -84,6 +90,7 @@ export function createConnectDoor(options: ConnectDoorOptions): Door {
       if (host === undefined) return refuseSeveralHosts(request, response);
       if (options.isAllowedHost?.(host) === false && !route?.anyHost) return refuseHost(host, request, response);
       if (crossOrigin?.answers(request, response)) return;
+      if (overload?.refuses({ request, response }, { kind: kinds.get(path), connection: connectionOf(request) })) return;
       const served = rpc
         ? serveRpc(rpc, { request, response }, { ...options, bodies })
         : route

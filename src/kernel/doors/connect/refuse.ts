@@ -17,13 +17,30 @@ export interface Refusal {
 const SAID_BY_HTTP: ReadonlySet<number> = new Set([400, 405, 415]);
 
 /** Answers in the protocol that was spoken, so that its client finds the code and the details where it looks for them. */
-export function refuse(response: HttpResponse, spoken: Spoken, { error, httpStatus, headers }: Refusal): void {
+export function refuse(response: HttpResponse, spoken: Spoken, refusal: Refusal): void {
+  sendForm(response, spoken, formOf(spoken.protocol, refusal));
+}
+
+/** A refusal in a protocol, which can be sent many times. */
+export interface Form {
+  readonly status: number;
+  /** By default that of the request. */
+  readonly contentType: string | undefined;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Uint8Array | undefined;
+}
+
+export function formOf(protocol: Protocol, { error, httpStatus, headers }: Refusal): Form {
+  const said = FORMS[protocol](error, httpStatus);
+  const status = WITHOUT_STATUS.has(protocol) || SAID_BY_HTTP.has(httpStatus) ? httpStatus : 200;
+  return { status, contentType: said.contentType, headers: { ...headers, ...said.headers }, body: said.body };
+}
+
+export function sendForm(response: HttpResponse, spoken: Spoken, { status, contentType, headers, body }: Form): void {
   if (response.headersSent) return;
-  const { contentType = spoken.mediaType, body, ...said } = FORMS[spoken.protocol](error, httpStatus);
-  const status = WITHOUT_STATUS.has(spoken.protocol) || SAID_BY_HTTP.has(httpStatus) ? httpStatus : 200;
   response.statusCode = status;
-  for (const [name, value] of Object.entries({ ...headers, ...said.headers })) response.setHeader(name, value);
-  response.setHeader('content-type', contentType);
+  for (const name in headers) response.setHeader(name, headers[name] ?? '');
+  response.setHeader('content-type', contentType ?? spoken.mediaType);
   // Trailers-Only are headers that end the stream; a body of no bytes would end it after them.
   if (!body) {
     response.end();
@@ -36,14 +53,13 @@ export function refuse(response: HttpResponse, spoken: Spoken, { error, httpStat
 /** Those that have no status but that of HTTP. */
 const WITHOUT_STATUS: ReadonlySet<Protocol> = new Set(['connect', 'http']);
 
-interface Form {
-  /** By default that of the request. */
+interface Said {
   readonly contentType?: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Uint8Array;
 }
 
-const FORMS: Readonly<Record<Protocol, (error: ConnectError, httpStatus: number) => Form>> = {
+const FORMS: Readonly<Record<Protocol, (error: ConnectError, httpStatus: number) => Said>> = {
   connect: (error) => ({ contentType: 'application/json', body: json(errorToJson(error, undefined)) }),
   'connect-stream': (error) => ({ body: encodeEnvelope(endStreamFlag, json({ error: errorToJson(error, undefined) })) }),
   // Trailers-Only: without a message, the trailers are the headers.

@@ -19,6 +19,7 @@ import { Edge } from '../edge/edge.ts';
 import type { EdgeLimits } from '../edge/edge-limits.ts';
 import { http2Options, tlsOptions } from '../edge/server-options.ts';
 import { MessageLimits } from '../message-limits.ts';
+import { Overload } from '../overload.ts';
 import { takeProxyHeaders } from '../proxies/proxy-protocol.ts';
 import { requestTimedOut, unknownMethod } from '../refusal.ts';
 import { http2ServersOf, setNodeOptions } from './grpc-js-server.ts';
@@ -26,18 +27,13 @@ import { type HandlerOptions, streamHandler, unaryHandler } from './handlers.ts'
 import { Http2Edge, UNKNOWN_PATH, UNKNOWN_PATH_KEY } from './http2-edge.ts';
 import { typedLibraryErrors } from './library-errors.ts';
 import { limitMessages } from './limit-messages.ts';
-import { Overload, type OverloadOptions } from './overload.ts';
 import { statusHeaders } from './request-form.ts';
+import { shedOverGrpc } from './shed.ts';
 import { toStatus } from './status.ts';
 import { TlsCredentials } from './tls-credentials.ts';
 
-export interface GrpcDoorOptions extends DoorOptions {
-  /** Without it, calls are refused by the pipeline alone. */
-  readonly overload?: OverloadOptions | undefined;
-}
-
 /** The bus and the standard services over gRPC. */
-export function createGrpcDoor(options: GrpcDoorOptions): Door {
+export function createGrpcDoor(options: DoorOptions): Door {
   const { bus, unexpected, proxies } = options;
   const messageLimits = new MessageLimits(bus, options.maxMessageBytes);
   const inFlight = new CallsInFlight();
@@ -46,7 +42,7 @@ export function createGrpcDoor(options: GrpcDoorOptions): Door {
   const server = createServer({ limits: edge.limits, messageLimits, unexpected });
   const paths = addRpcs(server, { bus, standard: options.standard ?? [] }, { inFlight, unexpected, proxies });
   server.addService(UNKNOWN_SERVICE, { refuse: refuseUnknown });
-  const overload = options.overload && new Overload(options.overload, unexpected);
+  const overload = options.overload && new Overload(options.overload, shedOverGrpc(unexpected));
   const calls = new Http2Edge({ busPaths: paths, otherPaths: new Set([UNKNOWN_PATH]), overload });
 
   const http2Servers = new Set<Http2Server>();

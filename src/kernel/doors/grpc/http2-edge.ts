@@ -1,7 +1,7 @@
 import { constants, type Http2Server, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import type { MessageKind } from '../../bus/convention.ts';
 import { parseGrpcTimeout } from '../grpc-timeout.ts';
-import type { Overload } from './overload.ts';
+import type { Overload } from '../overload.ts';
 import { RequestForm } from './request-form.ts';
 import { answerByTheRules } from './wire-rules.ts';
 
@@ -25,14 +25,14 @@ export const UNKNOWN_PATH = '/cqrs.v1/Unknown';
 export class Http2Edge {
   readonly #busPaths: ReadonlyMap<string, MessageKind | 'stream'>;
   readonly #otherPaths: ReadonlySet<string>;
-  readonly #overload: Overload | undefined;
+  readonly #overload: Overload<ServerHttp2Stream> | undefined;
   readonly #form = new RequestForm();
   readonly #otherStreams = new Set<ServerHttp2Stream>();
 
   constructor(edge: {
     busPaths: ReadonlyMap<string, MessageKind | 'stream'>;
     otherPaths: ReadonlySet<string>;
-    overload: Overload | undefined;
+    overload: Overload<ServerHttp2Stream> | undefined;
   }) {
     this.#busPaths = edge.busPaths;
     this.#otherPaths = edge.otherPaths;
@@ -57,10 +57,14 @@ export class Http2Edge {
     for (const stream of this.#otherStreams) stream.close(constants.NGHTTP2_CANCEL);
   }
 
-  /** Streams have a limit of their own, and are few. */
   #refuses(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): boolean {
     const kind = this.#busPaths.get(headers[':path'] ?? '');
-    return kind !== undefined && kind !== 'stream' && this.#overload?.refuses(stream, kind) === true;
+    if (!this.#overload?.refuses(stream, { kind, connection: stream.session ?? stream })) return false;
+    // A caller that goes away at the same time is nobody's error.
+    stream.on('error', ignore);
+    // What the caller still sends is read and forgotten, so that its connection can go on.
+    stream.resume();
+    return true;
   }
 
   #onStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
@@ -79,5 +83,7 @@ export class Http2Edge {
     headers[':path'] = UNKNOWN_PATH;
   }
 }
+
+const ignore = (): void => {};
 
 const deadlineAfter = (timeout: string): string => String(Date.now() + (parseGrpcTimeout(timeout) ?? Number.NaN));

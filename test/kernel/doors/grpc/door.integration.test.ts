@@ -8,8 +8,8 @@ import { credentials } from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { ErrorInfoSchema } from '#gen/google/rpc/error_details_pb.js';
 import { AddressInUse, AddressInvalid } from '../../../../src/kernel/doors/address.ts';
-import type { Door } from '../../../../src/kernel/doors/door.ts';
-import { createGrpcDoor, type GrpcDoorOptions } from '../../../../src/kernel/doors/grpc/door.ts';
+import type { Door, DoorOptions } from '../../../../src/kernel/doors/door.ts';
+import { createGrpcDoor } from '../../../../src/kernel/doors/grpc/door.ts';
 import { ServerTls } from '../../../../src/kernel/doors/tls/server-tls.ts';
 import { CommandService, CountRequestSchema, QueryService } from '../../../gen/conformance/v1/conformance_pb.js';
 import { certificates } from '../../../support/certificates.ts';
@@ -32,7 +32,7 @@ afterEach(async () => {
   await door.close({ graceMs: 0 });
 });
 
-async function open(options: Partial<GrpcDoorOptions> = {}): Promise<number> {
+async function open(options: Partial<DoorOptions> = {}): Promise<number> {
   door = createGrpcDoor({ bus: conformance.bus, unexpected: conformance.unexpected, ...options });
   return door.listen('127.0.0.1:0');
 }
