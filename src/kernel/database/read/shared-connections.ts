@@ -2,10 +2,12 @@ import type pg from 'pg';
 import type { Cancellation } from '../../bus/cancellation.ts';
 import { requestCancel } from '../cancel-request.ts';
 import { readRows } from '../cancellable-query.ts';
+import { statementName } from '../named-statement-client.ts';
 import { streamOf } from '../pg-internals.ts';
 import type { ConnectionPool } from '../pool.ts';
 import { errorCode, isConnectionLost, leavesConnectionUsable } from '../sql-errors.ts';
 import type { Locate, LogPosition } from './log-position.ts';
+import { PreparedRead, Unprepared } from './prepared-read.ts';
 
 /** query_canceled */
 const CANCELED = '57014';
@@ -93,7 +95,7 @@ export class SharedConnections {
         }
         const isLost = isConnectionLost(error) && !isRepeated;
         if (isLost) isRepeated = true;
-        else if (errorCode(error) !== CANCELED || attempt >= ATTEMPTS) throw error;
+        else if (!isStopped(error) || attempt >= ATTEMPTS) throw error;
       }
     }
   }
@@ -140,6 +142,9 @@ export class SharedConnections {
     return next;
   }
 }
+
+/** Whether it was stopped in the place of another statement, or the one was that prepared it. */
+const isStopped = (error: unknown): boolean => errorCode(error) === CANCELED || error instanceof Unprepared;
 
 /** One connection and what was sent on it. */
 class Lane {
@@ -191,7 +196,7 @@ class Lane {
     if (taker) batch.isToLocate = true;
     let rows: Row[];
     try {
-      rows = (await client.query<Row>(text, values as unknown[])).rows;
+      rows = await this.#read<Row>(client, { text, values });
     } catch (error) {
       if (this.#client === client && !leavesConnectionUsable(error)) this.drop(true);
       throw sent.isLong && errorCode(error) === CANCELED ? new HeldUpOthers() : error;
@@ -204,6 +209,12 @@ class Lane {
     }
     if (taker) taker.take(await batch.position);
     return rows;
+  }
+
+  async #read<Row extends pg.QueryResultRow>(client: pg.PoolClient, { text, values }: Statement): Promise<Row[]> {
+    const name = statementName(text);
+    if (name === undefined) return (await client.query<Row>(text, values as unknown[])).rows;
+    return await client.query(new PreparedRead<Row>(client, { name, text, values })).done;
   }
 
   /** Stops the statement that ran at the last look and still does, if others wait behind it. */
