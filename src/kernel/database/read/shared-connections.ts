@@ -13,6 +13,8 @@ import { PreparedRead, Unprepared } from './prepared-read.ts';
 const CANCELED = '57014';
 /** How often a statement is sent that was stopped in the place of another. */
 const ATTEMPTS = 3;
+/** How many statements go out together at most: fewer writes and reads, while the others wait no longer than PostgreSQL needs for so many. */
+const MOST_TOGETHER = 8;
 /** How long a statement may hold up those behind it, in milliseconds: it is stopped after this time at the soonest, and after twice this time at the latest. */
 const LONGEST = 50;
 /** How long statements with the text of one that was stopped have connections of their own, in milliseconds. */
@@ -31,6 +33,7 @@ export interface PositionTaker {
 
 /** Statements that go out together, and the question behind them, where one of them wants the answer. */
 interface Batch {
+  size: number;
   isToLocate: boolean;
   position: Promise<LogPosition | undefined> | undefined;
 }
@@ -63,6 +66,7 @@ export class SharedConnections {
   /** Until when statements with these texts have connections of their own. */
   readonly #long = new Map<string, number>();
   #watch: NodeJS.Timeout | undefined;
+  #gathering: Lane | undefined;
 
   /** The connections of a pool that is pipelined and used by nobody else, one lane each; `apart` has those for statements that turn out to take long. */
   constructor({ pool, size, apart, locate }: { pool: ConnectionPool; size: number; apart: ConnectionPool; locate: Locate }) {
@@ -86,7 +90,7 @@ export class SharedConnections {
         return await readRows<Row>(this.#apart, statement, cancellation, behind);
       }
       try {
-        return await this.#emptiest().rows<Row>(statement, cancellation, taker);
+        return await this.#lane().rows<Row>(statement, cancellation, taker);
       } catch (error) {
         if (cancellation.reason) throw cancellation.reason;
         if (error instanceof HeldUpOthers) {
@@ -125,6 +129,13 @@ export class SharedConnections {
     setImmediate(() => {
       for (const lane of this.#lanes) lane.stopLong();
     });
+  }
+
+  /** One where statements wait to go out together, or the one with the fewest on it. */
+  #lane(): Lane {
+    if (this.#gathering?.isGathering) return this.#gathering;
+    this.#gathering = this.#emptiest();
+    return this.#gathering;
   }
 
   #emptiest(): Lane {
@@ -169,6 +180,11 @@ class Lane {
 
   get length(): number {
     return this.#sent.length + this.#waiting;
+  }
+
+  /** Whether one more can go out together with those that wait for that. */
+  get isGathering(): boolean {
+    return this.#batch !== undefined && this.#batch.size < MOST_TOGETHER;
   }
 
   /** Whether its connection is to be given back. */
@@ -260,8 +276,11 @@ class Lane {
 
   /** Statements of calls that arrived together go out together. */
   #batchFor(client: pg.PoolClient): Batch {
-    if (this.#batch) return this.#batch;
-    const batch: Batch = { isToLocate: false, position: undefined };
+    if (this.#batch) {
+      this.#batch.size += 1;
+      return this.#batch;
+    }
+    const batch: Batch = { size: 1, isToLocate: false, position: undefined };
     this.#batch = batch;
     const stream = streamOf(client);
     stream.cork();
