@@ -24,8 +24,9 @@ export interface BenchDatabase {
 const BULK_SETTINGS = {
   wal_level: 'minimal',
   max_wal_senders: '0',
-  max_wal_size: '8GB',
+  max_wal_size: '2GB',
   maintenance_work_mem: '1GB',
+  work_mem: '256MB',
   shared_buffers: '512MB',
   fsync: 'off',
   autovacuum: 'off',

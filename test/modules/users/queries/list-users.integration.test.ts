@@ -70,6 +70,13 @@ describe('listUsers', () => {
     expect(await allPages({ search: 'USER004' })).not.toHaveLength(0);
   });
 
+  it('finds the longest names that there can be', async () => {
+    // Each is 5 bytes when it is folded, and all are in the index of names twice and with the address.
+    const letters = Array.from({ length: 200 }, (_, index) => String.fromCodePoint(0x1f80 + ((index * 7) % 48)));
+    const user = await signUp(app, { name: letters.join('') });
+    expect(await allPages({ search: letters.slice(100, 150).join(''), orderBy: 'name' })).toEqual([user.id]);
+  });
+
   it('misses and repeats nothing that nobody touched while rows come and go', async () => {
     const before = new Set(await allPages({ orderBy: 'email' }));
     const seen: string[] = [];
