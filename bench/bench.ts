@@ -16,6 +16,8 @@ export interface Bench {
   readonly databaseUrl: string;
   /** The key that signs the tokens of the subjects. */
   readonly signingKeyFile: string;
+  /** Of the replica, as a role that may read what queries do. */
+  readonly replicaUrl: string;
   /** `Bearer …` of an administrator. */
   readonly authorization: () => Promise<string>;
   /** Says what is being done. */

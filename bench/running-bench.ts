@@ -46,6 +46,7 @@ export function createBench({ options, database, folder, nodeFlags, say }: Runni
     users: options.users,
     databaseUrl: database.url,
     signingKeyFile: database.signingKeyFile,
+    replicaUrl: database.replicaUrl,
     folder,
     say,
     windows,
