@@ -1,4 +1,4 @@
-import { randomUUIDv7 } from 'node:crypto';
+import { hash as digest, randomUUIDv7 } from 'node:crypto';
 import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import { hash } from '@node-rs/argon2';
 import type pg from 'pg';
@@ -114,13 +114,15 @@ function eventValues({ user, type, personal }: { user: UserRow; type: string; pe
 }
 
 function recordValues(command: { method: string; request: object; personal: object; versionBefore: number | null }): unknown[] {
+  const personal = JSON.stringify({ salt: 'AAAAAAAAAAAAAAAAAAAAAA==', fields: command.personal });
   return [
     `users.v1.CommandService/${command.method}`,
     'operator',
     ['admin'],
     JSON.stringify(command.request),
-    JSON.stringify({ salt: 'AAAAAAAAAAAAAAAAAAAAAA==', fields: command.personal }),
-    Buffer.alloc(32),
+    personal,
+    // The verification of the log compares it.
+    digest('sha256', personal, 'buffer'),
     command.versionBefore,
     1,
     1_000,
