@@ -1,5 +1,6 @@
 import type { Workload } from './workload.ts';
 import { cache } from './workloads/cache.ts';
+import { capacity } from './workloads/capacity.ts';
 import { changeName } from './workloads/change-name.ts';
 import { changeNameHot } from './workloads/change-name-hot.ts';
 import { changeNameKeyed } from './workloads/change-name-keyed.ts';
@@ -16,6 +17,7 @@ import { rebuild } from './workloads/rebuild.ts';
 import { seals } from './workloads/seals.ts';
 import { search } from './workloads/search.ts';
 import { sequencer } from './workloads/sequencer.ts';
+import { settings } from './workloads/settings.ts';
 import { startUp } from './workloads/start-up.ts';
 import { storm } from './workloads/storm.ts';
 import { subscribers } from './workloads/subscribers.ts';
@@ -50,4 +52,6 @@ export const WORKLOADS: readonly Workload[] = [
   watchers,
   startUp,
   memory,
+  capacity,
+  settings,
 ];

@@ -7,10 +7,9 @@ import { NamedStatementClient, type StatementMeter } from './named-statement-cli
 import { watchSilence } from './silence-watch.ts';
 import { DatabaseSilent, NotConnected } from './sql-errors.ts';
 
-/** Connections that all commands, or all queries, share: of one process, and of all workers together. */
-const POOL_SIZE = 10;
-const POOL_SIZE_OF_ALL = 24;
-/** The same of the connections that look-ups share. */
+/** All workers together open so many times as many connections as a process alone. */
+const ALL_TO_ONE = 2.4;
+/** Connections that look-ups share: of one process, and of all workers together. */
 const LOOK_UPS = 4;
 const LOOK_UPS_OF_ALL = 8;
 /** While a projection is made anew: one instance does that at a time. */
@@ -50,20 +49,21 @@ export interface PoolSizes {
 }
 
 /**
- * Sizes for each of `workers` processes, so that up to seven of them stay below the 100 connections that PostgreSQL takes by default: commands,
- * queries, look-ups, batches of processors, records, the sealer, the sequencer and a look at its health are 30 for one process and 128 for 16, and 2 more while a projection is rebuilt.
+ * Sizes for each of `workers` processes, of which one alone would have `connections` for its commands. With 10, up to seven of them stay below
+ * the 100 connections that PostgreSQL takes by default: commands, queries, look-ups, batches of processors, records, the sealer, the sequencer
+ * and a look at its health are 30 for one process and 128 for 16, and 2 more while a projection is rebuilt.
  */
-export function poolSizes(workers: number): PoolSizes {
+export function poolSizes(workers: number, connections: number): PoolSizes {
   return {
-    calls: Math.max(1, Math.min(POOL_SIZE, Math.floor(POOL_SIZE_OF_ALL / workers))),
-    lookUps: Math.max(1, Math.min(LOOK_UPS, Math.floor(LOOK_UPS_OF_ALL / workers))),
+    calls: Math.max(1, Math.min(connections, Math.floor((connections * ALL_TO_ONE) / workers))),
+    lookUps: Math.max(1, Math.min(LOOK_UPS, connections, Math.floor(LOOK_UPS_OF_ALL / workers))),
     batches: workers === 1 ? 2 : 1,
   };
 }
 
 /** Connections to the primary of all processes together: those of `poolSizes`, of records, the sealer, the sequencer, a look at its health and a rebuild. */
-export function mostConnections(workers: number): number {
-  const { calls, lookUps, batches } = poolSizes(workers);
+export function mostConnections(workers: number, connections: number): number {
+  const { calls, lookUps, batches } = poolSizes(workers, connections);
   return workers * (2 * calls + lookUps + batches + 4) + REBUILD_CONNECTIONS;
 }
 
