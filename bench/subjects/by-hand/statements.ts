@@ -15,7 +15,7 @@ export const PAGE_BEHIND = {
   text: `${LISTED} and (created_at, id) > ($2::timestamptz, $3::uuid) ${IN_ORDER}`,
 };
 
-/** Where many match: among the next 50,000 users in order, by the index alone. */
+/** Where many match: among the next 20,000 users in order, by the index alone. */
 export const SEARCH_PASSING = {
   name: 'search passing',
   text: `select shown.*, key::text as sort_key
