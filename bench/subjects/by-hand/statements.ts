@@ -20,7 +20,7 @@ export const SEARCH_PASSING = {
   name: 'search passing',
   text: `select shown.*, key::text as sort_key
     from (select id, key
-      from (select id, created_at as key, status, search_text from read.user_directory order by created_at asc, id asc limit 50000) as passed
+      from (select id, created_at as key, status, search_text from read.user_directory order by created_at asc, id asc limit 20000) as passed
       where status <> 'deleted' and search_text like $2 order by key asc, id asc limit $1) as users
     cross join lateral (select ${USER} from read.user_directory where id = users.id offset 0) as shown
     order by key asc, users.id asc`,
