@@ -60,8 +60,8 @@ export async function createBench({ options, database, folder, nodeFlags, say }:
       return subject;
     },
 
-    async load({ seconds, ...load }: LoadOptions) {
-      const warmUpMs = settings.warmUpSeconds * 1000;
+    async load({ seconds, warmUpSeconds = settings.warmUpSeconds, ...load }: LoadOptions) {
+      const warmUpMs = warmUpSeconds * 1000;
       const durationMs = (seconds ?? settings.seconds) * 1000;
       const from = monotonic() + warmUpMs * 1000;
       const result = await runLoad({ ...load, warmUpMs, durationMs });

@@ -16,7 +16,7 @@ import { rebuild } from './workloads/rebuild.ts';
 import { seals } from './workloads/seals.ts';
 import { sequencer } from './workloads/sequencer.ts';
 import { startUp } from './workloads/start-up.ts';
-import { storm } from './workloads/storm.ts';
+import { storm, stormOverConnect } from './workloads/storm.ts';
 import { subscribers } from './workloads/subscribers.ts';
 import { tokens } from './workloads/tokens.ts';
 import { tracing } from './workloads/tracing.ts';
@@ -34,6 +34,7 @@ export const WORKLOADS: readonly Workload[] = [
   logInTiming,
   mix,
   storm,
+  stormOverConnect,
   connectJson,
   connectGet,
   cache,
