@@ -22,6 +22,7 @@ import { tokens } from './workloads/tokens.ts';
 import { tracing } from './workloads/tracing.ts';
 import { verify } from './workloads/verify.ts';
 import { watchers } from './workloads/watchers.ts';
+import { workers } from './workloads/workers.ts';
 
 /** Everything that is measured, in this order. */
 export const WORKLOADS: readonly Workload[] = [
@@ -47,6 +48,7 @@ export const WORKLOADS: readonly Workload[] = [
   verify,
   subscribers,
   watchers,
+  workers,
   startUp,
   memory,
 ];

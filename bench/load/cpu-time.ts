@@ -1,10 +1,16 @@
 import { readFile } from 'node:fs/promises';
+import { withChildren } from './processors.ts';
 
 /** USER_HZ, which is 100 on every Linux that Node.js runs on (proc(5)). */
 const TICKS_A_SECOND = 100;
 
-/** Seconds that a process has spent on processors, in all of its threads; undefined where there is no /proc. */
+/** Seconds that a process and its children have spent on processors, in all of their threads; undefined where there is no /proc. */
 export async function cpuSeconds(pid: number): Promise<number | undefined> {
+  const all = await Promise.all((await withChildren(pid)).map(ownCpuSeconds));
+  return all[0] === undefined ? undefined : all.reduce<number>((sum, seconds = 0) => sum + seconds, 0);
+}
+
+async function ownCpuSeconds(pid: number): Promise<number | undefined> {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined);
   // The second field is the program's name and may hold anything, also blanks.
   const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ');

@@ -17,9 +17,9 @@ export const startUp: Workload = {
     for (let round = 1; round <= rounds; round += 1) {
       const dataDir = join(bench.folder, `start-up-${round}`);
       bench.say(`round ${round} of ${rounds}: cold`);
-      values.keep('ours cold', 'seconds', await timeToReady(dataDir), { atMost: 10 });
+      values.keep('ours cold', 'seconds', await timeToReady(dataDir), { atMost: 5 });
       bench.say(`round ${round} of ${rounds}: warm`);
-      values.keep('ours warm', 'seconds', await timeToReady(dataDir), { atMost: 3 });
+      values.keep('ours warm', 'seconds', await timeToReady(dataDir), { atMost: 1.5 });
       await rm(dataDir, { recursive: true, force: true });
     }
     return { measures: values.measures(), ratios: [], problems: [] };
