@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { freePort, startProgram } from '../subjects/program.ts';
-import { answersReady, ROOT, START } from '../subjects/start-subject.ts';
+import { answersReady, ROOT, START, START_ENVIRONMENT } from '../subjects/start-subject.ts';
 import { Values } from '../values.ts';
 import type { Workload } from '../workload.ts';
 
@@ -34,6 +34,7 @@ async function timeToReady(dataDir: string): Promise<number> {
     arguments: START,
     cwd: ROOT,
     environment: {
+      ...START_ENVIRONMENT,
       DATA_DIR: dataDir,
       GRPC_ADDRESS: `127.0.0.1:${grpcPort}`,
       HTTP_ADDRESS: `127.0.0.1:${httpPort}`,
