@@ -93,7 +93,7 @@ function measured(
   return { ...rest, contenders: left, goals: goals.filter(({ of, to }) => isLeft(of) && isLeft(to)) };
 }
 
-/** Each contender with its subject; contenders of one subject share a process. */
+/** Each contender with its subject; contenders of one subject in one environment share a process. */
 async function startWarm(
   bench: Bench,
   contenders: readonly Contender[],
@@ -104,7 +104,7 @@ async function startWarm(
   for (const contender of contenders) {
     bench.say(`starting ${contender.name}`);
     const { environment } = contender;
-    const key = environment ? contender.name : contender.subject;
+    const key = `${contender.subject} ${JSON.stringify(environment)}`;
     const subject = running.get(key) ?? (await bench.start(contender.subject, environment));
     running.set(key, subject);
     bench.say(`warming up ${contender.name}`);

@@ -47,7 +47,7 @@ try {
 
   const profiles = options.profile ? await mkdtemp(join(tmpdir(), 'bicameral-profile-')) : undefined;
   const nodeFlags = profiles ? ['--cpu-prof', `--cpu-prof-dir=${profiles}`, '--cpu-prof-interval=200'] : [];
-  const bench = await createBench({ options, database, folder, nodeFlags, say: progress.say });
+  const bench = createBench({ options, database, folder, nodeFlags, say: progress.say });
   resources.defer(async () => {
     await bench.endWorkload();
   });

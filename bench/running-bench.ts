@@ -1,7 +1,5 @@
 import { execFile } from 'node:child_process';
-import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { loadOrCreateSigningKey } from '../src/kernel/auth/key-files.ts';
 import type { Bench, LoadOptions } from './bench.ts';
 import { checkFailures } from './checks.ts';
 import type { BenchDatabase } from './data/database.ts';
@@ -36,9 +34,7 @@ export interface RunningBenchParts {
   readonly say: (step: string) => void;
 }
 
-export async function createBench({ options, database, folder, nodeFlags, say }: RunningBenchParts): Promise<RunningBench> {
-  const signingKeyFile = join(folder, 'signing-key.pem');
-  await loadOrCreateSigningKey(signingKeyFile);
+export function createBench({ options, database, folder, nodeFlags, say }: RunningBenchParts): RunningBench {
   const { settings } = options;
   const subjects: Subject[] = [];
   const windows: LoadWindow[] = [];
@@ -49,12 +45,13 @@ export async function createBench({ options, database, folder, nodeFlags, say }:
     subjects: options.subjects,
     users: options.users,
     databaseUrl: database.url,
+    replicaUrl: database.replicaUrl,
     folder,
     say,
     windows,
 
     async start(name, environment = {}) {
-      const surroundings = { ...database, databaseUrl: database.url, signingKeyFile, folder };
+      const surroundings = { ...database, databaseUrl: database.url, folder };
       const subject = await startSubject(name, surroundings, { nodeFlags: name === 'ours' ? nodeFlags : [], environment });
       subjects.push(subject);
       return subject;
@@ -71,7 +68,7 @@ export async function createBench({ options, database, folder, nodeFlags, say }:
 
     async authorization() {
       if (!token || Date.now() - token.madeAt > TOKEN_AGE_MS) {
-        token = { text: await makeToken(signingKeyFile), madeAt: Date.now() };
+        token = { text: await makeToken(database.signingKeyFile), madeAt: Date.now() };
       }
       return `Bearer ${token.text}`;
     },

@@ -1,5 +1,6 @@
 import type { Workload } from './workload.ts';
 import { cache } from './workloads/cache.ts';
+import { capacity } from './workloads/capacity.ts';
 import { changeName } from './workloads/change-name.ts';
 import { changeNameHot } from './workloads/change-name-hot.ts';
 import { changeNameKeyed } from './workloads/change-name-keyed.ts';
@@ -14,7 +15,9 @@ import { middleware } from './workloads/middleware.ts';
 import { mix } from './workloads/mix.ts';
 import { rebuild } from './workloads/rebuild.ts';
 import { seals } from './workloads/seals.ts';
+import { search } from './workloads/search.ts';
 import { sequencer } from './workloads/sequencer.ts';
+import { settings } from './workloads/settings.ts';
 import { startUp } from './workloads/start-up.ts';
 import { storm, stormOverConnect } from './workloads/storm.ts';
 import { subscribers } from './workloads/subscribers.ts';
@@ -28,6 +31,7 @@ import { workers } from './workloads/workers.ts';
 export const WORKLOADS: readonly Workload[] = [
   getUser,
   listUsers,
+  search,
   changeName,
   changeNameHot,
   changeNameKeyed,
@@ -51,4 +55,6 @@ export const WORKLOADS: readonly Workload[] = [
   workers,
   startUp,
   memory,
+  capacity,
+  settings,
 ];

@@ -4,6 +4,7 @@ import pg from 'pg';
 import { application } from '../../src/app.ts';
 import type { ConnectionSettings } from '../../src/embedded-postgres/connection-settings.ts';
 import { startEmbeddedCluster } from '../../src/embedded-postgres/start-embedded-cluster.ts';
+import { loadOrCreateSigningKey } from '../../src/kernel/auth/key-files.ts';
 import { migrate } from '../../src/kernel/database/migrate.ts';
 import { hasUsers, makeUsers } from './make-users.ts';
 
@@ -14,6 +15,8 @@ export interface BenchDatabase {
   readonly replicaUrl: string;
   /** The replica as the role that may also read the write model, which is where the peer reads. */
   readonly replicaWriterUrl: string;
+  /** The key of the services that use it: the database knows it, and lets none be started with another. */
+  readonly signingKeyFile: string;
   readonly stop: () => Promise<void>;
 }
 
@@ -21,8 +24,9 @@ export interface BenchDatabase {
 const BULK_SETTINGS = {
   wal_level: 'minimal',
   max_wal_senders: '0',
-  max_wal_size: '8GB',
+  max_wal_size: '2GB',
   maintenance_work_mem: '1GB',
+  work_mem: '256MB',
   shared_buffers: '512MB',
   fsync: 'off',
   autovacuum: 'off',
@@ -56,13 +60,16 @@ export async function startDatabase(options: BenchDatabaseOptions): Promise<Benc
 
   const cluster = await startEmbeddedCluster({ dataDir, onProgress });
   const { owner, superuser, writer, replicas } = cluster.connections;
+  const signingKeyFile = join(dataDir, 'signing-key.pem');
   try {
+    await loadOrCreateSigningKey(signingKeyFile);
     onProgress('migrating');
     const migrated = await migrate(owner, application.modules, { onProgress });
     await withClient(superuser, async (client) => {
       if (!(await hasUsers(client, users))) throw new DataUnfit(options);
-      onProgress('tidying up after the migrations');
-      if (migrated.length > 0) await client.query('vacuum (analyze)');
+      if (migrated.length === 0) return;
+      onProgress('vacuuming');
+      await client.query('vacuum (analyze)');
     });
   } catch (error) {
     await cluster.stop();
@@ -74,6 +81,7 @@ export async function startDatabase(options: BenchDatabaseOptions): Promise<Benc
     url: urlOf(writer),
     replicaUrl: urlOf(replica),
     replicaWriterUrl: urlOf({ ...replica, user: writer.user }),
+    signingKeyFile,
     stop: cluster.stop,
   };
 }

@@ -56,9 +56,9 @@ export const listUsers: Workload = {
       goals: [
         // A page that costs 1.3 times as much is answered 1 / 1.3 times as often.
         { of: `ours page ${PAGE}`, to: 'ours page 1', goal: { atLeast: 1 / 1.3 } },
-        { of: 'ours page 1', to: 'floor page 1' },
-        { of: `ours page ${PAGE}`, to: `floor page ${PAGE}` },
-        { of: 'ours search', to: 'floor search' },
+        { of: 'ours page 1', to: 'floor page 1', goal: { atLeast: 0.8 } },
+        { of: `ours page ${PAGE}`, to: `floor page ${PAGE}`, goal: { atLeast: 0.8 } },
+        { of: 'ours search', to: 'floor search', goal: { atLeast: 0.8 } },
         { of: 'ours page 1', to: 'peer page 1' },
       ],
     });

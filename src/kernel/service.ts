@@ -155,7 +155,7 @@ async function assemble(
   const secrets = createSecretHasher({ processes: config.workers, watch: hashingSpan });
   const feed = startFeed({
     writer,
-    batches: poolSizes(config.workers).batches,
+    batches: poolSizes(config.workers, config.limits.databaseConnections).batches,
     version: version(),
     eventTypes,
     writes,

@@ -1,7 +1,11 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, it } from '@jest/globals';
 import pg from 'pg';
 import { type BenchDatabase, DataUnfit, startDatabase } from '../../bench/data/database.ts';
 import { userId } from '../../bench/data/user-numbers.ts';
+import { startSubject } from '../../bench/subjects/start-subject.ts';
 import { temporaryDataDir } from '../support/temporary-data-dir.ts';
 
 const USERS = 10_000;
@@ -22,6 +26,7 @@ it('the data of a run is used by the next one as it was left', async () => {
     // What a replica does not know to be visible to all, it would look for in the table.
     const plan = await ask(filled.replicaUrl, EXPLAINED_COUNT);
     expect(plan.map((line) => line['QUERY PLAN']).join('\n')).toContain('Heap Fetches: 0\n');
+    await serve(filled);
     await ask(filled.url, `update read.user_directory set name = 'Kept' where id = '${userId(1)}'`);
   } finally {
     await filled.stop();
@@ -30,6 +35,7 @@ it('the data of a run is used by the next one as it was left', async () => {
   const found = await startDatabase(options);
   try {
     expect(await namesOn(found)).toEqual([{ name: 'Kept' }]);
+    await serve(found);
   } finally {
     await found.stop();
   }
@@ -52,6 +58,17 @@ it('data whose making was ended is refused', async () => {
 
 const EXPLAINED_COUNT = `explain (analyze, costs off, timing off, summary off, buffers off)
   select count(*) from (select id from read.user_directory order by id) as ids`;
+
+/** Starts the service that is measured, and ends it. */
+async function serve(database: BenchDatabase): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'bicameral-bench-'));
+  try {
+    const subject = await startSubject('ours', { ...database, databaseUrl: database.url, folder });
+    await subject.stop();
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
 
 async function namesOn({ replicaUrl }: BenchDatabase): Promise<unknown[]> {
   return await ask(replicaUrl, `select name from read.user_directory where id = '${userId(1)}'`);

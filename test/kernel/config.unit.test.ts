@@ -101,6 +101,7 @@ describe('readConfig', () => {
       LIMIT_COMMANDS_IN_FLIGHT: '10',
       LIMIT_QUERIES_IN_FLIGHT: '15',
       LIMIT_STREAMS: '20',
+      LIMIT_DATABASE_CONNECTIONS: '4',
       LIMIT_DATABASE_WAIT_MS: '300',
       RATE_LIMITS: 'sign-up=10/60s,write=off',
       RATE_LIMIT_STORE: 'postgres',
@@ -113,6 +114,7 @@ describe('readConfig', () => {
       commandsInFlight: 10,
       queriesInFlight: 15,
       streams: 20,
+      databaseConnections: 4,
       databaseWaitMs: 300,
       rates: new Map<string, unknown>([
         ['sign-up', { calls: 10, seconds: 60 }],

@@ -15,7 +15,27 @@ export const PAGE_BEHIND = {
   text: `${LISTED} and (created_at, id) > ($2::timestamptz, $3::uuid) ${IN_ORDER}`,
 };
 
-export const SEARCH = { name: 'search', text: `${LISTED} and search_text like $2 ${IN_ORDER}` };
+/** Where many match: among the next 50,000 users in order, by the index alone. */
+export const SEARCH_PASSING = {
+  name: 'search passing',
+  text: `select shown.*, key::text as sort_key
+    from (select id, key
+      from (select id, created_at as key, status, search_text from read.user_directory order by created_at asc, id asc limit 50000) as passed
+      where status <> 'deleted' and search_text like $2 order by key asc, id asc limit $1) as users
+    cross join lateral (select ${USER} from read.user_directory where id = users.id offset 0) as shown
+    order by key asc, users.id asc`,
+};
+
+/** Where few match: all of them, by the index of trigrams, and sorted. */
+export const SEARCH_COLLECTED = {
+  name: 'search collected',
+  text: `select ${USER}, (created_at)::text as sort_key
+    from (select * from read.user_directory where search_text like $2 offset 0) as found
+    where status <> 'deleted' and search_text like $2 ${IN_ORDER}`,
+};
+
+/** By the last ANALYZE. */
+export const NUMBER_OF_USERS = `select reltuples as users from pg_class where oid = 'read.user_directory'::regclass`;
 
 const WRITTEN = `${USER}, password_hash, session_epoch, kept_session, writes`;
 

@@ -96,7 +96,8 @@ export declare type ListUsersRequest = Message<"users.v1.ListUsersRequest"> & {
   pageToken: string;
 
   /**
-   * The number of the page from 1, for people. A token stays exact while rows change, and costs the same on every page.
+   * The number of the page from 1, for people. A token stays exact while rows change, and costs the same on every page. A page that is more than
+   * 50,000 users away begins nearly there, and `page_is_estimate` is set.
    *
    * @generated from field: int32 page = 3;
    */
@@ -127,7 +128,7 @@ export declare type ListUsersRequest = Message<"users.v1.ListUsersRequest"> & {
   orderBy: string;
 
   /**
-   * Also count all users that match. The count takes time in proportion to their number.
+   * Also count all users that match.
    *
    * @generated from field: bool include_total = 7;
    */
@@ -150,18 +151,32 @@ export declare type ListUsersResponse = Message<"users.v1.ListUsersResponse"> & 
   users: User[];
 
   /**
-   * Empty on the last page.
+   * Empty on the last page, and on no other: whoever wants all users goes on until it is.
    *
    * @generated from field: string next_page_token = 2;
    */
   nextPageToken: string;
 
   /**
-   * Set with include_total.
+   * Set with include_total. It is exact where it can be told by looking at 50,000 users.
    *
    * @generated from field: optional int64 total_size = 3;
    */
   totalSize?: bigint | undefined;
+
+  /**
+   * `total_size` is an estimate, made from a sample that is some minutes old at most.
+   *
+   * @generated from field: bool total_size_is_estimate = 4;
+   */
+  totalSizeIsEstimate: boolean;
+
+  /**
+   * The page with this number begins only nearly where it should.
+   *
+   * @generated from field: bool page_is_estimate = 5;
+   */
+  pageIsEstimate: boolean;
 };
 
 /**
@@ -496,7 +511,9 @@ export declare const QueryService: GenService<{
     output: typeof FindUserByEmailResponseSchema;
   },
   /**
-   * Returns users page by page. While a client reads pages by token, it neither misses nor repeats a row that nobody changes.
+   * Returns users page by page. While a client reads pages by token, it neither misses nor repeats a row that nobody changes. A call looks at 50,000
+   * users at most: where it has not found enough by then, as in a search among millions for those who are last in the order, its page has
+   * fewer users than asked for, or none, and `next_page_token` is set all the same (AIP-158).
    * Reasons: PAGE_TOKEN_INVALID (INVALID_ARGUMENT), also when the filter or the order differs from that of the first page.
    *
    * @generated from rpc users.v1.QueryService.ListUsers

@@ -8,6 +8,8 @@ export interface Limits {
   readonly commandsInFlight: number;
   readonly queriesInFlight: number;
   readonly streams: number;
+  /** Connections to one database for commands, and for queries, of a process alone: see `poolSizes`. */
+  readonly databaseConnections: number;
   /** How long a command may wait for a connection to the database, in milliseconds. */
   readonly databaseWaitMs: number;
   readonly rates: RateOverrides;
@@ -21,6 +23,7 @@ export const DEFAULT_LIMITS: Limits = {
   commandsInFlight: 128,
   queriesInFlight: 80,
   streams: 1000,
+  databaseConnections: 10,
   databaseWaitMs: 1000,
   rates: new Map(),
   rateStore: 'memory',
@@ -44,6 +47,7 @@ export function readLimits({ text, checked, count, problem }: SettingsReader): L
     commandsInFlight: count('LIMIT_COMMANDS_IN_FLIGHT', DEFAULT_LIMITS.commandsInFlight),
     queriesInFlight: count('LIMIT_QUERIES_IN_FLIGHT', DEFAULT_LIMITS.queriesInFlight),
     streams: count('LIMIT_STREAMS', DEFAULT_LIMITS.streams),
+    databaseConnections: count('LIMIT_DATABASE_CONNECTIONS', DEFAULT_LIMITS.databaseConnections),
     databaseWaitMs: count('LIMIT_DATABASE_WAIT_MS', DEFAULT_LIMITS.databaseWaitMs),
     rates: rates ?? DEFAULT_LIMITS.rates,
     rateStore: store as Limits['rateStore'],

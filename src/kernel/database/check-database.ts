@@ -160,5 +160,8 @@ export async function tooFewConnections(pool: Pick<pg.Pool, 'query'>, needed: nu
     { name: 'the connection limit of the database', limit: room.of_database },
   ];
   const lowest = limits.find(({ limit }) => limit !== null && limit < needed);
-  return lowest && `${lowest.name} is ${lowest.limit}, and this program opens up to ${needed}: raise it, or lower WORKERS`;
+  return (
+    lowest &&
+    `${lowest.name} is ${lowest.limit}, and this program opens up to ${needed}: raise it, or lower WORKERS or LIMIT_DATABASE_CONNECTIONS`
+  );
 }

@@ -7,10 +7,9 @@ import { NamedStatementClient, type StatementMeter } from './named-statement-cli
 import { watchSilence } from './silence-watch.ts';
 import { DatabaseSilent, NotConnected } from './sql-errors.ts';
 
-/** Connections that all commands, or all queries, share: of one process, and of all workers together. */
-const POOL_SIZE = 10;
-const POOL_SIZE_OF_ALL = 24;
-/** The same of the connections that look-ups share. */
+/** All workers together open so many times as many connections as a process alone. */
+const ALL_TO_ONE = 2.4;
+/** Connections that look-ups share: of one process, and of all workers together. */
 const LOOK_UPS = 4;
 const LOOK_UPS_OF_ALL = 8;
 /** While a projection is made anew: one instance does that at a time. */
@@ -27,6 +26,16 @@ const LONGEST_SILENCE = STATEMENT_TIMEOUT + 5_000;
 const KEEP_ALIVE = 10_000;
 /** A connection is replaced after this time at the latest, in milliseconds, and after half of it at the soonest. */
 const LIFETIME = 30 * 60_000;
+/**
+ * What sessions that only read have besides: their statements are short, and find what they want by an index. So a table is read as a whole only where no index
+ * serves, and no plan begins with the start of helpers or with a compiler (PostgreSQL manual 19.7).
+ */
+export const READS: Readonly<Record<string, string>> = {
+  default_transaction_read_only: 'on',
+  enable_seqscan: 'off',
+  max_parallel_workers_per_gather: '0',
+  jit: 'off',
+};
 /** How long connections may take to be closed in order, in milliseconds. */
 const FAREWELL = 1_000;
 
@@ -40,20 +49,21 @@ export interface PoolSizes {
 }
 
 /**
- * Sizes for each of `workers` processes, so that up to seven of them stay below the 100 connections that PostgreSQL takes by default: commands,
- * queries, look-ups, batches of processors, records, the sealer, the sequencer and a look at its health are 30 for one process and 128 for 16, and 2 more while a projection is rebuilt.
+ * Sizes for each of `workers` processes, of which one alone would have `connections` for its commands. With 10, up to seven of them stay below
+ * the 100 connections that PostgreSQL takes by default: commands, queries, look-ups, batches of processors, records, the sealer, the sequencer
+ * and a look at its health are 30 for one process and 128 for 16, and 2 more while a projection is rebuilt.
  */
-export function poolSizes(workers: number): PoolSizes {
+export function poolSizes(workers: number, connections: number): PoolSizes {
   return {
-    calls: Math.max(1, Math.min(POOL_SIZE, Math.floor(POOL_SIZE_OF_ALL / workers))),
-    lookUps: Math.max(1, Math.min(LOOK_UPS, Math.floor(LOOK_UPS_OF_ALL / workers))),
+    calls: Math.max(1, Math.min(connections, Math.floor((connections * ALL_TO_ONE) / workers))),
+    lookUps: Math.max(1, Math.min(LOOK_UPS, connections, Math.floor(LOOK_UPS_OF_ALL / workers))),
     batches: workers === 1 ? 2 : 1,
   };
 }
 
 /** Connections to the primary of all processes together: those of `poolSizes`, of records, the sealer, the sequencer, a look at its health and a rebuild. */
-export function mostConnections(workers: number): number {
-  const { calls, lookUps, batches } = poolSizes(workers);
+export function mostConnections(workers: number, connections: number): number {
+  const { calls, lookUps, batches } = poolSizes(workers, connections);
   return workers * (2 * calls + lookUps + batches + 4) + REBUILD_CONNECTIONS;
 }
 
@@ -234,8 +244,7 @@ function refuse(error: Error): never {
 }
 
 export function createPool(connection: Connection, settings: PoolSettings): ConnectionPool {
-  const readOnly = settings.readOnly ? { default_transaction_read_only: 'on' } : {};
-  const session = withSettings(connection, { ...SESSION, ...readOnly });
+  const session = withSettings(connection, { ...SESSION, ...(settings.readOnly ? READS : {}) });
   return new ConnectionPool({
     connection: session,
     name: settings.name,

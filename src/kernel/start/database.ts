@@ -41,7 +41,7 @@ export async function openDatabases(
   const { writer, reader, replicas } = database.connections;
   const keys = await openKeys(config.signingKeys, writer);
   const ownerDigest = ownerDigests(keys.digestKey('personal owners'));
-  const sizes = poolSizes(config.workers);
+  const sizes = poolSizes(config.workers, config.limits.databaseConnections);
   const writes = await createWriteSide(writer, aggregateTypesOf(modules), {
     poolSize: sizes.calls,
     waitMs: config.limits.databaseWaitMs,
@@ -54,7 +54,7 @@ export async function openDatabases(
     onEvents,
   });
   stops.briefly('writes', writes.close);
-  const tooFew = await tooFewConnections(writes.pool, mostConnections(config.workers));
+  const tooFew = await tooFewConnections(writes.pool, mostConnections(config.workers, config.limits.databaseConnections));
   if (tooFew !== undefined) logger.warn(tooFew);
   const reads = await createReadSide({
     primary: reader,

@@ -17,6 +17,7 @@ import { replayedSessions, sessionStore, sweepSessions } from './persistence/ses
 import { userRepository } from './persistence/user-repository.ts';
 import { UserType } from './persistence/user-type.ts';
 import { userStatistics } from './projections/user-statistics.ts';
+import { UserSamples } from './read-model/user-sample.ts';
 import { watchedUsers } from './read-model/watched-users.ts';
 import { services } from './services.ts';
 import { createAccounts } from './sessions/accounts.ts';
@@ -59,6 +60,7 @@ export const users = defineModule({
       guessTarget: host.guessTarget,
       accessTokens: createAccessTokenIssuer(keys.ring.current, host.service),
       pageTokens: keys.pageTokens,
+      userSamples: new UserSamples(),
       eventTypes: host.eventTypes,
       liveUsers: liveQuery(watchedUsers, { news: host.news, pageTokens: keys.pageTokens }),
       sessionLifetime,
@@ -85,7 +87,13 @@ export const users = defineModule({
         issuer.issue({ subject: user.id, roles: user.roles, sessionEpoch: user.sessionEpoch, now: base.now, ...token }),
     };
   },
-  queryContext: (_, { read, parts: { pageTokens, eventTypes, liveUsers } }) => ({ read, pageTokens, eventTypes, liveUsers }),
+  queryContext: (_, { read, parts: { pageTokens, userSamples, eventTypes, liveUsers } }) => ({
+    read,
+    pageTokens,
+    userSamples,
+    eventTypes,
+    liveUsers,
+  }),
 });
 
 /** A time to come, by the clock of another instance, is recent; one that is far off is none of ours. */

@@ -130,8 +130,22 @@ describe('a database', () => {
     await database.query(`alter database ${name} connection limit 25`);
     const app = await startTestApp({ on: database });
     await app.app.stop();
-    const most = mostConnections(1);
+    const most = mostConnections(1, 10);
     expect(app.log()).toContain(`the connection limit of the database is 25, and this program opens up to ${most}`);
+  });
+
+  it('with few connections has room for a program that is told to open fewer', async () => {
+    const database = await testDatabase();
+    const { database: name } = database.connections.writer;
+    await database.query(`alter database ${name} connection limit ${mostConnections(1, 3)}`);
+    const app = await startTestApp({ on: database, limits: { databaseConnections: 3 } });
+    const { metrics } = await app.app.metrics();
+    await app.app.stop();
+    const limits = metrics.find((metric) => metric.name === 'cqrs_pool_limit')?.values ?? [];
+    const ofCalls = limits.filter(({ labels }) => labels.pool === 'commands' || labels.pool === 'queries');
+    expect(ofCalls.map(({ value }) => value)).toEqual(ofCalls.map(() => 3));
+    expect(ofCalls.length).toBeGreaterThan(0);
+    expect(app.log()).not.toContain('the connection limit of the database');
   });
 
   it('may have any settings for its sessions', async () => {

@@ -1,5 +1,6 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { QueryService, type WatchUsersResponseSchema } from '#gen/users/v1/query_service_pb.js';
+import { foldedText } from '../../../kernel/bus/folded-text.ts';
 import { streamQuery } from '../../../kernel/bus/query.ts';
 import type { Told } from '../../../kernel/feed/watching/live-query.ts';
 import { statusOf, toUser } from '../read-model/user-directory.ts';
@@ -9,9 +10,9 @@ import type { UsersQueryContext } from './context.ts';
 /** Sends users, and goes on with what becomes of them. */
 export const watchUsers = streamQuery(
   QueryService.method.watchUsers,
-  async function* ({ userIds, status, search, resumeToken }, { read, liveUsers, signal }: UsersQueryContext) {
+  async function* ({ userIds, status, search, resumeToken }, { read, userSamples, liveUsers, signal }: UsersQueryContext) {
     const ids = userIds.length > 0 ? userIds.map((id) => id.toLowerCase()) : undefined;
-    const list = watchedList({ ids, status: statusOf(status), search });
+    const list = watchedList({ ids, status: statusOf(status), search: foldedText(search) }, userSamples);
     for await (const told of liveUsers.watch(read, list, { resumeToken, signal })) {
       yield { change: changeOf(told), resumeToken: told.resumeToken };
     }

@@ -1,4 +1,4 @@
-import { sql } from 'kysely';
+import type { CompiledQuery } from 'kysely';
 import {
   UserCreatedSchema,
   UserLoggedInSchema,
@@ -8,12 +8,12 @@ import {
   UserRoleRevokedSchema,
   UserSessionsEndedSchema,
 } from '#gen/users/v1/events_pb.js';
-import { foldedText } from '../../../kernel/bus/folded-text.ts';
-import { shapedStatement } from '../../../kernel/database/read/read-statements.ts';
 import type { WatchedTable } from '../../../kernel/feed/watching/changes.ts';
 import type { WatchedList } from '../../../kernel/feed/watching/watched-list.ts';
-import { USER_COLUMNS, type UserRow } from './user-directory.ts';
-import { filtered, type ListShape, type ListValues, shapeOf, type UserList, type ValueOf, valuesOf } from './user-pages.ts';
+import { statements, USER_COLUMNS, type UserRow } from './user-directory.ts';
+import type { Place, UserList } from './user-list.ts';
+import { pageStatements, readPage } from './user-pages.ts';
+import type { UserSamples } from './user-sample.ts';
 
 /** A user as it is sent, with the text that is searched. */
 export type WatchedUserRow = UserRow & { readonly search_text: string };
@@ -41,47 +41,33 @@ export const watchedUsers: WatchedTable<WatchedUserRow> = {
 /** Rows of a snapshot that are read at once. */
 const PAGE = 250;
 
+const pages = pageStatements<WatchedUserRow>(COLUMNS);
+
+/** Some of the users, by status and search, and only those who are named. */
+export interface UserFilter extends Pick<UserList, 'status' | 'search'> {
+  readonly ids: readonly string[] | undefined;
+}
+
 /** The users that ListUsers returns for the same status and search, or those of them who are named. */
-export function watchedList(list: Pick<UserList, 'status' | 'search' | 'ids'>): WatchedList<WatchedUserRow> {
-  const { status, ids } = list;
-  const search = foldedText(list.search);
+export function watchedList({ status, search, ids }: UserFilter, samples: UserSamples): WatchedList<WatchedUserRow> {
+  const list = { status, search, orderBy: 'created_at', descending: false } as const;
+  const has = (row: WatchedUserRow): boolean =>
+    (status === undefined ? row.status !== 'deleted' : row.status === status) && row.search_text.includes(search);
   return {
     identity: [status, search, ids && [...ids].sort()],
     ids: ids && new Set(ids),
-    has: (row) => (status === undefined ? row.status !== 'deleted' : row.status === status) && row.search_text.includes(search),
+    has,
     page: async (read, after) => {
-      const rows = await read.rows(pageStatement(list, after));
-      const last = rows.length === PAGE ? rows.at(-1) : undefined;
-      return { rows, next: last && [last.sort_key, last.id] };
+      if (ids) return { rows: (await read.rows(byIds, [ids])).filter(has), next: undefined };
+      const start = after ? { after: after as unknown as Place } : { skip: 0 };
+      return await readPage({ read, samples, list }, { statements: pages, start, size: PAGE });
     },
   };
 }
 
-const firstPage = shapedStatement<ListShape, ListValues, WatchedUserRow & SortKey>(pageOf);
-
-const pageBehind = shapedStatement<
-  ListShape,
-  ListValues & { readonly time: string; readonly id: string },
-  WatchedUserRow & SortKey
->((shape, value) =>
-  pageOf(shape, value).where(sql<boolean>`(created_at, id) > (${value('time')}::timestamptz, ${value('id')}::uuid)`),
-);
-
-function pageStatement(list: Pick<UserList, 'status' | 'search' | 'ids'>, after: readonly string[] | undefined) {
-  if (!after) return firstPage(shapeOf(list), valuesOf(list));
-  const [time = '', id = ''] = after;
-  return pageBehind(shapeOf(list), { ...valuesOf(list), time, id });
-}
-
-interface SortKey {
-  readonly sort_key: string;
-}
-
-function pageOf(shape: ListShape, value: ValueOf) {
-  return filtered(shape, value)
-    .select(COLUMNS)
-    .select(sql<string>`created_at::text`.as('sort_key'))
-    .orderBy('created_at')
-    .orderBy('id')
-    .limit(PAGE);
-}
+/** The parameter is their ids. */
+const byIds: CompiledQuery<WatchedUserRow> = statements
+  .selectFrom('read.user_directory')
+  .select(COLUMNS)
+  .where('id', '=', (any) => any.fn.any(any.val([''])))
+  .compile();
