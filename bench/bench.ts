@@ -14,6 +14,8 @@ export interface Bench {
   readonly load: (load: LoadOptions) => Promise<LoadResult>;
   /** Of the primary, as a role that may do everything a subject has to. */
   readonly databaseUrl: string;
+  /** The key that signs the tokens of the subjects. */
+  readonly signingKeyFile: string;
   /** Of the replica, as a role that may read what queries do. */
   readonly replicaUrl: string;
   /** `Bearer …` of an administrator. */

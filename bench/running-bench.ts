@@ -45,6 +45,7 @@ export function createBench({ options, database, folder, nodeFlags, say }: Runni
     subjects: options.subjects,
     users: options.users,
     databaseUrl: database.url,
+    signingKeyFile: database.signingKeyFile,
     replicaUrl: database.replicaUrl,
     folder,
     say,

@@ -1,5 +1,4 @@
 import { randomUUIDv7 } from 'node:crypto';
-import { join } from 'node:path';
 import { create, type DescMethodUnary, type DescService, type MessageInitShape } from '@bufbuild/protobuf';
 import { createContextValues } from '@connectrpc/connect';
 import { ok } from 'neverthrow';
@@ -18,6 +17,7 @@ import type { Middleware } from '../../src/kernel/bus/middleware.ts';
 import { busModule } from '../../src/kernel/bus/module.ts';
 import { createConsistencyTokens } from '../../src/kernel/consistency/token.ts';
 import { memoryRates } from '../../src/kernel/database/limits/rates.ts';
+import { LogPositions } from '../../src/kernel/database/read/log-positions.ts';
 import { createPipelines } from '../../src/kernel/middleware/pipeline.ts';
 import { validation } from '../../src/kernel/middleware/validation.ts';
 import { CallMetrics } from '../../src/kernel/telemetry/metrics/call-metrics.ts';
@@ -95,8 +95,9 @@ async function variantsOf<M extends DescMethodUnary>(
 
 /** The pipeline of the program, with the databases left out. */
 async function pipeline(bench: Bench, service: DescService): Promise<readonly Middleware[]> {
-  const key = await loadOrCreateSigningKey(join(bench.folder, 'signing-key.pem'));
+  const key = await loadOrCreateSigningKey(bench.signingKeyFile);
   const database = { name: 'replica-1' } as never;
+  const positions = new LogPositions('primary');
   const nothing = async (): Promise<undefined> => undefined;
   const committed = { systemIdentifier: 1n, timeline: 1, lsn: 1n, position: 1n };
   const work = { commit: async () => committed, write: nothing, rollback: nothing, target: undefined };
@@ -116,7 +117,7 @@ async function pipeline(bench: Bench, service: DescService): Promise<readonly Mi
     idempotency: {} as never,
     tokens: createConsistencyTokens(createKeyRing(key)),
     writes: { unitOfWork: () => work as never },
-    reads: { primary: database, candidates: () => [database], monitor: { staleness: () => 0 } as never },
+    reads: { primary: database, candidates: () => [database], monitor: { staleness: () => 0, positions } as never },
     inFlight: { commands: new CallGauge(1000), queries: new CallGauge(1000), streams: new CallGauge(1000) },
     rates: { counters: memoryRates, overrides: new Map() },
     guesses: { guessing: undefined as never, guesses: undefined as never, key: Buffer.alloc(32), report: () => {} },

@@ -45,8 +45,14 @@ export class Answer<T extends Message | AsyncIterable<Message> = Message | Async
 
   /** Sets one header, named in lower case: cheaper than by `header`, which makes a Headers object. */
   setHeader(name: string, value: string): void {
-    if (this.#header) this.#header.set(name, value);
-    else this.#plainHeaders = [...(this.#plainHeaders ?? []).filter(([other]) => other !== name), [name, value]];
+    if (this.#header) {
+      this.#header.set(name, value);
+      return;
+    }
+    this.#plainHeaders ??= [];
+    const known = this.#plainHeaders.find(([other]) => other === name);
+    if (known) known[1] = value;
+    else this.#plainHeaders.push([name, value]);
   }
 
   get trailer(): Headers {
@@ -106,7 +112,7 @@ export class Answer<T extends Message | AsyncIterable<Message> = Message | Async
   withMessage<M extends Message | AsyncIterable<Message>>(message: M): Answer<M> {
     const answer = new Answer(this.method, message);
     answer.#header = this.#header;
-    answer.#plainHeaders = this.#plainHeaders;
+    answer.#plainHeaders = this.#plainHeaders?.map(([name, value]) => [name, value]);
     answer.#trailer = this.#trailer;
     answer.#commandId = this.#commandId;
     return answer;

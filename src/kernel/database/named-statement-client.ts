@@ -3,6 +3,7 @@ import { recordedSpan } from '../telemetry/spans.ts';
 import { CommitQuery } from './commit-query.ts';
 import { DatabaseClient } from './database-client.ts';
 import { applicationName } from './pg-internals.ts';
+import { PreparedRead } from './read/prepared-read.ts';
 import { beginStatement, endStatement } from './statement-span.ts';
 import { knownSummary } from './statement-summary.ts';
 
@@ -61,7 +62,7 @@ export class NamedStatementClient extends DatabaseClient {
       return this.#send([...parameters.slice(0, -1), ended as never]);
     }
     const result = this.#send(parameters) as unknown;
-    const ended = result instanceof CommitQuery ? result.done : result;
+    const ended = result instanceof CommitQuery || result instanceof PreparedRead ? result.done : result;
     // What is no promise, such as a cursor, ends where nobody sees it.
     if (ended instanceof Promise) ended.then(() => end(), end);
     return result as never;

@@ -1,4 +1,5 @@
 import type { EventEmitter } from 'node:events';
+import { createRequire } from 'node:module';
 import pg from 'pg';
 
 /**
@@ -7,7 +8,8 @@ import pg from 'pg';
  * - of a client: `connection.stream`, `processID`, `secretKey`, `host`, `port`, `ssl`, `sslNegotiation`, `connectionParameters`, `_activeQuery`,
  *   `_sentQueryQueue` and `_queryQueue`;
  * - of a `pg.Connection`: `stream`, `connect`, `requestSsl` and `cancel`, and its events `connect`, `sslconnect` and `end`;
- * - of the connection that a `Submittable` gets: `WireConnection`. It is told what the server says by its methods `handle…`.
+ * - of the connection that a `Submittable` gets: `WireConnection`. It is told what the server says by its methods `handle…`;
+ * - of its module `utils`: `prepareValue`.
  */
 interface ClientInternals {
   readonly connection: { readonly stream: ClientStream };
@@ -43,11 +45,23 @@ export interface BareConnection extends EventEmitter {
 export interface WireConnection {
   readonly stream: Pick<ClientStream, 'cork' | 'uncork'>;
   readonly parse: (statement: { readonly name: string; readonly text: string }) => void;
-  readonly bind: (portal: { readonly statement: string }) => void;
+  readonly describe: (named: { readonly type: 'S'; readonly name: string }) => void;
+  readonly bind: (portal: { readonly statement: string; readonly values?: readonly (string | Buffer | null)[] }) => void;
   readonly execute: (portal: object) => void;
   readonly close: (named: { readonly type: 'S'; readonly name: string }) => void;
   readonly sync: () => void;
 }
+
+/** A column, as the server describes it. */
+export interface FieldMessage {
+  readonly name: string;
+  readonly dataTypeID: number;
+}
+
+/** Has a parameter in the form of the wire, as `pg` sends it with its own statements. */
+export const { prepareValue } = createRequire(import.meta.url)('pg/lib/utils.js') as {
+  readonly prepareValue: (value: unknown) => string | Buffer | null;
+};
 
 type AnyClient = pg.ClientBase;
 

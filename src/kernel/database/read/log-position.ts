@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type pg from 'pg';
 import { errorCode } from '../sql-errors.ts';
+import { PreparedRead, Unprepared } from './prepared-read.ts';
 
 /** A place in the write-ahead log. Each server that is promoted begins a timeline of its own. */
 export interface LogPosition {
@@ -51,10 +52,11 @@ export const POSITION = `select
 export async function askPosition(client: pg.ClientBase, systemIdentifier: string): Promise<LogPosition | undefined> {
   for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
     try {
-      const [row] = (await aside(() => client.query<PositionRow>(POSITION, [systemIdentifier]))).rows;
+      const asked = { name: 'log position', text: POSITION, values: [systemIdentifier] };
+      const [row] = await aside(() => client.query(new PreparedRead<PositionRow>(client, asked))).done;
       return row && positionOf(row);
     } catch (error) {
-      if (errorCode(error) !== CANCELED) return undefined;
+      if (errorCode(error) !== CANCELED && !(error instanceof Unprepared)) return undefined;
     }
   }
   return undefined;

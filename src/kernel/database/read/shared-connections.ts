@@ -2,15 +2,19 @@ import type pg from 'pg';
 import type { Cancellation } from '../../bus/cancellation.ts';
 import { requestCancel } from '../cancel-request.ts';
 import { readRows } from '../cancellable-query.ts';
+import { statementName } from '../named-statement-client.ts';
 import { streamOf } from '../pg-internals.ts';
 import type { ConnectionPool } from '../pool.ts';
 import { errorCode, isConnectionLost, leavesConnectionUsable } from '../sql-errors.ts';
 import type { Locate, LogPosition } from './log-position.ts';
+import { PreparedRead, Unprepared } from './prepared-read.ts';
 
 /** query_canceled */
 const CANCELED = '57014';
 /** How often a statement is sent that was stopped in the place of another. */
 const ATTEMPTS = 3;
+/** How many statements go out together at most: fewer writes and reads, while the others wait no longer than PostgreSQL needs for so many. */
+const MOST_TOGETHER = 8;
 /** How long a statement may hold up those behind it, in milliseconds: it is stopped after this time at the soonest, and after twice this time at the latest. */
 const LONGEST = 50;
 /** How long statements with the text of one that was stopped have connections of their own, in milliseconds. */
@@ -29,6 +33,7 @@ export interface PositionTaker {
 
 /** Statements that go out together, and the question behind them, where one of them wants the answer. */
 interface Batch {
+  size: number;
   isToLocate: boolean;
   position: Promise<LogPosition | undefined> | undefined;
 }
@@ -61,6 +66,7 @@ export class SharedConnections {
   /** Until when statements with these texts have connections of their own. */
   readonly #long = new Map<string, number>();
   #watch: NodeJS.Timeout | undefined;
+  #gathering: Lane | undefined;
 
   /** The connections of a pool that is pipelined and used by nobody else, one lane each; `apart` has those for statements that turn out to take long. */
   constructor({ pool, size, apart, locate }: { pool: ConnectionPool; size: number; apart: ConnectionPool; locate: Locate }) {
@@ -84,7 +90,7 @@ export class SharedConnections {
         return await readRows<Row>(this.#apart, statement, cancellation, behind);
       }
       try {
-        return await this.#emptiest().rows<Row>(statement, cancellation, taker);
+        return await this.#lane().rows<Row>(statement, cancellation, taker);
       } catch (error) {
         if (cancellation.reason) throw cancellation.reason;
         if (error instanceof HeldUpOthers) {
@@ -93,7 +99,7 @@ export class SharedConnections {
         }
         const isLost = isConnectionLost(error) && !isRepeated;
         if (isLost) isRepeated = true;
-        else if (errorCode(error) !== CANCELED || attempt >= ATTEMPTS) throw error;
+        else if (!isStopped(error) || attempt >= ATTEMPTS) throw error;
       }
     }
   }
@@ -125,6 +131,13 @@ export class SharedConnections {
     });
   }
 
+  /** One where statements wait to go out together, or the one with the fewest on it. */
+  #lane(): Lane {
+    if (this.#gathering?.isGathering) return this.#gathering;
+    this.#gathering = this.#emptiest();
+    return this.#gathering;
+  }
+
   #emptiest(): Lane {
     let place = 0;
     for (let other = 1; other < this.#lanes.length; other += 1) {
@@ -140,6 +153,9 @@ export class SharedConnections {
     return next;
   }
 }
+
+/** Whether it was stopped in the place of another statement, or the one was that prepared it. */
+const isStopped = (error: unknown): boolean => errorCode(error) === CANCELED || error instanceof Unprepared;
 
 /** One connection and what was sent on it. */
 class Lane {
@@ -164,6 +180,11 @@ class Lane {
 
   get length(): number {
     return this.#sent.length + this.#waiting;
+  }
+
+  /** Whether one more can go out together with those that wait for that. */
+  get isGathering(): boolean {
+    return this.#batch !== undefined && this.#batch.size < MOST_TOGETHER;
   }
 
   /** Whether its connection is to be given back. */
@@ -191,7 +212,7 @@ class Lane {
     if (taker) batch.isToLocate = true;
     let rows: Row[];
     try {
-      rows = (await client.query<Row>(text, values as unknown[])).rows;
+      rows = await this.#read<Row>(client, { text, values });
     } catch (error) {
       if (this.#client === client && !leavesConnectionUsable(error)) this.drop(true);
       throw sent.isLong && errorCode(error) === CANCELED ? new HeldUpOthers() : error;
@@ -204,6 +225,12 @@ class Lane {
     }
     if (taker) taker.take(await batch.position);
     return rows;
+  }
+
+  async #read<Row extends pg.QueryResultRow>(client: pg.PoolClient, { text, values }: Statement): Promise<Row[]> {
+    const name = statementName(text);
+    if (name === undefined) return (await client.query<Row>(text, values as unknown[])).rows;
+    return await client.query(new PreparedRead<Row>(client, { name, text, values })).done;
   }
 
   /** Stops the statement that ran at the last look and still does, if others wait behind it. */
@@ -249,8 +276,11 @@ class Lane {
 
   /** Statements of calls that arrived together go out together. */
   #batchFor(client: pg.PoolClient): Batch {
-    if (this.#batch) return this.#batch;
-    const batch: Batch = { isToLocate: false, position: undefined };
+    if (this.#batch) {
+      this.#batch.size += 1;
+      return this.#batch;
+    }
+    const batch: Batch = { size: 1, isToLocate: false, position: undefined };
     this.#batch = batch;
     const stream = streamOf(client);
     stream.cork();
