@@ -27,7 +27,11 @@ export interface Bench {
 }
 
 /** A load without what is the same for all of them. */
-export type LoadOptions = Omit<Load, 'warmUpMs' | 'durationMs'> & { readonly seconds?: number };
+export type LoadOptions = Omit<Load, 'warmUpMs' | 'durationMs'> & {
+  readonly seconds?: number;
+  /** Instead of that of the settings. */
+  readonly warmUpSeconds?: number;
+};
 
 export interface Settings {
   readonly rounds: number;

@@ -58,8 +58,8 @@ export function createBench({ options, database, folder, nodeFlags, say }: Runni
       return subject;
     },
 
-    async load({ seconds, ...load }: LoadOptions) {
-      const warmUpMs = settings.warmUpSeconds * 1000;
+    async load({ seconds, warmUpSeconds = settings.warmUpSeconds, ...load }: LoadOptions) {
+      const warmUpMs = warmUpSeconds * 1000;
       const durationMs = (seconds ?? settings.seconds) * 1000;
       const from = monotonic() + warmUpMs * 1000;
       const result = await runLoad({ ...load, warmUpMs, durationMs });

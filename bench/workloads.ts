@@ -19,12 +19,13 @@ import { search } from './workloads/search.ts';
 import { sequencer } from './workloads/sequencer.ts';
 import { settings } from './workloads/settings.ts';
 import { startUp } from './workloads/start-up.ts';
-import { storm } from './workloads/storm.ts';
+import { storm, stormOverConnect } from './workloads/storm.ts';
 import { subscribers } from './workloads/subscribers.ts';
 import { tokens } from './workloads/tokens.ts';
 import { tracing } from './workloads/tracing.ts';
 import { verify } from './workloads/verify.ts';
 import { watchers } from './workloads/watchers.ts';
+import { workers } from './workloads/workers.ts';
 
 /** Everything that is measured, in this order. */
 export const WORKLOADS: readonly Workload[] = [
@@ -38,6 +39,7 @@ export const WORKLOADS: readonly Workload[] = [
   logInTiming,
   mix,
   storm,
+  stormOverConnect,
   connectJson,
   connectGet,
   cache,
@@ -50,6 +52,7 @@ export const WORKLOADS: readonly Workload[] = [
   verify,
   subscribers,
   watchers,
+  workers,
   startUp,
   memory,
   capacity,

@@ -1,15 +1,16 @@
 import { readFile } from 'node:fs/promises';
+import { withChildren } from './processors.ts';
 
 /** USER_HZ, which is 100 on every Linux that Node.js runs on (proc(5)). */
 export const TICKS_A_SECOND = 100;
 
-/** Seconds that a process has spent on processors, in all of its threads; undefined where there is no /proc. */
+/** Seconds that a process and its children have spent on processors, in all of their threads; undefined where there is no /proc. */
 export async function cpuSeconds(pid: number): Promise<number | undefined> {
-  const ticks = await cpuTicks(pid);
-  return ticks === undefined ? undefined : ticks / TICKS_A_SECOND;
+  const all = await Promise.all((await withChildren(pid)).map((one) => cpuTicks(one)));
+  return all[0] === undefined ? undefined : all.reduce<number>((sum, ticks = 0) => sum + ticks, 0) / TICKS_A_SECOND;
 }
 
-/** The same in ticks; with `ended`, its children that have ended count as well. */
+/** Of a process, in ticks; with `ended`, its children that have ended count as well. */
 export async function cpuTicks(pid: number, { ended = false } = {}): Promise<number | undefined> {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined);
   // The second field is the program's name and may hold anything, also blanks.

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Ended, openWire, type Target } from './wire.ts';
+import type { Ended, Wire } from './wire.ts';
 
 /** One call of the probe. */
 export interface Probed {
@@ -8,17 +8,8 @@ export interface Probed {
   readonly ms: number;
 }
 
-/** Over HTTP/1.1 a connection that waits for its answer must not keep the next call. */
-const CONNECTIONS = { grpc: 1, connect: 100 };
-
-/** Calls at a constant rate on connections of their own, each with its end and its time: what h2load does not tell apart. */
-export async function probe(options: {
-  readonly target: Target;
-  readonly perSecond: number;
-  readonly seconds: number;
-}): Promise<Probed[]> {
-  const { target, perSecond, seconds } = options;
-  const wire = await openWire(target, CONNECTIONS[target.door]);
+/** Calls at a constant rate, each with its end and its time: what h2load does not tell apart. */
+export async function probe(wire: Wire, { perSecond, seconds }: { perSecond: number; seconds: number }): Promise<Probed[]> {
   const calls: Promise<Probed>[] = [];
   const started = performance.now();
   for (let number = 0; number < perSecond * seconds; number += 1) {
@@ -27,7 +18,5 @@ export async function probe(options: {
     const sent = performance.now();
     calls.push(wire.call().then(({ how }) => ({ how, ms: performance.now() - sent })));
   }
-  const probed = await Promise.all(calls);
-  wire.close();
-  return probed;
+  return await Promise.all(calls);
 }

@@ -43,8 +43,11 @@ export async function openWire(target: Target, connections: number): Promise<Wir
   const nextBody = (): Uint8Array => next(target.bodies, bodyTurn++);
   if (target.door === 'connect') {
     const agents = Array.from({ length: connections }, () => new Agent({ keepAlive: true, maxSockets: 1 }));
+    const call = () => connectCall({ agent: next(agents, turn++), target, fields, body: nextBody() });
+    // The connections are open when the first call is counted.
+    await Promise.all(agents.map(call));
     return {
-      call: () => connectCall({ agent: next(agents, turn++), target, fields, body: nextBody() }),
+      call,
       close: () => {
         for (const agent of agents) agent.destroy();
       },

@@ -14,6 +14,9 @@ export const START = [
   'serve',
 ] as const;
 
+/** The environment in which `npm start` runs that. */
+export const START_ENVIRONMENT = { NODE_COMPILE_CACHE: 'node_modules/.cache/compiled' };
+
 /** The repository. */
 export const ROOT = join(import.meta.dirname, '..', '..');
 
@@ -68,6 +71,7 @@ async function commandOf(name: SubjectName, surroundings: SubjectSurroundings): 
         program: START,
         // All of the load comes from one address. Every query reads, as those of the others do; the workload `cache` is about what is kept.
         environment: {
+          ...START_ENVIRONMENT,
           AUTH_SIGNING_KEY_FILE: surroundings.signingKeyFile,
           RATE_LIMITS: 'sign-up=off,log-in=off',
           QUERY_CACHE_MB: '0',

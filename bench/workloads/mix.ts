@@ -1,5 +1,5 @@
 import { checkFailures, checkResult } from '../checks.ts';
-import { MOST_IN_FLIGHT } from '../compare.ts';
+import { MOST_IN_FLIGHT, ratio } from '../compare.ts';
 import type { LoadResult } from '../load/run-load.ts';
 import { quantile } from '../statistics.ts';
 import type { Subject, SubjectName } from '../subjects/subject.ts';
@@ -48,7 +48,16 @@ export const mix: Workload = {
         keep({ subject, kind: 'query', result: queries, rate: QUERIES, goal: { atMost: 10 } });
       }
     }
-    return { measures: values.measures(), ratios: [], problems: [...problems] };
+    const ratios = ['command', 'query'].map((kind) => {
+      const goal = { of: `ours ${kind}`, to: `floor ${kind}`, goal: { atMost: 1.3 } };
+      const found = ratio(goal, (name) => values.rounds(name, 'p99 ms'));
+      return { ...found, name: `${found.name}, p99` };
+    });
+    return {
+      measures: values.measures(),
+      ratios: subjects.length === 2 ? ratios : [],
+      problems: [...problems],
+    };
 
     function keep(part: { subject: Subject; kind: string; result: LoadResult; rate: number; goal: Goal }): void {
       const { result, rate, subject, kind } = part;

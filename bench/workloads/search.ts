@@ -39,8 +39,8 @@ const CALLS = 30;
 const WARM_UP_CALLS = 5;
 /** Of one question, in milliseconds: a slow one is asked less often, but three times at least. */
 const MOST_TIME = 600;
-/** How long the first user is looked for where pages are empty, in milliseconds. */
-const MOST_LOOKING = 3_000;
+/** How long the first user, or a page, is looked for where pages are empty, in milliseconds. */
+const MOST_LOOKING = 2_000;
 
 type Request = Partial<Omit<ListUsersRequest, '$typeName' | '$unknown'>>;
 
@@ -146,12 +146,14 @@ async function askOften(client: Client, { request: asked, ...question }: Questio
   return { question: { ...question, request: asked }, ratio: ms / page1Ms, ms, pages, lookingMs };
 }
 
-/** The token of the page behind so many users; empty where there are no more. */
+/** The token of the page behind so many users; empty where there are no more, or they are not found soon. */
 async function tokenBehind(client: Client, request: Request, users: number): Promise<string> {
   let pageToken = '';
+  let lookingMs = 0;
   for (let before = users; before > 0; ) {
-    const { answer } = await client.ask(listUsers, { ...request, pageToken, pageSize: before });
-    if (!answer.nextPageToken) return '';
+    const { answer, ms } = await client.ask(listUsers, { ...request, pageToken, pageSize: before });
+    lookingMs += ms;
+    if (!answer.nextPageToken || lookingMs > MOST_LOOKING) return '';
     pageToken = answer.nextPageToken;
     before -= answer.users.length;
   }

@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { freePort, startProgram } from '../subjects/program.ts';
-import { answersReady, ROOT, START } from '../subjects/start-subject.ts';
+import { answersReady, ROOT, START, START_ENVIRONMENT } from '../subjects/start-subject.ts';
 import { Values } from '../values.ts';
 import type { Workload } from '../workload.ts';
 
@@ -17,9 +17,9 @@ export const startUp: Workload = {
     for (let round = 1; round <= rounds; round += 1) {
       const dataDir = join(bench.folder, `start-up-${round}`);
       bench.say(`round ${round} of ${rounds}: cold`);
-      values.keep('ours cold', 'seconds', await timeToReady(dataDir), { atMost: 10 });
+      values.keep('ours cold', 'seconds', await timeToReady(dataDir), { atMost: 5 });
       bench.say(`round ${round} of ${rounds}: warm`);
-      values.keep('ours warm', 'seconds', await timeToReady(dataDir), { atMost: 3 });
+      values.keep('ours warm', 'seconds', await timeToReady(dataDir), { atMost: 1.5 });
       await rm(dataDir, { recursive: true, force: true });
     }
     return { measures: values.measures(), ratios: [], problems: [] };
@@ -34,6 +34,7 @@ async function timeToReady(dataDir: string): Promise<number> {
     arguments: START,
     cwd: ROOT,
     environment: {
+      ...START_ENVIRONMENT,
       DATA_DIR: dataDir,
       GRPC_ADDRESS: `127.0.0.1:${grpcPort}`,
       HTTP_ADDRESS: `127.0.0.1:${httpPort}`,

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { create, toBinary, toJsonString } from '@bufbuild/protobuf';
 import { QueryService } from '../../gen/users/v1/query_service_pb.js';
 import type { Bench, LoadOptions } from '../bench.ts';
@@ -8,7 +9,7 @@ import { grpcFrame } from '../load/bodies.ts';
 import { residentBytes } from '../load/cpu-time.ts';
 import { type Probed, probe } from '../load/probe.ts';
 import { runPatientCallers } from '../load/run-patient-callers.ts';
-import type { Target } from '../load/wire.ts';
+import { openWire, type Target } from '../load/wire.ts';
 import { quantile } from '../statistics.ts';
 import type { Subject } from '../subjects/subject.ts';
 import { Values } from '../values.ts';
@@ -25,99 +26,112 @@ const PROBES_PER_SECOND = 300;
 const USERS = 100;
 /** A second is too short for a storm. */
 const LONGER = 2;
+/**
+ * Before a load is there. In a storm over HTTP/1.1 each caller has a connection of its own, and Node accepts one in each turn of its event
+ * loop, which takes milliseconds under load.
+ */
+const BEFORE = { grpc: 1, connect: 6 };
+/** Of the probes. Over HTTP/1.1 the next call on a connection comes no sooner than a caller would that waits as told. */
+const CONNECTIONS = { grpc: 1, connect: 200 };
 
-/** A door, and whether those who are refused there come back at once or wait as they are told. */
+/** Whether those who are refused wait as they are told, or come back at once. */
 interface Storm {
   readonly name: string;
-  readonly door: Target['door'];
   readonly isPatient: boolean;
 }
 
 const STORMS: readonly Storm[] = [
-  { name: 'gRPC, at once', door: 'grpc', isPatient: false },
-  { name: 'gRPC, as told', door: 'grpc', isPatient: true },
-  { name: 'Connect, at once', door: 'connect', isPatient: false },
-  { name: 'Connect, as told', door: 'connect', isPatient: true },
+  { name: 'at once', isPatient: false },
+  { name: 'as told', isPatient: true },
 ];
+const DOORS = { grpc: 'over gRPC', connect: 'as Connect JSON over HTTP/1.1' };
 
-export const storm: Workload = {
-  name: 'storm',
-  about: `GetUser at both doors, ${TIMES} times as many in flight as in get-user, by callers who come back at once when they are refused, and by callers who wait as told; what ${PROBES_PER_SECOND} other calls a second see of it`,
-  run: async (bench): Promise<Findings> => {
-    const { rounds, seconds, firstWarmUpSeconds } = bench.settings;
-    const problems = new Set<string>();
-    const values = new Values();
-    const ours = await bench.start('ours');
-    bench.say('warming up');
-    await bench.load({ ...(await loadOfGetUser(bench, ours)), seconds: firstWarmUpSeconds });
-    await bench.load({
-      ...(await loadAtOnce(bench, ours, { door: 'connect', inFlight: IN_FLIGHT })),
-      seconds: firstWarmUpSeconds,
-    });
-    for (let round = 1; round <= rounds; round += 1) for (const one of STORMS) await runOne(one, round);
-    return { measures: values.measures(), ratios: STORMS.flatMap(ratiosOf), problems: [...problems] };
+export const storm = stormAt('storm', 'grpc');
+export const stormOverConnect = stormAt('storm-connect', 'connect');
 
-    async function runOne(one: Storm, round: number): Promise<void> {
-      const { name, door } = one;
-      const target = await targetOf(bench, ours, door);
-      const say = (step: string): void => bench.say(`round ${round} of ${rounds}: ${name}, ${step}`);
-      const probed = (duration: number) => probe({ target, perSecond: PROBES_PER_SECOND, seconds: duration });
-      say('without load');
-      const calm = await probed(seconds);
-      say('as much as it carries');
-      const [busy] = await Promise.all([probed(seconds), loadWith(one, IN_FLIGHT, seconds)]);
-      say('the storm');
-      const [stormy, answered] = await Promise.all([
-        probed(seconds * LONGER),
-        loadWith(one, TIMES * IN_FLIGHT, seconds * LONGER),
-      ]);
-      for (const failure of await ours.takeFailures())
-        if (!failure.startsWith('RESOURCE_EXHAUSTED')) problems.add(`calls failed with ${failure}`);
-      if ([calm, busy, stormy].flat().some(({ how }) => how === 'failed')) problems.add(`probes failed: ${name}`);
-      keep(`${name}: unloaded`, endedAs(calm, 'answered'));
-      keep(`${name}: beside ${IN_FLIGHT}`, endedAs(busy, 'answered'));
-      keep(`${name}: admitted`, endedAs(stormy, 'answered'));
-      keep(`${name}: refused`, endedAs(stormy, 'refused'));
-      const refused = endedAs(stormy, 'refused').length / stormy.length;
-      values.keep(`${name}: refused`, 'of the probes, %', 100 * refused);
-      values.keep(`${name}: all of it`, 'answers/s', answered);
-      values.keep(`${name}: all of it`, 'MB resident', ((await residentBytes(ours.pid)) ?? Number.NaN) / 1024 / 1024);
-    }
+function stormAt(name: string, door: Target['door']): Workload {
+  const about = `GetUser ${DOORS[door]}, ${TIMES} times as many in flight as in get-user, by callers who come back at once when they are refused, and by callers who wait as told; what ${PROBES_PER_SECOND} other calls a second see of it`;
+  return { name, about, run: (bench) => runStorms(bench, door) };
+}
 
-    /** How many calls a second came back, refused or not where h2load counts them. */
-    async function loadWith({ door, isPatient }: Storm, inFlight: number, duration: number): Promise<number> {
-      if (!isPatient) {
-        const result = await bench.load({ ...(await loadAtOnce(bench, ours, { door, inFlight })), seconds: duration });
-        return result.perSecond;
-      }
-      const target = await targetOf(bench, ours, door);
-      const bodies = target.bodies.map((body) => Buffer.from(body).toString('base64'));
-      const connections = door === 'grpc' ? DRIVERS : inFlight;
-      const times = { warmUpMs: bench.settings.warmUpSeconds * 1000, durationMs: duration * 1000 };
-      const result = await runPatientCallers({ target: { ...target, bodies }, callers: inFlight, connections, ...times });
-      if (result.failed > 0) problems.add(`calls of patient callers failed: ${result.failed}`);
+async function runStorms(bench: Bench, door: Target['door']): Promise<Findings> {
+  const { rounds, seconds, firstWarmUpSeconds } = bench.settings;
+  const problems = new Set<string>();
+  const values = new Values();
+  const ours = await bench.start('ours');
+  bench.say('warming up');
+  await bench.load({ ...(await loadOfGetUser(bench, ours)), seconds: firstWarmUpSeconds });
+  await bench.load({
+    ...(await loadAtOnce(bench, ours, { door: 'connect', inFlight: IN_FLIGHT })),
+    seconds: firstWarmUpSeconds,
+  });
+  for (let round = 1; round <= rounds; round += 1) for (const one of STORMS) await runOne(one, round);
+  return { measures: values.measures(), ratios: STORMS.flatMap(ratiosOf), problems: [...problems] };
+
+  async function runOne(one: Storm, round: number): Promise<void> {
+    const { name } = one;
+    const say = (step: string): void => bench.say(`round ${round} of ${rounds}: ${name}, ${step}`);
+    const wire = await openWire(await targetOf(bench, ours, door), CONNECTIONS[door]);
+    const probed = (duration: number) => probe(wire, { perSecond: PROBES_PER_SECOND, seconds: duration });
+    const probedUnder = async (inFlight: number, duration: number) => {
+      const load = loadWith(one, { inFlight, seconds: duration });
+      await delay(BEFORE[door] * 1000);
+      return await Promise.all([probed(duration), load]);
+    };
+    say('without load');
+    const calm = await probed(seconds);
+    say('as much as it carries');
+    const [busy] = await probedUnder(IN_FLIGHT, seconds);
+    say('the storm');
+    const [stormy, answered] = await probedUnder(TIMES * IN_FLIGHT, seconds * LONGER);
+    wire.close();
+    for (const failure of await ours.takeFailures())
+      if (!failure.startsWith('RESOURCE_EXHAUSTED')) problems.add(`calls failed with ${failure}`);
+    if ([calm, busy, stormy].flat().some(({ how }) => how === 'failed')) problems.add(`probes failed: ${name}`);
+    keep(`${name}: unloaded`, endedAs(calm, 'answered'));
+    keep(`${name}: beside ${IN_FLIGHT}`, endedAs(busy, 'answered'));
+    keep(`${name}: admitted`, endedAs(stormy, 'answered'));
+    keep(`${name}: refused`, endedAs(stormy, 'refused'));
+    const refused = endedAs(stormy, 'refused').length / stormy.length;
+    values.keep(`${name}: refused`, 'of the probes, %', 100 * refused);
+    values.keep(`${name}: all of it`, 'answers/s', answered);
+    values.keep(`${name}: all of it`, 'MB resident', ((await residentBytes(ours.pid)) ?? Number.NaN) / 1024 / 1024);
+  }
+
+  /** How many calls a second came back, refused or not where h2load counts them. */
+  async function loadWith({ isPatient }: Storm, { inFlight, ...load }: { inFlight: number; seconds: number }): Promise<number> {
+    const warmUpSeconds = BEFORE[door];
+    if (!isPatient) {
+      const result = await bench.load({ ...(await loadAtOnce(bench, ours, { door, inFlight })), ...load, warmUpSeconds });
       return result.perSecond;
     }
+    const target = await targetOf(bench, ours, door);
+    const bodies = target.bodies.map((body) => Buffer.from(body).toString('base64'));
+    const connections = door === 'grpc' ? DRIVERS : inFlight;
+    const times = { warmUpMs: warmUpSeconds * 1000, durationMs: load.seconds * 1000 };
+    const result = await runPatientCallers({ target: { ...target, bodies }, callers: inFlight, connections, ...times });
+    if (result.failed > 0) problems.add(`${result.failed} calls of patient callers failed`);
+    return result.perSecond;
+  }
 
-    function keep(name: string, times: Float64Array): void {
-      values.keep(name, 'p50 ms', quantile(times, 0.5));
-      values.keep(name, 'p99 ms', quantile(times, 0.99));
-    }
+  function keep(name: string, times: Float64Array): void {
+    values.keep(name, 'p50 ms', quantile(times, 0.5));
+    values.keep(name, 'p99 ms', quantile(times, 0.99));
+  }
 
-    function ratiosOf({ name }: Storm): Ratio[] {
-      const of = (line: string, to: string, measure: string, atMost: number): Ratio => {
-        const goal = { of: `${name}: ${line}`, to: `${name}: ${to}`, goal: { atMost } };
-        const found = ratio(goal, (each) => values.rounds(each, measure));
-        return { ...found, name: `${found.name}, ${measure.split(' ')[0]}` };
-      };
-      return [
-        of('admitted', `beside ${IN_FLIGHT}`, 'p99 ms', 1.2),
-        of('refused', 'unloaded', 'p50 ms', 3),
-        of('refused', 'unloaded', 'p99 ms', 3),
-      ];
-    }
-  },
-};
+  function ratiosOf({ name }: Storm): Ratio[] {
+    const of = (line: string, to: string, measure: string, atMost: number): Ratio => {
+      const goal = { of: `${name}: ${line}`, to: `${name}: ${to}`, goal: { atMost } };
+      const found = ratio(goal, (each) => values.rounds(each, measure));
+      return { ...found, name: `${found.name}, ${measure.split(' ')[0]}` };
+    };
+    return [
+      of('admitted', `beside ${IN_FLIGHT}`, 'p99 ms', 1.2),
+      of('refused', 'unloaded', 'p50 ms', 3),
+      of('refused', 'unloaded', 'p99 ms', 3),
+    ];
+  }
+}
 
 /** Callers who call again as soon as they have an answer, whatever it is. */
 async function loadAtOnce(

@@ -90,7 +90,7 @@ async function delaysOf(bench: Bench, { subject, open }: { subject: Subject; ope
 }
 
 /** Streams of WatchUsers that share all users among them. */
-class Watchers {
+export class Watchers {
   readonly #messages: number[];
   #open: GrpcStreams | undefined;
   #changed: (() => void)[] = [];

@@ -12,6 +12,7 @@ import { type CallKind, methodName } from './bus/convention.ts';
 import { rateLimitOf } from './bus/limits.ts';
 import type { Middleware } from './bus/middleware.ts';
 import { declaredReads } from './bus/query.ts';
+import { watchStorms } from './bus/storm-watch.ts';
 import { checkModules, declaredPermissions } from './check-modules.ts';
 import { startMonthsAhead } from './command-log/months-ahead.ts';
 import { sweepOwners } from './command-log/personal-owner.ts';
@@ -205,6 +206,7 @@ async function assemble(
     queries: new CallGauge(limits.queriesInFlight),
     streams: new CallGauge(limits.streams),
   };
+  stack.defer(watchStorms([inFlight.commands, inFlight.queries]));
   const slowest = new SlowestCalls();
   const takeSnapshot = await startMetrics({
     service: name,

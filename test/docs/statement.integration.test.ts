@@ -24,10 +24,8 @@ it('docs/statement.md shows what a ChangeName sends, with and without an idempot
     const plain = await sentBy(() => asAdmin(app).changeName({ userId, name: 'Ada' }));
     const headers = { 'idempotency-key': 'once' };
     const keyed = await sentBy(() => asAdmin(app).changeName({ userId, name: 'Grace' }, { headers }));
-    // The key is looked for before.
-    expect(keyed.slice(1, 3)).toEqual(plain.slice(0, 2));
 
-    const blocks = [plain.slice(0, 2), plain.slice(2), keyed.slice(3)].map((texts) => texts.join(';\n'));
+    const blocks = [plain.slice(0, 2), plain.slice(2), keyed.slice(0, 3), keyed.slice(3)].map((texts) => texts.join(';\n'));
     const page = readFileSync(PAGE, 'utf8');
     const fence = /```sql\n[\s\S]*?```/g;
     const made = page.replaceAll(fence, () => `\`\`\`sql\n${blocks.shift() ?? ''};\n\`\`\``);

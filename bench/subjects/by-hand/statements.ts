@@ -15,12 +15,12 @@ export const PAGE_BEHIND = {
   text: `${LISTED} and (created_at, id) > ($2::timestamptz, $3::uuid) ${IN_ORDER}`,
 };
 
-/** Where many match: among the next 50,000 users in order, by the index alone. */
+/** Where many match: among the next 20,000 users in order, by the index alone. */
 export const SEARCH_PASSING = {
   name: 'search passing',
   text: `select shown.*, key::text as sort_key
     from (select id, key
-      from (select id, created_at as key, status, search_text from read.user_directory order by created_at asc, id asc limit 50000) as passed
+      from (select id, created_at as key, status, search_text from read.user_directory order by created_at asc, id asc limit 20000) as passed
       where status <> 'deleted' and search_text like $2 order by key asc, id asc limit $1) as users
     cross join lateral (select ${USER} from read.user_directory where id = users.id offset 0) as shown
     order by key asc, users.id asc`,

@@ -97,7 +97,7 @@ export declare type ListUsersRequest = Message<"users.v1.ListUsersRequest"> & {
 
   /**
    * The number of the page from 1, for people. A token stays exact while rows change, and costs the same on every page. A page that is more than
-   * 50,000 users away begins nearly there, and `page_is_estimate` is set.
+   * 20,000 users away begins nearly there, and `page_is_estimate` is set.
    *
    * @generated from field: int32 page = 3;
    */
@@ -158,7 +158,7 @@ export declare type ListUsersResponse = Message<"users.v1.ListUsersResponse"> & 
   nextPageToken: string;
 
   /**
-   * Set with include_total. It is exact where it can be told by looking at 50,000 users.
+   * Set with include_total. It is exact where it can be told by looking at 20,000 users.
    *
    * @generated from field: optional int64 total_size = 3;
    */
@@ -511,7 +511,7 @@ export declare const QueryService: GenService<{
     output: typeof FindUserByEmailResponseSchema;
   },
   /**
-   * Returns users page by page. While a client reads pages by token, it neither misses nor repeats a row that nobody changes. A call looks at 50,000
+   * Returns users page by page. While a client reads pages by token, it neither misses nor repeats a row that nobody changes. A call looks at 20,000
    * users at most: where it has not found enough by then, as in a search among millions for those who are last in the order, its page has
    * fewer users than asked for, or none, and `next_page_token` is set all the same (AIP-158).
    * Reasons: PAGE_TOKEN_INVALID (INVALID_ARGUMENT), also when the filter or the order differs from that of the first page.

@@ -104,6 +104,11 @@ export class CommandAttempt {
     this.#claim = claim;
   }
 
+  /** The key that the unit of work has to look for. One that comes with a secret was looked for before that was hashed. */
+  get soughtKey(): Claim | undefined {
+    return this.#claim?.secret === undefined ? this.#claim : undefined;
+  }
+
   /** What the unit of work stores of a command that succeeds. */
   ending({ method, message }: Answer<Message>): CommandEnding {
     const claim = this.#claim;

@@ -2,6 +2,8 @@
 const PACE = 2_000;
 /** No refusal waits much longer than this, in milliseconds: with more that wait, more are sent. Callers are told to wait as long. */
 const LONGEST_WAIT = 1_000;
+/** The least that callers are told to wait, in milliseconds. */
+const AS_TOLD = 500;
 /** Between two looks at those that wait, in milliseconds. */
 const EVERY = 2;
 /** What is saved up while nothing waits, and what those in front may owe: refusals of 50 ms. */
@@ -17,14 +19,17 @@ interface Line<C> {
   readonly calls: C[];
   /** How many were sent, as far as it counts: see `RefusalQueue.#share`. */
   had: number;
+  /** When the last one was sent. */
+  lastAt: number;
 }
 
 /**
  * Sends refusals at a pace, fairly among connections.
  *
  * A refusal is cheap, but callers who come back at once could use up all the time by them, their own and that of the calls that were let
- * through. So they share a pace. A connection that had less than its share goes in front of the others, as sparse flows do in fair queueing
- * (RFC 8290): a caller who waits as told, or is refused now and then, has the answer at once, whatever others do.
+ * through. So they share a pace. A connection that had less than its share, or none for as long as callers are told to wait, goes in
+ * front of the others, as sparse flows do in fair queueing (RFC 8290): a caller who is refused now and then has the answer at once, whatever
+ * others do.
  */
 export class RefusalQueue<C> {
   readonly #send: (call: C) => void;
@@ -46,14 +51,15 @@ export class RefusalQueue<C> {
 
   /** Refuses the call, at once or in the turn of its connection. */
   add(call: C, connection: object): void {
-    const line = this.#lines.get(connection) ?? { calls: [], had: Number.NEGATIVE_INFINITY };
+    const line = this.#lines.get(connection) ?? { calls: [], had: 0, lastAt: Number.NEGATIVE_INFINITY };
     this.#lines.set(connection, line);
     line.calls.push(call);
     this.#waiting += 1;
     if (line.calls.length > 1) return;
+    this.#refill();
     // What a connection did not use of its share is kept for a while: callers on it may come together.
-    const lines = this.#front.length + this.#rest.length + 1;
-    line.had = Math.max(line.had, this.#share - MOST_SAVED / lines);
+    const saved = this.#share - MOST_SAVED / (this.#front.length + this.#rest.length + 1);
+    line.had = this.#at - line.lastAt < AS_TOLD ? Math.max(line.had, saved) : saved;
     this.#enqueue(line);
     this.#sendWhatIsDue();
   }
@@ -63,7 +69,6 @@ export class RefusalQueue<C> {
   }
 
   #sendWhatIsDue(): void {
-    this.#refill();
     let line = this.#next();
     while (line) {
       this.#sendOneOf(line);
@@ -72,6 +77,7 @@ export class RefusalQueue<C> {
     if (this.#waiting === 0) return;
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
+      this.#refill();
       this.#sendWhatIsDue();
     }, EVERY);
   }
@@ -101,6 +107,7 @@ export class RefusalQueue<C> {
     this.#waiting -= 1;
     this.#share = Math.max(this.#share, line.had);
     line.had += 1;
+    line.lastAt = this.#at;
     const call = line.calls.shift();
     if (line.calls.length > 0) this.#enqueue(line);
     if (call !== undefined) this.#send(call);

@@ -77,6 +77,9 @@ export interface SecretHash {
  * Whether two requests are the same is told by a fast digest that leaves secrets out (`debug_redact` in the contract), and, where there
  * are any, by a slow hash. A request that differs in its secrets alone is a guess at them, and such guesses are counted.
  *
+ * The unit of work looks for the key together with what its transaction reads first, so that the look costs no exchange of its own. Before a
+ * secret is hashed, the key is looked for here.
+ *
  * The key is stored by the command's own transaction, and its primary key is what makes sure: of commands that run at once on several
  * instances one commits, and the others, whatever they ended with, find its answer when they look again. On one instance they wait
  * for each other in the first place.
@@ -156,12 +159,10 @@ export function idempotency({
       return await turns.take(name, async () => {
         waiting?.end();
         if (call.cancellation.reason) throw call.cancellation.reason;
-        const earlier = await find(call, claim);
+        const isSecret = bringsSecret(call.method.input, call.request);
+        const earlier = isSecret ? await find(call, claim) : undefined;
         if (earlier) return answerAgain(call, earlier, tokens);
-        const hashed = bringsSecret(call.method.input, call.request)
-          ? { secret: await hasher(call).hash(textOf(call), call.signal) }
-          : {};
-        attempt?.holdKey({ ...claim, ...hashed });
+        attempt?.holdKey(isSecret ? { ...claim, secret: await hasher(call).hash(textOf(call), call.signal) } : claim);
         try {
           return await next(call);
         } catch (error) {

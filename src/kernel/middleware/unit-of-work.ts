@@ -8,6 +8,7 @@ import { clearSecrets } from '../bus/redaction.ts';
 import { type CommandAttempt, commandAttemptKey } from '../command-log/command-attempt.ts';
 import type { AnswerTokens } from '../consistency/answer-tokens.ts';
 import { translateSqlError } from '../database/sql-errors.ts';
+import type { Claim } from '../database/write/idempotency-keys.ts';
 import { type CommandEnding, type UnitOfWork, unitOfWorkKey } from '../database/write/unit-of-work.ts';
 import { ATTRIBUTE } from '../telemetry/attributes.ts';
 import { targetAttributes } from '../telemetry/call-span.ts';
@@ -26,14 +27,14 @@ const NEEDS: readonly Need[] = [
  * `outages`, once an outage.
  */
 export function unitOfWork(
-  begin: (call: Call, tryNumber: number) => UnitOfWork,
+  begin: (call: Call, tryNumber: number, soughtKey?: Claim) => UnitOfWork,
   { outages, tokens }: { outages?: Pick<OutageLog, 'failed' | 'worked'> | undefined; tokens?: AnswerTokens | undefined } = {},
 ): Middleware {
   const around: Around = (next) => (call) => {
     const attempt = attemptOf(call);
     const number = attempt.startTry();
     return inSpan('unit of work', { attributes: { [ATTRIBUTE.attempt]: number } }, async (span) => {
-      const work = begin(call, number);
+      const work = begin(call, number, attempt.soughtKey);
       call.contextValues.set(unitOfWorkKey, work);
       try {
         const answer = (await next(call)) as Answer<Message>;

@@ -184,14 +184,18 @@ async function sealPages(
   let { head } = parts;
   let sealed = 0;
   let page = first;
+  let written = Promise.resolve();
   while (page.length > 0) {
-    const next = page.length < MAX_BATCH_SIZE ? [] : await fetchPage(client);
+    // The database has something to do while this process computes: it reads the next page, and writes the batch before.
+    const coming = page.length < MAX_BATCH_SIZE ? [] : fetchPage(client);
     const records = toSealed(page, head?.lastSequence ?? 0);
+    const [next] = await Promise.all([coming, written]);
     head = nextBatch({ head, records, sealedAt: String(now()), state: next.length > 0 ? before : after, key });
-    await write(client, records, head);
+    written = write(client, records, head);
     sealed += page.length;
     page = next;
   }
+  await written;
   return sealed;
 }
 

@@ -86,6 +86,11 @@ export const claimValues = ({ principal, method, key, fingerprint, secret, respo
   response,
 ];
 
+/** Whether a key was used; the values are `keyOf`. */
+export const KEY_USED = `select from cqrs.idempotency_key where principal = $1 and method = $2 and key = $3`;
+
+export const keyOf = ({ principal, method, key }: Claim): readonly unknown[] => [principal, method, key];
+
 const FIND = `select fingerprint, secret, command_id, response from cqrs.idempotency_key
   where principal = $1 and method = $2 and key = $3`;
 
@@ -130,9 +135,8 @@ export function createIdempotencyKeys({ pool, keptSeconds }: { pool: pg.Pool; ke
   }
   return {
     async find(claim, cancellation) {
-      const values = [claim.principal, claim.method, claim.key];
       type Row = { fingerprint: Buffer; secret: string | null; command_id: string; response: Buffer | null };
-      const [row] = await readRows<Row>(pool, { text: FIND, values }, cancellation).catch((error: unknown) => {
+      const [row] = await readRows<Row>(pool, { text: FIND, values: keyOf(claim) }, cancellation).catch((error: unknown) => {
         throw translateSqlError(error);
       });
       if (!row) return undefined;

@@ -18,7 +18,7 @@ import type { AggregateTree } from './aggregate-tree.ts';
 import type { AggregateType, EventMessage } from './aggregate-type.ts';
 import { byIdentity, type Changed, identityOf, type OnEvents, type ScriptedChange, type Tracked } from './changed-aggregates.ts';
 import type { CommittedState } from './committed-state.ts';
-import { type AnsweredClaim, claimValues, KEY_CONSTRAINT, STORE_CLAIM } from './idempotency-keys.ts';
+import { type AnsweredClaim, type Claim, claimValues, KEY_CONSTRAINT, KEY_USED, keyOf, STORE_CLAIM } from './idempotency-keys.ts';
 import { isUpdated, OrmSession, updatesFirst } from './orm-session.ts';
 import { NO_NAMES, personalStatements } from './personal-statements.ts';
 import { ChangeWithoutEvent, UndeclaredChange } from './refused-changes.ts';
@@ -33,7 +33,7 @@ export interface CommandEnding {
 }
 
 /**
- * Another command under the same idempotency key was faster. The idempotency middleware answers with what that one was answered; to everybody
+ * The idempotency key was used, by a command of before or one that was faster. The idempotency middleware answers with what that one was answered; to everybody
  * else it is a conflict. Running the command again would not help, so it is no `Conflict`.
  */
 export class KeyClaimedMeanwhile extends domainError(ReasonSchema, Reason.CONFLICT) {
@@ -70,6 +70,8 @@ export class UnitOfWork {
   #locking: Promise<void> | undefined;
   /** Undefined while the rows of flat aggregates are enough. */
   #orm: OrmSession | undefined;
+  /** An idempotency key that nobody has looked for yet. */
+  #soughtKey: Claim | undefined;
   /** In a rehearsal: which ids are sent in the place of which. */
   #standIns: ReadonlyMap<unknown, string> | undefined;
 
@@ -84,6 +86,8 @@ export class UnitOfWork {
     erasures?: readonly string[];
     declared: DeclaredChanges;
     onEvents?: OnEvents;
+    /** An idempotency key to look for, together with the first statement: see `query`. */
+    soughtKey?: Claim | undefined;
     /** That of the try before this one. */
     earlier?: UnitOfWork | undefined;
   }) {
@@ -96,6 +100,7 @@ export class UnitOfWork {
     this.#erasures = parts.erasures ?? NO_NAMES;
     this.#declared = parts.declared;
     this.#onEvents = parts.onEvents;
+    this.#soughtKey = parts.soughtKey;
     this.#earlier = parts.earlier;
   }
 
@@ -142,6 +147,7 @@ export class UnitOfWork {
     tree: AggregateTree,
     id: string,
   ): Promise<A | undefined> {
+    await this.#lookForKey();
     if (this.#tryNumber > 1) await this.query(sql.lock, [id]);
     const aggregate = await this.#session().load(type, tree, { [sql.keyProperty]: id });
     if (aggregate) this.#track(type, aggregate, tree.partsOf(aggregate));
@@ -175,10 +181,27 @@ export class UnitOfWork {
     this.#scripted.push(change);
   }
 
-  /** Rows of a statement inside the transaction. */
+  /**
+   * Rows of a statement inside the transaction. The first one takes the look for the idempotency key with it, which costs no exchange of its own
+   * so. It throws KeyClaimedMeanwhile when that was used, and the command need not go on.
+   */
   async query<Row extends pg.QueryResultRow>(text: string, values: readonly unknown[]): Promise<Row[]> {
-    const { rows } = await this.#send<Row>(text, values);
+    const key = this.#soughtKey;
+    if (!key) return (await this.#send<Row>(text, values)).rows;
+    this.#soughtKey = undefined;
+    const look = { text: KEY_USED, values: keyOf(key) };
+    const [{ rowCount: used }, { rows }] = await (await this.#begin()).queryBehind<Row>(look, text, values);
+    if (used) throw new KeyClaimedMeanwhile();
     return rows;
+  }
+
+  /** By itself, where MikroORM sends what comes first. */
+  async #lookForKey(): Promise<void> {
+    const key = this.#soughtKey;
+    if (!key) return;
+    this.#soughtKey = undefined;
+    const { rowCount: used } = await this.#send(KEY_USED, keyOf(key));
+    if (used) throw new KeyClaimedMeanwhile();
   }
 
   async #send<Row extends pg.QueryResultRow>(text: string, values: readonly unknown[]): Promise<pg.QueryResult<Row>> {

@@ -12,6 +12,7 @@ import { partMappings } from './aggregate-tree.ts';
 import type { AggregateType } from './aggregate-type.ts';
 import { BoundDriver } from './bound-driver.ts';
 import type { OnEvents } from './changed-aggregates.ts';
+import type { Claim } from './idempotency-keys.ts';
 import { flushSubscriber } from './orm-session.ts';
 import { checkStatements, type KeptProjection } from './statement-check.ts';
 import { UnitOfWork, unitOfWorkKey } from './unit-of-work.ts';
@@ -26,8 +27,8 @@ export interface WriteSide {
   readonly recordPool: pg.Pool;
   /** Both. */
   readonly pools: readonly ConnectionPool[];
-  /** A unit of work for one try of the command, from 1. */
-  readonly unitOfWork: (call: Call, tryNumber: number) => UnitOfWork;
+  /** A unit of work for one try of the command, from 1. It looks for the idempotency key that is sought. */
+  readonly unitOfWork: (call: Call, tryNumber: number, soughtKey?: Claim) => UnitOfWork;
   /** The rows that aggregates of a type are kept in, all of them. */
   readonly rowsOf: (type: AggregateType<object>) => AggregateRows;
   /** Opens the connections anew, those in use when they are free. */
@@ -140,7 +141,7 @@ function writeSide(parts: {
     pool,
     recordPool,
     pools: [pool, recordPool],
-    unitOfWork: (call, tryNumber) =>
+    unitOfWork: (call, tryNumber, soughtKey) =>
       new UnitOfWork({
         pool,
         manager: orm.em.fork(),
@@ -151,6 +152,7 @@ function writeSide(parts: {
         erasures,
         declared,
         onEvents,
+        soughtKey,
         earlier: tryNumber === 1 ? undefined : call.contextValues.get(unitOfWorkKey),
       }),
     rowsOf: (type) => new AggregateRows(type, sql(type), () => orm.em.fork()),

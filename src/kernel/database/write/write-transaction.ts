@@ -31,6 +31,20 @@ export class WriteTransaction {
     return answer;
   }
 
+  /** Sends another statement before it, in the same write. Returns the answers to both. */
+  async queryBehind<Row extends pg.QueryResultRow>(
+    first: Statement,
+    text: string,
+    values: readonly unknown[],
+  ): Promise<readonly [pg.QueryResult, pg.QueryResult<Row>]> {
+    const [before, answer] = await this.#together(() => [
+      this.#send(first.text, first.values),
+      this.#send<Row>(text, values),
+      this.#begun,
+    ]);
+    return [before, answer];
+  }
+
   /**
    * Sends the last statements and COMMIT together; when one fails, PostgreSQL rolls back instead of committing. COMMIT ignores
    * cancellation: one that is stopped half-way may stand all the same. Behind it, in the same write, goes the question what the database has

@@ -71,7 +71,7 @@ export function createInstruments(version = '') {
     inFlight: gauge('cqrs_in_flight', 'Calls under way.', { labelNames: ['kind'] }),
     inFlightLimit: gauge(
       'cqrs_in_flight_limit',
-      'Calls that may be under way: LIMIT_COMMANDS_IN_FLIGHT, LIMIT_QUERIES_IN_FLIGHT, LIMIT_STREAMS.',
+      'Calls that may be under way: LIMIT_COMMANDS_IN_FLIGHT, LIMIT_QUERIES_IN_FLIGHT, LIMIT_STREAMS; fewer in a storm.',
       {
         labelNames: ['kind'],
       },

@@ -71,7 +71,6 @@ export function createStateReader(metrics: Instruments, sources: StateSources): 
   let lostSpans = 0;
   let looked: { readonly at: number; readonly done: Promise<void> } | undefined;
 
-  for (const [kind, { limit }] of Object.entries(sources.inFlight)) metrics.inFlightLimit.set({ kind }, limit);
   for (const kind of Object.keys(sources.inFlight)) metrics.shed.inc({ kind }, 0);
   for (const { name } of sources.databases) {
     metrics.served.inc({ database: name }, 0);
@@ -82,7 +81,10 @@ export function createStateReader(metrics: Instruments, sources: StateSources): 
   for (const kind of ['seals', 'verification']) metrics.damage.inc({ kind }, 0);
 
   function readMemory(): void {
-    for (const [kind, { inFlight }] of Object.entries(sources.inFlight)) metrics.inFlight.set({ kind }, inFlight);
+    for (const [kind, { inFlight, limit }] of Object.entries(sources.inFlight)) {
+      metrics.inFlight.set({ kind }, inFlight);
+      metrics.inFlightLimit.set({ kind }, limit);
+    }
     for (const { load } of sources.pools) {
       metrics.poolConnections.set({ pool: load.name, state: 'used' }, load.used);
       metrics.poolConnections.set({ pool: load.name, state: 'idle' }, load.idle);

@@ -6,7 +6,7 @@ import type { UserSample, UserSamples } from './user-sample.ts';
 import { collectedPart } from './user-search.ts';
 
 /** How many users one call passes over at most to fill a page, to come to one by its number, or to count. */
-export const MOST_PASSED = 50_000;
+export const MOST_PASSED = 20_000;
 
 /** What its place in the order is told by. */
 interface Placed {

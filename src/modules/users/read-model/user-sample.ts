@@ -11,8 +11,10 @@ const PAGES = 600;
 const ROWS_A_PAGE = 36;
 /** How long a sample is used, in milliseconds; one of a directory that is small, and may soon be another, not so long. */
 const LIFETIME = 10 * 60_000;
-const SHORT_LIFETIME = 10_000;
+const SHORT_LIFETIME = 60_000;
 const SMALL = 100_000;
+/** How many numbers a sample remembers. */
+const MOST_KNOWN = 1000;
 
 interface SampledUser {
   readonly id: string;
@@ -51,6 +53,8 @@ export class UserSample {
   readonly total: number;
   readonly #users: readonly SampledUser[];
   readonly #sorted = new Map<Order, readonly SampledUser[]>();
+  /** How many have what was asked for before: searches come again, page by page. */
+  readonly #known = new Map<string, number>();
   /** How many have each three letters or digits in a row. */
   readonly #trigrams = new Map<string, number>();
 
@@ -72,7 +76,12 @@ export class UserSample {
 
   /** How many of the sample have all of the texts, in name and address. */
   withAll(texts: readonly string[]): number {
-    return this.#users.filter(({ search_text }) => texts.every((text) => search_text.includes(text))).length;
+    const key = texts.join('\n');
+    const known = this.#known.get(key);
+    if (known !== undefined) return known;
+    const users = this.#users.filter(({ search_text }) => texts.every((text) => search_text.includes(text))).length;
+    if (this.#known.size < MOST_KNOWN) this.#known.set(key, users);
+    return users;
   }
 
   /** How many users a list has, by estimate. */

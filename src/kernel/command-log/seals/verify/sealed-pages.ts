@@ -58,7 +58,7 @@ async function withRecords(client: pg.ClientBase, group: readonly Batch[]): Prom
   const range = [group[0]?.firstSequence, group.at(-1)?.lastSequence];
   // No place in a log: the row was changed, and says so by its hash.
   if (!range.every(Number.isSafeInteger)) return group.map((batch) => ({ batch, records: [] }));
-  const { rows } = await client.query<(string | null)[]>({ text: RECORDS, values: range, ...TEXT_ROWS });
+  const { rows } = await client.query<(string | null)[]>({ name: 'sealed records', text: RECORDS, values: range, ...TEXT_ROWS });
   const records = rows.map(toSealedRecord);
   let next = 0;
   return group.map((batch) => {
