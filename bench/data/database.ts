@@ -25,6 +25,7 @@ const BULK_SETTINGS = {
   wal_level: 'minimal',
   max_wal_senders: '0',
   max_wal_size: '2GB',
+  wal_recycle: 'off',
   maintenance_work_mem: '1GB',
   work_mem: '256MB',
   shared_buffers: '512MB',

@@ -5,7 +5,7 @@ import { loadOfChangeName } from './change-name.ts';
 import { loadOfGetUser } from './get-user.ts';
 
 const AS_SHIPPED = 'as shipped';
-/** What differs from the settings as shipped. */
+/** What differs from the settings as shipped, but for QUERY_CACHE_MB, which is 0 in all others. */
 const SETTINGS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   [AS_SHIPPED]: { LIMIT_DATABASE_CONNECTIONS: '10' },
   '1 connection': { LIMIT_DATABASE_CONNECTIONS: '1' },
@@ -13,6 +13,7 @@ const SETTINGS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   '20 connections': { LIMIT_DATABASE_CONNECTIONS: '20' },
   'no replica': { DATABASE_REPLICA_URLS: '' },
   'WORKERS=2': { WORKERS: '2' },
+  'QUERY_CACHE_MB=32': { QUERY_CACHE_MB: '32' },
   'RATE_LIMIT_STORE=postgres': { RATE_LIMIT_STORE: 'postgres' },
   'LOG_LEVEL=warn': { LOG_LEVEL: 'warn' },
   'METRICS_ADDRESS=off': { METRICS_ADDRESS: 'off' },
