@@ -29,7 +29,7 @@ export const connectGet: Workload = {
         }),
         sample: (subject, round) => sampleOfGetUser(bench, subject, round),
       }),
-      goals: [{ of: 'ours', to: 'connect' }],
+      goals: [{ of: 'ours', to: 'connect', goal: { atLeast: 1 } }],
     });
   },
 };

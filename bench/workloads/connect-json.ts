@@ -25,6 +25,6 @@ export const connectJson: Workload = {
         }),
         sample: (subject, round) => sampleOfGetUser(bench, subject, round),
       }),
-      goals: [{ of: 'ours', to: 'connect' }],
+      goals: [{ of: 'ours', to: 'connect', goal: { atLeast: 1 } }],
     }),
 };

@@ -20,7 +20,7 @@ export const getUser: Workload = {
       }),
       latency: { of: ['ours', 'floor', 'peer'], rate: 1000 },
       goals: [
-        { of: 'ours', to: 'floor', goal: { atLeast: 0.7 } },
+        { of: 'ours', to: 'floor', goal: { atLeast: 0.9 } },
         { of: 'ours', to: 'peer', goal: { atLeast: 2 } },
         { of: 'ours', to: 'connect' },
       ],
