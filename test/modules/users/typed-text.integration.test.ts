@@ -149,9 +149,14 @@ describe('an upgrade to text that is compared by the program', () => {
       const { Migration20261125140000ComparedText } = await import(
         '../../../src/modules/users/migrations/20261125140000-compared-text.ts'
       );
-      const down = new Migration20261125140000ComparedText({} as never, {} as never);
-      down.down();
-      for (const sql of down.getQueries()) await app.database.query(sql as string);
+      const { Migration20261202100000PassedUsers } = await import(
+        '../../../src/modules/users/migrations/20261202100000-passed-users.ts'
+      );
+      for (const Undone of [Migration20261202100000PassedUsers, Migration20261125140000ComparedText]) {
+        const migration = new Undone({} as never, {} as never);
+        migration.down();
+        for (const sql of migration.getQueries()) await app.database.query(sql as string);
+      }
       await app.database.query('drop table read.user_count, read.user_day, read.user_status');
       const again = (users.migrations ?? []).map(({ name }) => name).filter((name) => name >= '20261125140000-compared-text');
       await app.database.query('delete from cqrs.migration where name = any ($1)', [again]);

@@ -98,8 +98,11 @@ export class SharedConnections {
           continue;
         }
         const isLost = isConnectionLost(error) && !isRepeated;
-        if (isLost) isRepeated = true;
-        else if (!isStopped(error) || attempt >= ATTEMPTS) throw error;
+        if (isLost) {
+          isRepeated = true;
+          // What ended one connection has mostly ended all: those that are idle are not trusted with the second attempt.
+          for (const lane of this.#lanes) lane.dropIfIdle();
+        } else if (!isStopped(error) || attempt >= ATTEMPTS) throw error;
       }
     }
   }
@@ -245,6 +248,10 @@ class Lane {
 
   #dropIfLast(): void {
     if (this.#isLast && this.length === 0 && this.#locating === 0) this.drop();
+  }
+
+  dropIfIdle(): void {
+    if (this.length === 0 && this.#locating === 0) this.drop(true);
   }
 
   drop(isBroken = false): void {
