@@ -24,7 +24,7 @@ describe('the README', () => {
     const [, run = '', measured = ''] =
       /^## The last full run\n\n(`[^`]+`)\n(.*?)^## /ms.exec(readFileSync('docs/performance.md', 'utf8')) ?? [];
     expect(why).toContain(run);
-    const figures = why.match(/\d,\d{3}|\b\d{3}(?= ChangeName| where)|(?<=one answered )\d+/g) ?? [];
+    const figures = why.match(/\d+,\d{3}|\b\d{3}(?= ChangeName| where)|(?<=one answered )\d+/g) ?? [];
     expect(figures).toHaveLength(8);
     for (const figure of figures) expect(measured).toMatch(new RegExp(`^  (ours|connect|peer) +${figure} `, 'm'));
   });
