@@ -46,7 +46,7 @@ export async function runWrk(load: WrkLoad): Promise<WrkCounts> {
   try {
     const { port, path, connections, seconds } = load;
     const url = `http://127.0.0.1:${port}${path}`;
-    return parse(await output(['-t1', `-c${connections}`, `-d${seconds}s`, '-s', script, url]));
+    return parse(await output(['-t1', `-c${connections}`, `-d${Math.ceil(seconds)}s`, '-s', script, url]));
   } finally {
     await rm(script, { force: true });
   }
