@@ -35,9 +35,9 @@ export class ReadChoice {
   /** Looks at the databases anew, after one did not have what it was known to have: it is another server. */
   async anew(wish: Wish, call: Call): Promise<readonly ReadPool[]> {
     const { primary, monitor } = this.#reads;
-    await within(2 * LOOK_PATIENCE, call, monitor.refresh());
-    // It was seen before this look, so a primary that does not have it lost it.
-    const isBehind = wish.token && monitor.positions.standing(primary.name, wish.token) === 'not yet';
+    const isSeen = await within(2 * LOOK_PATIENCE, call, monitor.refresh());
+    // What the token tells of was there before this look, so a primary that does not have it lost it. A look that is not over tells nothing.
+    const isBehind = isSeen && wish.token && monitor.positions.standing(primary.name, wish.token) === 'not yet';
     if (isBehind && monitor.isHealthy(primary.name)) throw new ConsistencyStateLost();
     return await this.of(wish, call);
   }
@@ -67,14 +67,14 @@ export class ReadChoice {
   }
 }
 
-/** Resolves with the promise, or when the time is over. Rejects when the call is canceled. */
-function within(ms: number, { cancellation }: Call, promise: Promise<unknown>): Promise<void> {
-  const { promise: done, resolve, reject } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, ms);
+/** Resolves with whether the promise was fulfilled before the time was over. Rejects when the call is canceled. */
+function within(ms: number, { cancellation }: Call, promise: Promise<unknown>): Promise<boolean> {
+  const { promise: done, resolve, reject } = Promise.withResolvers<boolean>();
+  const timer = setTimeout(resolve, ms, false);
   const forget = cancellation.onCancel(reject);
   promise.then(
-    () => resolve(),
-    () => resolve(),
+    () => resolve(true),
+    () => resolve(false),
   );
   return done.finally(() => {
     clearTimeout(timer);
