@@ -23,6 +23,8 @@ export class CallGauge {
   /** Since the last `shorten`. */
   #entered = 0;
   #refused = 0;
+  /** At the last `shorten`. */
+  #wasStorm = false;
 
   constructor(limit: number, { within }: { within?: CallGauge } = {}) {
     this.#limit = limit;
@@ -64,13 +66,17 @@ export class CallGauge {
   /**
    * To be called every so often. While many calls are refused and the processor `isBusy`, fewer are let in, step by step down to half of the
    * limit: those that are in wait for each other then, and more of them means no more answers, but that each takes longer. What waits for
-   * something else than the processor keeps all of its places, and so does a burst.
+   * something else than the processor keeps all of its places, and so does a burst, which is over before a second look.
    */
   shorten(isBusy: boolean): void {
     const isStorm = this.#refused > STORM * (this.#refused + this.#entered);
     const step = Math.ceil(STEP * this.#limit);
+    const isLasting = isStorm && this.#wasStorm;
     this.#most =
-      isStorm && isBusy ? Math.max(Math.ceil(LEAST * this.#limit), this.#most - step) : Math.min(this.#limit, this.#most + step);
+      isLasting && isBusy
+        ? Math.max(Math.ceil(LEAST * this.#limit), this.#most - step)
+        : Math.min(this.#limit, this.#most + step);
+    this.#wasStorm = isStorm;
     this.#entered = 0;
     this.#refused = 0;
   }

@@ -47,13 +47,21 @@ describe('CallGauge', () => {
 
     it('lets fewer in, step by step down to half, and all again when it is over', () => {
       const gauge = new CallGauge(100);
-      expect(limits(gauge, 6, { refused: 50, isBusy: true })).toEqual([90, 80, 70, 60, 50, 50]);
+      expect(limits(gauge, 7, { refused: 50, isBusy: true })).toEqual([100, 90, 80, 70, 60, 50, 50]);
       expect(limits(gauge, 6, { refused: 1, isBusy: true })).toEqual([60, 70, 80, 90, 100, 100]);
     });
 
     it('lets in as many as ever while the processor has time left', () => {
       const gauge = new CallGauge(100);
       expect(limits(gauge, 3, { refused: 1000, isBusy: false })).toEqual([100, 100, 100]);
+    });
+
+    it('lets in as many as ever in bursts that are over between two looks', () => {
+      const gauge = new CallGauge(100);
+      for (let burst = 1; burst <= 3; burst += 1) {
+        expect(storm(gauge, { refused: 1000, isBusy: true })).toBe(100);
+        expect(storm(gauge, { refused: 1, isBusy: true })).toBe(100);
+      }
     });
 
     it('has a few calls refused by a burst without that', () => {
