@@ -5,6 +5,7 @@ import { Migration20261125140000ComparedText } from './migrations/20261125140000
 import { Migration20261130000100UsersRights } from './migrations/20261130000100-users-rights.ts';
 import { Migration20261130140000UserStatistics } from './migrations/20261130140000-user-statistics.ts';
 import { Migration20261202100000PassedUsers } from './migrations/20261202100000-passed-users.ts';
+import { Migration20261203100000ShortPendingList } from './migrations/20261203100000-short-pending-list.ts';
 
 /** The changes of this module's schema, oldest first. */
 export const migrations: readonly NamedMigration[] = [
@@ -14,4 +15,5 @@ export const migrations: readonly NamedMigration[] = [
   { name: '20261130000100-users-rights', class: Migration20261130000100UsersRights },
   { name: '20261130140000-user-statistics', class: Migration20261130140000UserStatistics },
   { name: '20261202100000-passed-users', class: Migration20261202100000PassedUsers },
+  { name: '20261203100000-short-pending-list', class: Migration20261203100000ShortPendingList },
 ];

@@ -152,7 +152,14 @@ describe('an upgrade to text that is compared by the program', () => {
       const { Migration20261202100000PassedUsers } = await import(
         '../../../src/modules/users/migrations/20261202100000-passed-users.ts'
       );
-      for (const Undone of [Migration20261202100000PassedUsers, Migration20261125140000ComparedText]) {
+      const { Migration20261203100000ShortPendingList } = await import(
+        '../../../src/modules/users/migrations/20261203100000-short-pending-list.ts'
+      );
+      for (const Undone of [
+        Migration20261203100000ShortPendingList,
+        Migration20261202100000PassedUsers,
+        Migration20261125140000ComparedText,
+      ]) {
         const migration = new Undone({} as never, {} as never);
         migration.down();
         for (const sql of migration.getQueries()) await app.database.query(sql as string);

@@ -6,9 +6,6 @@ import { runLength } from './character-runs.ts';
  */
 export type GuessEstimate = (password: string, context?: readonly string[]) => number;
 
-/** Guesses for one common password, as a power of ten, by its text in lower case. */
-type Costs = Pick<ReadonlyMap<string, number>, 'get'>;
-
 /**
  * Estimates guesses as zxcvbn does (Wheeler, USENIX Security 2016): a password is cut, in the cheapest way, into common passwords,
  * runs, years and single characters, and the guesses for the parts are multiplied. A part that is repeated costs little more
@@ -18,18 +15,17 @@ type Costs = Pick<ReadonlyMap<string, number>, 'get'>;
  * 6.2.11): an attacker knows them, and they cost no guess.
  */
 export function createGuessEstimate(commonPasswords: Iterable<string>, contextWords: Iterable<string> = []): GuessEstimate {
-  const common = costsByRank(commonPasswords);
-  for (const word of contextWords) common.set(word.toLowerCase(), 0);
-  const longestCommon = Math.max(...[...FAMOUS_PHRASES, ...common.keys()].map(({ length }) => length));
+  const common = byRank(commonPasswords);
+  for (const phrase of FAMOUS_PHRASES) common.add(phrase, FAMOUS_PHRASE_COST);
+  for (const word of contextWords) common.add(word.toLowerCase(), 0);
   return (password, context = []) => {
-    const own = new Set(context);
-    const costs = own.size === 0 ? common : { get: (part: string) => (own.has(part) ? 0 : common.get(part)) };
-    const longest = Math.max(longestCommon, ...context.map(({ length }) => length));
+    const own = new Words();
+    for (const word of context) own.add(word, 0);
     const text = password.toLowerCase();
     const joined = text.replace(/[^\p{L}\p{M}\p{N}]+/gu, '');
     const readings = [text, [...text].reverse().join('')];
     if (joined !== '' && joined !== text) readings.push(joined);
-    return Math.min(...readings.map((reading) => cost(reading, costs, longest)));
+    return Math.min(...readings.map((reading) => cost(reading, [common, own])));
   };
 }
 
@@ -54,22 +50,43 @@ const FAMOUS_PHRASES = [
   'nevergonnagiveyouup',
 ];
 
-function costsByRank(commonPasswords: Iterable<string>): Map<string, number> {
-  const costs = new Map<string, number>();
+function byRank(commonPasswords: Iterable<string>): Words {
+  const words = new Words();
   let rank = 1;
   for (const password of commonPasswords) {
     rank++;
-    const text = password.toLowerCase();
-    if (text.length >= MIN_COMMON_LENGTH && !costs.has(text)) costs.set(text, Math.log10(rank));
+    words.add(password.toLowerCase(), Math.log10(rank));
   }
-  for (const phrase of FAMOUS_PHRASES) costs.set(phrase, FAMOUS_PHRASE_COST);
-  return costs;
+  return words;
+}
+
+/** Words by their text, each with the guesses for it, as a power of ten. */
+class Words {
+  readonly #costs = new Map<string, number>();
+  /** By how words begin, the length of the longest: at most places of a text begins none, and there one look is enough. */
+  readonly #longest = new Map<string, number>();
+
+  add(word: string, cost: number): void {
+    if (word.length < MIN_COMMON_LENGTH) return;
+    this.#costs.set(word, Math.min(cost, this.#costs.get(word) ?? Infinity));
+    const start = word.slice(0, MIN_COMMON_LENGTH);
+    this.#longest.set(start, Math.max(word.length, this.#longest.get(start) ?? 0));
+  }
+
+  /** Tells where in the text each word ends that begins at `start`, and what it costs. */
+  findAt(text: string, start: number, found: (end: number, cost: number) => void): void {
+    const longest = this.#longest.get(text.slice(start, start + MIN_COMMON_LENGTH)) ?? 0;
+    for (let end = start + MIN_COMMON_LENGTH; end <= Math.min(text.length, start + longest); end++) {
+      const cost = this.#costs.get(text.slice(start, end));
+      if (cost !== undefined) found(end, cost);
+    }
+  }
 }
 
 /** The cheapest way to cut the text into parts, found from its start to its end. */
-function cost(text: string, costs: Costs, longest: number): number {
+function cost(text: string, words: readonly Words[]): number {
   const period = smallestPeriod(text);
-  if (period < text.length) return cost(text.slice(0, period), costs, longest) + Math.log10(text.length / period);
+  if (period < text.length) return cost(text.slice(0, period), words) + Math.log10(text.length / period);
 
   const spellings = spellingsOf(text);
   const cheapest = new Array<number>(text.length + 1).fill(Infinity);
@@ -82,22 +99,15 @@ function cost(text: string, costs: Costs, longest: number): number {
     reach(start + 1, before + CHARACTER_COST);
     for (let end = start + runLength(text, start); end > start; end--) reach(end, before + RUN_COST);
     if (isYear(text, start)) reach(start + 4, before + YEAR_COST);
-    for (let end = start + MIN_COMMON_LENGTH; end <= Math.min(text.length, start + longest); end++) {
-      const word = cheapestSpelling(spellings, start, end, costs);
-      if (word === Infinity) continue;
+    const reachByWord = (end: number, word: number) => {
       const part = text.slice(start, end);
       let repetitions = 1;
       do reach(start + repetitions * part.length, before + word + Math.log10(repetitions++));
       while (text.startsWith(part, start + (repetitions - 1) * part.length));
-    }
+    };
+    for (const kind of words) for (const spelling of spellings) kind.findAt(spelling, start, reachByWord);
   }
   return cheapest[text.length] ?? Infinity;
-}
-
-function cheapestSpelling(spellings: readonly string[], start: number, end: number, costs: Costs): number {
-  let cheapest = Infinity;
-  for (const spelling of spellings) cheapest = Math.min(cheapest, costs.get(spelling.slice(start, end)) ?? Infinity);
-  return cheapest;
 }
 
 /** The length of what the text repeats at least twice, the last time perhaps in part; the length of the text when it does not. */
