@@ -12,6 +12,8 @@ export interface Bench {
   readonly start: (name: SubjectName, environment?: Readonly<Record<string, string>>) => Promise<Subject>;
   /** Loads a server, after the warm-up, for as long as the settings say, or for `seconds`. */
   readonly load: (load: LoadOptions) => Promise<LoadResult>;
+  /** Runs what `--profile` is about where that is no load at full speed. */
+  readonly profiled: <Result>(run: () => Promise<Result>) => Promise<Result>;
   /** Of the primary, as a role that may do everything a subject has to. */
   readonly databaseUrl: string;
   /** The key that signs the tokens of the subjects. */

@@ -19,7 +19,7 @@ export interface LoadWindow {
 
 /** A bench, and what a workload leaves behind. */
 export interface RunningBench extends Bench {
-  /** Loads at full speed since the last `endWorkload`, warm-ups left out. */
+  /** Loads at full speed since the last `endWorkload`, warm-ups left out, and what was to be profiled besides. */
   readonly windows: readonly LoadWindow[];
   /** Stops the subjects and answers the calls that failed and were logged only then. */
   readonly endWorkload: () => Promise<string[]>;
@@ -64,6 +64,13 @@ export function createBench({ options, database, folder, nodeFlags, say }: Runni
       const from = monotonic() + warmUpMs * 1000;
       const result = await runLoad({ ...load, warmUpMs, durationMs });
       if (seconds === undefined && load.rate === undefined) windows.push({ from, to: from + durationMs * 1000 });
+      return result;
+    },
+
+    async profiled(run) {
+      const from = monotonic();
+      const result = await run();
+      windows.push({ from, to: monotonic() });
       return result;
     },
 

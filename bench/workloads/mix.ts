@@ -42,7 +42,7 @@ export const mix: Workload = {
     for (let round = 1; round <= rounds; round += 1) {
       for (const subject of subjects) {
         bench.say(`round ${round} of ${rounds}: ${subject.name}`);
-        const [commands, queries] = await both(subject, seconds * LONGER);
+        const [commands, queries] = await bench.profiled(() => both(subject, seconds * LONGER));
         await checkFailures(subject, problems);
         keep({ subject, kind: 'command', result: commands, rate: COMMANDS, goal: { atMost: 25 } });
         keep({ subject, kind: 'query', result: queries, rate: QUERIES, goal: { atMost: 10 } });

@@ -83,7 +83,7 @@ async function runStorms(bench: Bench, door: Target['door']): Promise<Findings> 
     say('as much as it carries');
     const [busy] = await probedUnder(IN_FLIGHT, seconds);
     say('the storm');
-    const [stormy, answered] = await probedUnder(TIMES * IN_FLIGHT, seconds * LONGER);
+    const [stormy, answered] = await bench.profiled(() => probedUnder(TIMES * IN_FLIGHT, seconds * LONGER));
     wire.close();
     for (const failure of await ours.takeFailures())
       if (!failure.startsWith('RESOURCE_EXHAUSTED')) problems.add(`calls failed with ${failure}`);

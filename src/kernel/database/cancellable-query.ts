@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import type { Cancellation } from '../bus/cancellation.ts';
 import { requestCancel } from './cancel-request.ts';
+import { streamOf } from './pg-internals.ts';
 import type { Locate, LogPosition } from './read/log-position.ts';
 import { isConnectionLost, leavesConnectionUsable } from './sql-errors.ts';
 
@@ -56,8 +57,12 @@ export async function cancellableRows<Row extends pg.QueryResultRow>(
   let isUsable = false;
   let position: Promise<LogPosition | undefined> | undefined;
   try {
+    // Both go out in one write.
+    const stream = streamOf(client);
+    stream.cork();
     const answer = cancellableQuery<Row>(client, statement, cancellation);
     position = behind?.locate(client);
+    stream.uncork();
     const { rows } = await answer;
     if (position) behind?.taker.take(await position);
     isUsable = true;

@@ -57,7 +57,7 @@ class OtherServer extends Error {
 const MOST_ANEW = 2;
 
 /**
- * Chooses the database that answers a query: the freshest healthy replica, or the primary when `cqrs-consistency: strong` asks for
+ * Chooses the database that answers a query: a healthy replica that is as fresh as any, or the primary when `cqrs-consistency: strong` asks for
  * it, or when no replica is as fresh as `cqrs-max-staleness` says or has what `cqrs-consistency-token` tells of. Other values are refused (HeaderInvalid).
  *
  * When a replica fails in whatever way, or does not have what is asked for, the next candidate is asked, the primary last: a

@@ -14,6 +14,12 @@ describe('page tokens', () => {
     );
   });
 
+  it('are never sealed with the same nonce', () => {
+    const sealed = Array.from({ length: 1_000 }, () => tokens.seal(['users'], ['a', 'b']));
+    const nonces = sealed.map((token) => Buffer.from(token, 'base64url').toString('hex', 0, 12));
+    expect(new Set(nonces).size).toBe(1_000);
+  });
+
   it('open no other list', () => {
     const token = tokens.seal(['users', 'active'], ['a', 'b']);
     expect(() => tokens.open(['users', 'deleted'], token)).toThrow(PageTokenInvalid);

@@ -3,6 +3,7 @@ import type { Connection } from '../connection.ts';
 import { type ConnectionPool, createPool, type PoolSizes } from '../pool.ts';
 import { askPosition, type Locate } from './log-position.ts';
 import { Probe } from './probe.ts';
+import { readingOrder } from './reading-order.ts';
 import { ReplayWatch } from './replay-watch.ts';
 import { type Lag, type OnChange, type OnTimeline, ReplicaMonitor } from './replica-monitor.ts';
 import { SharedConnections } from './shared-connections.ts';
@@ -44,7 +45,7 @@ export interface ReadSide {
   readonly all: readonly ReadPool[];
   /** Every pool of connections to them. */
   readonly pools: readonly ConnectionPool[];
-  /** Where to read, best first: healthy replicas, the freshest before the others, then the primary. */
+  /** Where to read, best first: healthy replicas as in `readingOrder`, then the primary. */
   readonly candidates: () => readonly ReadPool[];
   /** The primary first. */
   readonly states: () => readonly DatabaseState[];
@@ -130,15 +131,17 @@ export async function createReadSide(parts: {
     });
   }
 
-  const freshestFirst = (one: ReadPool, other: ReadPool): number =>
-    monitor.position(one.name) > monitor.position(other.name) ? -1 : 1;
+  const inOrder = readingOrder(replicas, {
+    isHealthy: (name) => monitor.isHealthy(name),
+    staleness: (name) => monitor.staleness(name),
+  });
   return {
     primary,
     monitor,
     watching: primary.probe.pool,
     all,
     pools: all.flatMap(({ pools }) => pools),
-    candidates: () => [...replicas.filter(({ name }) => monitor.isHealthy(name)).sort(freshestFirst), primary],
+    candidates: () => [...inOrder(), primary],
     states: () =>
       all.map(({ name }) => ({
         name,

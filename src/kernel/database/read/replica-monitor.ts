@@ -94,13 +94,13 @@ export class ReplicaMonitor {
   }
 
   /** How far a database has come, in bytes of WAL. */
-  position(name: string): bigint {
+  #position(name: string): bigint {
     return this.#states.get(name)?.position ?? 0n;
   }
 
   /** How far a replica is behind the primary, as both were seen last, to half a second: 0 while an idle primary's last write is applied. */
   lag(name: string): Lag {
-    const bytes = this.position(this.#primary.name) - this.position(name);
+    const bytes = this.#position(this.#primary.name) - this.#position(name);
     if (bytes <= 0n) return { bytes: 0, seconds: 0 };
     const reached = this.#reached.get(name);
     // Of one that was just seen nothing is known of since then; one that is away falls behind further.
@@ -128,7 +128,7 @@ export class ReplicaMonitor {
       if (name === this.#primary.name) return;
       this.#rest(name);
     }
-    this.#set(name, { healthy: false, position: this.position(name) }, error);
+    this.#set(name, { healthy: false, position: this.#position(name) }, error);
   }
 
   /** Looks at every database at once: one that hangs does not hold up the others. */
@@ -159,7 +159,7 @@ export class ReplicaMonitor {
   async #lookAtReplica({ name, probe, cut, renew }: Monitored, due: Promise<bigint>): Promise<void> {
     const seen = await probe.look();
     if (seen === LATE || Error.isError(seen)) {
-      this.#set(name, { healthy: false, position: this.position(name) }, failureOf(seen));
+      this.#set(name, { healthy: false, position: this.#position(name) }, failureOf(seen));
       if (seen === LATE) cut();
       return;
     }

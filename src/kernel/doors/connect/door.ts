@@ -3,12 +3,7 @@ import { createRegistry, type DescFile, type Registry } from '@bufbuild/protobuf
 import { Code, ConnectError, createConnectRouter, createContextValues } from '@connectrpc/connect';
 import type { UniversalHandler, UniversalServerRequest } from '@connectrpc/connect/protocol';
 import { errorToJson } from '@connectrpc/connect/protocol-connect';
-import {
-  compressionBrotli,
-  compressionGzip,
-  universalRequestFromNodeRequest,
-  universalResponseToNodeResponse,
-} from '@connectrpc/connect-node';
+import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from '@connectrpc/connect-node';
 import type { Bus } from '../../bus/bus.ts';
 import { type CallKind, methodName } from '../../bus/convention.ts';
 import { MalformedRequest } from '../../bus/errors.ts';
@@ -28,15 +23,16 @@ import { CrossOrigin } from './cross-origin.ts';
 import { FrameFlags } from './frame-flags.ts';
 import { serveText } from './grpc-web-text.ts';
 import { takeHost } from './host.ts';
-import { type HttpRequest, type HttpResponse, type HttpRoute, sendJson, serveHttpRoute } from './http-route.ts';
+import { type Exchange, type HttpRequest, type HttpResponse, type HttpRoute, sendJson, serveHttpRoute } from './http-route.ts';
 import { HttpServer } from './http-server.ts';
 import { type Refusal, refuse } from './refuse.ts';
 import { RequestBody } from './request-body.ts';
 import { requestGate } from './request-gate.ts';
-import { addRpcs, wireKey } from './rpc.ts';
+import { addRpcs, type RpcOptions, wireKey } from './rpc.ts';
 import { connectionOf, shedOverConnect } from './shed.ts';
 import { type Protocol, spokenProtocol } from './spoken-protocol.ts';
-import { mayBeKept, validatedAnswer } from './validated-answer.ts';
+import { type ServeUnary, serveUnary } from './unary.ts';
+import { COMPRESSIONS } from './unary-request.ts';
 
 export interface ConnectDoorOptions extends DoorOptions {
   /** Pages beside the rpcs. */
@@ -55,7 +51,7 @@ export function createConnectDoor(options: ConnectDoorOptions): Door {
   const { bus, unexpected } = options;
   const inFlight = new CallsInFlight();
   const messageLimits = new MessageLimits(bus, options.maxMessageBytes);
-  const rpcs = new Map(handlersOf({ ...options, messageLimits }, inFlight).map((handler) => [handler.requestPath, handler]));
+  const rpcs = servedBy({ ...options, messageLimits, inFlight });
   const routes = new Map((options.routes ?? []).map((route) => [route.path, route]));
   const prefixes = (options.routes ?? []).filter(({ isPrefix }) => isPrefix);
   const bodies = new WeakMap<object, RequestBody>();
@@ -92,7 +88,7 @@ export function createConnectDoor(options: ConnectDoorOptions): Door {
       if (crossOrigin?.answers(request, response)) return;
       if (overload?.refuses({ request, response }, { kind: kinds.get(path), connection: connectionOf(request) })) return;
       const served = rpc
-        ? serveRpc(rpc, { request, response }, { ...options, bodies })
+        ? serveRpc(rpc, { request, response }, { ...options, host, bodies })
         : route
           ? serveHttpRoute(route, request, response)
           : refuseUnknown(path, request, response);
@@ -111,17 +107,23 @@ export function createConnectDoor(options: ConnectDoorOptions): Door {
   };
 }
 
-function handlersOf(
-  { bus, standard = [], unexpected, messageLimits, types }: ConnectDoorOptions & { messageLimits: MessageLimits },
-  inFlight: CallsInFlight,
-): readonly UniversalHandler[] {
-  const router = createConnectRouter({
-    acceptCompression: [compressionGzip, compressionBrotli],
-    jsonOptions: { ...JSON_OPTIONS, registry: typesOf(bus, types) },
-    requestGate: requestGate({ messageLimits, unexpected }),
-  });
-  addRpcs(router, [...bus.values(), ...standard], { inFlight, unexpected, messageLimits });
-  return router.handlers;
+/** An rpc, by Connect's own handler for all protocols. Calls of one kind have a shorter way. */
+interface ServedRpc {
+  readonly handler: UniversalHandler;
+  readonly unary: ServeUnary | undefined;
+}
+
+function servedBy({ bus, standard = [], types, ...options }: ConnectDoorOptions & RpcOptions): ReadonlyMap<string, ServedRpc> {
+  const jsonOptions = { ...JSON_OPTIONS, registry: typesOf(bus, types) };
+  const router = createConnectRouter({ acceptCompression: COMPRESSIONS, jsonOptions, requestGate: requestGate(options) });
+  const rpcs = [...bus.values(), ...standard];
+  addRpcs(router, rpcs, options);
+  const unary = new Map(
+    rpcs
+      .filter(({ method }) => method.methodKind === 'unary')
+      .map((rpc) => [`/${methodName(rpc.method)}`, serveUnary(rpc, { ...options, jsonOptions })]),
+  );
+  return new Map(router.handlers.map((handler) => [handler.requestPath, { handler, unary: unary.get(handler.requestPath) }]));
 }
 
 /** Every type of the contracts, and others: a `google.protobuf.Any` in JSON is written out as the message that it holds. */
@@ -140,12 +142,18 @@ function setHeaders(response: HttpResponse, headers: Readonly<Record<string, str
   for (const name in headers) response.setHeader(name, headers[name] ?? '');
 }
 
+interface ServeOptions extends Pick<ConnectDoorOptions, 'unexpected' | 'proxies'> {
+  /** As the request addresses it. */
+  readonly host: string;
+  readonly bodies: WeakMap<object, RequestBody>;
+}
+
 async function serveRpc(
-  rpc: UniversalHandler,
-  { request, response }: { request: HttpRequest; response: HttpResponse },
-  { unexpected, proxies, bodies }: Pick<ConnectDoorOptions, 'unexpected' | 'proxies'> & { bodies: WeakMap<object, RequestBody> },
+  { handler, unary }: ServedRpc,
+  exchange: Exchange,
+  { unexpected, proxies, host, bodies }: ServeOptions,
 ): Promise<void> {
-  const values = createContextValues();
+  const { request, response } = exchange;
   boundTimeouts(request.headers);
   const { headers } = request;
   const spoken = spokenProtocol(headers['content-type'] ?? '');
@@ -153,6 +161,13 @@ async function serveRpc(
   if (headers['content-type'] !== undefined) headers['content-type'] = spoken.mediaType;
   const body = new RequestBody(request, ENVELOPED.has(spoken.protocol) ? new FrameFlags() : undefined);
   if ('stream' in request) bodies.set(request.stream, body);
+  const peer = peerOf(request, proxies);
+  if (unary && spoken.protocol === 'connect' && URL.canParse(`http://${host}`)) {
+    if (await unary(exchange, { body, peer })) return;
+    // Gone before all of its request had come.
+    if (hasHungUp(response)) return;
+  }
+  const values = createContextValues();
   let universal: UniversalServerRequest;
   try {
     universal = { ...universalRequestFromNodeRequest(request, response, undefined, values), body };
@@ -160,24 +175,22 @@ async function serveRpc(
     // The authority or the path make no URL.
     refuse(response, spoken, {
       httpStatus: 400,
-      error: toConnectError(new MalformedRequest(error), rpc.method, unexpected),
+      error: toConnectError(new MalformedRequest(error), handler.method, unexpected),
     });
     return;
   }
   // What waits for its caller to read waits for this event.
   const goOn = (): unknown => response.emit('drain');
-  values.set(wireKey, { peer: peerOf(request, proxies), signal: universal.signal, goOn });
+  values.set(wireKey, { peer, signal: universal.signal, goOn });
   try {
-    const answer = spoken.protocol === 'grpc-web-text' ? await serveText(rpc, universal) : await rpc(universal);
-    const refused = answer.body ? undefined : formRefused(answer.status, request.method ?? '', rpc);
+    const answer = spoken.protocol === 'grpc-web-text' ? await serveText(handler, universal) : await handler(universal);
+    const refused = answer.body ? undefined : formRefused(answer.status, request.method ?? '', handler);
     if (refused) refuse(response, spoken, refused);
-    else if (request.method === 'GET' && answer.status === 200 && mayBeKept(rpc.method)) {
-      const validated = await validatedAnswer(answer, { method: rpc.method, ifNoneMatch: headers['if-none-match'] });
-      for (const vary of [response.getHeader('vary') ?? []].flat()) validated.header?.append('vary', String(vary));
-      await universalResponseToNodeResponse(validated, response);
-    } else await universalResponseToNodeResponse(answer, response);
+    else await universalResponseToNodeResponse(answer, response);
   } catch (error) {
-    if (!hasHungUp(response, error)) throw error;
+    // Connect's code for it is Aborted, but it does not recognize every error.
+    const isAborted = error instanceof ConnectError && error.code === Code.Aborted;
+    if (!isAborted && !hasHungUp(response)) throw error;
   }
 }
 
@@ -187,11 +200,7 @@ function peerOf({ socket, headers }: HttpRequest, proxies: TrustedProxies | unde
   return proxies ? proxies.callerOf(peer, headers[proxies.header]?.toString()) : peer;
 }
 
-/** Connect's code for it is Aborted, but it does not recognize every error. */
-function hasHungUp(response: HttpResponse, error: unknown): boolean {
-  const aborted = error instanceof ConnectError && error.code === Code.Aborted;
-  return aborted || ('stream' in response ? response.stream.destroyed : response.destroyed);
-}
+const hasHungUp = (response: HttpResponse): boolean => ('stream' in response ? response.stream.destroyed : response.destroyed);
 
 function failed(error: unknown, response: HttpResponse, unexpected: UnexpectedErrors): void {
   const typed = toConnectError(error, undefined, unexpected);

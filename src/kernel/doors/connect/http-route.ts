@@ -6,6 +6,12 @@ import { unsupportedVerb } from '../refusal.ts';
 export type HttpRequest = IncomingMessage | Http2ServerRequest;
 export type HttpResponse = ServerResponse | Http2ServerResponse;
 
+/** A request and where its answer goes. */
+export interface Exchange {
+  readonly request: HttpRequest;
+  readonly response: HttpResponse;
+}
+
 /**
  * A page beside the rpcs, such as /healthz, read by GET.
  *

@@ -55,11 +55,16 @@ function typeLibraryErrors(context: HandlerContext, options: { maxMessageBytes: 
   };
 }
 
-/** For what between caller and service knows HTTP alone (RFC 9110, 10.2.3). In streams, the status is sent before there is an error. */
+/** In streams, the status is sent before there is an error. */
 function setRetryAfter({ method, responseHeader }: HandlerContext, error: ConnectError): void {
-  if (method.methodKind !== 'unary') return;
+  const seconds = method.methodKind === 'unary' ? retryAfter(error) : undefined;
+  if (seconds !== undefined) responseHeader.set('retry-after', seconds);
+}
+
+/** When to come back, for what between caller and service knows HTTP alone (RFC 9110, 10.2.3), in seconds. */
+export function retryAfter(error: ConnectError): string | undefined {
   const [retry] = error.findDetails(RetryInfoSchema);
-  if (retry?.retryDelay) responseHeader.set('retry-after', String(Math.ceil(durationMs(retry.retryDelay) / 1000)));
+  return retry?.retryDelay && String(Math.ceil(durationMs(retry.retryDelay) / 1000));
 }
 
 function typeError(error: ConnectError, options: { maxMessageBytes: number; unexpected: UnexpectedErrors }): void {

@@ -1,19 +1,13 @@
 import { Overloaded } from '../../bus/errors.ts';
 import { toConnectError, type UnexpectedErrors } from '../../middleware/errors.ts';
 import { IN_FLIGHT } from '../../middleware/load-shedding.ts';
-import type { HttpRequest, HttpResponse } from './http-route.ts';
+import type { Exchange, HttpRequest } from './http-route.ts';
 import { type Form, formOf, sendForm } from './refuse.ts';
 import { type Protocol, spokenProtocol } from './spoken-protocol.ts';
 
 /** Answers made in advance for each protocol, which differ in when to come back. */
 const VARIANTS = 32;
 const TOO_MANY_REQUESTS = 429;
-
-/** A request and where its answer goes. */
-export interface Exchange {
-  readonly request: HttpRequest;
-  readonly response: HttpResponse;
-}
 
 /** Refuses a call before Connect reads its message. */
 export function shedOverConnect(unexpected: UnexpectedErrors): (exchange: Exchange) => void {

@@ -24,10 +24,11 @@ const PREFIXES: readonly (readonly [string, Protocol])[] = [
 
 /** Reads the protocol from the content type. Without one it is Connect's, which has none when it is called by GET. */
 export function spokenProtocol(contentType: string): Spoken {
+  if (contentType === '') return UNSAID;
   const known = KNOWN.get(contentType);
   if (known) return known;
   const type = mediaType(contentType);
-  return { protocol: contentType === '' ? 'connect' : protocolOf(type), mediaType: type };
+  return { protocol: protocolOf(type), mediaType: type };
 }
 
 function protocolOf(type: string): Protocol {
@@ -39,6 +40,8 @@ function protocolOf(type: string): Protocol {
 function isOf(type: string, prefix: string): boolean {
   return type.startsWith(prefix) && (prefix.endsWith('+') || type === prefix || type[prefix.length] === '+');
 }
+
+const UNSAID: Spoken = { protocol: 'connect', mediaType: '' };
 
 /** What nearly every call says needs no parsing. */
 const KNOWN: ReadonlyMap<string, Spoken> = new Map(

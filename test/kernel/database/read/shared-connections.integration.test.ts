@@ -81,6 +81,20 @@ describe('shared connections', () => {
     expect(await connections()).toHaveLength(2);
   });
 
+  it('send eight statements on one before they send others on the next', async () => {
+    // Both are open, and idle.
+    await Promise.all(Array.from({ length: 16 }, (_, n) => number(n)));
+    const served = await Promise.all(
+      Array.from({ length: 12 }, (_, n) =>
+        shared.rows<{ pid: number }>({ text: 'select pg_backend_pid() as pid, $1::integer', values: [n] }, new Cancellation()),
+      ),
+    );
+    const pids = served.map(([row]) => row?.pid);
+    expect(new Set(pids.slice(0, 8)).size).toBe(1);
+    expect(new Set(pids.slice(8)).size).toBe(1);
+    expect(pids[8]).not.toBe(pids[0]);
+  });
+
   it('let a statement fail alone', async () => {
     const failing = shared.rows({ text: 'select 1 / $1::integer', values: [0] }, new Cancellation());
     const others = Array.from({ length: 20 }, (_, n) => number(n));
