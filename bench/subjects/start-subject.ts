@@ -7,8 +7,8 @@ import type { Subject, SubjectName, SubjectSurroundings } from './subject.ts';
 
 /** What `npm start` runs, as arguments of node. */
 export const START = [
-  '--max-semi-space-size=8',
-  '--heap-growing-percent=55',
+  '--max-semi-space-size=16',
+  '--heap-growing-percent=75',
   '--v8-pool-size=1',
   'src/main.ts',
   'serve',
