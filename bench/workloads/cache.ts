@@ -10,13 +10,13 @@ import type { Workload } from '../workload.ts';
 
 /**
  * Nine calls in ten are for one of a few users, whose answers stay in memory. Every tenth is for one of many others, each once in a round and in
- * another order in each: one in sixteen of those is still in memory. Each h2load has paths of its own and one connection, so that nothing depends on how fast they are.
+ * another order in each: one in seven of those is still in memory. Each h2load has paths of its own and one connection, so that nothing depends on how fast they are.
  */
 const OFTEN = 1_000;
 const SELDOM = 8_000;
 const TENTH = 10;
-/** About 1,500 answers. */
-const MEGABYTES = '1';
+/** About 2,200 answers: those of the few, which are kept in JSON too, and others. */
+const MEGABYTES = '2';
 const PROCESSES = 8;
 /** What the share of answers from memory may be. */
 const SHARE = { from: 0.88, to: 0.92 };

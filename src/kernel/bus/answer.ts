@@ -1,11 +1,17 @@
 import { type DescMethod, type DescService, fromBinary } from '@bufbuild/protobuf';
 import type { Message } from './call.ts';
 
+/** The form in which a door gives one answer to many calls, kept with the answer. */
+export interface KeptForm {
+  json: Uint8Array | undefined;
+}
+
 /** What a handler answered: Connect's `UnaryResponse` or `StreamResponse`, whose metadata are made when first used. */
 export class Answer<T extends Message | AsyncIterable<Message> = Message | AsyncIterable<Message>> {
   readonly method: DescMethod;
   #message: T | undefined;
   #bytes: Uint8Array | undefined;
+  #keptForm: KeptForm | undefined;
   #header: Headers | undefined;
   #plainHeaders: [string, string][] | undefined;
   #trailer: Headers | undefined;
@@ -21,6 +27,7 @@ export class Answer<T extends Message | AsyncIterable<Message> = Message | Async
       this.#message = fromBinary(this.method.output, this.#bytes ?? NONE) as T;
       // From now on it may be changed.
       this.#bytes = undefined;
+      this.#keptForm = undefined;
     }
     return this.#message;
   }
@@ -28,6 +35,11 @@ export class Answer<T extends Message | AsyncIterable<Message> = Message | Async
   /** The message as it goes over the wire, where the answer has it in this form and nobody has looked at the message. */
   get bytes(): Uint8Array | undefined {
     return this.#bytes;
+  }
+
+  /** Where the answer is one that many calls are given, and `bytes` are its message: what a door has made of them. */
+  get keptForm(): KeptForm | undefined {
+    return this.#keptForm;
   }
 
   get stream(): boolean {
@@ -88,9 +100,15 @@ export class Answer<T extends Message | AsyncIterable<Message> = Message | Async
   }
 
   /** A unary answer in the form of the wire, whose message is made when somebody looks at it. The headers are named in lower case. */
-  static inBytes(method: DescMethod, bytes: Uint8Array, headers: Iterable<readonly [string, string]>): Answer<Message> {
+  static inBytes(
+    method: DescMethod,
+    bytes: Uint8Array,
+    headers: Iterable<readonly [string, string]>,
+    keptForm?: KeptForm,
+  ): Answer<Message> {
     const answer = new Answer<Message>(method, undefined as never);
     answer.#bytes = bytes;
+    answer.#keptForm = keptForm;
     answer.#plainHeaders = Array.from(headers, ([name, value]) => [name, value]);
     return answer;
   }

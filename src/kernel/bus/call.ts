@@ -31,7 +31,10 @@ export class Call {
    * A UUIDv7 (RFC 9562); every id that the call gives out comes from here. The ids of a try follow from the id of the call, so
    * that a recorded command can be run again with the same ones.
    */
-  readonly newId: () => string;
+  readonly newId = (): string => {
+    this.#idsGiven += 1;
+    return derivedId(this.id, this.#idsGiven);
+  };
   readonly #makeHeader: () => Headers;
   readonly #readHeader: ((name: string) => string | undefined) | undefined;
   readonly #readHeaderNames: (() => Iterable<string>) | undefined;
@@ -62,10 +65,6 @@ export class Call {
     this.#readHeaderNames = call.readHeaderNames;
     this.#contextValues = call.contextValues;
     this.#id = call.id;
-    this.newId = () => {
-      this.#idsGiven += 1;
-      return derivedId(this.id, this.#idsGiven);
-    };
   }
 
   /** The id of this call: of a command, what its events and its record name. */

@@ -1,9 +1,12 @@
 import { LRUCache } from 'lru-cache';
+import type { KeptForm } from '../bus/answer.ts';
 import type { CacheRule } from './cache-rule.ts';
 import type { Ending, FollowedDatabase } from './followed-database.ts';
 
 /** About what an answer takes beside its bytes and its key, in bytes. */
 const OVERHEAD = 500;
+/** The same for a form that is kept with it. */
+const OVERHEAD_OF_FORM = 250;
 
 /** What is being read, to be kept afterwards. */
 export interface PendingRead {
@@ -31,6 +34,26 @@ export interface WireAnswer {
 export interface KeptAnswer extends PendingRead, WireAnswer {
   /** Where it was read. */
   readonly source: FollowedDatabase;
+  readonly form: KeptForm;
+}
+
+/** Tells when a form is kept with an answer, which takes more memory then. */
+class CountedForm implements KeptForm {
+  readonly #count: () => void;
+  #json: Uint8Array | undefined;
+
+  constructor(count: () => void) {
+    this.#count = count;
+  }
+
+  get json(): Uint8Array | undefined {
+    return this.#json;
+  }
+
+  set json(json: Uint8Array | undefined) {
+    this.#json = json;
+    this.#count();
+  }
 }
 
 /**
@@ -49,7 +72,8 @@ export class QueryCache {
     this.#now = now;
     this.#answers = new LRUCache<string, KeptAnswer>({
       maxSize: maxBytes,
-      sizeCalculation: ({ key, bytes }) => OVERHEAD + key.length + bytes.length,
+      sizeCalculation: ({ key, bytes, form }) =>
+        OVERHEAD + key.length + bytes.length + (form.json ? OVERHEAD_OF_FORM + form.json.length : 0),
       dispose: (answer) => this.#forget(answer),
     });
   }
@@ -85,10 +109,19 @@ export class QueryCache {
   keep(read: PendingRead, wire: WireAnswer, source: FollowedDatabase): void {
     this.#forget(read);
     if (read.isOutdated || !source.knowsSince(read.tick, read.rule.projections)) return;
-    const answer = { ...read, ...wire, source };
-    this.#answers.set(read.key, answer);
+    const count = (): void => {
+      if (this.#answers.peek(read.key) !== answer) return;
+      this.#answers.delete(read.key);
+      this.#add(answer);
+    };
+    const answer: KeptAnswer = { ...read, ...wire, source, form: new CountedForm(count) };
+    this.#add(answer);
+  }
+
+  #add(answer: KeptAnswer): void {
+    this.#answers.set(answer.key, answer);
     // One that is larger than the cache is not in it.
-    if (this.#answers.peek(read.key) === answer) this.#remember(answer);
+    if (this.#answers.peek(answer.key) === answer) this.#remember(answer);
   }
 
   /** Nothing was read, or nothing that can be kept. */

@@ -76,7 +76,7 @@ function cached(rule: CacheRule, { cache, databases, freshness, report }: Omit<C
       const headers = kept && !isStrong ? freshness.headersFor(kept, call) : undefined;
       if (kept && headers) {
         count('hit');
-        return Answer.inBytes(method, kept.bytes, headers);
+        return Answer.inBytes(method, kept.bytes, headers, kept.form);
       }
       const flight = flights.get(key);
       if (flight && !flight.read.isOutdated && !isStrong && !wantsMore(call)) {

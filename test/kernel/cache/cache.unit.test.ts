@@ -254,6 +254,23 @@ describe('an answer that is kept', () => {
     expect(one.bytes).toBeUndefined();
     expect(nameIn(other)).toBe('Ada');
   });
+
+  it('has the form that a door has made of it, but where its message was looked at, and takes more room then', async () => {
+    using test = await running(BY_USER, { maxBytes: 1_400 });
+    await test.ask('Ada');
+    const { bytes } = test.cache;
+    const { keptForm } = await test.chain(test.call());
+    if (keptForm) keptForm.json = Buffer.from('{"user":{"name":"Ada"}}');
+    expect(test.cache.bytes).toBeGreaterThan(bytes + 23);
+    const given = await test.chain(test.call());
+    expect(given.keptForm?.json?.toString()).toContain('Ada');
+    expect(nameIn(given)).toBe('Ada');
+    expect(given.keptForm).toBeUndefined();
+    // One that no longer is kept takes no room.
+    await test.tell({ numbered: [[6, 6, RENAMED, ADA]], last: 6 });
+    if (keptForm) keptForm.json = Buffer.from('{}');
+    expect(test.cache.bytes).toBe(0);
+  });
 });
 
 describe('an answer of an async projection', () => {

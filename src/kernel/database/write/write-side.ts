@@ -14,6 +14,7 @@ import { BoundDriver } from './bound-driver.ts';
 import type { OnEvents } from './changed-aggregates.ts';
 import type { Claim } from './idempotency-keys.ts';
 import { flushSubscriber } from './orm-session.ts';
+import { holdPlainValues } from './plain-values.ts';
 import { checkStatements, type KeptProjection } from './statement-check.ts';
 import { UnitOfWork, unitOfWorkKey } from './unit-of-work.ts';
 
@@ -102,6 +103,7 @@ export async function createWriteSide(
       discovery: { inferDefaultValues: false, warnWhenNoEntities: false },
     });
     const metadata = orm.getMetadata();
+    for (const mapped of metadata) holdPlainValues(mapped);
     const kept = types.map((type) => {
       const root = metadata.get(type.mapping.meta.class);
       return { type, root, parts: partMappings(root, (name) => metadata.get(name)), module: moduleOf(type.name) };

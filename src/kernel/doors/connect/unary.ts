@@ -3,6 +3,7 @@ import type { JsonReadOptions, JsonWriteOptions } from '@bufbuild/protobuf';
 import type { ConnectError } from '@connectrpc/connect';
 import { createMethodSerializationLookup, mergeNonProtocolHeaders } from '@connectrpc/connect/protocol';
 import { codeToHttpStatus, errorToJsonBytes } from '@connectrpc/connect/protocol-connect';
+import type { Answer } from '../../bus/answer.ts';
 import type { Rpc } from '../../bus/bus.ts';
 import { Call, type Message } from '../../bus/call.ts';
 import { methodName } from '../../bus/convention.ts';
@@ -48,7 +49,7 @@ export function serveUnary(rpc: Rpc, { inFlight, unexpected, messageLimits, json
     });
     try {
       const answer = await rpc.dispatch(call);
-      const body = (isBinary && answer.bytes) || serialization.getO(isBinary).serialize(answer.message as Message);
+      const body = bodyOf(answer, isBinary);
       response.setHeader('content-type', isBinary ? 'application/proto' : 'application/json');
       for (const [name, value] of answer.headerIfAny ?? []) response.setHeader(name, value);
       for (const [name, value] of answer.trailerIfAny ?? []) response.setHeader(`trailer-${name}`, value);
@@ -58,6 +59,16 @@ export function serveUnary(rpc: Rpc, { inFlight, unexpected, messageLimits, json
     } finally {
       inFlight.delete(call);
     }
+  }
+
+  /** An answer from memory is put into JSON once. */
+  function bodyOf(answer: Answer, isBinary: boolean): Uint8Array {
+    const { keptForm, bytes } = answer;
+    const known = isBinary ? bytes : keptForm?.json;
+    if (known) return known;
+    const body = serialization.getO(isBinary).serialize(answer.message as Message);
+    if (keptForm && !isBinary) keptForm.json = body;
+    return body;
   }
 
   function refuse(response: HttpResponse, error: ConnectError): Uint8Array {

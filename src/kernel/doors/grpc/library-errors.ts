@@ -37,7 +37,8 @@ export function typedLibraryErrors(options: Options): ServerInterceptor {
     checkCompressionFlags(call);
     // What the innermost call sends by itself passes no responder of an interceptor, only its own method.
     const send = call.sendStatus.bind(call);
-    call.sendStatus = (sent) => send(isOwn(sent) ? typed(sent, { call, path, ...options }) : sent);
+    const sendTyped: typeof send = (sent) => send(isOwn(sent) ? typed(sent, { call, path, ...options }) : sent);
+    call.sendStatus = sendTyped;
     return call as ReturnType<ServerInterceptor>;
   };
 }

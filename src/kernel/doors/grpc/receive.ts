@@ -68,7 +68,7 @@ export function receive(
   inFlight.add(call);
   // Emitted at the end of every call, answered or not.
   const ending: EventEmitter = wire;
-  ending.on('cancelled', () => {
+  ending.once('cancelled', () => {
     if (inFlight.has(call)) call.cancellation.cancel(new CallCanceled());
   });
   return call;
