@@ -1,8 +1,12 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import pg from 'pg';
 import { hasUnanswered, sessionOf, streamOf } from './pg-internals.ts';
 
 /** How long a server may take to say goodbye, in milliseconds. */
 const FAREWELL = 1_000;
+
+/** Runs what lives longer than the call that asks for it as part of none. */
+const aside = AsyncLocalStorage.snapshot();
 
 /** A `pg` client that tells whether it waits for its server, and that can be cut off: a network can swallow bytes and close nothing. */
 export class DatabaseClient extends pg.Client {
@@ -24,6 +28,15 @@ export class DatabaseClient extends pg.Client {
   /** Breaks the connection: what waits on it fails at once, with `reason`. The server is not asked, and rolls back when it notices. */
   cutOff(reason?: Error): void {
     streamOf(this).destroy(reason);
+  }
+
+  /** As part of no call: the socket and the timers of a connection would keep all that the call holds for which it was opened. */
+  override connect(): Promise<pg.Client>;
+  override connect(callback: (error: Error) => void): void;
+  override connect(callback?: (error: Error) => void): Promise<pg.Client> | undefined {
+    if (!callback) return aside(() => super.connect());
+    aside(() => super.connect(callback));
+    return undefined;
   }
 
   /** Closes the connection in order; after a second by force, because a server that hangs never answers. */
