@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import type { TokenState } from '../consistency/token.ts';
 import type { WireConnection } from './pg-internals.ts';
-import { parseLsn } from './read/log-position.ts';
+import { endOfRecord, parseLsn } from './read/log-position.ts';
 
 /** Where the log of the primary was. */
 export type LogPlace = Omit<TokenState, 'position'>;
@@ -20,7 +20,7 @@ export const SYSTEM = '(select system_identifier from pg_control_system()) as sy
 
 export function placeOf(lsn: string | null | undefined, timeline: string | null | undefined, systemIdentifier: bigint): LogPlace {
   if (!lsn || !timeline) throw new Error('the database did not say where its log is');
-  return { systemIdentifier, timeline: Number.parseInt(timeline, 16), lsn: parseLsn(lsn) };
+  return { systemIdentifier, timeline: Number.parseInt(timeline, 16), lsn: endOfRecord(parseLsn(lsn)) };
 }
 
 /** The first ones of a connection are not prepared, and ask for the cluster too: it stays the same, and the file that it stands in is read for it. */

@@ -83,9 +83,10 @@ const PAGE_HEADERS = [24n, 40n];
 
 /**
  * A primary says where the next record will begin. Where that is the first of a page, it is behind the page's header, where a standby comes
- * only with the next record.
+ * only with the next record. A record that goes on from the page before can end at the same place. It counts from the start of the page too: whoever has come so far has it, because
+ * it began before. So every position that is compared has to be read by this.
  */
-function endOfRecord(lsn: bigint): bigint {
+export function endOfRecord(lsn: bigint): bigint {
   const inPage = lsn % PAGE;
   return PAGE_HEADERS.includes(inPage) ? lsn - inPage : lsn;
 }

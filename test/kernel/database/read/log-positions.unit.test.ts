@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
+import { placeOf } from '../../../../src/kernel/database/commit-query.ts';
 import { formatLsn, type LogPosition, parseLsn, positionOf } from '../../../../src/kernel/database/read/log-position.ts';
 import { LogPositions } from '../../../../src/kernel/database/read/log-positions.ts';
 import type { Sighting } from '../../../../src/kernel/database/read/probe.ts';
@@ -17,6 +18,19 @@ describe('a position in the log', () => {
     expect(lsnOf(0x300_4018n)).toEqual({ timeline: 10, lsn: 0x300_4000n });
     expect(lsnOf(0x300_0028n)).toEqual({ timeline: 10, lsn: 0x300_0000n });
     expect(lsnOf(0x300_4020n)).toEqual({ timeline: 10, lsn: 0x300_4020n });
+  });
+
+  it('is the same for a command and for a query, wherever a record ends', () => {
+    const anywhere = fc.oneof(
+      fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }),
+      fc.constantFrom(0x300_4018n, 0x300_4028n, 0x300_0028n),
+    );
+    fc.assert(
+      fc.property(anywhere, (lsn) => {
+        const place = placeOf(formatLsn(lsn), '00000001', 7n);
+        expect(positionOf({ lsn: formatLsn(lsn), timeline: '00000001' })).toEqual({ timeline: place.timeline, lsn: place.lsn });
+      }),
+    );
   });
 
   it('is not known of a standby without a row of its timeline', () => {
