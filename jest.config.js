@@ -44,5 +44,7 @@ process.env.METRICS_ADDRESS ??= '127.0.0.1:0';
 export default {
   projects: [level('unit'), { ...level('integration'), ...cluster }, level('e2e')],
   maxWorkers: 2,
+  // Modules of a suite stay in the memory of its worker (--experimental-vm-modules): without this, the workers of a whole run reach the end of their heap.
+  workerIdleMemoryLimit: '2GB',
   testTimeout: LONGEST,
 };
