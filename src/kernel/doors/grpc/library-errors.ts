@@ -37,8 +37,7 @@ export function typedLibraryErrors(options: Options): ServerInterceptor {
     checkCompressionFlags(call);
     // What the innermost call sends by itself passes no responder of an interceptor, only its own method.
     const send = call.sendStatus.bind(call);
-    const sendTyped: typeof send = (sent) => send(isOwn(sent) ? typed(sent, { call, path, ...options }) : sent);
-    call.sendStatus = sendTyped;
+    call.sendStatus = (sent) => send(isOwn(sent) ? typed(sent, { call, path, ...options }) : sent);
     return call as ReturnType<ServerInterceptor>;
   };
 }

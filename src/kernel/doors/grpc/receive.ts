@@ -68,7 +68,7 @@ export function receive(
   inFlight.add(call);
   // Emitted at the end of every call, answered or not.
   const ending: EventEmitter = wire;
-  ending.once('cancelled', () => {
+  ending.on('cancelled', () => {
     if (inFlight.has(call)) call.cancellation.cancel(new CallCanceled());
   });
   return call;
